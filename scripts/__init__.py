@@ -1,0 +1,1 @@
+"""Programs around the daemon, which start it as any user would."""

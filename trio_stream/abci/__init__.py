@@ -1,0 +1,1 @@
+"""Bytes to ABCI messages and back, in every dialect; pure."""

@@ -1,0 +1,1 @@
+"""The replicated state machine: blocks of transactions and their hashes; pure."""

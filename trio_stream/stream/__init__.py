@@ -1,0 +1,1 @@
+"""What a subscriber is owed: positions, events and frames; pure."""

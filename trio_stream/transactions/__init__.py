@@ -1,0 +1,1 @@
+"""What a BigchainDB transaction is, and when it is valid; pure."""
