@@ -1,0 +1,128 @@
+"""The sockets that the doors are given: bound here, so that every door binds alike.
+
+A host name may stand for several addresses; all of them listen at one port, also when
+that port was 0 and the system chose it. An address family that this machine lacks is
+passed over as long as another one was bound.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+import stat
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+import trio
+
+# A free port of one family may be taken in the other; another one is tried then.
+_PORT_ATTEMPTS = 10
+# Linux names these when an address or its family is not on this machine.
+_NO_SUCH_FAMILY = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL)
+_BACKLOG = 4096
+
+
+async def open_tcp(host: str, port: int) -> list[trio.SocketListener]:
+    """Listen at every address of `host`, all at one port.
+
+    Raises `OSError` that names the address when it cannot be bound.
+    """
+    try:
+        found = await trio.socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except OSError as error:
+        raise OSError(
+            error.errno, f"cannot resolve {host!r}: {error.strerror}"
+        ) from error
+    hosts = list(dict.fromkeys(str(entry[4][0]) for entry in found))
+    for attempt in range(_PORT_ATTEMPTS):
+        try:
+            return await _open_all(hosts, port)
+        except OSError as error:
+            again = error.errno == errno.EADDRINUSE and port == 0
+            if not again or attempt == _PORT_ATTEMPTS - 1:
+                raise OSError(
+                    error.errno, f"cannot listen at {host}:{port}: {error.strerror}"
+                ) from error
+    raise AssertionError("the loop returns or raises")
+
+
+async def _open_all(hosts: Sequence[str], port: int) -> list[trio.SocketListener]:
+    bound: list[trio.SocketListener] = []
+    missing: OSError | None = None
+    try:
+        for host in hosts:
+            try:
+                bound += await trio.open_tcp_listeners(
+                    port, host=host, backlog=_BACKLOG
+                )
+            except OSError as error:
+                if error.errno not in _NO_SUCH_FAMILY:
+                    raise
+                missing = error
+            else:
+                port = port_of(bound[0])
+    except BaseException:
+        for listener in bound:
+            listener.socket.close()
+        raise
+    if not bound:
+        raise missing or OSError(errno.EADDRNOTAVAIL, "no address to listen at")
+    return bound
+
+
+def port_of(listener: trio.SocketListener) -> int:
+    """The port that a TCP listener is bound to."""
+    port: int = listener.socket.getsockname()[1]
+    return port
+
+
+@asynccontextmanager
+async def open_abci(address: str) -> AsyncIterator[list[trio.SocketListener]]:
+    """Listen at `tcp://HOST:PORT` or `unix://PATH`; the socket's file goes at the end."""
+    scheme, _, place = address.partition("://")
+    if scheme == "unix":
+        listener = await _open_unix(place)
+        try:
+            yield [listener]
+        finally:
+            listener.socket.close()
+            os.unlink(place)
+        return
+    host, _, port = place.rpartition(":")
+    yield await open_tcp(host.strip("[]"), int(port))
+
+
+async def _open_unix(path: str) -> trio.SocketListener:
+    sock = trio.socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        _remove_stale(path)
+        await sock.bind(path)
+        sock.listen(_BACKLOG)
+    except OSError as error:
+        sock.close()
+        reason = error.strerror or str(error)
+        raise OSError(
+            error.errno, f"cannot listen at unix://{path}: {reason}"
+        ) from error
+    return trio.SocketListener(sock)
+
+
+def _remove_stale(path: str) -> None:
+    """Remove the socket that a killed daemon left; one that answers is left alone."""
+    try:
+        if not stat.S_ISSOCK(os.stat(path).st_mode):
+            raise OSError(errno.EEXIST, "a file is there that is no socket")
+    except FileNotFoundError:
+        return
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        # A connect to a local socket answers at once, also with a full backlog.
+        probe.setblocking(False)
+        try:
+            probe.connect(path)
+        except ConnectionRefusedError:
+            os.unlink(path)
+            return
+        except BlockingIOError:
+            pass
+    raise OSError(errno.EADDRINUSE, "another process listens there")
