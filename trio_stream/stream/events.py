@@ -1,0 +1,51 @@
+"""What a committed block says to subscribers.
+
+A block gives one event for each transaction it accepted, in the order of the block, and one
+refusal for each that it did not. These are plain values on their way from the log to the doors; the
+text of an event is BigchainDB's, byte for byte, because programs written for its stream compare and
+parse it. Framing it for a WebSocket is the business of `frames`.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class CommitEvent(NamedTuple):
+    """A transaction was committed."""
+
+    height: int
+    index: int  # type: ignore[assignment]  # in place of tuple.index
+    asset_id: str
+    transaction_id: str
+    tx_sha256: bytes
+
+
+class Refusal(NamedTuple):
+    """A transaction was in the engine's block, and refused."""
+
+    height: int
+    index: int  # type: ignore[assignment]  # in place of tuple.index
+    transaction_id: str | None
+    tx_sha256: bytes
+    error: str
+    reason: str
+
+
+class CommittedBlock(NamedTuple):
+    """A durable block: what it committed and what it refused, each in order."""
+
+    height: int
+    app_hash: str
+    events: tuple[CommitEvent, ...]
+    refused: tuple[Refusal, ...]
+
+
+def encode(event: CommitEvent) -> bytes:
+    """The text of the message that a subscriber to `valid_transactions` gets."""
+    # Ids of committed transactions and their assets are always 64 hex digits, so nothing needs an
+    # escape; members and blanks are those of Python's json.dumps.
+    return (
+        f'{{"height": {event.height}, "asset_id": "{event.asset_id}",'
+        f' "transaction_id": "{event.transaction_id}"}}'
+    ).encode("ascii")
