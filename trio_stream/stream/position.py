@@ -2,7 +2,7 @@
 
 A position names a place in the history of a chain: the height of a block and the 0-based index
 of a transaction in the *engine's* block, refused ones counted. It means "everything up to and
-including this has been seen". Because the consensus engine fixes both numbers, a position is the
+including this has been seen". Because the consensus engine fixes both, a position is the
 same on every node of a network, and a subscriber may resume at another node than the one it left.
 
 Positions compare as tuples, in the order of the log. How they are written for clients, and whether a
