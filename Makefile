@@ -1,0 +1,78 @@
+# make run · demo · devnode · test · test-engines · check · bench · engines · fmt · lock · proto
+# Everything runs in a virtual environment of its own, made at the first call.
+
+VENV ?= .venv
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.14; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check -q
+LOCK := scripts/constraints.txt
+SOURCES := trio_stream scripts tests
+ARGS ?=
+
+.PHONY: run demo devnode test test-engines check bench engines fmt lock proto clean
+.DEFAULT_GOAL := run
+
+run: $(VENV)/.run
+	@$(BIN)/python -m trio_stream run $(ARGS)
+
+demo: $(VENV)/.run
+	@$(BIN)/python -m scripts.demo $(ARGS)
+
+devnode: $(VENV)/.run
+	@$(BIN)/python -m scripts.devnode $(ARGS)
+
+engines: $(VENV)/.run
+	@$(BIN)/python -m scripts.engines $(ARGS)
+
+test: $(VENV)/.dev
+	$(BIN)/python -m pytest $(ARGS)
+
+test-engines: $(VENV)/.dev
+	ENGINES=all $(BIN)/python -m pytest tests/engine $(ARGS)
+
+check: $(VENV)/.dev
+	$(BIN)/black --check --quiet $(SOURCES)
+	$(BIN)/isort --check-only --quiet $(SOURCES)
+	$(BIN)/flake8 $(SOURCES)
+	$(BIN)/mypy $(SOURCES)
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest --cov --cov-report=term $(ARGS)
+
+bench: $(VENV)/.dev
+	$(BIN)/python -m scripts.bench_validate
+	$(BIN)/python -m scripts.bench_commit
+	$(BIN)/python -m scripts.bench_fanout
+	$(BIN)/python -m scripts.bench_chain
+
+fmt: $(VENV)/.dev
+	$(BIN)/isort --quiet $(SOURCES)
+	$(BIN)/black --quiet $(SOURCES)
+
+# The newest versions that setup.cfg allows, for every Python and platform at once.
+lock: $(VENV)/.dev
+	$(PIP) install uv
+	$(BIN)/uv pip compile setup.cfg --extra dev --universal --python-version 3.11 \
+		--upgrade --no-header --no-annotate --quiet -o $(LOCK)
+
+proto: $(VENV)/.dev
+	$(BIN)/python -m grpc_tools.protoc -I. --python_out=. --pyi_out=. \
+		trio_stream/abci/abci.proto
+
+clean:
+	rm -rf $(VENV) build *.egg-info .mypy_cache .pytest_cache .import_linter_cache
+
+$(VENV)/bin/python:
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed; set PYTHON=..." >&2; exit 1; }
+	@echo "making the virtual environment $(VENV) with $(PYTHON)"
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.run: setup.cfg $(LOCK) | $(VENV)/bin/python
+	@echo "installing trio_stream and what it needs into $(VENV)"
+	@$(PIP) install -c $(LOCK) -e .
+	@touch $@
+
+$(VENV)/.dev: setup.cfg $(LOCK) | $(VENV)/bin/python
+	@echo "installing trio_stream and its development tools into $(VENV)"
+	@$(PIP) install -c $(LOCK) -e '.[dev]'
+	@touch $@ $(VENV)/.run

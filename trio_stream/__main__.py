@@ -1,0 +1,115 @@
+"""The command line: arguments to settings, logging, `trio.run`, exit status.
+
+Status 0 is an orderly stop, 2 a setting or argument that cannot be used, 1 anything
+else. What ends the daemon is told in one line with a hint, not in a traceback, unless it
+is a fault of ours.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import resource
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import trio
+
+from trio_stream import __version__, daemon
+from trio_stream.commit_log import CommitLogError
+from trio_stream.config import Config, ConfigError, load
+
+logger = logging.getLogger(__name__)
+
+# A pass over the clients makes one system call each and may lose the interpreter at
+# each to the state machine's thread; with Python's 5 ms it would wait that long every
+# time.
+SWITCH_INTERVAL = 0.0005
+
+_LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit status."""
+    given = vars(_parser().parse_args(arguments))
+    given.pop("command")
+    try:
+        config = load(given, os.environ, file=given.pop("config"))
+    except ConfigError as error:
+        print(f"trio-stream: {error}", file=sys.stderr)
+        return 2
+    logging.basicConfig(level=config.log_level, format=_LOG_FORMAT, stream=sys.stderr)
+    # The libraries' own lines would say each request once more.
+    for library in ("trio-websocket", "hypercorn", "quart"):
+        logging.getLogger(library).setLevel(max(logging.WARNING, logger.root.level))
+    sys.setswitchinterval(SWITCH_INTERVAL)
+    _allow_open_files(config)
+    try:
+        trio.run(daemon.run, config)
+    except* (CommitLogError, ConfigError, OSError) as group:
+        for error in _leaves(group):
+            logger.critical("%s", error)
+        return 1
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="trio-stream",
+        description="A BigchainDB-compatible node with a durable commit-event stream.",
+    )
+    parser.add_argument("--version", action="version", version=__version__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    run = commands.add_parser("run", help="run the node until SIGTERM or SIGINT")
+    run.add_argument(
+        "--config", metavar="FILE", type=Path, help="TOML, or BigchainDB's JSON"
+    )
+    for flag, metavar, text in (
+        ("--home", "DIR", "data directory (default: ./trio_stream_data)"),
+        (
+            "--abci",
+            "ADDRESS",
+            "tcp://HOST:PORT or unix://PATH (default: tcp://127.0.0.1:26658)",
+        ),
+        ("--stream", "HOST:PORT", "WebSocket door (default: localhost:9985)"),
+        ("--api", "HOST:PORT", "HTTP door (default: localhost:9984)"),
+        ("--node", "URL", "the consensus node's RPC (default: http://localhost:26657)"),
+        (
+            "--log-level",
+            "LEVEL",
+            "debug, info, warning, error or critical (default: info)",
+        ),
+    ):
+        run.add_argument(flag, metavar=metavar, help=text)
+    return parser
+
+
+def _allow_open_files(config: Config) -> None:
+    """Raise the soft limit of open files to what the clients may need."""
+    wanted = config.max_clients + 1024
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY or soft >= wanted:
+        return
+    allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
+    if allowed < wanted:
+        logger.warning(
+            "only %d files may be open: fewer than the %d clients allowed can connect; "
+            "raise the limit of open files (ulimit -n)",
+            allowed,
+            config.max_clients,
+        )
+
+
+def _leaves(group: BaseExceptionGroup[BaseException]) -> Iterator[BaseException]:
+    for error in group.exceptions:
+        if isinstance(error, BaseExceptionGroup):
+            yield from _leaves(error)
+        else:
+            yield error
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,240 @@
+"""The nursery: which tasks there are, in which order they start, and how they stop.
+
+Data flows one way: the consensus node's blocks come in at the ABCI door, are made
+durable in the commit log, announced on the commit channel, and leave through the
+WebSocket door; the HTTP door stands beside them. The tasks start against that flow, so
+that nobody speaks before the next one listens, and an orderly stop goes along with it,
+so that what was committed still reaches whoever is connected. Cancellation is only the
+backstop of that: for a phase that overruns, for a second signal, and for a crash, since
+a door that raises takes the daemon down with it.
+"""
+
+from __future__ import annotations
+
+import logging
+import signal
+import ssl
+import threading
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from functools import partial
+
+import trio
+
+from trio_stream import (
+    __version__,
+    abci_server,
+    http_api,
+    http_server,
+    websocket_server,
+)
+from trio_stream.commit_channel import CommitChannel
+from trio_stream.commit_log import CommitLog
+from trio_stream.config import Address, Config
+from trio_stream.ledger.application import Application
+from trio_stream.listeners import open_abci, open_tcp, port_of
+from trio_stream.log_reader import LogReader
+from trio_stream.node_client import NodeClient
+from trio_stream.transactions.candidate import CandidateCache
+
+logger = logging.getLogger(__name__)
+
+STREAM_PATH = "/api/v1/streams/valid_transactions"
+# What listens everywhere is advertised as the one name that is right on this machine.
+_ANYWHERE = ("0.0.0.0", "::")
+
+
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """Where the doors listen, as a client on this machine names them."""
+
+    abci: str
+    stream: str
+    api: str
+
+
+@dataclass(slots=True)
+class _Door:
+    """A task of the nursery that can be asked to stop, and cancelled if it does not."""
+
+    name: str
+    stop: trio.Event = field(default_factory=trio.Event)
+    done: trio.Event = field(default_factory=trio.Event)
+    scope: trio.CancelScope = field(default_factory=trio.CancelScope)
+
+    async def run(  # noqa: ASYNC128  # what it serves reports that it has started
+        self,
+        serve: Callable[..., Awaitable[None]],
+        *,
+        task_status: trio.TaskStatus[object] = trio.TASK_STATUS_IGNORED,
+    ) -> None:
+        with self.scope:
+            await serve(stop=self.stop, task_status=task_status)
+        self.done.set()
+
+    async def finish(self, seconds: float) -> None:
+        """Ask it to stop and wait; after `seconds` cancel it."""
+        self.stop.set()
+        with trio.move_on_after(seconds) as patience:
+            await self.done.wait()
+        if patience.cancelled_caught:
+            logger.warning("%s did not stop within %g s and is cut", self.name, seconds)
+            self.scope.cancel()
+            await self.done.wait()
+
+
+async def run(
+    config: Config,
+    *,
+    task_status: trio.TaskStatus[Addresses] = trio.TASK_STATUS_IGNORED,
+) -> None:
+    """Run the node until SIGTERM or SIGINT, then stop it in good order.
+
+    Reports its addresses through `task_status` once all doors listen. Raises what a
+    door raises, and `OSError` or `CommitLogError` if it cannot start. A second signal
+    cancels at once.
+    """
+    tls = _tls(config)
+    async with AsyncExitStack() as stack:
+        log = stack.enter_context(CommitLog.open(config.home))
+        cache = CandidateCache(config.cache_bytes, lock=threading.Lock())
+        reader = LogReader(log, cache)
+        stack.push_async_callback(reader.aclose)
+        application = Application(log, cache, version=__version__)
+        channel = CommitChannel(reader, tail_bytes=config.tail_bytes)
+        node = NodeClient(
+            config.node,
+            max_connections=config.node_connections,
+            timeout=config.node_timeout,
+        )
+        stack.push_async_callback(node.aclose)
+
+        abci_listeners = await stack.enter_async_context(open_abci(config.abci))
+        stream_listeners = await open_tcp(config.stream.host, config.stream.port)
+        api_listeners = await open_tcp(config.api.host, config.api.port)
+        addresses = _addresses(config, abci_listeners, stream_listeners, api_listeners)
+        app = http_api.create_app(
+            reader=reader,
+            node=node,
+            channel=channel,
+            streams_url=_streams_url(config, stream_listeners[0]),
+            commit_timeout=config.commit_timeout,
+            max_body_bytes=config.max_body_bytes,
+        )
+        doors = {
+            "channel": partial(channel.run),
+            "abci": partial(
+                abci_server.serve,
+                application,
+                abci_listeners,
+                on_commit=channel.advance,
+                frame_limit=config.frame_limit,
+                shutdown_timeout=config.shutdown_abci,
+            ),
+            "stream": partial(
+                websocket_server.serve,
+                channel,
+                stream_listeners,
+                limits=_limits(config),
+                tls=tls,
+            ),
+            "api": partial(
+                http_server.serve,
+                app,
+                api_listeners,
+                certfile=config.tls_certificate,
+                keyfile=config.tls_key,
+                shutdown_timeout=config.shutdown_http,
+            ),
+        }
+        with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+            async with trio.open_nursery() as nursery:
+                running = {name: _Door(name) for name in doors}
+                for name, serve in doors.items():
+                    await nursery.start(running[name].run, serve)
+                    if name != "channel":
+                        logger.info("listening %s %s", name, getattr(addresses, name))
+                task_status.started(addresses)
+                number = await anext(signals)
+                logger.info("%s: stopping", signal.Signals(number).name)
+                nursery.cancel_scope.deadline = (
+                    trio.current_time() + config.shutdown_total
+                )
+                async with trio.open_nursery() as impatience:
+                    impatience.start_soon(_cancel_on_signal, signals, nursery)
+                    await _shut_down(config, running)
+                    impatience.cancel_scope.cancel()
+        if nursery.cancel_scope.cancelled_caught:
+            logger.warning("stopped before everything had finished")
+    logger.info("stopped")
+
+
+async def _shut_down(config: Config, running: dict[str, _Door]) -> None:
+    """Stop the way the data goes: intake, source, channel, subscribers."""
+    # The WebSocket doors close now; the guests leave when the channel has ended.
+    running["stream"].stop.set()
+    await running["api"].finish(config.shutdown_http)
+    await running["abci"].finish(config.shutdown_abci)
+    await running["channel"].finish(config.shutdown_stream)
+    await running["stream"].finish(config.shutdown_stream)
+
+
+async def _cancel_on_signal(signals: object, nursery: trio.Nursery) -> None:
+    await anext(signals)  # type: ignore[call-overload]  # trio types it as an iterator
+    logger.warning("second signal: stopping at once")
+    nursery.cancel_scope.cancel()
+
+
+def _tls(config: Config) -> ssl.SSLContext | None:
+    if config.tls_certificate is None or config.tls_key is None:
+        return None
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(config.tls_certificate, config.tls_key)
+    return context
+
+
+def _limits(config: Config) -> websocket_server.Limits:
+    return websocket_server.Limits(
+        max_clients=config.max_clients,
+        max_clients_per_address=config.max_clients_per_address,
+        trusted_proxies=config.trusted_proxies,
+        ping_interval=config.ping_interval,
+        pong_timeout=config.pong_timeout,
+        stall_timeout=config.stall_timeout,
+        send_buffer=config.send_buffer,
+        handshake_timeout=config.handshake_timeout,
+        shutdown_timeout=config.shutdown_stream,
+    )
+
+
+def _reachable(host: str, listener: trio.SocketListener) -> Address:
+    return Address("localhost" if host in _ANYWHERE else host, port_of(listener))
+
+
+def _streams_url(config: Config, listener: trio.SocketListener) -> str:
+    """Where the index documents say the stream is."""
+    bound = _reachable(config.stream.host, listener)
+    scheme = config.advertised_scheme or ("wss" if config.tls_certificate else "ws")
+    address = Address(
+        config.advertised_host or bound.host, config.advertised_port or bound.port
+    )
+    return f"{scheme}://{address}{STREAM_PATH}"
+
+
+def _addresses(
+    config: Config,
+    abci: list[trio.SocketListener],
+    stream: list[trio.SocketListener],
+    api: list[trio.SocketListener],
+) -> Addresses:
+    secure = "s" if config.tls_certificate else ""
+    place = config.abci
+    if place.startswith("tcp://"):
+        host = place.removeprefix("tcp://").rpartition(":")[0].strip("[]")
+        place = f"tcp://{Address(host, port_of(abci[0]))}"
+    return Addresses(
+        abci=place,
+        stream=f"ws{secure}://{_reachable(config.stream.host, stream[0])}{STREAM_PATH}",
+        api=f"http{secure}://{_reachable(config.api.host, api[0])}",
+    )
