@@ -1,0 +1,118 @@
+"""The daemon as a child process, started as any user would start it.
+
+It binds its doors and then says so, one line of its log a door; that, and nothing else, is how
+a caller learns where it listens and that it is up.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import trio
+
+from scripts import child, http_client
+
+DOORS = frozenset({"abci", "stream", "api"})
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Where a daemon lives and listens; port 0 lets it choose."""
+
+    home: Path
+    abci: str = "tcp://127.0.0.1:0"
+    stream: str = "127.0.0.1:0"
+    api: str = "127.0.0.1:0"
+    node: str = "http://127.0.0.1:26657"
+    arguments: Sequence[str] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+    def command(self) -> list[str]:
+        return [
+            *(sys.executable, "-m", "trio_stream", "run"),
+            *("--home", str(self.home)),
+            *("--abci", self.abci),
+            *("--stream", self.stream),
+            *("--api", self.api),
+            *("--node", self.node),
+            *self.arguments,
+        ]
+
+
+class RunningDaemon(child.Child):
+    """A daemon's process and the addresses of its doors."""
+
+    def __init__(self, process: child.Child, doors: dict[str, str]) -> None:
+        super().__init__(process.name, process.process, process.log)
+        self._doors = doors
+
+    @property
+    def abci(self) -> str:
+        return self._doors["abci"]
+
+    @property
+    def stream(self) -> str:
+        """The WebSocket address to subscribe at."""
+        return self._doors["stream"]
+
+    @property
+    def api(self) -> str:
+        return self._doors["api"]
+
+    @property
+    def api_port(self) -> int:
+        return urlsplit(self.api).port or 80
+
+    async def http(
+        self, method: str, target: str, body: bytes = b""
+    ) -> http_client.Answer:
+        """One request to the HTTP door, on a connection of its own."""
+        return await http_client.fetch("127.0.0.1", self.api_port, method, target, body)
+
+    async def post(self, raw: bytes, mode: str = "async") -> http_client.Answer:
+        return await self.http("POST", f"/api/v1/transactions?mode={mode}", raw)
+
+
+async def start_daemon(
+    nursery: trio.Nursery, settings: Settings, *, seconds: float = 60
+) -> RunningDaemon:
+    """Run the daemon as a task of `nursery`; it listens on all its doors on return.
+
+    Raises ChildEnded if it ends before, and TimeoutError after that many seconds.
+    """
+    doors: dict[str, str] = {}
+    listening = trio.Event()
+
+    def read(line: str) -> None:
+        if found := re.search(r"\blistening (\w+) (\S+)", line):
+            # The first address of a door counts; another is the same for IPv6.
+            doors.setdefault(found[1], found[2])
+            if doors.keys() >= DOORS:
+                listening.set()
+
+    settings.home.mkdir(parents=True, exist_ok=True)
+    process = await child.start(
+        nursery,
+        "trio_stream",
+        settings.command(),
+        log=settings.home.parent / f"{settings.home.name}.log",
+        environment=child.environment(settings.environment),
+        on_line=read,
+    )
+    with trio.move_on_after(seconds):
+        await child.while_alive(process, listening.wait)
+        return RunningDaemon(process, doors)
+    raise TimeoutError(f"the daemon did not open its doors within {seconds:g} seconds")
+
+
+@asynccontextmanager
+async def run_daemon(settings: Settings) -> AsyncIterator[RunningDaemon]:
+    """A daemon that listens while the block runs, and has ended after it."""
+    async with child.open_nursery() as nursery:
+        yield await start_daemon(nursery, settings)

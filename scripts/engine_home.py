@@ -1,0 +1,128 @@
+"""The home of one validator: made by the engine's own `init`, then set up for one machine.
+
+The keys of config.toml differ from release to release, and its comments are the manual: so
+lines are changed in place, a key that a release does not have is left out where it does no
+harm, and everything else stays as the engine wrote it.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import trio
+
+Key = tuple[str, str]
+"""Section and name; the section of what stands above the first one is empty."""
+
+Value = str | bool
+
+
+class BadHome(Exception):
+    """The engine could not make its home, or it is not one we can set up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Validator:
+    """A home, and the addresses of the validator that lives in it."""
+
+    home: Path
+    proxy_app: str
+    """Where the engine finds the application: tcp://host:port, unix://path, or `kvstore`."""
+    rpc_port: int
+    p2p_port: int
+    settings: Mapping[Key, Value] = field(default_factory=dict)
+    """More lines of config.toml to change; each must be there."""
+
+
+# Only what every release has. A fresh block as soon as there is a transaction, and no other:
+# what BigchainDB asks for. One validator alone has nobody to look for and nothing to wait for.
+ALWAYS: dict[Key, Value] = {
+    ("p2p", "pex"): False,
+    ("p2p", "addr_book_strict"): False,
+    ("consensus", "create_empty_blocks"): False,
+    ("consensus", "timeout_commit"): "0s",
+}
+# Gone in 1.0, where timeout_commit = "0s" says the same.
+IF_THERE: dict[Key, Value] = {("consensus", "skip_timeout_commit"): True}
+
+
+async def prepare(binary: Path, validator: Validator) -> None:
+    """Make the home if there is none, keep keys and chain if there is, and set it up."""
+    ran = await trio.run_process(
+        [str(binary), "init", "--home", str(validator.home)],
+        capture_stdout=True,
+        capture_stderr=True,
+        check=False,
+    )
+    if ran.returncode != 0:
+        said = (ran.stderr or ran.stdout).decode(errors="replace").strip()
+        raise BadHome(f"{binary} init failed: {said}")
+    path = validator.home / "config" / "config.toml"
+    changed = configure(path.read_text(), validator)
+    path.write_text(changed)
+
+
+def configure(text: str, validator: Validator) -> str:
+    """config.toml with this validator's addresses and settings."""
+    must: dict[Key, Value] = {
+        **ALWAYS,
+        ("", "proxy_app"): validator.proxy_app,
+        ("rpc", "laddr"): f"tcp://127.0.0.1:{validator.rpc_port}",
+        ("p2p", "laddr"): f"tcp://127.0.0.1:{validator.p2p_port}",
+        **validator.settings,
+    }
+    may = {key: value for key, value in IF_THERE.items() if key not in must}
+    edited, found = edit(text, {**may, **must})
+    missing = must.keys() - found
+    if missing:
+        names = ", ".join(".".join(filter(None, key)) for key in sorted(missing))
+        raise BadHome(f"{validator.home}/config/config.toml has no {names}")
+    return edited
+
+
+def edit(text: str, values: Mapping[Key, Value]) -> tuple[str, set[Key]]:
+    """`text` with the lines of those keys replaced, and the keys that were there."""
+    section = ""
+    found: set[Key] = set()
+    lines = text.splitlines(keepends=True)
+    for i, line in enumerate(lines):
+        if header := re.match(r"\s*\[\s*([\w.]+)\s*\]", line):
+            section = header[1]
+        elif assignment := re.match(r"\s*([\w-]+)\s*=", line):
+            key = (section, assignment[1])
+            if key in values:
+                # JSON's text and truth values are TOML's as well.
+                lines[i] = f"{assignment[1]} = {json.dumps(values[key])}\n"
+                found.add(key)
+    return "".join(lines), found
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports of 127.0.0.1 that nobody listens on, from the range nobody is handed by chance.
+
+    Above 32768 Linux gives ports to outgoing connections: an engine and a daemon that
+    dial each other would now and then find their own port taken by one.
+    """
+    ports: list[int] = []
+    while len(ports) < count:
+        port = random.randrange(20000, 32000)
+        if port not in ports and is_free(port):
+            ports.append(port)
+    return ports
+
+
+def is_free(port: int) -> bool:
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        # Without it, connections of the last minute that linger would count as taken.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
