@@ -1,0 +1,114 @@
+"""One ABCI connection, without the socket: bytes to requests, answers to bytes.
+
+The peer is a Tendermint or CometBFT node, of any release from 0.31 to 1.0; which one
+is found out from what it sends (`framing`, `dialects`). Whoever has the socket feeds
+`receive_data`, takes `next_requests` until there are none, and gives each request
+back with its answer to `send`, in the order of the requests: the order is all that
+ties an answer to its request. So `send` refuses any other.
+
+A new Connection for each socket. What one of them learned is not carried to another:
+a node may be upgraded while the application runs.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+from trio_stream.abci.answers import KeyShape, encode_answer
+from trio_stream.abci.dialects import Codec, detect_codec, name_from_info
+from trio_stream.abci.errors import LocalProtocolError, RemoteProtocolError
+from trio_stream.abci.framing import FrameReader
+from trio_stream.abci.messages import Answer, BeginBlock, FinalizeBlock, Info, Request
+from trio_stream.abci.requests import decode_request
+
+__all__ = ["Connection", "LocalProtocolError", "RemoteProtocolError"]
+
+
+class Connection:
+    """The application's end of one ABCI connection.
+
+    Holds one incomplete message of up to `frame_limit` bytes, what the last
+    `receive_data` gave, and the requests that are not answered yet.
+    """
+
+    def __init__(self, *, frame_limit: int) -> None:
+        self.codec: Codec | None = None
+        """How this peer writes its requests; None before the first one."""
+        self.dialect = "unknown"
+        """The best knowledge so far: `T31` to `C10`, or a range. For logs alone."""
+        self._frames = FrameReader(limit=frame_limit)
+        self._unanswered: deque[Request] = deque()
+        self._error: RemoteProtocolError | None = None
+        self._at_end = False
+        self._flat_keys = False
+        self._hash_in_commit = True
+
+    def receive_data(self, data: bytes) -> None:
+        """Take what came from the peer; empty at the end of the stream."""
+        if data:
+            self._frames.feed(data)
+        else:
+            self._at_end = True
+
+    def next_requests(self) -> list[Request]:
+        """All requests that are complete, in order; empty when more bytes are needed.
+
+        Raises RemoteProtocolError, now and ever after, where the stream can't be read
+        on; the requests before that place are given out first.
+        """
+        if self._error is not None:
+            raise self._error
+        requests: list[Request] = []
+        try:
+            while (message := self._frames.next_frame()) is not None:
+                requests.append(self._decode(message))
+            if self._at_end and self._frames.inside_message:
+                raise RemoteProtocolError("the stream ended inside a message")
+        except RemoteProtocolError as exc:
+            self._error = exc
+            if not requests:
+                raise
+        self._unanswered.extend(requests)
+        return requests
+
+    def send(self, request: Request, answer: Answer) -> bytes:
+        """The bytes of the answer to the oldest request that has none yet.
+
+        Raises LocalProtocolError if that is not `request`, or not its kind of answer.
+        """
+        if not self._unanswered or self._unanswered[0] is not request:
+            raise LocalProtocolError("answers go out in the order of the requests")
+        assert self.codec is not None, "there was a request"
+        self._unanswered.popleft()
+        # The hash travels once: where FinalizeBlock's answer had it, Commit's has none.
+        if isinstance(request, FinalizeBlock):
+            self._hash_in_commit = False
+        elif isinstance(request, BeginBlock):
+            self._hash_in_commit = True
+        return encode_answer(
+            request,
+            answer,
+            framing=self.codec.framing,
+            keys=self._key_shape(self.codec),
+            hash_in_commit=self._hash_in_commit,
+        )
+
+    def _decode(self, message: bytes) -> Request:
+        if self.codec is None:
+            assert self._frames.framing is not None, "a message was cut"
+            self.codec = detect_codec(self._frames.framing, message)
+            self.dialect = self.codec.value
+        request, only_in = decode_request(message, self.codec)
+        if isinstance(request, Info):
+            self.dialect = name_from_info(self.codec, request)
+        elif only_in:
+            self.dialect = only_in
+        # Each connection sees it by itself: 1.0 gives itself away in every InitChain
+        # and FinalizeBlock, before an answer to them needs to know.
+        self._flat_keys = self._flat_keys or only_in == "C10"
+        return request
+
+    def _key_shape(self, codec: Codec) -> KeyShape:
+        if codec is Codec.SIGNED_OLD:
+            return KeyShape.NAMED
+        return KeyShape.FLAT if self._flat_keys else KeyShape.ONEOF

@@ -1,0 +1,211 @@
+"""From a request's bytes to a request.
+
+Protobuf's library reads the bytes; here stands what the fields mean, release by
+release. Total: every message gives a request or `RemoteProtocolError`. A number that
+no dialect has gives `Unknown`, since it is for the application's side to refuse it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import cast
+
+from google.protobuf.message import DecodeError
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from trio_stream.abci import abci_pb2 as pb
+from trio_stream.abci.dialects import Codec
+from trio_stream.abci.errors import RemoteProtocolError
+from trio_stream.abci.framing import read_varint, split_tag
+from trio_stream.abci.messages import (
+    ApplySnapshotChunk,
+    BeginBlock,
+    CheckTx,
+    Commit,
+    DeliverTx,
+    Echo,
+    EndBlock,
+    ExtendVote,
+    FinalizeBlock,
+    Flush,
+    Info,
+    InitChain,
+    InsertTx,
+    ListSnapshots,
+    LoadSnapshotChunk,
+    OfferSnapshot,
+    PrepareProposal,
+    ProcessProposal,
+    Query,
+    ReapTxs,
+    Request,
+    SetOption,
+    Time,
+    Unknown,
+    ValidatorUpdate,
+    VerifyVoteExtension,
+)
+
+_RECHECK = 1
+"""The kind of a CheckTx that is a recheck; the same number in both of its fields."""
+
+
+def decode_request(message: bytes, codec: Codec) -> tuple[Request, str]:
+    """The request, and the name of a dialect if no other sends it like this, or ""."""
+    try:
+        if codec is Codec.SIGNED_OLD:
+            # The members that both envelopes have are called the same.
+            envelope = cast(pb.NewRequest, pb.OldRequest.FromString(message))
+        else:
+            envelope = pb.NewRequest.FromString(message)
+    except DecodeError as exc:
+        raise RemoteProtocolError(f"a message can't be decoded: {exc}") from exc
+    kind = envelope.WhichOneof("kind")
+    if kind == "check_tx":  # by far the most frequent, so before any table
+        check = envelope.check_tx
+        # 1.0 moved the kind to field 3, and always writes it there.
+        is_recheck = check.type == _RECHECK or check.type_v1 == _RECHECK
+        return CheckTx(check.tx, is_recheck), "C10" if check.type_v1 else ""
+    if kind is None:
+        return Unknown(_number(message)), ""
+    if kind in _PLAIN:
+        return _PLAIN[kind], _ONLY_IN.get((codec, kind), "")
+    return _READERS[kind](envelope, codec), _tell_tale(envelope, kind, codec)
+
+
+def _number(message: bytes) -> int:
+    """The field number of a member that protobuf found no place for."""
+    tag = read_varint(message, 0)
+    if tag is None:
+        raise RemoteProtocolError("a message has no member")
+    number, wire_type = split_tag(tag[0])
+    if wire_type != 2:
+        raise RemoteProtocolError("a message is no ABCI request")
+    return number
+
+
+def _tell_tale(envelope: pb.NewRequest, kind: str, codec: Codec) -> str:
+    if kind == "finalize_block":
+        # 1.0 says up to where it is syncing, at least this height itself.
+        return "C10" if envelope.finalize_block.syncing_to_height else ""
+    if kind == "init_chain":
+        return "C10" if any(v.pub_key_type for v in _validators(envelope)) else ""
+    return _ONLY_IN.get((codec, kind), "")
+
+
+def _validators(envelope: pb.NewRequest) -> tuple[pb.ValidatorUpdate, ...]:
+    return tuple(envelope.init_chain.validators)
+
+
+def _time(stamp: Timestamp) -> Time:
+    return Time(stamp.seconds, stamp.nanos)
+
+
+def _validator(update: pb.ValidatorUpdate, codec: Codec) -> ValidatorUpdate:
+    """A validator, in whichever of the four shapes it came."""
+    if update.pub_key_type:
+        return ValidatorUpdate(update.pub_key_type, update.pub_key_bytes, update.power)
+    key = update.pub_key
+    if codec is Codec.SIGNED_OLD:
+        name = key.first.decode("utf-8", "backslashreplace")
+        return ValidatorUpdate(name, key.second, update.power)
+    keys = {
+        "ed25519": key.first,
+        "secp256k1": key.second,
+        "bls12381": key.bls12381,
+        "mldsa65": key.mldsa65,
+        "secp256k1eth": key.secp256k1eth,
+    }
+    for name, value in keys.items():
+        if value:
+            return ValidatorUpdate(name, value, update.power)
+    return ValidatorUpdate("", b"", update.power)
+
+
+def _echo(envelope: pb.NewRequest, codec: Codec) -> Request:
+    return Echo(envelope.echo.message)
+
+
+def _info(envelope: pb.NewRequest, codec: Codec) -> Request:
+    info = envelope.info
+    return Info(info.version, info.block_version, info.p2p_version, info.abci_version)
+
+
+def _init_chain(envelope: pb.NewRequest, codec: Codec) -> Request:
+    body = envelope.init_chain
+    return InitChain(
+        time=_time(body.time),
+        chain_id=body.chain_id,
+        validators=tuple(_validator(update, codec) for update in body.validators),
+        app_state=body.app_state_bytes,
+        initial_height=body.initial_height or 1,
+        signed=codec is not Codec.UNSIGNED,
+    )
+
+
+def _query(envelope: pb.NewRequest, codec: Codec) -> Request:
+    return Query(envelope.query.path, envelope.query.data)
+
+
+def _begin_block(envelope: pb.NewRequest, codec: Codec) -> Request:
+    header = envelope.begin_block.header
+    return BeginBlock(header.chain_id, header.height, _time(header.time))
+
+
+def _deliver_tx(envelope: pb.NewRequest, codec: Codec) -> Request:
+    return DeliverTx(envelope.deliver_tx.tx)
+
+
+def _end_block(envelope: pb.NewRequest, codec: Codec) -> Request:
+    return EndBlock(envelope.end_block.height)
+
+
+def _prepare_proposal(envelope: pb.NewRequest, codec: Codec) -> Request:
+    body = envelope.prepare_proposal
+    return PrepareProposal(body.max_tx_bytes, tuple(body.txs))
+
+
+def _finalize_block(envelope: pb.NewRequest, codec: Codec) -> Request:
+    body = envelope.finalize_block
+    return FinalizeBlock(tuple(body.txs), body.height, _time(body.time))
+
+
+def _insert_tx(envelope: pb.NewRequest, codec: Codec) -> Request:
+    return InsertTx(envelope.insert_tx.tx)
+
+
+_READERS: Mapping[str, Callable[[pb.NewRequest, Codec], Request]] = {
+    "echo": _echo,
+    "info": _info,
+    "init_chain": _init_chain,
+    "query": _query,
+    "begin_block": _begin_block,
+    "deliver_tx": _deliver_tx,
+    "end_block": _end_block,
+    "prepare_proposal": _prepare_proposal,
+    "finalize_block": _finalize_block,
+    "insert_tx": _insert_tx,
+}
+
+# Requests of which only the kind matters.
+_PLAIN: Mapping[str, Request] = {
+    "flush": Flush(),
+    "set_option": SetOption(),
+    "commit": Commit(),
+    "list_snapshots": ListSnapshots(),
+    "offer_snapshot": OfferSnapshot(),
+    "load_snapshot_chunk": LoadSnapshotChunk(),
+    "apply_snapshot_chunk": ApplySnapshotChunk(),
+    "process_proposal": ProcessProposal(),
+    "extend_vote": ExtendVote(),
+    "verify_vote_extension": VerifyVoteExtension(),
+    "reap_txs": ReapTxs(),
+}
+
+_ONLY_IN: Mapping[tuple[Codec, str], str] = {
+    (Codec.UNSIGNED, "begin_block"): "C37",
+    (Codec.UNSIGNED, "deliver_tx"): "C37",
+    (Codec.UNSIGNED, "end_block"): "C37",
+    (Codec.UNSIGNED, "insert_tx"): "C39",
+    (Codec.UNSIGNED, "reap_txs"): "C39",
+}

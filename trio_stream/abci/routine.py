@@ -1,0 +1,142 @@
+"""What is answered without the state machine, and which requests belong together.
+
+Most kinds of request have the same answer whatever the state: those of features that
+we don't have (snapshots, vote extensions, a mempool of our own), those that accept
+what the engine made anyway (proposals), and Echo and Flush.
+
+The rest goes to the state machine, which does one thing at a time. `split_into_hops`
+cuts what a connection sent into pieces short enough that another connection does not
+wait long, and long enough that going to and fro costs little.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+from trio_stream.abci.framing import varint_size
+from trio_stream.abci.messages import (
+    Answer,
+    ApplySnapshotChunk,
+    CheckTx,
+    Commit,
+    Done,
+    Echo,
+    EchoAnswer,
+    ExtendVote,
+    Failure,
+    Flush,
+    Info,
+    InsertTx,
+    ListSnapshots,
+    LoadSnapshotChunk,
+    OfferSnapshot,
+    PrepareProposal,
+    PrepareProposalAnswer,
+    ProcessProposal,
+    Query,
+    ReapTxs,
+    Request,
+    SetOption,
+    Unknown,
+    VerifyVoteExtension,
+)
+
+CHECKS_A_HOP = 32
+"""Most CheckTx in one hop: a few milliseconds of signatures, which is what a block
+that arrives meanwhile has to wait."""
+
+
+class Priority(enum.IntEnum):
+    """Who goes first when several connections want the state machine."""
+
+    CONSENSUS = 0
+    MEMPOOL = 1
+    QUERY = 2
+
+
+class Hop(NamedTuple):
+    """Requests that are answered in one go; without a priority, all are routine."""
+
+    priority: Priority | None
+    requests: Sequence[Request]
+
+
+def routine_answer(request: Request) -> Answer | None:
+    """The answer that does not depend on the state; None if this one's does."""
+    answer = _ROUTINE.get(type(request))
+    return answer(request) if callable(answer) else answer
+
+
+def split_into_hops(requests: Sequence[Request]) -> Iterator[Hop]:
+    """Cut a connection's requests, in order, into what goes to the state machine at once.
+
+    A hop holds one class of requests: at most `CHECKS_A_HOP` CheckTx, or what is there
+    of one block, up to its Commit. Routine requests between them go along.
+    """
+    start = checks = 0
+    priority: Priority | None = None
+    for position, request in enumerate(requests):
+        kind = type(request)
+        if kind in _ROUTINE:
+            continue
+        wanted = _PRIORITIES.get(kind, Priority.CONSENSUS)
+        if priority not in (None, wanted) or checks == CHECKS_A_HOP:
+            yield Hop(priority, requests[start:position])
+            start, checks = position, 0
+        priority = wanted
+        checks += kind is CheckTx
+        if kind is Commit:
+            yield Hop(priority, requests[start : position + 1])
+            start, checks, priority = position + 1, 0, None
+    if start < len(requests):
+        yield Hop(priority, requests[start:])
+
+
+def _echo(request: Echo) -> Answer:
+    return EchoAnswer(request.message)
+
+
+def _prepare_proposal(request: PrepareProposal) -> Answer:
+    """The engine's choice, cut where it would be too large: more is fatal to a node.
+
+    It offers too much only where the chain does not bound its blocks, and then its
+    whole mempool. A transaction counts with its tag and its length.
+    """
+    size = 0
+    for count, tx in enumerate(request.txs):
+        size += 1 + varint_size(len(tx)) + len(tx)
+        if size > request.max_tx_bytes:
+            return PrepareProposalAnswer(request.txs[:count])
+    return PrepareProposalAnswer(request.txs)
+
+
+def _unknown(request: Unknown) -> Answer:
+    return Failure(f"unknown request, number {request.number}")
+
+
+_DONE = Done()
+
+_ROUTINE: Mapping[type[Request], Answer | Callable[..., Answer]] = {
+    Echo: _echo,
+    Flush: _DONE,
+    SetOption: _DONE,
+    Query: _DONE,
+    ListSnapshots: _DONE,
+    OfferSnapshot: _DONE,
+    LoadSnapshotChunk: _DONE,
+    ApplySnapshotChunk: _DONE,
+    PrepareProposal: _prepare_proposal,
+    ProcessProposal: _DONE,
+    ExtendVote: _DONE,
+    VerifyVoteExtension: _DONE,
+    InsertTx: _DONE,
+    ReapTxs: _DONE,
+    Unknown: _unknown,
+}
+
+_PRIORITIES: Mapping[type[Request], Priority] = {
+    CheckTx: Priority.MEMPOOL,
+    Info: Priority.QUERY,
+}
