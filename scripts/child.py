@@ -169,6 +169,24 @@ async def while_alive(child: Child, wait: Callable[[], Awaitable[T]]) -> T:
     return result[0]
 
 
+@asynccontextmanager
+async def until_signal() -> AsyncIterator[trio.CancelScope]:
+    """A block that is cancelled by the first signal that asks this program to end.
+
+    More of them change nothing: it is ending, and its children with it.
+    """
+    ends = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    with trio.open_signal_receiver(*ends) as signals:
+        async with open_nursery() as listening, open_nursery() as work:
+
+            async def listen() -> None:
+                async for _ in signals:
+                    work.cancel_scope.cancel()
+
+            listening.start_soon(listen)
+            yield work.cancel_scope
+
+
 async def poll(
     ask: Callable[[], Awaitable[T | None]], *, seconds: float, what: str
 ) -> T:

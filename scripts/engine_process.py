@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import itertools
 import json
+import shutil
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -13,7 +15,7 @@ from typing import Any
 import h11
 import trio
 
-from scripts import child, http_client
+from scripts import child, engines, http_client
 from scripts.engine_home import Validator
 
 NOT_THERE = (OSError, trio.BrokenResourceError, h11.RemoteProtocolError)
@@ -120,6 +122,32 @@ class RunningEngine(child.Child):
             )
 
         await child.while_alive(self, up)
+
+
+class NoEngine(Exception):
+    """The engine that was asked for is not here and could not be built."""
+
+
+async def find_binary(choice: str) -> Path:
+    """The binary at that path, or of the engine of that name, built first if need be.
+
+    Raises NoEngine; what the build has to say is on the terminal by then.
+    """
+    engine = engines.ENGINES.get(choice)
+    if engine is None:
+        found = shutil.which(choice)
+        if found is None:
+            names = ", ".join(engines.ENGINES)
+            raise NoEngine(f"{choice} is neither a program nor one of {names}")
+        return Path(found).absolute()
+    if not engine.is_there():
+        build = [sys.executable, "-m", "scripts.engines", engine.name]
+        ran = await trio.run_process(build, check=False, cwd=child.ROOT)
+        if ran.returncode != 0:
+            raise NoEngine(
+                f"without {engine.name}, name one that is there: ENGINE=/path/to/cometbft"
+            )
+    return engine.binary
 
 
 async def start_engine(

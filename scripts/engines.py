@@ -1,9 +1,9 @@
 """Builds the consensus engines: `python -m scripts.engines [NAME...]`, or `make engines`.
 
 Each engine is fetched and compiled by the Go client, by module path and version, into
-`.engines/<name>/`, which git ignores. What is there already is left alone: a stamp beside the
-binary names the version and the Go it was built with. A binary appears by an atomic rename, and
-a lock a name keeps two programs from building the same one twice.
+`.engines/<name>/`, which git ignores, or below `ENGINES_DIR`. What is there already is left
+alone: a stamp beside the binary names the version and the Go it was built with. A binary appears
+by an atomic rename, and a lock a name keeps two programs from building the same one twice.
 
 Three ways to build, one a kind of release: CometBFT from 0.37 on by `go install`; older ones from
 a go.mod of our own, because the module's own name and place differ (CometBFT 0.34) or because some
@@ -30,7 +30,7 @@ from pathlib import Path
 from scripts import go_toolchain
 
 ROOT = Path(__file__).resolve().parent.parent
-FOLDER = ROOT / ".engines"
+FOLDER = Path(os.environ.get("ENGINES_DIR") or ROOT / ".engines")
 DEFAULT = "cometbft-0.38.26"
 
 TENDERMINT = "github.com/tendermint/tendermint"

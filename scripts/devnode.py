@@ -1,0 +1,151 @@
+"""A validator beside `make run`, for people: `make devnode`.
+
+It makes a home for one validator, points it at the daemon, and keeps it running. No engine ever
+dials its application a second time: when the daemon goes away, releases from 0.34 on end, with
+status 0, and older ones stay up without being of use. Either way it is started again here, and
+waits until the daemon is back. Home and the daemon's data belong together: a new chain begins when
+both are removed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import trio
+
+from scripts import child, engine_home, engine_process, engines
+from scripts.engine_home import Validator
+from scripts.engine_process import NOT_THERE, RpcError, RunningEngine
+
+LONGEST_PAUSE = 10.0
+STUCK = 30.0
+"""Seconds without progress after which a block that the application lacks is not just slow."""
+
+STRANGERS = ("is higher than core", "does not match AppHash after replay")
+"""What engines say when their chain and the application's state are not of one chain."""
+
+
+@dataclass(slots=True)
+class Life:
+    """What is known of one run of the engine."""
+
+    was_up: bool = False
+    why_stopped: str | None = None
+
+
+async def supervise(binary: Path, validator: Validator) -> None:
+    """Keep the engine running until cancelled."""
+    pause = 0.5
+    while True:
+        life = Life()
+        async with child.open_nursery() as nursery:
+            engine = await engine_process.start_engine(nursery, binary, validator)
+            say(f"{engine.name} started, it waits for {validator.proxy_app}")
+            nursery.start_soon(watch, engine, life)
+            status = await engine.wait()
+        if life.was_up:
+            pause = 0.5
+        say(life.why_stopped or f"{engine.name} ended with status {status}")
+        if not life.was_up:
+            explain(engine, validator)
+        say(f"starting it again in {pause:g} s")
+        await trio.sleep(pause)
+        pause = min(2 * pause, LONGEST_PAUSE)
+
+
+async def watch(engine: RunningEngine, life: Life) -> None:
+    """Say when the engine is up, and stop it once it can't work any more."""
+    await engine.ready(seconds=float("inf"))
+    life.was_up = True
+    height = await engine.rpc.height()
+    say(
+        f"{engine.name} is up at height {height}, RPC http://127.0.0.1:{engine.rpc.port}"
+    )
+    life.why_stopped = await uselessness(engine)
+    await engine.stop()
+
+
+async def uselessness(engine: RunningEngine) -> str:
+    """Wait until the engine has lost its application; the reason.
+
+    `health` and `status` look well then. An engine up to 0.33 gives its lost connection
+    away when it is made to ask the application; a later one that failed on a block stands
+    still above the application. Neither sends word of it.
+    """
+    stands_since = trio.current_time()
+    stood = (0, 0)
+    while True:
+        await trio.sleep(1)
+        try:
+            ours, _ = await engine.rpc.application()
+            heights = (await engine.rpc.height(), ours)
+        except RpcError as error:
+            return f"{engine.name} has lost its application ({error.data})"
+        except NOT_THERE:
+            continue
+        if heights != stood or heights[0] <= heights[1]:
+            stood, stands_since = heights, trio.current_time()
+        elif trio.current_time() - stands_since > STUCK:
+            return f"{engine.name} stands at height {heights[0]}, the application at {ours}"
+
+
+def explain(engine: RunningEngine, validator: Validator) -> None:
+    words = engine.last_words()
+    if words:
+        say(f"the last lines of {engine.log}:\n{words}")
+    if any(text in words for text in STRANGERS):
+        say(
+            f"hint: the chain in {validator.home} and the daemon's data directory do not "
+            "belong together; remove both to begin a new chain"
+        )
+
+
+def say(line: str) -> None:
+    print(f"devnode: {line}", flush=True)
+
+
+async def run(options: argparse.Namespace) -> None:
+    home = options.home.absolute()
+    validator = Validator(home, options.abci, options.rpc, options.p2p)
+    async with child.until_signal():
+        binary = await engine_process.find_binary(options.engine)
+        await engine_home.prepare(binary, validator)
+        say(f"home {home}, Ctrl-C ends it")
+        await supervise(binary, validator)
+    say("ended")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m scripts.devnode",
+        description="Run a validator beside the daemon.",
+    )
+    parser.add_argument(
+        "--engine",
+        default=os.environ.get("ENGINE") or engines.DEFAULT,
+        help="a name of `python -m scripts.engines --list`, or a binary (ENGINE)",
+    )
+    parser.add_argument("--home", type=Path, default=Path("trio_stream_devnode"))
+    parser.add_argument("--abci", default="tcp://127.0.0.1:26658", help="the daemon's")
+    parser.add_argument("--rpc", type=int, default=26657, metavar="PORT")
+    parser.add_argument("--p2p", type=int, default=26656, metavar="PORT")
+    options = parser.parse_args(arguments)
+    for port in (options.rpc, options.p2p):
+        if not engine_home.is_free(port):
+            print(f"devnode: port {port} is taken", file=sys.stderr)
+            return 1
+    try:
+        trio.run(run, options)
+    except (engine_process.NoEngine, engine_home.BadHome) as error:
+        print(f"devnode: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
