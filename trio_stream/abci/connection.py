@@ -43,7 +43,7 @@ class Connection:
         self._flat_keys = False
         self._hash_in_commit = True
 
-    def receive_data(self, data: bytes) -> None:
+    def receive_data(self, data: bytes | bytearray) -> None:
         """Take what came from the peer; empty at the end of the stream."""
         if data:
             self._frames.feed(data)

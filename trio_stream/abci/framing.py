@@ -127,7 +127,7 @@ class FrameReader:
         self._enough = 1
         """So many bytes from `_start` must be there for another look to be of use."""
 
-    def feed(self, data: bytes) -> None:
+    def feed(self, data: bytes | bytearray) -> None:
         """Take what the peer sent."""
         if self._start:
             # All but an incomplete message was handed out. What remains came with the

@@ -1,0 +1,240 @@
+"""The ABCI door: where the consensus node drives the state machine.
+
+A node opens three or four connections and tells on none of them what it is for. Each
+gets a task that reads, lets `abci.connection` make requests of the bytes, has the state
+machine answer them, and writes what answers one receive in one write, in order. While
+a batch is being answered its connection is not read: what a node sends ahead waits in
+the socket, so a connection holds one receive and one message at most.
+
+A node that breaks the protocol, or that does not read its answers, loses its connection
+and nothing else. What the application raises goes up and ends the daemon.
+
+This door knows nothing of transactions: what it drives answers requests.
+"""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import socket
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from functools import partial
+
+import trio
+
+from trio_stream.abci.connection import Connection, RemoteProtocolError
+from trio_stream.abci.dialects import Codec
+from trio_stream.abci.messages import Failure, Info, Request
+from trio_stream.abci.routine import split_into_hops
+from trio_stream.state_machine import Application, RunSync, StateMachine
+
+logger = logging.getLogger(__name__)
+
+RECEIVE_BYTES = 128 * 1024
+"""Most that is read, and so answered, at once."""
+SEND_SLICE_BYTES = 1024 * 1024
+STALL_SECONDS = 60.0
+"""A node that takes no slice of an answer for so long is cut. It reads in a goroutine
+that does nothing else, so only one that is stopped, or gone, does not read."""
+FAREWELL_SECONDS = 1.0
+"""For the node to read the Failure that ends its connection. Closing at once, with
+requests of it unread, would reset the connection and could take the Failure along."""
+MAX_CONNECTIONS = 64
+"""A node has four, and a restarted one four more while the old ones linger. More than
+that many times over is no node, and each may hold a message up to the frame limit."""
+
+
+async def serve(
+    application: Application,
+    listeners: Sequence[trio.abc.Listener[trio.abc.Stream]],
+    *,
+    on_commit: Callable[[int], None],
+    frame_limit: int,
+    shutdown_timeout: float,
+    stop: trio.Event,
+    run_sync: RunSync = trio.to_thread.run_sync,
+    task_status: trio.TaskStatus[
+        Sequence[trio.abc.Listener[trio.abc.Stream]]
+    ] = trio.TASK_STATUS_IGNORED,
+) -> None:
+    """Answer every node that connects until `stop` is set; closes the listeners.
+
+    `on_commit(height)` is called whenever the application's height moved, before the
+    answer that says so is written, even if this is being cancelled. After `stop` the
+    batches in hand are answered, for at most `shutdown_timeout` seconds. Raises what
+    the application raises.
+    """
+    machine = StateMachine(application, on_commit=on_commit, run_sync=run_sync)
+    door = _Door(machine, frame_limit=frame_limit)
+    async with trio.open_nursery() as nodes:
+        async with trio.open_nursery() as doors:
+            accept = partial(
+                trio.serve_listeners,
+                door.handle,
+                listeners,  # type: ignore[arg-type]  # partial hides the type variable
+                handler_nursery=nodes,
+            )
+            await doors.start(accept)
+            task_status.started(listeners)
+            await stop.wait()
+            doors.cancel_scope.cancel()
+        nodes.cancel_scope.deadline = trio.current_time() + shutdown_timeout
+        door.stop_receiving()
+    if nodes.cancel_scope.cancelled_caught:
+        logger.warning("abci connections were cut after %g s", shutdown_timeout)
+
+
+class _Door:
+    """The tasks of all connections, and what they share."""
+
+    def __init__(self, machine: StateMachine, *, frame_limit: int) -> None:
+        self._machine = machine
+        self._frame_limit = frame_limit
+        self._numbers = itertools.count(1)
+        self._open = 0
+        self._stopping = False
+        self._receiving: set[trio.CancelScope] = set()
+        self._latest_codec: Codec | None = None
+
+    def stop_receiving(self) -> None:
+        """Let each connection finish the batch in its hands, and read no other."""
+        self._stopping = True
+        for scope in self._receiving:
+            scope.cancel()
+
+    async def handle(self, stream: trio.abc.Stream) -> None:
+        """Serve one connection until it ends, for whatever reason."""
+        number = next(self._numbers)
+        if self._open >= MAX_CONNECTIONS:
+            logger.warning(
+                "abci connection %d refused: %d are open", number, self._open
+            )
+            return
+        connection = Connection(frame_limit=self._frame_limit)
+        reason = "cancelled"
+        self._open += 1
+        logger.info("abci connection %d opened from %s", number, _peer(stream))
+        _keep_alive(stream)
+        try:
+            # Who calls this closes the stream.
+            reason = await self._converse(stream, connection, number)
+        finally:
+            self._open -= 1
+            self._machine.disown(number)
+            logger.info(
+                "abci connection %d (%s) closed: %s", number, connection.dialect, reason
+            )
+
+    async def _converse(
+        self, stream: trio.abc.Stream, connection: Connection, number: int
+    ) -> str:
+        """Answer until the connection can't go on; gives the reason."""
+        is_first = True
+        try:
+            while True:
+                requests = connection.next_requests()
+                if requests:
+                    infos = [each for each in requests if isinstance(each, Info)]
+                    if infos or is_first:
+                        self._note(connection, infos, number)
+                    is_first = False
+                    answers, failure = await self._answer(connection, requests, number)
+                    await _send(stream, answers)
+                    if failure is not None:
+                        await _bid_farewell(stream)
+                        return f"answered with an exception: {failure.error:.200}"
+                    continue
+                data = await self._receive(stream)
+                if data is None:
+                    return "the daemon stops"
+                connection.receive_data(data)
+                if not data:
+                    connection.next_requests()
+                    return "the node closed it"
+        except RemoteProtocolError as exc:
+            return f"the node broke the protocol: {exc}"
+        except trio.BrokenResourceError as exc:
+            return f"the connection broke: {exc.__cause__ or exc}"
+        except trio.TooSlowError:
+            return f"the node read nothing for {STALL_SECONDS:g} s"
+
+    async def _receive(self, stream: trio.abc.Stream) -> bytes | bytearray | None:
+        """What the node sends next, however long it takes; None if we stop."""
+        with trio.CancelScope() as scope:
+            if self._stopping:
+                scope.cancel()
+            self._receiving.add(scope)
+            try:
+                return await stream.receive_some(RECEIVE_BYTES)
+            finally:
+                self._receiving.discard(scope)
+        return None
+
+    async def _answer(
+        self, connection: Connection, requests: Sequence[Request], number: int
+    ) -> tuple[bytes, Failure | None]:
+        """The bytes that answer `requests`, and the Failure if they end with one."""
+        written: list[bytes] = []
+        for hop in split_into_hops(requests):
+            answers = await self._machine.answer(hop, owner=number)
+            # Shorter than the requests after a Failure, and then it is the last.
+            for request, answer in zip(hop.requests, answers, strict=False):
+                written.append(connection.send(request, answer))
+            if answers and isinstance(answers[-1], Failure):
+                return b"".join(written), answers[-1]
+        return b"".join(written), None
+
+    def _note(self, connection: Connection, infos: Sequence[Info], number: int) -> None:
+        """Log which dialect a connection speaks, and one that its node would not."""
+        for info in infos:
+            self._latest_codec = connection.codec
+            logger.info(
+                "abci connection %d speaks %s (version %.40r)",
+                number,
+                connection.dialect,
+                info.version,
+            )
+        if connection.codec is not self._latest_codec is not None:
+            # A node sends Info on another connection before anything but a Flush.
+            logger.warning(
+                "abci connection %d speaks %s, the latest Info came from %s",
+                number,
+                connection.dialect,
+                self._latest_codec.value,
+            )
+
+
+async def _send(stream: trio.abc.Stream, data: bytes) -> None:
+    """Write a batch of answers; raises TooSlowError if the node does not read."""
+    view = memoryview(data)
+    for start in range(0, len(data), SEND_SLICE_BYTES):
+        with trio.fail_after(STALL_SECONDS):
+            await stream.send_all(view[start : start + SEND_SLICE_BYTES])
+
+
+async def _bid_farewell(stream: trio.abc.Stream) -> None:
+    """Give the node the time to read the last answer and to close the connection."""
+    if not isinstance(stream, trio.abc.HalfCloseableStream):
+        return
+    with trio.move_on_after(FAREWELL_SECONDS), suppress(trio.BrokenResourceError):
+        await stream.send_eof()
+        while await stream.receive_some(RECEIVE_BYTES):
+            pass
+
+
+def _keep_alive(stream: trio.abc.Stream) -> None:
+    """Have the system find out about nodes that vanished without a word.
+
+    A living one may be silent for days, so silence alone never ends a connection.
+    """
+    if isinstance(stream, trio.SocketStream):
+        with suppress(OSError):
+            stream.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+
+
+def _peer(stream: trio.abc.Stream) -> str:
+    if isinstance(stream, trio.SocketStream):
+        with suppress(OSError):
+            return str(stream.socket.getpeername() or "a unix socket")
+    return "somewhere"

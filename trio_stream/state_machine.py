@@ -1,0 +1,144 @@
+"""The state machine's thread: one hop at a time, and a commit that happened is announced.
+
+The application that answers ABCI requests is synchronous code that computes signatures
+and writes to a disk, so it runs in a worker thread, one request after the other. What
+the connections want of it comes in hops, and between two hops whoever is most urgent
+goes next: consensus, then mempool, then queries.
+
+The thread is never abandoned. A task that is cancelled meanwhile waits for it, and a
+height that it made durable is announced before anything else happens, an `await`
+included, whatever became of the hop. So no commit is ever missed downstream.
+
+An application that raises, rather than answer with a Failure, has lost its log: the
+error goes up and ends the daemon, and no other request reaches the application.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+from typing import Protocol
+
+import trio
+
+from trio_stream.abci.messages import Answer, Failure, Request
+from trio_stream.abci.routine import Hop, Priority, routine_answer
+
+logger = logging.getLogger(__name__)
+
+RunSync = Callable[..., Awaitable[object]]
+"""Runs a function in a thread and waits for it, as `trio.to_thread.run_sync` does."""
+
+
+class Application(Protocol):
+    """What is driven: one call at a time, most of them from a worker thread."""
+
+    @property
+    def height(self) -> int:
+        """The last height that is durable."""
+        ...
+
+    def answer(self, request: Request, *, owner: int) -> Answer:
+        """The answer to a request of the connection `owner`.
+
+        A fault of the node is a Failure; raising means that nothing can be answered
+        any more.
+        """
+        ...
+
+    def disown(self, owner: int) -> None:
+        """The connection `owner` is gone: drop what it began. Quick, never raises."""
+        ...
+
+
+class StateMachine:
+    """An application behind its one thread.
+
+    `on_commit(height)` is called whenever the application's height has moved.
+    """
+
+    def __init__(
+        self,
+        application: Application,
+        *,
+        on_commit: Callable[[int], None],
+        run_sync: RunSync,
+    ) -> None:
+        self._application = application
+        self._on_commit = on_commit
+        self._run_sync = run_sync
+        # Of its own: who fills the threads that all of Trio shares must not stop blocks.
+        self._limiter = trio.CapacityLimiter(1)
+        self._announced = application.height
+        self._taken = False
+        self._broken = False
+        self._waiting = [trio.lowlevel.ParkingLot() for _ in Priority]
+        self._gone: list[int] = []
+
+    async def answer(self, hop: Hop, *, owner: int) -> list[Answer]:
+        """Answers to the hop's requests, up to the first Failure.
+
+        Cancelled, it waits for a thread that has started.
+        """
+        answers: list[Answer] = []
+        work = partial(self._answer_all, hop.requests, owner, answers)
+        if hop.priority is None:
+            await trio.lowlevel.checkpoint()
+            work()
+            return answers
+        if self._taken:
+            # Whoever lets go of the thread leaves it taken, in our name.
+            await self._waiting[hop.priority].park()
+        self._taken = True
+        try:
+            await self._run_sync(work, limiter=self._limiter)
+        finally:
+            self._announce()
+            self._let_go()
+        return answers
+
+    def disown(self, owner: int) -> None:
+        """Tell the application that a connection is gone, once no thread is with it."""
+        self._gone.append(owner)
+        if not self._taken:
+            self._forget_gone()
+
+    def _answer_all(
+        self, requests: Sequence[Request], owner: int, answers: list[Answer]
+    ) -> None:
+        """In the thread: fill `answers`; only the last one can be a Failure."""
+        try:
+            for request in requests:
+                answer = routine_answer(request)
+                if answer is None:
+                    answer = self._application.answer(request, owner=owner)
+                answers.append(answer)
+                if isinstance(answer, Failure):
+                    return
+        except BaseException:
+            self._broken = True
+            raise
+
+    def _announce(self) -> None:
+        height = self._application.height
+        if height != self._announced:
+            self._announced = height
+            logger.info("height %d is committed", height)
+            self._on_commit(height)
+
+    def _let_go(self) -> None:
+        if self._broken:
+            # Nobody gets in again; those who wait are cancelled with their nursery.
+            return
+        self._forget_gone()
+        for waiting in self._waiting:
+            if waiting:
+                waiting.unpark()
+                return
+        self._taken = False
+
+    def _forget_gone(self) -> None:
+        for owner in self._gone:
+            self._application.disown(owner)
+        self._gone.clear()
