@@ -20,7 +20,7 @@ import trio
 Key = tuple[str, str]
 """Section and name; the section of what stands above the first one is empty."""
 
-Value = str | bool
+Value = str | bool | int
 
 
 class BadHome(Exception):
@@ -39,6 +39,14 @@ class Validator:
     settings: Mapping[Key, Value] = field(default_factory=dict)
     """More lines of config.toml to change; each must be there."""
 
+    @property
+    def log(self) -> Path:
+        return self.home.parent / f"{self.home.name}.log"
+
+
+TIMEOUT_COMMIT = ("consensus", "timeout_commit")
+# Deprecated in 1.0, where timeout_commit = "0s" says the same: set where it is still there.
+SKIP_TIMEOUT_COMMIT = ("consensus", "skip_timeout_commit")
 
 # Only what every release has. A fresh block as soon as there is a transaction, and no other:
 # what BigchainDB asks for. One validator alone has nobody to look for and nothing to wait for.
@@ -46,10 +54,7 @@ ALWAYS: dict[Key, Value] = {
     ("p2p", "pex"): False,
     ("p2p", "addr_book_strict"): False,
     ("consensus", "create_empty_blocks"): False,
-    ("consensus", "timeout_commit"): "0s",
 }
-# Gone in 1.0, where timeout_commit = "0s" says the same.
-IF_THERE: dict[Key, Value] = {("consensus", "skip_timeout_commit"): True}
 
 
 async def prepare(binary: Path, validator: Validator) -> None:
@@ -77,8 +82,8 @@ def configure(text: str, validator: Validator) -> str:
         ("p2p", "laddr"): f"tcp://127.0.0.1:{validator.p2p_port}",
         **validator.settings,
     }
-    may = {key: value for key, value in IF_THERE.items() if key not in must}
-    edited, found = edit(text, {**may, **must})
+    waits = must.setdefault(TIMEOUT_COMMIT, "0s") != "0s"
+    edited, found = edit(text, {SKIP_TIMEOUT_COMMIT: not waits, **must})
     missing = must.keys() - found
     if missing:
         names = ", ".join(".".join(filter(None, key)) for key in sorted(missing))
@@ -97,7 +102,7 @@ def edit(text: str, values: Mapping[Key, Value]) -> tuple[str, set[Key]]:
         elif assignment := re.match(r"\s*([\w-]+)\s*=", line):
             key = (section, assignment[1])
             if key in values:
-                # JSON's text and truth values are TOML's as well.
+                # JSON's texts, truth values and numbers are TOML's as well.
                 lines[i] = f"{assignment[1]} = {json.dumps(values[key])}\n"
                 found.add(key)
     return "".join(lines), found

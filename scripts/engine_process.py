@@ -158,7 +158,7 @@ async def start_engine(
         nursery,
         binary.name,
         [binary, "node", "--home", validator.home],
-        log=validator.home.parent / f"{validator.home.name}.log",
+        log=validator.log,
     )
     return RunningEngine(process, Rpc(validator.rpc_port))
 

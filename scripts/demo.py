@@ -1,0 +1,251 @@
+"""A whole chain on this machine, and its events as they come: `make demo`.
+
+The daemon, a validator that has it as its application, a sender of sample transactions and
+a subscriber are tasks of one nursery. Ctrl-C ends them in the order in which the data goes:
+sender, engine, daemon; the subscriber gets what was committed before it is told goodbye.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import os
+import statistics
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import trio
+from trio_websocket import ConnectionClosed, WebSocketConnection, connect_websocket_url
+
+from scripts import child, daemon_process, engine_home, engine_process, engines, signing
+from scripts.daemon_process import RunningDaemon
+from scripts.engine_home import Validator
+
+PEOPLE = {
+    name: signing.Key.from_seed(name.encode().ljust(32, b"."))
+    for name in ("Alice", "Bob", "Carol")
+}
+THINGS = ("a bicycle", "a violin", "a telescope", "a typewriter", "a sailing boat")
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    api: int
+    stream: int
+    abci: int
+    rpc: int
+    p2p: int
+
+
+USUAL = Ports(api=9984, stream=9985, abci=26658, rpc=26657, p2p=26656)
+
+
+@dataclass(slots=True)
+class Sent:
+    """A transaction on its way."""
+
+    text: str
+    at: float
+    committed: trio.Event = field(default_factory=trio.Event)
+
+
+class Demo:
+    """What sender and subscriber share: the transactions on their way, by id."""
+
+    def __init__(self, count: int | None, pause: float) -> None:
+        self.count = count
+        self.pause = pause
+        self.sent: dict[str, Sent] = {}
+        self.delays: list[float] = []
+        self.enough = trio.Event()
+        self.sending = trio.CancelScope()
+
+    async def receive(self, stream: WebSocketConnection) -> None:
+        """Print each event as it arrives, until the daemon closes the stream."""
+        while True:
+            try:
+                self.show(json.loads(await stream.get_message()))
+            except ConnectionClosed:
+                return
+
+    def show(self, event: dict[str, Any]) -> None:
+        sent = self.sent.pop(event["transaction_id"], None)
+        note = ""
+        if sent is not None:
+            delay = trio.current_time() - sent.at
+            self.delays.append(delay)
+            note = f"  {delay * 1000:.0f} ms after it was posted"
+        print(f"  event   {json.dumps(event)}{note}", flush=True)
+        if sent is not None:
+            sent.committed.set()
+        if self.count is not None and len(self.delays) >= self.count:
+            self.enough.set()
+
+    async def send(self, daemon: RunningDaemon) -> None:
+        """Make an asset, hand it on from one to the next, and begin again with another."""
+        maker, *others = PEOPLE
+        with self.sending:
+            for number in itertools.count():
+                thing = THINGS[number % len(THINGS)]
+                asset = {"thing": thing, "number": number}
+                last = signing.create(PEOPLE[maker], data=asset)
+                await self.post(daemon, last, f"CREATE    {maker} makes {thing}")
+                for giver, taker in pairwise([maker, *others, maker]):
+                    last = signing.transfer(
+                        last, PEOPLE[giver], recipients=[(PEOPLE[taker], 1)]
+                    )
+                    text = f"TRANSFER  {giver} gives {thing} to {taker}"
+                    await self.post(daemon, last, text)
+
+    async def post(
+        self, daemon: RunningDaemon, document: signing.Document, text: str
+    ) -> None:
+        sent = Sent(text, trio.current_time())
+        self.sent[document["id"]] = sent
+        try:
+            answer = await daemon.post(signing.encode(document))
+        except engine_process.NOT_THERE as error:
+            raise Refused(f"no answer to POST: {error}") from error
+        print(f"{answer.status} posted  {text}", flush=True)
+        if answer.status != 202:
+            raise Refused(f"{answer.status} {answer.body.decode(errors='replace')}")
+        # What a TRANSFER spends must be in a block first; the event says that it is.
+        await sent.committed.wait()
+        await trio.sleep(self.pause)
+
+    async def guard(self, process: child.Child) -> None:
+        """Raise ChildEnded if that process ends before its time."""
+        await process.wait()
+        if not self.sending.cancel_called:
+            raise child.ChildEnded(process)
+
+
+class Refused(Exception):
+    """The daemon did not take a sample transaction."""
+
+
+EXPECTED = (
+    child.ChildEnded,
+    engine_home.BadHome,
+    engine_process.NoEngine,
+    Refused,
+    TimeoutError,
+)
+
+
+def choose_ports() -> Ports:
+    """The usual ones; if any is taken, free ones for all of them."""
+    usual = (USUAL.api, USUAL.stream, USUAL.abci, USUAL.rpc, USUAL.p2p)
+    taken = [str(port) for port in usual if not engine_home.is_free(port)]
+    if not taken:
+        return USUAL
+    print(f"port {', '.join(taken)} is taken: using others", flush=True)
+    return Ports(*engine_home.free_ports(5))
+
+
+async def run(engine: str, count: int | None, pause: float) -> None:
+    with tempfile.TemporaryDirectory(prefix="trio_stream_demo_") as home:
+        demo = Demo(count, pause)
+        async with child.open_nursery() as nursery:
+            processes: list[child.Child] = []
+            async with child.until_signal():
+                await start(nursery, processes, demo, engine, Path(home))
+                await demo.enough.wait()
+            demo.sending.cancel()
+            for process in reversed(processes):
+                await process.stop()
+    print(f"\n{len(demo.delays)} events", end="")
+    if demo.delays:
+        print(
+            f", {statistics.median(demo.delays) * 1000:.0f} ms after POST (median)",
+            end="",
+        )
+    print("; daemon and validator have ended", flush=True)
+
+
+async def start(
+    nursery: trio.Nursery,
+    processes: list[child.Child],
+    demo: Demo,
+    engine: str,
+    home: Path,
+) -> None:
+    """Start everything in `nursery`; what has to be ended in order goes into `processes`."""
+    binary = await engine_process.find_binary(engine)
+    ports = choose_ports()
+    proxy_app = f"tcp://127.0.0.1:{ports.abci}"
+    settings = daemon_process.Settings(
+        home=home / "daemon",
+        abci=proxy_app,
+        stream=f"localhost:{ports.stream}",
+        api=f"localhost:{ports.api}",
+        node=f"http://127.0.0.1:{ports.rpc}",
+    )
+    validator = Validator(home / "validator", proxy_app, ports.rpc, ports.p2p)
+    await engine_home.prepare(binary, validator)
+    daemon = await daemon_process.start_daemon(nursery, settings)
+    processes.append(daemon)
+    node = await engine_process.start_engine(nursery, binary, validator)
+    processes.append(node)
+    await node.ready()
+    print(welcome(binary, daemon, validator, home), flush=True)
+    stream = await connect_websocket_url(nursery, daemon.stream)
+    for process in processes:
+        nursery.start_soon(demo.guard, process)
+    nursery.start_soon(demo.receive, stream)
+    nursery.start_soon(demo.send, daemon)
+
+
+def welcome(
+    binary: Path, daemon: RunningDaemon, validator: Validator, home: Path
+) -> str:
+    rpc = f"http://localhost:{validator.rpc_port}"
+    return f"""
+A chain of one validator runs on this machine.
+  engine   {binary}, RPC {rpc}
+  daemon   {daemon.log}
+  home     {home}, removed at the end
+
+Try by hand:
+  websocat {daemon.stream}
+  curl {daemon.api}/
+  curl {daemon.api}/api/v1/transactions/TRANSACTION_ID
+  curl {daemon.api}/api/v1/blocks/2
+  curl {rpc}/status
+
+Ctrl-C ends it.
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m scripts.demo", description="See a chain's events arrive."
+    )
+    parser.add_argument(
+        "--engine",
+        default=os.environ.get("ENGINE") or engines.DEFAULT,
+        help="a name of `python -m scripts.engines --list`, or a binary (ENGINE)",
+    )
+    parser.add_argument("--count", type=int, help="end after that many events")
+    parser.add_argument(
+        "--pause", type=float, default=1.0, help="seconds between posts"
+    )
+    options = parser.parse_args(arguments)
+    status = 0
+    try:
+        trio.run(run, options.engine, options.count, options.pause)
+    except* EXPECTED as group:
+        for error in group.exceptions:
+            print(f"demo: {error}", file=sys.stderr)
+        status = 1
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())
