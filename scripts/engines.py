@@ -30,7 +30,7 @@ from pathlib import Path
 from scripts import go_toolchain
 
 ROOT = Path(__file__).resolve().parent.parent
-FOLDER = Path(os.environ.get("ENGINES_DIR") or ROOT / ".engines")
+FOLDER = Path(os.environ.get("ENGINES_DIR") or ROOT / ".engines").absolute()
 DEFAULT = "cometbft-0.38.26"
 
 TENDERMINT = "github.com/tendermint/tendermint"
@@ -124,7 +124,7 @@ def build(engines: Sequence[Engine]) -> None:
     toolchain: tuple[Path, str] | None = None
     for number, engine in enumerate(engines, 1):
         label = f"[{number}/{len(engines)}] {engine.name}"
-        FOLDER.mkdir(exist_ok=True)
+        FOLDER.mkdir(parents=True, exist_ok=True)
         with _building(engine, label):
             if engine.is_there():
                 _say(f"{label}: there")
@@ -248,8 +248,9 @@ def _failure(engine: Engine, said: Sequence[str]) -> Exception:
     if offline and "sum.golang.org" in offline and "SECURITY ERROR" not in text:
         return _ChecksumsOutOfReach()
     if offline:
+        why = offline[max(offline.find('Get "'), 0) :]
         return BuildFailed(
-            f"{engine.name} could not be fetched, is there a network? ({offline})"
+            f"{engine.name} could not be fetched, is there a network? ({why})"
         )
     return BuildFailed(f"{engine.name} did not build:\n{text or 'go said nothing'}")
 
