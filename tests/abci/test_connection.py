@@ -1,0 +1,262 @@
+"""A connection: bytes in, requests out, answers back in order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.abci.engine_side import DIALECTS, AnswerReader, Dialect, encode_request
+from tests.abci.test_requests import expected
+from tests.abci.vectors import NEVER_FIRST, REQUESTS, Vector
+from trio_stream.abci import messages as m
+from trio_stream.abci.connection import (
+    Connection,
+    LocalProtocolError,
+    RemoteProtocolError,
+)
+
+LIMIT = 100_000
+KEY = bytes(range(32))
+TIME = m.Time(1, 0)
+each_dialect = pytest.mark.parametrize(
+    "dialect", DIALECTS.values(), ids=lambda each: each.name
+)
+
+
+def opened(dialect: Dialect) -> Connection:
+    """A connection that knows its codec, as after a node's first Flush."""
+    connection = Connection(frame_limit=LIMIT)
+    connection.receive_data(encode_request(m.Flush(), dialect))
+    (flush,) = connection.next_requests()
+    connection.send(flush, m.Done())
+    return connection
+
+
+def requests_of(connection: Connection) -> Iterator[m.Request]:
+    while requests := connection.next_requests():
+        yield from requests
+
+
+@pytest.mark.parametrize("vector", REQUESTS, ids=str)
+def test_a_recorded_request_arrives_whole(vector: Vector) -> None:
+    connection = opened(DIALECTS[vector.dialect])
+
+    connection.receive_data(vector.data)
+
+    assert list(requests_of(connection)) == [expected(vector)]
+
+
+@pytest.mark.parametrize("vector", REQUESTS, ids=str)
+def test_a_recorded_request_arrives_byte_by_byte(vector: Vector) -> None:
+    if (vector.dialect, vector.kind) in NEVER_FIRST:
+        connection = opened(DIALECTS[vector.dialect])
+    else:
+        connection = Connection(frame_limit=LIMIT)
+    for byte in vector.data[:-1]:
+        connection.receive_data(bytes([byte]))
+        assert connection.next_requests() == []
+
+    connection.receive_data(vector.data[-1:])
+
+    assert connection.next_requests() == [expected(vector)]
+    assert connection.codec is DIALECTS[vector.dialect].codec
+
+
+@pytest.mark.parametrize("vector", REQUESTS, ids=str)
+def test_a_recorded_request_with_more_behind_it(vector: Vector) -> None:
+    dialect = DIALECTS[vector.dialect]
+    connection = opened(dialect)
+    flush = encode_request(m.Flush(), dialect)
+
+    connection.receive_data(vector.data + flush + vector.data[:-1])
+
+    assert list(requests_of(connection)) == [expected(vector), m.Flush()]
+    connection.receive_data(vector.data[-1:])
+    assert connection.next_requests() == [expected(vector)]
+
+
+@each_dialect
+def test_info_names_the_dialect(dialect: Dialect) -> None:
+    connection = opened(dialect)
+
+    assert connection.dialect == dialect.codec.value
+    connection.receive_data(encode_request(dialect.info, dialect))
+    connection.next_requests()
+
+    assert connection.dialect == dialect.name
+
+
+def test_nothing_is_known_before_the_first_message() -> None:
+    connection = Connection(frame_limit=LIMIT)
+
+    assert connection.codec is None
+    assert connection.dialect == "unknown"
+
+
+@each_dialect
+def test_the_hash_travels_once(dialect: Dialect) -> None:
+    connection = opened(dialect)
+    reader = AnswerReader(dialect.codec.framing)
+    block: list[tuple[m.Request, m.Answer]] = [
+        (m.BeginBlock("c", 1, TIME), m.Done()),
+        (m.EndBlock(1), m.EndBlockAnswer()),
+    ]
+    if dialect.finalizes:
+        finalize = m.FinalizeBlock((), 1, TIME)
+        block = [(finalize, m.FinalizeBlockAnswer((), b"hash"))]
+
+    for request, answer in [*block, (m.Commit(), m.CommitAnswer(b"hash"))]:
+        connection.receive_data(encode_request(request, dialect))
+        (received,) = connection.next_requests()
+        reader.feed(connection.send(received, answer))
+
+    kinds = dict(iter(reader.next_answer, None))
+    if dialect.finalizes:
+        assert kinds["finalize_block"] == m.FinalizeBlockAnswer((), b"hash")
+        assert kinds["commit"] == m.CommitAnswer(b"")
+    else:
+        assert kinds["commit"] == m.CommitAnswer(b"hash")
+
+
+@each_dialect
+def test_validator_changes_have_the_dialects_shape(dialect: Dialect) -> None:
+    # A new connection each time: the consensus connection never sees Info.
+    connection = Connection(frame_limit=LIMIT)
+    updates = (m.ValidatorUpdate("ed25519", KEY, 5),)
+    request: m.Request = m.EndBlock(1)
+    answer: m.Answer = m.EndBlockAnswer(updates)
+    if dialect.finalizes:
+        request = m.FinalizeBlock((), 1, TIME)
+        answer = m.FinalizeBlockAnswer((), b"hash", updates)
+    flush = encode_request(m.Flush(), dialect)
+    connection.receive_data(flush + encode_request(request, dialect))
+    flushed, received = connection.next_requests()
+    connection.send(flushed, m.Done())
+
+    written = connection.send(received, answer)
+
+    shape = {"T31": b"ed25519\x12", "T32": b"ed25519\x12", "T33": b"ed25519\x12"}
+    if dialect.name == "C10":
+        assert b"\x1a\x20" + KEY + b"\x22\x07ed25519" in written
+    else:
+        assert shape.get(dialect.name, b"\x0a\x22\x0a") + b"\x20" + KEY in written
+
+
+def test_begin_block_brings_the_hash_back_into_commit() -> None:
+    dialect = DIALECTS["C37"]
+    connection = opened(dialect)
+    order: list[tuple[m.Request, m.Answer]] = [
+        (m.FinalizeBlock((), 1, TIME), m.FinalizeBlockAnswer((), b"hash")),
+        (m.BeginBlock("c", 1, TIME), m.Done()),
+    ]
+    for request, answer in order:
+        connection.receive_data(encode_request(request, dialect))
+        (received,) = connection.next_requests()
+        connection.send(received, answer)
+
+    connection.receive_data(encode_request(m.Commit(), dialect))
+    (commit,) = connection.next_requests()
+
+    assert b"hash" in connection.send(commit, m.CommitAnswer(b"hash"))
+
+
+def test_answers_must_follow_the_order_of_the_requests() -> None:
+    dialect = DIALECTS["T34"]
+    connection = opened(dialect)
+    sent = [m.CheckTx(b"1", False), m.CheckTx(b"2", False)]
+    connection.receive_data(b"".join(encode_request(each, dialect) for each in sent))
+    first, second = connection.next_requests()
+
+    with pytest.raises(LocalProtocolError):
+        connection.send(second, m.TxResult(0))
+    connection.send(first, m.TxResult(0))
+    connection.send(second, m.TxResult(0))
+    with pytest.raises(LocalProtocolError):
+        connection.send(second, m.TxResult(0))
+
+
+def test_requests_before_garbage_are_given_out_first() -> None:
+    dialect = DIALECTS["C38"]
+    connection = opened(dialect)
+    connection.receive_data(encode_request(m.Echo("x"), dialect) + b"\x00")
+
+    assert connection.next_requests() == [m.Echo("x")]
+    for _ in range(2):
+        with pytest.raises(RemoteProtocolError):
+            connection.next_requests()
+
+
+def test_the_stream_may_end_between_messages() -> None:
+    connection = opened(DIALECTS["C38"])
+
+    connection.receive_data(b"")
+
+    assert connection.next_requests() == []
+
+
+@each_dialect
+def test_the_stream_may_not_end_inside_a_message(dialect: Dialect) -> None:
+    connection = Connection(frame_limit=LIMIT)
+
+    connection.receive_data(encode_request(dialect.info, dialect)[:-1])
+    connection.receive_data(b"")
+
+    with pytest.raises(RemoteProtocolError, match="inside"):
+        connection.next_requests()
+
+
+def test_a_request_over_the_limit_is_refused() -> None:
+    dialect = DIALECTS["C38"]
+    connection = Connection(frame_limit=100)
+    connection.receive_data(encode_request(m.CheckTx(bytes(100), False), dialect)[:9])
+
+    with pytest.raises(RemoteProtocolError, match="limit"):
+        connection.next_requests()
+
+
+@given(st.lists(st.binary(max_size=60)))
+def test_random_bytes_break_the_protocol_and_nothing_else(pieces: list[bytes]) -> None:
+    connection = Connection(frame_limit=LIMIT)
+    try:
+        for piece in pieces:
+            connection.receive_data(piece)
+            while connection.next_requests():
+                pass
+    except RemoteProtocolError:
+        pass
+
+
+@given(
+    st.sampled_from(REQUESTS),
+    st.lists(st.tuples(st.integers(0, 400), st.integers(0, 255)), max_size=4),
+    st.sampled_from(REQUESTS),
+)
+def test_damaged_messages_break_the_protocol_and_nothing_else(
+    first: Vector, damage: list[tuple[int, int]], second: Vector
+) -> None:
+    data = bytearray(first.data + second.data)
+    for position, value in damage:
+        data[position % len(data)] = value
+    connection = Connection(frame_limit=LIMIT)
+    connection.receive_data(data)
+    connection.receive_data(b"")
+    try:
+        while connection.next_requests():
+            pass
+    except RemoteProtocolError:
+        pass
+
+
+@each_dialect
+@given(st.lists(st.binary(max_size=100), min_size=1, max_size=5))
+def test_no_transaction_can_forge_the_codec(dialect: Dialect, txs: list[bytes]) -> None:
+    connection = Connection(frame_limit=LIMIT)
+    sent = [m.CheckTx(tx, False) for tx in txs]
+
+    connection.receive_data(b"".join(encode_request(each, dialect) for each in sent))
+
+    assert connection.next_requests() == sent
+    assert connection.codec is dialect.codec
