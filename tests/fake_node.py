@@ -1,0 +1,267 @@
+"""A consensus engine without consensus: it speaks ABCI to us as any of the dialects.
+
+It opens the connections that a node opens, makes the handshake, sends transactions to
+be checked and decides blocks by itself, through our own codec from the other end. What
+it does with an answer that would stop a real node is to raise `NodeStopped`. Whether it
+tells the truth is for the tests with real engines to say.
+
+    async with FakeNode("C38", connect) as node:
+        await node.handshake()
+        block = await node.block(tx)
+
+Another FakeNode with the same `chain` is the node started again: its handshake replays
+what the application has not got. All waits are bounded (`timeout`, on Trio's clock).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Self, TypeVar
+
+import trio
+
+from tests.abci.engine_side import DIALECTS, AnswerReader, answer_kind, encode_request
+from trio_stream.abci import messages as m
+
+Connect = Callable[[], Awaitable[trio.abc.Stream]]
+A = TypeVar("A", bound=m.Answer)
+
+GENESIS_TIME = m.Time(1_577_836_800, 0)
+
+
+class NodeStopped(Exception):
+    """The application did what makes a real node stop."""
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A decided block, and what became of it."""
+
+    height: int
+    txs: tuple[bytes, ...]
+    time: m.Time
+    results: tuple[m.TxResult, ...]
+    app_hash: bytes
+
+
+@dataclass(slots=True)
+class Chain:
+    """What a node keeps when it is stopped: the genesis file and its blocks."""
+
+    chain_id: str = "test-chain"
+    validators: tuple[m.ValidatorUpdate, ...] = (
+        m.ValidatorUpdate("ed25519", bytes(range(32)), 10),
+    )
+    app_state: bytes = b"{}"
+    initial_height: int = 1
+    start_hash: bytes = b""
+    blocks: list[Block] = field(default_factory=list)
+
+    @property
+    def next_height(self) -> int:
+        return self.initial_height + len(self.blocks)
+
+
+class FakeNode:
+    """A node of one dialect; a context manager around its connections."""
+
+    def __init__(
+        self,
+        dialect: str,
+        connect: Connect,
+        *,
+        chain: Chain | None = None,
+        timeout: float = 30,
+    ) -> None:
+        self.dialect = DIALECTS[dialect]
+        self.chain = Chain() if chain is None else chain
+        self._connect = connect
+        self._timeout = timeout
+        self._connections: dict[str, EngineConnection] = {}
+
+    async def __aenter__(self) -> Self:
+        for name in self.dialect.connections:
+            with trio.fail_after(self._timeout):
+                stream = await self._connect()
+            connection = EngineConnection(stream, self.dialect.name, self._timeout)
+            self._connections[name] = connection
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Close all connections, as a node that ends."""
+        for connection in self._connections.values():
+            await trio.aclose_forcefully(connection.stream)
+
+    @property
+    def query(self) -> EngineConnection:
+        return self._connections["query"]
+
+    @property
+    def mempool(self) -> EngineConnection:
+        return self._connections["mempool"]
+
+    @property
+    def consensus(self) -> EngineConnection:
+        return self._connections["consensus"]
+
+    @property
+    def snapshot(self) -> EngineConnection:
+        """Only from 0.34 on."""
+        return self._connections["snapshot"]
+
+    async def info(self) -> m.InfoAnswer:
+        """Where the application says it is."""
+        return _expect(m.InfoAnswer, await self.query.call(self.dialect.info))
+
+    async def handshake(self) -> m.InfoAnswer:
+        """Info, InitChain if the application is at height 0, and the missing blocks."""
+        info = await self.info()
+        tip = self.chain.next_height - 1
+        if info.last_block_height > max(tip, 0) and self.chain.blocks:
+            raise NodeStopped(
+                f"app block height ({info.last_block_height}) is higher than core ({tip})"
+            )
+        if info.last_block_height == 0:
+            await self.init_chain()
+        for block in self.chain.blocks:
+            if block.height > info.last_block_height:
+                again = await self._execute(block.height, block.txs, block.time)
+                if again.app_hash != block.app_hash:
+                    raise NodeStopped(f"the app hash of {block.height} is another one")
+        return info
+
+    async def init_chain(self) -> bytes:
+        """Begin the chain; gives the application's hash."""
+        request = m.InitChain(
+            time=GENESIS_TIME,
+            chain_id=self.chain.chain_id,
+            validators=self.chain.validators,
+            app_state=self.chain.app_state,
+            initial_height=self.chain.initial_height,
+            signed=False,  # not on the wire
+        )
+        answer = _expect(m.InitChainAnswer, await self.consensus.call(request))
+        self.chain.start_hash = answer.app_hash
+        return answer.app_hash
+
+    async def check(self, *txs: bytes, recheck: bool = False) -> list[m.TxResult]:
+        """Send transactions to be checked, all at once, and then a Flush."""
+        answers = await self.mempool.call_all([m.CheckTx(tx, recheck) for tx in txs])
+        return [_expect(m.TxResult, answer) for answer in answers]
+
+    async def block(self, *txs: bytes, time: m.Time | None = None) -> Block:
+        """Propose, decide, execute and commit the next block."""
+        height = self.chain.next_height
+        time = time or m.Time(GENESIS_TIME.seconds + height, 0)
+        if self.dialect.has_proposals:
+            await self.propose(txs)
+        block = await self._execute(height, txs, time)
+        self.chain.blocks.append(block)
+        return block
+
+    async def propose(self, txs: Sequence[bytes]) -> None:
+        """Have a proposal prepared and accepted; nothing is decided by that."""
+        size = sum(len(tx) + 12 for tx in txs)
+        prepared = await self.consensus.call(m.PrepareProposal(size, tuple(txs)))
+        if _expect(m.PrepareProposalAnswer, prepared).txs != tuple(txs):
+            raise NodeStopped("the proposal was changed")
+        await self.consensus.call(m.ProcessProposal())
+
+    async def execute(
+        self, height: int, txs: Sequence[bytes], time: m.Time = GENESIS_TIME
+    ) -> tuple[list[m.TxResult], bytes]:
+        """Send a block up to, but without, its Commit; its results, and hash if told."""
+        if self.dialect.finalizes:
+            answer = await self.consensus.call(m.FinalizeBlock(txs, height, time))
+            block = _expect(m.FinalizeBlockAnswer, answer)
+            if len(block.results) != len(txs):
+                raise NodeStopped("wrong number of results")
+            return list(block.results), block.app_hash
+        begin = m.BeginBlock(self.chain.chain_id, height, time)
+        await self.consensus.call(begin)
+        answers = await self.consensus.call_all([m.DeliverTx(tx) for tx in txs])
+        _expect(m.EndBlockAnswer, await self.consensus.call(m.EndBlock(height)))
+        return [_expect(m.TxResult, answer) for answer in answers], b""
+
+    async def commit(self) -> bytes:
+        """Commit what was executed; the hash, where Commit carries it."""
+        await self.mempool.call(m.Flush())  # the mempool is locked during Commit
+        return _expect(m.CommitAnswer, await self.consensus.call(m.Commit())).app_hash
+
+    async def _execute(self, height: int, txs: Sequence[bytes], time: m.Time) -> Block:
+        results, finalized = await self.execute(height, txs, time)
+        committed = await self.commit()
+        if self.dialect.finalizes and committed:
+            raise NodeStopped("Commit's answer has a hash beside FinalizeBlock's")
+        app_hash = finalized if self.dialect.finalizes else committed
+        return Block(height, tuple(txs), time, tuple(results), app_hash)
+
+
+class EngineConnection:
+    """One of a node's connections: requests out, answers in, in order."""
+
+    def __init__(self, stream: trio.abc.Stream, dialect: str, timeout: float) -> None:
+        self.stream = stream
+        self._dialect = DIALECTS[dialect]
+        self._timeout = timeout
+        self._reader = AnswerReader(self._dialect.codec.framing)
+
+    async def call(self, request: m.Request) -> m.Answer:
+        """Send one request and a Flush, and wait for the answer."""
+        return (await self.call_all([request]))[0]
+
+    async def call_all(self, requests: Sequence[m.Request]) -> list[m.Answer]:
+        """Send requests and a Flush at once; raises NodeStopped where a node would."""
+        asked = [*requests, m.Flush()]
+        data = b"".join(encode_request(each, self._dialect) for each in asked)
+        answers: list[m.Answer] = []
+        problem: Exception | None = None
+        with trio.fail_after(self._timeout):
+            async with trio.open_nursery() as nursery:
+                # A node writes while it reads; else both could wait for ever.
+                nursery.start_soon(self._send, data)
+                try:
+                    for request in asked:
+                        answers.append(await self.receive_answer(request))
+                except (NodeStopped, trio.BrokenResourceError) as exc:
+                    problem = exc
+                    nursery.cancel_scope.cancel()
+        if problem is not None:
+            raise NodeStopped(str(problem)) from problem
+        return answers[:-1]
+
+    async def _send(self, data: bytes) -> None:
+        # Whoever waits for the answer finds out by itself.
+        with suppress(trio.BrokenResourceError):
+            await self.stream.send_all(data)
+
+    async def receive_answer(self, request: m.Request) -> m.Answer:
+        """The next answer, which must be one to `request`."""
+        while (found := self._reader.next_answer()) is None:
+            data = await self.stream.receive_some()
+            if not data:
+                raise NodeStopped("EOF")
+            self._reader.feed(data)
+        kind, answer = found
+        if isinstance(answer, m.Failure):
+            raise NodeStopped(answer.error)
+        if kind != answer_kind(request):
+            raise NodeStopped(f"unexpected {kind} to {type(request).__name__}")
+        return answer
+
+
+def _expect(kind: type[A], answer: m.Answer) -> A:
+    if not isinstance(answer, kind):
+        raise NodeStopped(f"{answer!r} is no {kind.__name__}")
+    return answer
