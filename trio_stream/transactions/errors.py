@@ -1,0 +1,92 @@
+"""Why a transaction is refused.
+
+The first group has the names and texts of BigchainDB 2.2.2; both are part of its
+HTTP answers. The second group is ours: inputs on which the reference crashes, or
+which it accepts and then dies of, so that no chain of its own can hold them.
+
+`str(error)` is the text that a client sees. It is cut to a length that can be
+logged and sent, and holds no lone surrogate, so it can always be encoded.
+"""
+
+from __future__ import annotations
+
+MAX_TEXT = 2_000
+"""Characters of a text that are kept: it may quote what a peer sent, megabytes too."""
+
+
+class ValidationError(Exception):
+    """A transaction is refused; itself: for a member name or a `language`."""
+
+    def __init__(self, text: str = "") -> None:
+        encodable = text[:MAX_TEXT].encode("utf-8", "backslashreplace")
+        super().__init__(encodable.decode("utf-8"))
+
+
+class InvalidHash(ValidationError):
+    """The id is missing, or not the hash of the rest."""
+
+
+class SchemaValidationError(ValidationError):
+    """The structure is not that of a transaction."""
+
+
+class InvalidSignature(ValidationError):
+    """A fulfillment cannot be read, or does not fulfill its condition."""
+
+
+class InvalidPublicKey(ValidationError):
+    """A key is not the base58 text of 32 bytes."""
+
+
+class ThresholdTooDeep(ValidationError):
+    """Conditions are nested in more than 99 thresholds."""
+
+
+class AmountError(ValidationError):
+    """An amount is out of bounds, or inputs and outputs do not balance."""
+
+
+class DuplicateTransaction(ValidationError):
+    """The transaction is committed already."""
+
+
+class InputDoesNotExist(ValidationError):
+    """An input spends an output of an unknown transaction."""
+
+
+class DoubleSpend(ValidationError):
+    """An output is spent already, or twice by one transaction."""
+
+
+class AssetIdMismatch(ValidationError):
+    """The inputs are not of the asset that the transaction names."""
+
+
+class MalformedTransaction(ValidationError):
+    """Not a JSON object in UTF-8 with finite numbers and whole characters."""
+
+
+class NestingTooDeep(ValidationError):
+    """JSON is nested deeper than every process can follow."""
+
+
+class IntegerOutOfRange(ValidationError):
+    """An integer in `asset.data` or `metadata` does not fit into 64 bits.
+
+    The reference accepts it and then cannot store the block that holds it.
+    """
+
+
+class SubnormalDouble(ValidationError):
+    """A double is so close to zero that some processes read it as zero.
+
+    Two processes of one reference node compute different ids for it.
+    """
+
+
+class OutputIndexOutOfRange(ValidationError):
+    """An input spends an output that its transaction does not have."""
+
+
+class OperationNotSupported(ValidationError):
+    """The operation is known, but this release has no rules for it."""

@@ -1,0 +1,232 @@
+"""Fulfillments: what is shown to meet a condition.
+
+However lenient the text was read (`fulfillment_text`), what counts is the value:
+conditions and `encode` are canonical. A fulfillment of a compound type takes the
+conditions of its parts when it is made, and makes its own from those, so that each
+is computed once.
+
+Some values have no condition, cost or encoding in the reference, because a step
+raises there; they are None here, and nothing that needs them can be valid.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from nacl.bindings import crypto_sign_open
+from nacl.exceptions import BadSignatureError
+
+from . import der, rsa_pss
+from .conditions import (
+    PREFIX,
+    PREIMAGE,
+    RSA,
+    Condition,
+    ed25519_condition,
+    threshold_condition,
+    threshold_cost,
+)
+
+_PREFIX_COST = 1_024
+
+ED25519_HEAD = b"\xa4\x64\x80\x20"
+"""What stands before the key in the canonical form of a signature by one key."""
+ED25519_MIDDLE = b"\x81\x40"
+"""What stands between the key and the signature."""
+
+
+class Fulfillment(Protocol):
+    """One of the types below."""
+
+    def condition(self) -> Condition | None:
+        """The condition that it meets, if it can be computed."""
+
+    def cost(self) -> int | None:
+        """The cost of that condition; there may be one without the condition."""
+
+    def encode(self) -> bytes | None:
+        """Its bytes in canonical form, if it has one."""
+
+    def validate(self, message: bytes) -> bool:
+        """Whether it is good for this message."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ed25519:
+    """A signature by one key."""
+
+    public_key: bytes
+    signature: bytes
+
+    def condition(self) -> Condition:
+        return ed25519_condition(self.public_key)
+
+    def cost(self) -> int:
+        return self.condition().cost
+
+    def encode(self) -> bytes:
+        return ED25519_HEAD + self.public_key + ED25519_MIDDLE + self.signature
+
+    def validate(self, message: bytes) -> bool:
+        try:
+            crypto_sign_open(self.signature + message, self.public_key)
+        except BadSignatureError:
+            return False
+        return True
+
+
+@dataclass(frozen=True, slots=True)
+class Preimage:
+    """A secret that everybody knows by now: good for any message."""
+
+    preimage: bytes
+
+    def condition(self) -> Condition:
+        fingerprint = hashlib.sha256(self.preimage).digest()
+        return Condition(PREIMAGE, fingerprint, self.cost())
+
+    def cost(self) -> int:
+        return len(self.preimage)
+
+    def encode(self) -> bytes:
+        return der.write(0xA0, der.write(0x80, self.preimage))
+
+    def validate(self, message: bytes) -> bool:
+        return True
+
+
+@dataclass(frozen=True, slots=True)
+class Rsa:
+    """A signature by an RSA key."""
+
+    modulus: bytes
+    signature: bytes
+
+    def condition(self) -> Condition | None:
+        cost = self.cost()
+        if cost is None:
+            return None
+        contents = der.write(0x30, der.write(0x80, self.modulus))
+        return Condition(RSA, hashlib.sha256(contents).digest(), cost)
+
+    def cost(self) -> int | None:
+        modulus = int.from_bytes(self.modulus, "big")
+        if modulus <= rsa_pss.EXPONENT:
+            return None
+        return modulus.bit_length() ** 2 >> 6
+
+    def encode(self) -> bytes:
+        members = der.write(0x80, self.modulus), der.write(0x81, self.signature)
+        return der.write(0xA3, *members)
+
+    def validate(self, message: bytes) -> bool:
+        return rsa_pss.verify(self.modulus, self.signature, message)
+
+
+@dataclass(frozen=True, slots=True)
+class Prefix:
+    """A fulfillment for the message with something before it."""
+
+    prefix: bytes
+    max_message_length: int
+    part: Fulfillment
+    part_condition: Condition | None = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "part_condition", self.part.condition())
+
+    def condition(self) -> Condition | None:
+        cost = self.cost()
+        part = self.part_condition
+        if cost is None or part is None or not part.is_encodable:
+            return None
+        contents = der.write(
+            0x30,
+            der.write(0x80, self.prefix),
+            der.write_integer(0x81, self.max_message_length),
+            der.write(0xA2, part.encode()),
+        )
+        types = part.types_for_parent & ~(1 << PREFIX)
+        return Condition(PREFIX, hashlib.sha256(contents).digest(), cost, types)
+
+    def cost(self) -> int | None:
+        if self.part_condition is None:
+            return None
+        length = len(self.prefix) + self.max_message_length
+        return length + self.part_condition.cost + _PREFIX_COST
+
+    def encode(self) -> bytes | None:
+        # The reference cannot write an RSA signature inside of a prefix.
+        part = None if isinstance(self.part, Rsa) else self.part.encode()
+        if part is None:
+            return None
+        return der.write(
+            0xA1,
+            der.write(0x80, self.prefix),
+            der.write_integer(0x81, self.max_message_length),
+            der.write(0xA2, part),
+        )
+
+    def validate(self, message: bytes) -> bool:
+        # The length limit is part of the condition, but the reference ignores it.
+        return self.part.validate(self.prefix + message)
+
+
+@dataclass(frozen=True, slots=True)
+class Threshold:
+    """As many fulfillments as the threshold asks for, and the other conditions."""
+
+    parts: tuple[Fulfillment, ...]
+    others: tuple[Condition, ...]
+    conditions: tuple[Condition, ...] | None = field(init=False)
+
+    def __post_init__(self) -> None:
+        found = [part.condition() for part in self.parts]
+        known = [each for each in found if each is not None]
+        known.extend(self.others)
+        complete = len(known) == len(found) + len(self.others)
+        object.__setattr__(self, "conditions", tuple(known) if complete else None)
+
+    def condition(self) -> Condition | None:
+        if self.conditions is None:
+            return None
+        return threshold_condition(len(self.parts), self.conditions)
+
+    def cost(self) -> int | None:
+        if self.conditions is None:
+            return None
+        return threshold_cost(len(self.parts), self.conditions)
+
+    def encode(self) -> bytes | None:
+        # The reference sorts the parts by cost first, which changes nothing in the
+        # result but asks for every cost.
+        if any(part.cost() is None for part in self.parts):
+            return None
+        encoded = [part.encode() for part in self.parts]
+        known = [each for each in encoded if each is not None]
+        if len(known) < len(encoded):
+            return None
+        others = der.write_set(0xA1, (other.encode() for other in self.others))
+        return der.write(0xA2, der.write_set(0xA0, known), others)
+
+    def validate(self, message: bytes) -> bool:
+        return all(part.validate(message) for part in self.parts)
+
+
+@dataclass(frozen=True, slots=True)
+class Unsigned:
+    """Details where a fulfillment belongs: not a proof of anything."""
+
+    def condition(self) -> None:
+        return None
+
+    def cost(self) -> None:
+        return None
+
+    def encode(self) -> None:
+        return None
+
+    def validate(self, message: bytes) -> bool:
+        return False

@@ -1,0 +1,165 @@
+"""A transaction as the rules see it, and how it is made from its bytes.
+
+`parse` is everything that can be said about the bytes alone: JSON, id, structure,
+contents, conditions and fulfillments that can be read. It is total: each input
+gives a Transaction or a ValidationError. Whether a fulfillment is good for its
+message is known from the bytes too, but costs most and is asked last, so it is left
+to `rules`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import Any
+
+from . import canonical, contents, structure
+from .conditions import condition_of_details
+from .errors import (
+    AmountError,
+    InvalidHash,
+    MalformedTransaction,
+    SchemaValidationError,
+)
+from .fulfillment_text import read_fulfillment
+from .fulfillments import Fulfillment, Unsigned
+
+MAX_AMOUNT = 9_000_000_000_000_000_000
+"""The greatest amount of one output; sums have no limit."""
+
+_AROUND_INPUTS = frozenset(
+    {"asset", "id", "inputs", "metadata", "operation", "outputs", "version"}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """An output of a transaction; the id is any text that contains a hash."""
+
+    transaction_id: str
+    output_index: int
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """What is spent, by whom it says, the proof, and the message that it is for."""
+
+    owners_before: tuple[str, ...]
+    fulfills: Link | None
+    fulfillment: Fulfillment
+    message: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """An amount under a condition; None if no fulfillment can ever meet it."""
+
+    public_keys: tuple[str, ...]
+    amount: int
+    condition_uri: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Transaction:
+    """A CREATE or a TRANSFER; `asset_id` of a CREATE is its own id."""
+
+    id: str
+    operation: str
+    asset_id: str
+    inputs: tuple[Input, ...]
+    outputs: tuple[Output, ...]
+    raw: bytes
+
+    @property
+    def value(self) -> dict[str, Any]:
+        """The JSON object that was sent, read again from the bytes."""
+        return _object(canonical.decode(self.raw))
+
+
+def parse(raw: bytes) -> Transaction:
+    """The transaction in these bytes; raises a ValidationError, never anything else."""
+    return parse_value(canonical.decode(raw), raw)
+
+
+def parse_value(value: object, raw: bytes) -> Transaction:
+    """The transaction that `value` describes, which has been read from `raw`."""
+    document = _object(value)
+    before, inputs_text, after = _texts_around_inputs(document)
+    digest = hashlib.sha3_256(f"{before}{inputs_text}{after}".encode())
+    transaction_id = _checked_id(document, digest.hexdigest())
+    structure.check(document)
+    asset, metadata = document["asset"], document["metadata"]
+    contents.check(asset.get("data"), metadata)
+    unsigned = canonical.serialize(
+        [{**each, "fulfillment": None} for each in document["inputs"]]
+    )
+    signed = f"{before}{unsigned}{after}".encode()
+    return Transaction(
+        transaction_id,
+        document["operation"],
+        asset.get("id", transaction_id),
+        tuple([_input(each, signed) for each in document["inputs"]]),
+        tuple([_output(each) for each in document["outputs"]]),
+        raw,
+    )
+
+
+def _object(value: object) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise MalformedTransaction("not a JSON object")
+    return value
+
+
+def _texts_around_inputs(document: dict[str, Any]) -> tuple[str, str, str]:
+    """The canonical text without id, in three: two texts differ in `inputs` alone.
+
+    One is hashed for the id, the other, with every fulfillment null, is signed.
+    """
+    if document.keys() != _AROUND_INPUTS:
+        return canonical.serialize({**document, "id": None}), "", ""
+    before = canonical.serialize({"asset": document["asset"], "id": None})
+    inputs = canonical.serialize(document["inputs"])
+    names = ("metadata", "operation", "outputs", "version")
+    after = canonical.serialize({name: document[name] for name in names})
+    return f'{before[:-1]},"inputs":', inputs, f",{after[1:]}"
+
+
+def _checked_id(document: dict[str, Any], computed: str) -> str:
+    if "id" not in document:
+        raise InvalidHash("No transaction id found!")
+    if document["id"] != computed:
+        raise InvalidHash(
+            f"The transaction's id '{document['id']}' isn't equal to the hash of its "
+            "body, i.e. it's not valid."
+        )
+    return computed
+
+
+def _input(value: dict[str, Any], signed: bytes) -> Input:
+    fulfillment = value["fulfillment"]
+    if isinstance(fulfillment, str):
+        proof = read_fulfillment(fulfillment)
+    else:
+        # Details in place of a fulfillment are read as details, and sign nothing.
+        condition_of_details(fulfillment)
+        proof = Unsigned()
+    owners_before = value["owners_before"]
+    if owners_before is None:
+        raise SchemaValidationError("None is not of type 'array'")
+    message = hashlib.sha3_256(signed)
+    link = None
+    if value["fulfills"] is not None:
+        link = Link(**value["fulfills"])
+        message.update(f"{link.transaction_id}{link.output_index}".encode())
+    return Input(tuple(owners_before), link, proof, message.digest())
+
+
+def _output(value: dict[str, Any]) -> Output:
+    condition = condition_of_details(value["condition"]["details"])
+    amount = int(value["amount"])
+    if amount < 1:
+        raise AmountError("`amount` must be greater than 0")
+    if amount > MAX_AMOUNT:
+        raise AmountError(f"`amount` must be <= {MAX_AMOUNT}")
+    uri = None if condition is None else condition.uri
+    return Output(tuple(value["public_keys"] or ()), amount, uri)

@@ -1,0 +1,114 @@
+"""When a transaction is valid, given what is committed.
+
+The order of the checks is the reference's, since the first that fails names the
+error. Structure has been checked before (`model.parse`), and elections never come
+here. Who has signed is a matter of conditions alone: neither `owners_before` nor
+`public_keys` is ever compared with anything.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Protocol
+
+from .candidate import Candidate
+from .errors import (
+    AmountError,
+    AssetIdMismatch,
+    DoubleSpend,
+    DuplicateTransaction,
+    InputDoesNotExist,
+    InvalidSignature,
+    OutputIndexOutOfRange,
+)
+from .model import Link, Transaction
+from .structure import CREATE
+
+
+class SpendableOutput(NamedTuple):
+    """What the rules ask of an output; without a condition nothing can spend it."""
+
+    asset_id: str
+    amount: int
+    condition_uri: str | None
+
+
+class View(Protocol):
+    """The state to validate against: what is committed, or that and a block so far.
+
+    Ids are texts of any length, indexes go up to 2^64-1.
+    """
+
+    def has_transaction(self, transaction_id: str) -> bool:
+        """Whether a transaction with this id is there."""
+
+    def output(self, transaction_id: str, output_index: int) -> SpendableOutput | None:
+        """The output, spent or not; None if the transaction or the index is unknown."""
+
+    def spender(self, transaction_id: str, output_index: int) -> str | None:
+        """The id of the transaction that spent this output, if one has."""
+
+
+def validate(candidate: Candidate, view: View) -> Transaction:
+    """The candidate's transaction, if it may be added to `view`.
+
+    Raises the candidate's own error if it has one, else that of the first rule broken.
+    """
+    if candidate.error is not None:
+        raise candidate.error
+    transaction = candidate.transaction
+    assert transaction is not None
+    if transaction.operation == CREATE:
+        _validate_create(candidate, transaction, view)
+    else:
+        _validate_transfer(candidate, transaction, view)
+    return transaction
+
+
+def _validate_create(
+    candidate: Candidate, transaction: Transaction, view: View
+) -> None:
+    if view.has_transaction(transaction.id):
+        raise DuplicateTransaction(f"transaction `{transaction.id}` already exists")
+    # Any fulfillment will do that is good for its message: nothing is spent.
+    if not candidate.is_fulfilled(0):
+        raise InvalidSignature("Transaction signature is invalid.")
+
+
+def _validate_transfer(
+    candidate: Candidate, transaction: Transaction, view: View
+) -> None:
+    links = [each.fulfills for each in transaction.inputs if each.fulfills is not None]
+    spent = [_unspent(link, view) for link in links]
+    if len(set(links)) != len(links):
+        raise DoubleSpend(f'tx "{transaction.id}" spends inputs twice')
+    if len({output.asset_id for output in spent}) > 1:
+        raise AssetIdMismatch(
+            "All inputs of all transactions passed need to have the same asset id"
+        )
+    if spent[0].asset_id != transaction.asset_id:
+        raise AssetIdMismatch(
+            "The asset id of the input does not match the asset id of the transaction"
+        )
+    amount_in = sum(output.amount for output in spent)
+    amount_out = sum(output.amount for output in transaction.outputs)
+    if amount_in != amount_out:
+        raise AmountError(
+            f"The amount used in the inputs `{amount_in}` needs to be same as the "
+            f"amount used in the outputs `{amount_out}`"
+        )
+    for index, output in enumerate(spent):
+        if not candidate.fulfills(index, output.condition_uri):
+            raise InvalidSignature("Transaction signature is invalid.")
+
+
+def _unspent(link: Link, view: View) -> SpendableOutput:
+    output = view.output(link.transaction_id, link.output_index)
+    if output is None and not view.has_transaction(link.transaction_id):
+        raise InputDoesNotExist(f"input `{link.transaction_id}` doesn't exist")
+    if view.spender(link.transaction_id, link.output_index) is not None:
+        raise DoubleSpend(f"input `{link.transaction_id}` was already spent")
+    if output is None:
+        raise OutputIndexOutOfRange(
+            f"transaction `{link.transaction_id}` has no output {link.output_index}"
+        )
+    return output
