@@ -96,6 +96,8 @@ def detect_framing(data: bytes | bytearray) -> Framing | None:
     if (prefix := read_varint(data, 0)) is None:
         return None
     declared, tag_at = prefix
+    if declared < _SMALLEST_REQUEST:
+        raise RemoteProtocolError("the first message is too short to be one")
     if (tag := read_varint(data, tag_at)) is None:
         return None
     _, wire_type = split_tag(tag[0])

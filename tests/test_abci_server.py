@@ -1,0 +1,569 @@
+"""The ABCI door, with nodes of all dialects at it."""
+
+from __future__ import annotations
+
+import logging
+import socket
+import struct
+import threading
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
+
+import pytest
+import trio
+import trio.testing
+
+from tests.abci.engine_side import DIALECTS, encode_request
+from tests.fake_application import FakeApplication, run_inline
+from tests.fake_node import Chain, FakeNode, NodeStopped
+from trio_stream import abci_server
+from trio_stream.abci import messages as m
+from trio_stream.state_machine import RunSync
+
+MockClock = trio.testing.MockClock
+LIMIT = 1 << 20
+FLUSH = encode_request(m.Flush(), DIALECTS["C38"])
+RESET = struct.pack("ii", 1, 0)
+"""Linger for no time: closing resets."""
+FLUSHED = b"\x02\x1a\x00"
+
+
+class MemoryListener(trio.abc.Listener[trio.abc.Stream]):
+    """Accepts streams that are handed to it."""
+
+    def __init__(self) -> None:
+        self._send, self._receive = trio.open_memory_channel[trio.abc.Stream](100)
+
+    async def accept(self) -> trio.abc.Stream:
+        return await self._receive.receive()
+
+    async def aclose(self) -> None:
+        self._receive.close()
+        await trio.lowlevel.checkpoint()
+
+    async def give(self, stream: trio.abc.Stream) -> None:
+        await self._send.send(stream)
+
+    async def connect(self) -> trio.abc.Stream:
+        client, server = trio.testing.memory_stream_pair()
+        await self.give(server)
+        return client
+
+
+class Served:
+    """A door that is open, and what was announced at it."""
+
+    def __init__(self, application: FakeApplication) -> None:
+        self.application = application
+        self.listener = MemoryListener()
+        self.announced: list[int] = []
+        self.stop = trio.Event()
+        self.stopped = trio.Event()
+
+    async def connect(self) -> trio.abc.Stream:
+        return await self.listener.connect()
+
+
+@asynccontextmanager
+async def serving(
+    application: FakeApplication | None = None,
+    *,
+    run_sync: RunSync = run_inline,
+    frame_limit: int = LIMIT,
+    listeners: Callable[[Served], list[trio.SocketListener]] | None = None,
+) -> AsyncIterator[Served]:
+    """The door, open until the block is left; it is left in good order."""
+    served = Served(application or FakeApplication())
+    doors = [served.listener] if listeners is None else listeners(served)
+
+    async def serve(  # noqa: ASYNC128  # what it calls reports the start
+        task_status: trio.TaskStatus[object],
+    ) -> None:
+        await abci_server.serve(
+            served.application,
+            doors,
+            on_commit=served.announced.append,
+            frame_limit=frame_limit,
+            shutdown_timeout=5,
+            stop=served.stop,
+            run_sync=run_sync,
+            task_status=task_status,
+        )
+        served.stopped.set()
+
+    async with trio.open_nursery() as nursery:
+        await nursery.start(serve)
+        yield served
+        served.stop.set()
+
+
+async def read_exactly(stream: trio.abc.ReceiveStream, count: int) -> bytes:
+    data = bytearray()
+    while len(data) < count:
+        piece = await stream.receive_some(count - len(data))
+        assert piece, "the stream ended"
+        data += piece
+    return bytes(data)
+
+
+async def read_to_end(stream: trio.abc.ReceiveStream) -> bytes:
+    return b"".join([bytes(piece) async for piece in stream])
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+async def test_a_node_of_each_dialect_is_served(dialect: str) -> None:
+    async with serving() as served, FakeNode(dialect, served.connect) as node:
+        assert await node.handshake() == m.InfoAnswer("fake", 0, b"")
+        checked = await node.check(b"good", b"bad", *[b"more"] * 100)
+        first = await node.block(b"good", b"bad")
+        second = await node.block()
+
+    assert checked[:2] == [m.TxResult(0), m.TxResult(1, "bad")]
+    assert len(checked) == 102
+    assert first.results == (m.TxResult(0), m.TxResult(1, "bad"))
+    assert (first.app_hash, second.app_hash) == (b"1", b"2")
+    assert served.announced == [1, 2]
+    assert served.application.height == 2
+
+
+@pytest.mark.parametrize("dialect", ["T33", "C10"])
+async def test_a_node_that_starts_again_replays_what_is_missing(dialect: str) -> None:
+    chain = Chain()
+    async with serving() as served:
+        async with FakeNode(dialect, served.connect, chain=chain) as node:
+            await node.handshake()
+            await node.block(b"a")
+            await node.block(b"b")
+        served.application.height = 1  # as if the second commit had been lost
+        async with FakeNode(dialect, served.connect, chain=chain) as node:
+            await node.handshake()
+            await node.block(b"c")
+
+    assert served.application.height == 3
+
+
+@pytest.mark.parametrize("family", ["tcp", "unix"])
+async def test_real_sockets_and_a_real_thread(family: str, tmp_path: Path) -> None:
+    if family == "tcp":
+        (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
+    else:
+        door = trio.socket.socket(trio.socket.AF_UNIX)
+        await door.bind(str(tmp_path / "abci"))
+        door.listen()
+        listener = trio.SocketListener(door)
+    address = listener.socket.getsockname()
+
+    async def connect() -> trio.SocketStream:
+        client = trio.socket.socket(listener.socket.family)
+        await client.connect(address)
+        return trio.SocketStream(client)
+
+    async with serving(
+        run_sync=trio.to_thread.run_sync, listeners=lambda served: [listener]
+    ) as served:
+        async with FakeNode("C38", connect) as node:
+            await node.handshake()
+            await node.check(*[b"x" * 1000] * 500)
+            await node.block(*[b"x" * 1000] * 500)
+
+    assert served.announced == [1]
+    assert threading.get_ident() not in served.application.threads
+
+
+class CountingStream(trio.abc.Stream):
+    """A stream that keeps what is sent through it, send by send."""
+
+    def __init__(self, stream: trio.abc.Stream) -> None:
+        self._stream = stream
+        self.sent: list[bytes] = []
+
+    async def receive_some(self, max_bytes: int | None = None) -> bytes:
+        return bytes(await self._stream.receive_some(max_bytes))
+
+    async def send_all(self, data: bytes | bytearray | memoryview) -> None:
+        self.sent.append(bytes(data))
+        await self._stream.send_all(data)
+
+    async def wait_send_all_might_not_block(self) -> None:
+        await self._stream.wait_send_all_might_not_block()
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()
+
+
+async def test_the_answers_to_one_receive_leave_in_one_write_in_order() -> None:
+    dialect = DIALECTS["C38"]
+    asked: list[m.Request] = [
+        *(m.CheckTx(b"bad%d" % n if n % 2 else b"good", False) for n in range(70)),
+        m.Flush(),
+        m.Info("0.38.26", 11, 8, "2.0.0"),
+        m.Echo("x"),
+    ]
+    async with serving() as served:
+        client, server = trio.testing.memory_stream_pair()
+        counting = CountingStream(server)
+        await served.listener.give(counting)
+        await client.send_all(b"".join(encode_request(each, dialect) for each in asked))
+        await read_exactly(client, 1)
+        assert len(counting.sent) == 1
+
+    accepted, refused = b"\x02\x4a\x00", b"\x09\x4a\x07\x08\x01\x1a\x03bad"
+    assert counting.sent[0].startswith((accepted + refused) * 35 + FLUSHED)
+    assert counting.sent[0].endswith(b"\x05\x12\x03\x0a\x01x")
+
+
+async def test_a_commit_is_announced_before_its_answer_is_written() -> None:
+    dialect = DIALECTS["C38"]
+    async with serving() as served:
+        client, server = trio.testing.memory_stream_pair()
+        announced_at_send: list[list[int]] = []
+
+        class Spy(CountingStream):
+            async def send_all(self, data: bytes | bytearray | memoryview) -> None:
+                announced_at_send.append(list(served.announced))
+                await super().send_all(data)
+
+        await served.listener.give(Spy(server))
+        block = m.FinalizeBlock((), 1, m.Time(0, 0))
+        for request in (block, m.Commit()):
+            await client.send_all(encode_request(request, dialect))
+            await read_exactly(client, 1)
+
+    assert announced_at_send == [[], [1]]
+
+
+GARBAGE = [
+    b"GET / HTTP/1.1\r\n\r\n",
+    b"\x00",
+    b"\xff" * 20,
+    FLUSH + b"\x02\x10\x00",
+    FLUSH + b"\xff\xff\xff\x7f",
+]
+
+
+@pytest.mark.parametrize("garbage", GARBAGE)
+async def test_a_peer_that_breaks_the_protocol_loses_its_connection_alone(
+    garbage: bytes,
+) -> None:
+    async with serving() as served, FakeNode("C38", served.connect) as node:
+        await node.handshake()
+        stranger = await served.connect()
+
+        await stranger.send_all(garbage)
+        answered = await read_to_end(stranger)
+
+        assert answered == (FLUSHED if garbage.startswith(FLUSH) else b"")
+        await node.block(b"a")
+    assert served.announced == [1]
+
+
+async def test_half_a_message_and_then_the_end(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO)
+    async with serving() as served:
+        client = await served.connect()
+        await client.send_all(FLUSH[:2])
+        await client.aclose()
+        await trio.testing.wait_all_tasks_blocked()
+
+    assert "broke the protocol: the stream ended inside a message" in caplog.text
+
+
+async def test_an_unknown_request_is_answered_with_an_exception_and_a_close() -> None:
+    async with serving() as served:
+        client = await served.connect()
+
+        await client.send_all(FLUSH + b"\x03\xba\x02\x00" + FLUSH)
+        with trio.fail_after(10):
+            answered = await read_exactly(client, len(FLUSHED) + 31)
+            await client.aclose()
+
+    assert answered.startswith(FLUSHED)
+    assert b"unknown request, number 39" in answered
+
+
+async def test_after_a_failure_nothing_more_of_the_batch_is_answered() -> None:
+    async with serving() as served:
+        async with FakeNode("C38", served.connect) as node:
+            await node.handshake()
+            with pytest.raises(NodeStopped, match="block 9 does not follow 0"):
+                wrong = m.FinalizeBlock((), 9, m.Time(0, 0))
+                await node.consensus.call_all([wrong, m.Commit()])
+            # The other connections are as before.
+            assert await node.check(b"a") == [m.TxResult(0)]
+
+    assert m.Commit() not in served.application.requests
+
+
+async def test_the_node_reads_the_failure_though_it_sent_more() -> None:
+    (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
+    port = listener.socket.getsockname()[1]
+    dialect = DIALECTS["C38"]
+    wrong = encode_request(m.FinalizeBlock((), 9, m.Time(0, 0)), dialect)
+    async with serving(listeners=lambda served: [listener]):
+        client = await trio.open_tcp_stream("127.0.0.1", port)
+        # Far more than one receive takes.
+        await client.send_all(wrong + FLUSH * 100_000)
+        answered = await read_to_end(client)
+        await client.aclose()
+
+    assert b"does not follow" in answered
+
+
+async def test_a_stream_that_can_not_half_close_is_closed_after_a_failure() -> None:
+    async with serving() as served:
+        client, server = trio.testing.memory_stream_pair()
+        await served.listener.give(CountingStream(server))
+
+        await client.send_all(b"\x03\xba\x02\x00")
+
+        assert b"unknown request" in await read_to_end(client)
+
+
+async def test_who_stays_after_a_failure_is_closed(autojump_clock: MockClock) -> None:
+    async with serving() as served:
+        client = await served.connect()
+        await client.send_all(b"\x03\xba\x02\x00")
+        await read_to_end(client)
+        began = trio.current_time()
+
+        with pytest.raises(trio.BrokenResourceError):
+            while True:
+                await client.send_all(FLUSH)
+                await trio.sleep(0.1)
+
+    assert trio.current_time() - began <= abci_server.FAREWELL_SECONDS + 0.2
+
+
+async def test_a_node_that_does_not_read_is_cut(
+    autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    async with serving() as served:
+        client, server = trio.testing.lockstep_stream_pair()
+        await served.listener.give(server)
+        await client.send_all(FLUSH)
+        began = trio.current_time()
+        await trio.sleep(abci_server.STALL_SECONDS - 1)
+        assert "closed" not in caplog.text
+        await trio.sleep(2)
+        assert "closed: the node read nothing for 60 s" in caplog.text
+        assert trio.current_time() - began < abci_server.STALL_SECONDS + 2
+
+        async with FakeNode("C38", served.connect) as node:
+            await node.handshake()
+
+
+async def test_a_silent_node_is_left_alone(autojump_clock: MockClock) -> None:
+    async with serving() as served:
+        client = await served.connect()
+
+        await trio.sleep(30 * 24 * 3600)
+        await client.send_all(FLUSH)
+
+        assert await read_exactly(client, 3) == FLUSHED
+
+
+async def test_nothing_is_read_while_a_batch_is_being_answered() -> None:
+    gate = trio.Event()
+
+    async def gated(sync_fn: Callable[[], None], **options: object) -> None:
+        await gate.wait()
+        sync_fn()
+
+    check = encode_request(m.CheckTx(b"a", False), DIALECTS["C38"])
+    async with serving(run_sync=gated) as served:
+        client, server = trio.testing.lockstep_stream_pair()
+        await served.listener.give(server)
+        await client.send_all(check)
+        await trio.testing.wait_all_tasks_blocked()
+        with trio.move_on_after(0) as scope:
+            await client.send_all(check)
+        assert scope.cancelled_caught
+        gate.set()
+        assert await read_exactly(client, 3) == b"\x02\x4a\x00"
+        await client.aclose()
+
+
+async def test_a_large_block_passes_in_many_pieces() -> None:
+    txs = [bytes([n]) * (1 << 20) for n in range(8)]
+    async with serving(frame_limit=16 << 20) as served:
+        async with FakeNode("C38", served.connect) as node:
+            await node.handshake()
+            block = await node.block(*txs)
+
+    assert block.results == (m.TxResult(0),) * 8
+    finalize = next(
+        each
+        for each in served.application.requests
+        if isinstance(each, m.FinalizeBlock)
+    )
+    assert list(finalize.txs) == txs
+
+
+async def test_a_large_answer_passes_in_slices() -> None:
+    txs = [bytes(700_000), bytes(700_000)]
+    async with serving(frame_limit=16 << 20) as served:
+        async with FakeNode("C38", served.connect) as node:
+            await node.propose(txs)
+
+
+async def test_what_the_application_raises_ends_the_door() -> None:
+    class LogBroken(Exception):
+        pass
+
+    def fail(request: m.Request) -> None:
+        raise LogBroken
+
+    with pytest.RaisesGroup(LogBroken, flatten_subgroups=True):
+        async with serving(FakeApplication(fail)) as served:
+            async with FakeNode("C38", served.connect) as node:
+                with pytest.raises(NodeStopped):
+                    await node.handshake()
+            await served.stopped.wait()
+
+
+async def test_a_closed_connection_is_disowned() -> None:
+    async with serving() as served:
+        async with FakeNode("C38", served.connect) as node:
+            await node.handshake()
+            assert served.application.disowned == []
+        await trio.testing.wait_all_tasks_blocked()
+        assert sorted(served.application.disowned) == [1, 2, 3, 4]
+
+
+async def test_a_reset_connection_harms_nobody() -> None:
+    (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
+    port = listener.socket.getsockname()[1]
+    connect = partial(trio.open_tcp_stream, "127.0.0.1", port)
+    async with serving(listeners=lambda served: [listener]) as served:
+        async with FakeNode("C38", connect) as node:
+            await node.handshake()
+            for data in (b"", FLUSH, FLUSH[:1], FLUSH * 10_000):
+                client = await connect()
+                await client.send_all(data)
+                client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+                await client.aclose()
+            await node.block(b"a")
+
+    assert served.announced == [1]
+
+
+async def test_a_stop_lets_the_batch_in_hand_finish(autojump_clock: MockClock) -> None:
+    gate = trio.Event()
+
+    async def gated(sync_fn: Callable[[], None], **options: object) -> None:
+        await gate.wait()
+        sync_fn()
+
+    dialect = DIALECTS["C38"]
+    async with serving(run_sync=gated) as served:
+        idle = await served.connect()
+        busy = await served.connect()
+        await busy.send_all(encode_request(m.Commit(), dialect) + FLUSH)
+        await trio.testing.wait_all_tasks_blocked()
+
+        served.stop.set()
+        assert await read_to_end(idle) == b""
+        assert not served.stopped.is_set()
+        gate.set()
+        assert await read_to_end(busy) == b"\x05\x62\x03\x12\x011" + FLUSHED
+        await served.stopped.wait()
+
+    assert served.announced == [1]
+
+
+async def test_a_stop_does_not_wait_for_ever(
+    autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def never(sync_fn: Callable[[], None], **options: object) -> None:
+        await trio.sleep_forever()
+
+    async with serving(run_sync=never) as served:
+        client = await served.connect()
+        await client.send_all(encode_request(m.Commit(), DIALECTS["C38"]))
+        await trio.testing.wait_all_tasks_blocked()
+        began = trio.current_time()
+        served.stop.set()
+        await served.stopped.wait()
+
+    assert trio.current_time() - began == 5
+    assert "abci connections were cut after 5 s" in caplog.text
+
+
+async def test_a_commit_on_its_way_is_announced_though_the_stop_is_late() -> None:
+    entered = trio.Event()
+    release = threading.Event()
+    token = trio.lowlevel.current_trio_token()
+
+    def hold(request: m.Request) -> None:
+        token.run_sync_soon(entered.set)
+        assert release.wait(10)
+
+    served = Served(FakeApplication(hold))
+    async with trio.open_nursery() as nursery:
+        await nursery.start(
+            partial(
+                abci_server.serve,
+                served.application,
+                [served.listener],
+                on_commit=served.announced.append,
+                frame_limit=LIMIT,
+                shutdown_timeout=5,
+                stop=served.stop,
+            )
+        )
+        client = await served.connect()
+        await client.send_all(encode_request(m.Commit(), DIALECTS["C38"]))
+        await entered.wait()
+        nursery.cancel_scope.cancel()
+        release.set()
+
+    assert served.announced == [1]
+
+
+async def test_too_many_connections_are_refused(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with serving() as served:
+        crowd = [await served.connect() for _ in range(abci_server.MAX_CONNECTIONS)]
+        await trio.testing.wait_all_tasks_blocked()
+        refused = await served.connect()
+        assert await read_to_end(refused) == b""
+        assert "refused: 64 are open" in caplog.text
+
+        await crowd[0].aclose()
+        await trio.testing.wait_all_tasks_blocked()
+        admitted = await served.connect()
+        await admitted.send_all(FLUSH)
+        assert await read_exactly(admitted, 3) == FLUSHED
+
+
+async def test_the_log_names_the_dialect_and_the_reason(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO)
+    async with serving() as served, FakeNode("T33", served.connect) as node:
+        await node.handshake()
+        await node.block()
+
+    assert "abci connection 1 opened" in caplog.text
+    assert "abci connection 1 speaks T33 (version '0.33.9')" in caplog.text
+    assert "height 1 is committed" in caplog.text
+    assert "abci connection 3 (T31-T33) closed" in caplog.text
+    assert "the latest Info" not in caplog.text
+
+
+async def test_a_connection_that_speaks_otherwise_than_info_is_logged(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with serving() as served, FakeNode("T33", served.connect) as node:
+        await node.handshake()
+        other = await served.connect()
+        await other.send_all(FLUSH)
+        await read_exactly(other, 3)
+
+    assert "speaks C37-C10, the latest Info came from T31-T33" in caplog.text
