@@ -1,0 +1,130 @@
+"""A store in memory, and an engine's end of the conversation, for tests of the state machine."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from scripts.signing import Key
+from trio_stream.abci import messages
+from trio_stream.ledger.application import Application, Store
+from trio_stream.ledger.block import Block, Chain, Tip
+from trio_stream.transactions.candidate import CandidateCache
+from trio_stream.transactions.rules import SpendableOutput
+
+ALICE, BOB, CAROL = (Key.from_seed(bytes([seed]) * 32) for seed in (1, 2, 3))
+TIME = messages.Time(1_500_000_000, 7)
+CHAIN_ID = "test-chain"
+
+
+class MemoryStore:
+    """What `Application` asks of a store, in dictionaries."""
+
+    def __init__(self) -> None:
+        self.begun: Chain | None = None
+        self.blocks: list[Block] = []
+        self._outputs: dict[str, Sequence[SpendableOutput]] = {}
+        self._spenders: dict[tuple[str, int], str] = {}
+
+    def chain(self) -> Chain | None:
+        return self.begun
+
+    def tip(self) -> Tip | None:
+        if not self.blocks:
+            return None
+        return Tip(self.blocks[-1].height, self.blocks[-1].app_hash)
+
+    def begin_chain(self, chain: Chain) -> None:
+        self.begun = chain
+
+    def append(self, block: Block) -> None:
+        self.blocks.append(block)
+        for accepted in block.accepted:
+            transaction = accepted.transaction
+            self._outputs[transaction.id] = [
+                SpendableOutput(transaction.asset_id, each.amount, each.condition_uri)
+                for each in transaction.outputs
+            ]
+            for each in transaction.inputs:
+                if each.fulfills:
+                    link = each.fulfills.transaction_id, each.fulfills.output_index
+                    self._spenders[link] = transaction.id
+
+    def has_transaction(self, transaction_id: str) -> bool:
+        return transaction_id in self._outputs
+
+    def output(self, transaction_id: str, output_index: int) -> SpendableOutput | None:
+        outputs = self._outputs.get(transaction_id, ())
+        return outputs[output_index] if 0 <= output_index < len(outputs) else None
+
+    def spender(self, transaction_id: str, output_index: int) -> str | None:
+        return self._spenders.get((transaction_id, output_index))
+
+
+class Engine:
+    """Sends what an engine sends, in either way of sending a block; owner 1 unless told."""
+
+    def __init__(self, application: Application, *, whole: bool = False) -> None:
+        self.application = application
+        self.whole = whole
+        self.next_height = application.height + 1
+
+    def ask(self, request: messages.Request, owner: int = 1) -> messages.Answer:
+        return self.application.answer(request, owner=owner)
+
+    def init_chain(
+        self,
+        *,
+        chain_id: str = CHAIN_ID,
+        app_state: bytes = b"",
+        initial_height: int = 1,
+        validators: Sequence[messages.ValidatorUpdate] = (),
+    ) -> messages.Answer:
+        self.next_height = initial_height
+        return self.ask(
+            messages.InitChain(
+                TIME,
+                chain_id,
+                tuple(validators),
+                app_state,
+                initial_height,
+                signed=not self.whole,
+            )
+        )
+
+    def block(self, *txs: bytes) -> tuple[list[int], str]:
+        """One block to its Commit: the codes, and the app hash."""
+        results, app_hash = self.deliver(*txs)
+        committed = self.ask(messages.Commit())
+        assert isinstance(committed, messages.CommitAnswer), committed
+        self.next_height += 1
+        # Where a block comes whole, its answer has the hash, and Commit's has none.
+        assert bool(app_hash) <= self.whole
+        return [result.code for result in results], (
+            app_hash or committed.app_hash
+        ).decode("ascii")
+
+    def deliver(self, *txs: bytes) -> tuple[Sequence[messages.TxResult], bytes]:
+        """One block up to, but not including, its Commit."""
+        if self.whole:
+            answer = self.ask(messages.FinalizeBlock(txs, self.next_height, TIME))
+            assert isinstance(answer, messages.FinalizeBlockAnswer), answer
+            return answer.results, answer.app_hash
+        begun = self.ask(messages.BeginBlock(CHAIN_ID, self.next_height, TIME))
+        assert begun == messages.Done(), begun
+        results = [self.ask(messages.DeliverTx(tx)) for tx in txs]
+        assert all(isinstance(result, messages.TxResult) for result in results)
+        ended = self.ask(messages.EndBlock(self.next_height))
+        assert ended == messages.EndBlockAnswer(), ended
+        return results, b""
+
+
+def new_engine(
+    *, store: Store | None = None, whole: bool = False, cache_bytes: int = 1 << 20
+) -> Engine:
+    """An engine of a chain that has begun, over a store in memory unless one is given."""
+    store = store or MemoryStore()
+    application = Application(store, CandidateCache(cache_bytes), version="0")
+    engine = Engine(application, whole=whole)
+    if application.height == 0:
+        engine.init_chain()
+    return engine

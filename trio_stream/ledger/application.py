@@ -1,0 +1,266 @@
+"""The replicated state machine, as the consensus engine drives it.
+
+One object answers the requests of all of a node's connections, one at a time. Two things decide
+what is legal, and both are checked before anything changes:
+
+*Heights.* A block must be the one after the tip, or the chain's first. Any other means that the
+engine and this log have different histories.
+
+*Ownership.* The block in progress belongs to the connection that began it, and takes these steps:
+
+    BeginBlock ─> DeliverTx … ─> EndBlock ─┐
+                                           ├─> Commit
+    FinalizeBlock ─────────────────────────┘
+
+Beginning a block, on any connection, drops the one in progress: an engine that comes back never
+goes on in the middle of a block. A step out of order, or on a connection that owns no block, is
+answered with `Failure`, upon which the connection ends, and changes nothing.
+
+What is durable is the store's business, what a transaction may do is `transactions.rules`'; bytes
+and connections are not seen here. An error of the store is nobody's answer: it passes through.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from trio_stream.abci.messages import (
+    Answer,
+    BeginBlock,
+    CheckTx,
+    Commit,
+    CommitAnswer,
+    DeliverTx,
+    Done,
+    EndBlock,
+    EndBlockAnswer,
+    Failure,
+    FinalizeBlock,
+    FinalizeBlockAnswer,
+    Info,
+    InfoAnswer,
+    InitChain,
+    InitChainAnswer,
+    Request,
+    Time,
+    TxResult,
+)
+from trio_stream.abci.routine import routine_answer
+from trio_stream.ledger.block import (
+    MAX_HEIGHT,
+    MAX_TRANSACTIONS,
+    REASON_LIMIT,
+    Block,
+    Chain,
+    Refused,
+    Tip,
+)
+from trio_stream.ledger.genesis import GenesisError, read_chain
+from trio_stream.ledger.staging import StagedBlock, reason
+from trio_stream.transactions.candidate import CandidateCache
+from trio_stream.transactions.errors import ValidationError
+from trio_stream.transactions.rules import View, validate
+
+_VALID = TxResult(0)
+
+
+class Store(View, Protocol):
+    """What is durable: the chain, its blocks, and the state they made."""
+
+    def chain(self) -> Chain | None:
+        """The chain that InitChain began."""
+        ...
+
+    def tip(self) -> Tip | None:
+        """The newest block; None before the first."""
+        ...
+
+    def begin_chain(self, chain: Chain) -> None:
+        """Keep the chain in place of one that has no block yet; durable on return."""
+        ...
+
+    def append(self, block: Block) -> None:
+        """Keep the block and all that it changes; durable on return."""
+        ...
+
+
+class _ConsensusFault(Exception):
+    """The engine asked for what must not happen; becomes `Failure`."""
+
+
+@dataclass(slots=True)
+class _InProgress:
+    """The block in progress: whose it is, and which step it has reached."""
+
+    owner: int
+    staged: StagedBlock
+    whole: bool
+    """It came by FinalizeBlock, whose answer had the hash."""
+    ended: Block | None = None
+
+
+class Application:
+    """BigchainDB's state machine over a store."""
+
+    def __init__(self, store: Store, cache: CandidateCache, *, version: str) -> None:
+        self._store = store
+        self._cache = cache
+        self._version = version
+        self._chain = store.chain()
+        self._tip = store.tip()
+        self._block: _InProgress | None = None
+
+    @property
+    def height(self) -> int:
+        """Height of the newest durable block; 0 before the first."""
+        return self._tip.height if self._tip else 0
+
+    def disown(self, owner: int) -> None:
+        """The connection ended; a block that it had begun is dropped."""
+        if self._block is not None and self._block.owner == owner:
+            self._block = None
+
+    def answer(self, request: Request, *, owner: int) -> Answer:
+        """Answer one request of the connection `owner`."""
+        try:
+            match request:
+                case CheckTx():
+                    return self._check(request.tx)
+                case DeliverTx():
+                    return self._deliver(request.tx, owner)
+                case BeginBlock():
+                    return self._begin(request, owner)
+                case EndBlock():
+                    return self._end(request, owner)
+                case FinalizeBlock():
+                    return self._finalize(request, owner)
+                case Commit():
+                    return self._commit(owner)
+                case Info():
+                    return self._info()
+                case InitChain():
+                    return self._init_chain(request)
+        except _ConsensusFault as fault:
+            return Failure(str(fault))
+        answer = routine_answer(request)
+        return answer if answer is not None else Failure("unknown request")
+
+    def _info(self) -> InfoAnswer:
+        # Before the first block the hash is empty even where the chain starts from another: up to
+        # 0.33 the engine compares it with the genesis file's, later ones don't look at it.
+        app_hash = self._tip.app_hash if self._tip else ""
+        return InfoAnswer(self._version, self.height, app_hash.encode("ascii"))
+
+    def _init_chain(self, request: InitChain) -> InitChainAnswer:
+        known = self._chain
+        if known is not None and known.chain_id != request.chain_id:
+            raise _ConsensusFault(
+                f"InitChain for chain {request.chain_id!r:.80}, but this data directory"
+                f" belongs to chain {known.chain_id!r:.80}"
+            )
+        if self._tip is not None:
+            raise _ConsensusFault(
+                f"InitChain for a chain that is at height {self._tip.height} here"
+            )
+        try:
+            chain = read_chain(request)
+        except GenesisError as error:
+            raise _ConsensusFault(f"InitChain: {error}") from error
+        self._store.begin_chain(chain)
+        self._chain, self._block = chain, None
+        return InitChainAnswer(chain.start_hash.encode("ascii"))
+
+    def _check(self, tx: bytes) -> TxResult:
+        # Against what is committed only: the engine's mempool knows no block in progress.
+        try:
+            validate(self._cache.examine(tx), self._store)
+        except ValidationError as error:
+            return _refusal(type(error).__name__, reason(error))
+        return _VALID
+
+    def _begin(self, request: BeginBlock, owner: int) -> Done:
+        chain = self._begun_chain()
+        if request.chain_id != chain.chain_id:
+            raise _ConsensusFault(
+                f"block of chain {request.chain_id!r:.80}, but this data directory"
+                f" belongs to chain {chain.chain_id!r:.80}"
+            )
+        staged = self._stage(chain, request.height, request.time)
+        self._block = _InProgress(owner, staged, whole=False)
+        return Done()
+
+    def _deliver(self, tx: bytes, owner: int) -> TxResult:
+        block = self._own_block(owner, "DeliverTx")
+        if block.whole or block.ended is not None:
+            raise _ConsensusFault("DeliverTx after the end of the block")
+        if len(block.staged) == MAX_TRANSACTIONS:
+            raise _ConsensusFault(f"a block of more than {MAX_TRANSACTIONS}")
+        refused = block.staged.deliver(self._cache.examine(tx), tx)
+        return _result(refused)
+
+    def _end(self, request: EndBlock, owner: int) -> EndBlockAnswer:
+        block = self._own_block(owner, "EndBlock")
+        if block.ended is not None:
+            raise _ConsensusFault("EndBlock twice")
+        if request.height != block.staged.height:
+            raise _ConsensusFault(
+                f"EndBlock {request.height} in block {block.staged.height}"
+            )
+        block.ended = block.staged.end(self._previous_hash(self._begun_chain()))
+        return EndBlockAnswer()
+
+    def _finalize(self, request: FinalizeBlock, owner: int) -> FinalizeBlockAnswer:
+        chain = self._begun_chain()
+        staged = self._stage(chain, request.height, request.time)
+        if len(request.txs) > MAX_TRANSACTIONS:
+            raise _ConsensusFault(f"a block of more than {MAX_TRANSACTIONS}")
+        results = [
+            _result(staged.deliver(self._cache.examine(tx), tx)) for tx in request.txs
+        ]
+        ended = staged.end(self._previous_hash(chain))
+        self._block = _InProgress(owner, staged, whole=True, ended=ended)
+        return FinalizeBlockAnswer(results, ended.app_hash.encode("ascii"))
+
+    def _commit(self, owner: int) -> CommitAnswer:
+        block = self._own_block(owner, "Commit")
+        if block.ended is None:
+            raise _ConsensusFault("Commit before EndBlock")
+        self._store.append(block.ended)
+        self._tip = Tip(block.ended.height, block.ended.app_hash)
+        self._block = None
+        return CommitAnswer(
+            b"" if block.whole else block.ended.app_hash.encode("ascii")
+        )
+
+    def _begun_chain(self) -> Chain:
+        if self._chain is None:
+            raise _ConsensusFault("a block before InitChain")
+        return self._chain
+
+    def _stage(self, chain: Chain, height: int, time: Time) -> StagedBlock:
+        """A new block in progress, if this is the height for one."""
+        due = self._tip.height + 1 if self._tip else chain.initial_height
+        if height != due or height > MAX_HEIGHT:
+            raise _ConsensusFault(
+                f"block {height}, but the next one here is {due}: the engine's data and"
+                " this data directory are of different histories"
+            )
+        return StagedBlock(self._store, height=height, time=time)
+
+    def _own_block(self, owner: int, step: str) -> _InProgress:
+        if self._block is None or self._block.owner != owner:
+            raise _ConsensusFault(f"{step} outside of a block of this connection")
+        return self._block
+
+    def _previous_hash(self, chain: Chain) -> str:
+        return self._tip.app_hash if self._tip else chain.start_hash
+
+
+def _result(refused: Refused | None) -> TxResult:
+    return _VALID if refused is None else _refusal(refused.error, refused.reason)
+
+
+def _refusal(error: str, text: str) -> TxResult:
+    # Code 1 for every error, as the reference; the log is not part of the results' hash.
+    return TxResult(1, f"{error}: {text}"[:REASON_LIMIT])

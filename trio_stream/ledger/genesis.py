@@ -1,0 +1,77 @@
+"""What a chain begins with: InitChain and the genesis file's `app_state`, checked.
+
+BigchainDB's chain of app hashes begins with the empty text. Engines that send a block whole (from
+CometBFT 0.38 on) mistake an answer with an empty hash for one of an older release, so chains born
+on an engine with unsigned length prefixes begin with the hash of nothing instead. A chain that
+moves to a newer engine by replay keeps its start through the genesis file:
+
+    "app_state": {"rules": 1, "start_hash": "empty"}         or "sha3"
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Final
+
+from trio_stream.abci.messages import InitChain
+from trio_stream.ledger.block import MAX_HEIGHT, RULES, Chain, Validator
+
+START_HASHES: Final[Mapping[str, str]] = {
+    "empty": "",
+    "sha3": hashlib.sha3_256(b"").hexdigest(),
+}
+
+_KEYS: Final = ("rules", "start_hash")
+_SHOWN: Final = 200
+"""Characters that an error shows of a list of unknown keys."""
+
+
+class GenesisError(Exception):
+    """The genesis file asks for what we can't do; the text says what."""
+
+
+def read_chain(request: InitChain) -> Chain:
+    """The chain that the request begins; raises `GenesisError`."""
+    if not 1 <= request.initial_height <= MAX_HEIGHT:
+        raise GenesisError(
+            f"initial_height {request.initial_height} is not from 1 to {MAX_HEIGHT}"
+        )
+    wishes = _wishes(request.app_state)
+    start = wishes.get("start_hash", "empty" if request.signed else "sha3")
+    if not isinstance(start, str) or start not in START_HASHES:
+        raise GenesisError(
+            f"app_state: start_hash {start!r:.40} is neither 'empty' nor 'sha3'"
+        )
+    rules = wishes.get("rules", RULES)
+    if type(rules) is not int or rules != RULES:
+        raise GenesisError(
+            f"app_state: rules {rules!r:.40} are unknown here; known: {RULES}"
+        )
+    return Chain(
+        chain_id=request.chain_id,
+        rules=rules,
+        start_hash=START_HASHES[start],
+        initial_height=request.initial_height,
+        genesis_time=request.time,
+        validators=tuple(Validator(*update) for update in request.validators),
+    )
+
+
+def _wishes(app_state: bytes) -> Mapping[str, object]:
+    """What the app_state sets for us; nothing if it is another application's."""
+    try:
+        state = json.loads(app_state)
+    except (ValueError, RecursionError):
+        # Engines pass on JSON only. What isn't, and names our keys all the same, is a slip of the
+        # pen that must not give this node another start than the others.
+        if any(f'"{key}"'.encode() in app_state for key in _KEYS):
+            raise GenesisError("app_state is not JSON that can be read") from None
+        return {}
+    if not isinstance(state, dict) or not any(key in state for key in _KEYS):
+        return {}
+    unknown = ", ".join(sorted(repr(key)[:40] for key in state if key not in _KEYS))
+    if unknown:
+        raise GenesisError(f"app_state: unknown {unknown[:_SHOWN]}")
+    return state

@@ -1,0 +1,113 @@
+"""A block while its transactions arrive: what they see, and what becomes of them.
+
+Each transaction is judged against the committed state plus what the block accepted before it. A
+refused one leaves a row for those who ask why, and no other trace: nothing in the view of the
+transactions after it, nothing in the hash. Nothing here is durable, and dropping the object undoes
+the block.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from trio_stream.abci.messages import Time
+from trio_stream.ledger.block import (
+    REASON_LIMIT,
+    Accepted,
+    Block,
+    Refused,
+    next_app_hash,
+)
+from trio_stream.transactions.candidate import Candidate
+from trio_stream.transactions.errors import ValidationError
+from trio_stream.transactions.model import Transaction
+from trio_stream.transactions.rules import SpendableOutput, View, validate
+
+_ID = re.compile(r"[0-9a-f]{64}")
+
+
+class BlockView:
+    """The committed state and, over it, what the block so far accepted."""
+
+    def __init__(self, committed: View) -> None:
+        self._committed = committed
+        self._outputs: dict[str, Sequence[SpendableOutput]] = {}
+        self._spenders: dict[tuple[str, int], str] = {}
+
+    def has_transaction(self, transaction_id: str) -> bool:
+        return transaction_id in self._outputs or self._committed.has_transaction(
+            transaction_id
+        )
+
+    def output(self, transaction_id: str, output_index: int) -> SpendableOutput | None:
+        staged = self._outputs.get(transaction_id)
+        if staged is None:
+            return self._committed.output(transaction_id, output_index)
+        return staged[output_index] if 0 <= output_index < len(staged) else None
+
+    def spender(self, transaction_id: str, output_index: int) -> str | None:
+        staged = self._spenders.get((transaction_id, output_index))
+        return staged or self._committed.spender(transaction_id, output_index)
+
+    def accept(self, transaction: Transaction) -> None:
+        """From now on this transaction counts."""
+        self._outputs[transaction.id] = [
+            SpendableOutput(transaction.asset_id, output.amount, output.condition_uri)
+            for output in transaction.outputs
+        ]
+        for spending in transaction.inputs:
+            if spending.fulfills is not None:
+                link = spending.fulfills
+                self._spenders[link.transaction_id, link.output_index] = transaction.id
+
+
+class StagedBlock:
+    """The block that is being delivered."""
+
+    def __init__(self, committed: View, *, height: int, time: Time) -> None:
+        self.height = height
+        self._time = time
+        self._view = BlockView(committed)
+        self._accepted: list[Accepted] = []
+        self._refused: list[Refused] = []
+
+    def __len__(self) -> int:
+        return len(self._accepted) + len(self._refused)
+
+    def deliver(self, candidate: Candidate, raw: bytes) -> Refused | None:
+        """Judge the block's next transaction; None if it is accepted."""
+        index = len(self)
+        try:
+            transaction = validate(candidate, self._view)
+        except ValidationError as error:
+            refused = Refused(
+                index,
+                candidate.sha256,
+                _readable_id(candidate),
+                type(error).__name__,
+                reason(error),
+            )
+            self._refused.append(refused)
+            return refused
+        self._view.accept(transaction)
+        self._accepted.append(Accepted(index, candidate.sha256, raw, transaction))
+        return None
+
+    def end(self, previous_hash: str) -> Block:
+        """The block as it stands, with its app hash."""
+        ids = [accepted.transaction.id for accepted in self._accepted]
+        app_hash = next_app_hash(previous_hash, ids)
+        return Block(self.height, self._time, app_hash, self._accepted, self._refused)
+
+
+def reason(error: ValidationError) -> str:
+    """The error's text, short and fit for UTF-8: it may quote what a peer sent."""
+    text = str(error)[:REASON_LIMIT]
+    return text.encode("utf-8", "backslashreplace").decode()[:REASON_LIMIT]
+
+
+def _readable_id(candidate: Candidate) -> str | None:
+    # Only what looks like an id: anything else would store a peer's text of any length.
+    claimed = candidate.transaction_id
+    return claimed if claimed is not None and _ID.fullmatch(claimed) else None
