@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from trio_stream.stream.position import Position
+
 
 class CommitEvent(NamedTuple):
     """A transaction was committed."""
@@ -39,6 +41,13 @@ class CommittedBlock(NamedTuple):
     app_hash: str
     events: tuple[CommitEvent, ...]
     refused: tuple[Refusal, ...]
+
+
+class Page(NamedTuple):
+    """Part of the log: the events after some position, and how far it was looked at."""
+
+    events: list[CommitEvent]
+    up_to: Position
 
 
 def encode(event: CommitEvent) -> bytes:

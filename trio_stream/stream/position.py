@@ -5,8 +5,8 @@ of a transaction in the *engine's* block, refused ones counted. It means "everyt
 including this has been seen". Because the consensus engine fixes both, a position is the
 same on every node of a network, and a subscriber may resume at another node than the one it left.
 
-Positions compare as tuples, in the order of the log. How they are written for clients, and whether a
-log has reached one, is not decided here.
+Positions compare as tuples, in the order of the log. How they are written for clients, and whether
+a log has reached one, is not decided here.
 """
 
 from __future__ import annotations

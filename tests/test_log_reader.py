@@ -1,0 +1,335 @@
+"""What the log tells its readers while it is written."""
+
+from __future__ import annotations
+
+import hashlib
+from functools import partial
+
+import pytest
+import trio
+import trio.testing
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from scripts.signing import create, encode, transfer
+from tests.history import (
+    accepted_of,
+    app_hash_of,
+    asset_of,
+    commit_blocks,
+    txs_of,
+)
+from tests.ledger.chains import ALICE, BOB, new_engine
+from trio_stream.commit_log import CommitLog
+from trio_stream.ledger.block import MAX_HEIGHT, Tip
+from trio_stream.log_file import LogNotAccessible
+from trio_stream.log_reader import EVENT_BYTES, LogReader
+from trio_stream.stream.events import CommitEvent, Page, Refusal
+from trio_stream.stream.position import END_OF_BLOCK, START, Position
+from trio_stream.transactions.candidate import CandidateCache
+from trio_stream.transactions.errors import DoubleSpend, InputDoesNotExist
+
+MEGABYTE = 1 << 20
+BLOCKS = 12
+
+
+async def inline(function, *, limiter):
+    """Runs in this thread what would run in another one."""
+    async with limiter:
+        return function()
+
+
+def open_reader(log, *, run_sync=inline):
+    return LogReader(log.path, CandidateCache(MEGABYTE), run_sync=run_sync)
+
+
+@pytest.fixture(scope="module")
+def log(tmp_path_factory):
+    """Twelve blocks of the history; tests only read them."""
+    with CommitLog.open(tmp_path_factory.mktemp("log")) as log:
+        commit_blocks(log, BLOCKS)
+        yield log
+
+
+@pytest.fixture
+async def reader(log):
+    reader = open_reader(log)
+    yield reader
+    await reader.aclose()
+
+
+@pytest.fixture
+async def young(tmp_path):
+    """A log without a block, and its reader."""
+    with CommitLog.open(tmp_path) as log:
+        reader = open_reader(log)
+        yield log, reader
+        await reader.aclose()
+
+
+def events_of(height):
+    """The events that a block of the history causes."""
+    index_of = {raw: index for index, raw in reversed([*enumerate(txs_of(height))])}
+    return [
+        CommitEvent(
+            height,
+            index_of[encode(document)],
+            document["asset"].get("id", document["id"]),
+            document["id"],
+            hashlib.sha256(encode(document)).digest(),
+        )
+        for document in accepted_of(height)
+    ]
+
+
+EVENTS = [event for height in range(1, BLOCKS + 1) for event in events_of(height)]
+
+
+async def test_a_log_without_blocks(young):
+    log, reader = young
+    assert await reader.tip() == Tip(0, "")
+    assert await reader.blocks_after(0, max_bytes=MEGABYTE) == []
+    page = await reader.replay(START, max_bytes=MEGABYTE, max_rows=10)
+    assert page == Page([], START)
+    assert await reader.block(0) is None
+    assert await reader.outcome(bytes(32)) is None
+
+
+def test_reading_a_directory_without_a_log_fails_at_once(tmp_path):
+    with pytest.raises(LogNotAccessible, match="cannot open"):
+        LogReader(tmp_path / "log.db", CandidateCache(0))
+
+
+async def test_a_commit_is_seen_by_the_next_read(young):
+    log, reader = young
+    for height in range(1, 8):
+        commit_blocks(log, 1)
+        assert await reader.tip() == Tip(height, app_hash_of(height))
+
+
+async def test_reads_run_in_threads_unless_told_otherwise(log):
+    reader = open_reader(log, run_sync=trio.to_thread.run_sync)
+    assert await reader.tip() == Tip(BLOCKS, app_hash_of(BLOCKS))
+    assert len(await reader.blocks_after(0, max_bytes=MEGABYTE)) == BLOCKS
+    await reader.aclose()
+
+
+# The channel's reads
+
+
+async def test_blocks_come_whole_and_in_order(reader):
+    blocks = await reader.blocks_after(0, max_bytes=MEGABYTE)
+    assert [block.height for block in blocks] == list(range(1, BLOCKS + 1))
+    assert [block.app_hash for block in blocks] == [
+        app_hash_of(height) for height in range(1, BLOCKS + 1)
+    ]
+    assert [event for block in blocks for event in block.events] == EVENTS
+    refused = blocks[1].refused
+    assert [type(each) for each in refused] == [Refusal, Refusal]
+    assert [each.index for each in refused] == [1, len(txs_of(2)) - 1]
+    assert [each.transaction_id for each in refused] == [None, asset_of(2)["id"]]
+    assert refused[0].tx_sha256 == hashlib.sha256(b"nonsense").digest()
+
+
+async def test_blocks_are_those_above_the_height(reader):
+    blocks = await reader.blocks_after(9, max_bytes=MEGABYTE)
+    assert [block.height for block in blocks] == [10, 11, 12]
+    assert await reader.blocks_after(BLOCKS, max_bytes=MEGABYTE) == []
+    assert await reader.blocks_after(BLOCKS + 5, max_bytes=MEGABYTE) == []
+
+
+@pytest.mark.parametrize("max_bytes", [0, 1, 1000, 3000, MEGABYTE])
+async def test_blocks_are_bounded_in_bytes_but_there_is_always_one(reader, max_bytes):
+    height, events = 0, []
+    while blocks := await reader.blocks_after(height, max_bytes=max_bytes):
+        rows = sum(len(block.events) + len(block.refused) for block in blocks)
+        assert len(blocks) == 1 or rows * EVENT_BYTES <= max_bytes
+        events += [event for block in blocks for event in block.events]
+        height = blocks[-1].height
+    assert height == BLOCKS
+    assert events == EVENTS
+
+
+# Replay
+
+
+async def replay_all(reader, position, **bounds):
+    events = []
+    while position < Position.end_of(BLOCKS):
+        page = await reader.replay(position, **bounds)
+        assert page.up_to > position
+        events += page.events
+        position = page.up_to
+    assert position == Position.end_of(BLOCKS)
+    return events
+
+
+@pytest.mark.parametrize("max_rows", [1, 2, 3, 1000])
+async def test_pages_joined_are_the_log(reader, max_rows):
+    bounds = {"max_bytes": MEGABYTE, "max_rows": max_rows}
+    assert await replay_all(reader, START, **bounds) == EVENTS
+
+
+positions = st.builds(
+    Position,
+    st.integers(0, BLOCKS),
+    st.one_of(st.integers(0, 8), st.just(END_OF_BLOCK)),
+)
+
+
+@settings(deadline=None)
+@given(positions, st.integers(1, 9), st.integers(0, 9 * EVENT_BYTES))
+def test_replay_gives_exactly_what_comes_after_a_position(log, position, rows, size):
+    async def main():
+        reader = open_reader(log)
+        after = await replay_all(reader, position, max_bytes=size, max_rows=rows)
+        assert after == [e for e in EVENTS if (e.height, e.index) > position]
+        await reader.aclose()
+
+    trio.run(main)
+
+
+async def test_a_page_is_bounded_in_bytes_and_in_rows(reader):
+    page = await reader.replay(START, max_bytes=MEGABYTE, max_rows=3)
+    assert (len(page.events), page.up_to) == (3, Position(2, 0))
+    page = await reader.replay(START, max_bytes=4 * EVENT_BYTES, max_rows=1000)
+    assert len(page.events) == 4
+    page = await reader.replay(START, max_bytes=0, max_rows=1000)
+    assert len(page.events) == 1
+
+
+@pytest.mark.parametrize(
+    "position",
+    [Position(BLOCKS + 1, 0), Position(2**62, 2**62), Position(MAX_HEIGHT + 1, 0)],
+)
+async def test_a_position_ahead_of_the_log_has_nothing_after_it(reader, position):
+    page = await reader.replay(position, max_bytes=MEGABYTE, max_rows=10)
+    assert page == Page([], position)
+
+
+# Look-ups
+
+
+async def test_a_transaction_is_found_by_its_id(reader):
+    for document in accepted_of(2):
+        assert await reader.transaction(document["id"]) == encode(document)
+    for unknown in ("", "0" * 64, asset_of(2)["id"].upper(), "\ud800", "x" * 10**6):
+        assert await reader.transaction(unknown) is None
+
+
+async def test_a_block_is_its_accepted_transactions(reader):
+    assert await reader.block(2) == [encode(document) for document in accepted_of(2)]
+    assert await reader.block(5) == []
+    assert await reader.block(0) == []
+    assert await reader.block(BLOCKS + 1) is None
+    assert await reader.block(2**64) is None
+
+
+async def test_heights_before_the_first_block_are_empty(young):
+    log, reader = young
+    engine = new_engine(store=log)
+    assert await reader.block(0) == []
+    engine.init_chain(initial_height=10)
+    engine.block()
+    assert await reader.block(9) == []
+    assert await reader.block(11) is None
+
+
+async def test_the_outcome_of_bytes_is_what_became_of_them_in_a_block(reader):
+    [event, *_] = events_of(2)
+    # It was refused later in the same block, which does not undo it.
+    assert await reader.outcome(event.tx_sha256) == event
+    nonsense = await reader.outcome(hashlib.sha256(b"nonsense").digest())
+    assert (nonsense.height, nonsense.index) == (BLOCKS, 1)
+    assert nonsense.error == "MalformedTransaction"
+    assert await reader.outcome(bytes(32)) is None
+
+
+async def test_transactions_are_examined_against_what_is_committed(reader):
+    asset = asset_of(BLOCKS)
+    good = encode(transfer(asset, ALICE, recipients=[(BOB, 1)]))
+    spent = encode(transfer(asset_of(1), ALICE, recipients=[(BOB, 1)]))
+    unknown = encode(transfer(create(BOB), BOB))
+
+    candidate = await reader.examine(good)
+    await reader.validate(candidate)
+    assert candidate.sha256 == hashlib.sha256(good).digest()
+    with pytest.raises(DoubleSpend):
+        await reader.examine(spent)
+    with pytest.raises(InputDoesNotExist):
+        await reader.examine(unknown)
+
+
+# Threads
+
+
+async def test_the_sets_do_not_wait_for_each_other(log):
+    """Replay and look-ups stand still; the channel reads on."""
+    stuck = trio.Event()
+
+    async def run_sync(function, *, limiter):
+        async with limiter:
+            if limiter is not reader._channel._limiter:
+                await stuck.wait()
+            return function()
+
+    reader = open_reader(log, run_sync=run_sync)
+    replay = partial(reader.replay, START, max_bytes=1, max_rows=1)
+    async with trio.open_nursery() as nursery:
+        for _ in range(9):
+            nursery.start_soon(replay)
+            nursery.start_soon(reader.block, 1)
+        await trio.testing.wait_all_tasks_blocked()
+        assert (await reader.tip()).height == BLOCKS
+        stuck.set()
+    await reader.aclose()
+
+
+async def test_a_pause_waits_for_reads_and_holds_up_new_ones(log):
+    under_way = trio.Event()
+
+    async def run_sync(function, *, limiter):
+        async with limiter:
+            if limiter is reader._replay._limiter:
+                await under_way.wait()
+            return function()
+
+    reader = open_reader(log, run_sync=run_sync)
+    order = []
+
+    async def replay():
+        await reader.replay(START, max_bytes=1, max_rows=1)
+        order.append("replay")
+
+    async def pause():
+        async with reader.paused():
+            order.append("paused")
+            await trio.testing.wait_all_tasks_blocked()
+            order.append("over")
+
+    async def ask():
+        await reader.tip()
+        order.append("tip")
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(replay)
+        await trio.testing.wait_all_tasks_blocked()
+        nursery.start_soon(pause)
+        await trio.testing.wait_all_tasks_blocked()
+        nursery.start_soon(ask)
+        await trio.testing.wait_all_tasks_blocked()
+        assert order == []
+        under_way.set()
+    assert order == ["replay", "paused", "over", "tip"]
+    await reader.aclose()
+
+
+async def test_a_cancelled_pause_lets_go_of_what_it_had(log):
+    reader = open_reader(log)
+    async with trio.open_nursery() as nursery:
+        async with reader._lookups._limiter, reader._replay._limiter:
+            nursery.start_soon(reader.paused().__aenter__)
+            await trio.testing.wait_all_tasks_blocked()
+            nursery.cancel_scope.cancel()
+    assert (await reader.tip()).height == BLOCKS
+    await reader.aclose()

@@ -1,0 +1,116 @@
+"""Keeps the write-ahead log short: moves what it holds into the database, between blocks.
+
+A commit appends to the write-ahead log and nothing more. What that holds must some time be copied
+to its place in the database, and then SQLite begins it anew with the first commit at which no
+reader is inside. Left to itself SQLite copies inside a commit; here a task does it beside them,
+on a connection of its own. Where readers overlap all the time, the second part never happens and
+the write-ahead log grows with all that is written; so above a limit the readers are held up for
+the moment it takes.
+"""
+
+from __future__ import annotations
+
+import logging
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+import apsw
+import trio
+
+from trio_stream.commit_log import CommitLog
+from trio_stream.log_file import WAL_LIMIT, translated, value
+from trio_stream.log_reader import LogReader, RunSync
+
+logger = logging.getLogger(__name__)
+
+STEP: Final = 8 << 20
+"""Bytes of write-ahead log from one copy to the next. Pages that several commits changed are copied
+once, so larger steps mean less to write; smaller ones, less to do at once."""
+
+_RESTART_MILLISECONDS: Final = 50
+"""How long a reader that isn't ours, in another process, may hold up the writer."""
+
+
+class Checkpointer:
+    """One task of the daemon's nursery; told of commits by whoever announces them."""
+
+    def __init__(
+        self,
+        log: CommitLog,
+        reader: LogReader,
+        *,
+        run_sync: RunSync = trio.to_thread.run_sync,
+        step: int = STEP,
+        limit: int = WAL_LIMIT,
+    ) -> None:
+        self._log = log
+        self._reader = reader
+        self._run_sync = run_sync
+        self._step = step
+        self._limit = limit
+        self._size = 0
+        self._due = step
+        self._wake = trio.Event()
+        self._limiter = trio.CapacityLimiter(1)
+
+    def committed(self) -> None:
+        """A block was committed; costs nothing unless there is something to do."""
+        size = self._log.wal_bytes
+        if size < self._size:
+            # It has begun anew.
+            self._due = self._step
+        self._size = size
+        if size >= self._due:
+            self._due = size + self._step
+            self._wake.set()
+
+    async def run(
+        self,
+        *,
+        stop: trio.Event,
+        task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
+    ) -> None:
+        """Work until `stop` is set. Raises `CommitLogError` if the disk fails."""
+        with translated("open", self._log.path):
+            connection = _open(self._log.path)
+        try:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._work, connection)
+                task_status.started()
+                await stop.wait()
+                nursery.cancel_scope.cancel()
+        finally:
+            connection.close()
+
+    async def _work(self, connection: apsw.Connection) -> None:
+        while True:
+            await self._wake.wait()
+            self._wake = trio.Event()
+            await self._checkpoint(connection, apsw.SQLITE_CHECKPOINT_PASSIVE)
+            if self._log.wal_bytes >= self._limit:
+                # The bulk is copied; what is left keeps readers and writer out for milliseconds.
+                async with self._reader.paused():
+                    await self._checkpoint(connection, apsw.SQLITE_CHECKPOINT_RESTART)
+
+    async def _checkpoint(self, connection: apsw.Connection, mode: int) -> None:
+        copy = partial(self._copy, connection, mode)
+        await self._run_sync(copy, limiter=self._limiter)
+
+    def _copy(self, connection: apsw.Connection, mode: int) -> None:
+        with translated("checkpoint", self._log.path):
+            try:
+                connection.wal_checkpoint(mode=mode)
+            except apsw.BusyError:
+                logger.warning(
+                    "another program reads %s all the time: its write-ahead log grows",
+                    self._log.path,
+                )
+
+
+def _open(path: Path) -> apsw.Connection:
+    connection = apsw.Connection(str(path))
+    connection.set_busy_timeout(_RESTART_MILLISECONDS)
+    # Before its first read a connection does not know of the write-ahead log, and copies nothing.
+    value(connection, "SELECT count(*) FROM sqlite_schema")
+    return connection

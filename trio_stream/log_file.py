@@ -1,0 +1,213 @@
+"""The file that the commit log is: opening it, its schema's version, and its errors.
+
+What `commit_log` and `log_reader` have in common. SQLite's errors end here: what leaves is a
+`CommitLogError` that names the operation, the place, the cause and what an operator can do. None of
+them is anybody's to handle: a node whose log is broken must stop.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+import apsw
+
+FILE_NAME: Final = "log.db"
+SCHEMA: Final = Path(__file__).parent / "schema.sql"
+SCHEMA_VERSION: Final = 1
+MIGRATIONS: Final[Mapping[int, str]] = {}
+"""SQL that takes a file of this schema version to the next one."""
+
+APPLICATION_ID: Final = int.from_bytes(b"tris")
+"""Marks the file as ours, for us and for `file`."""
+
+WAL_LIMIT: Final = 64 << 20
+"""Bytes of write-ahead log above which readers are held up to begin it anew."""
+
+BUSY_MILLISECONDS: Final = 10_000
+
+WRITER_CACHE_KIB: Final = 64 * 1024
+"""Indexes by id and key are written at random places; what fits here is not read again."""
+
+
+class CommitLogError(Exception):
+    """The log can't do what was asked of it; the process must end."""
+
+    hint = "what was committed is kept; see the cause"
+
+    def __init__(self, operation: str, place: Path, cause: object) -> None:
+        super().__init__(operation, place, cause)
+        self.operation = operation
+        self.place = place
+        self.cause = cause
+
+    def __str__(self) -> str:
+        return f"cannot {self.operation} {self.place}: {self.cause} ({self.hint})"
+
+
+class LogInUse(CommitLogError):
+    """Another process has the data directory."""
+
+    hint = (
+        "a data directory serves one daemon: stop the other one, or use another --home"
+    )
+
+
+class LogFromNewerVersion(CommitLogError):
+    """A newer release wrote the file."""
+
+    hint = "run the release that wrote it, or a newer one"
+
+
+class LogDamaged(CommitLogError):
+    """The file is no database, not ours, or contradicts itself."""
+
+    hint = (
+        "put back a copy, or move the data directory away and let the engine"
+        " replay the chain into an empty one"
+    )
+
+
+class LogOutOfSpace(CommitLogError):
+    """There is no room left."""
+
+    hint = "free some space and start again: nothing that was committed is lost"
+
+
+class LogNotAccessible(CommitLogError):
+    """The file or its directory can't be read or written."""
+
+    hint = "check the directory's owner, permissions and mount"
+
+
+_LEAVES: Final[tuple[tuple[type[Exception], type[CommitLogError]], ...]] = (
+    (apsw.FullError, LogOutOfSpace),
+    (apsw.NotADBError, LogDamaged),
+    (apsw.CorruptError, LogDamaged),
+    (apsw.ConstraintError, LogDamaged),
+    (apsw.BusyError, LogInUse),
+    (apsw.LockedError, LogInUse),
+    (apsw.CantOpenError, LogNotAccessible),
+    (apsw.ReadOnlyError, LogNotAccessible),
+    (apsw.PermissionsError, LogNotAccessible),
+    (PermissionError, LogNotAccessible),
+)
+
+
+def log_error(operation: str, place: Path, error: Exception) -> CommitLogError:
+    """What to raise for an error of SQLite or the file system."""
+    leaf = next((leaf for kind, leaf in _LEAVES if isinstance(error, kind)), None)
+    cause = f"{type(error).__name__}: {error}"
+    return (leaf or CommitLogError)(operation, place, cause)
+
+
+@contextmanager
+def translated(operation: str, place: Path) -> Iterator[None]:
+    """Turn what SQLite and the file system raise into a `CommitLogError`."""
+    try:
+        yield
+    except (apsw.Error, OSError) as error:
+        raise log_error(operation, place, error) from error
+
+
+def run(connection: apsw.Connection, sql: str) -> None:
+    """Execute all statements of `sql`; apsw alone would stop at the first that gives a row."""
+    for _ in connection.execute(sql):
+        pass
+
+
+def value(connection: apsw.Connection, sql: str) -> object:
+    """The first column of the first row."""
+    return next(iter(connection.execute(sql)))[0]
+
+
+def open_for_writing(path: Path) -> apsw.Connection:
+    """The writing connection: durable on commit, checkpoints left to `log_reader`."""
+    connection = apsw.Connection(str(path))
+    # A checkpoint that begins the write-ahead log anew keeps the writer out for milliseconds.
+    connection.set_busy_timeout(BUSY_MILLISECONDS)
+    run(
+        connection,
+        f"""
+        PRAGMA journal_mode = WAL;
+        PRAGMA synchronous = FULL;
+        PRAGMA wal_autocheckpoint = 0;
+        PRAGMA journal_size_limit = {WAL_LIMIT};
+        PRAGMA cache_size = -{WRITER_CACHE_KIB};
+        PRAGMA temp_store = MEMORY;
+        """,
+    )
+    return connection
+
+
+def open_for_reading(path: Path) -> apsw.Connection:
+    """A connection that can't change anything."""
+    connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
+    connection.set_busy_timeout(BUSY_MILLISECONDS)
+    return connection
+
+
+def prepare(
+    connection: apsw.Connection,
+    path: Path,
+    *,
+    version: int = SCHEMA_VERSION,
+    migrations: Mapping[int, str] = MIGRATIONS,
+) -> None:
+    """Make the schema in a new file, migrate an older one, refuse any other.
+
+    All steps are one transaction: after a crash the file is as it was, or of `version`.
+    """
+    run(connection, "BEGIN IMMEDIATE")
+    try:
+        found = value(connection, "PRAGMA user_version")
+        assert isinstance(found, int)
+        if found == 0 and value(connection, "SELECT count(*) FROM sqlite_schema") == 0:
+            run(connection, SCHEMA.read_text(encoding="utf-8"))
+            run(connection, f"PRAGMA application_id = {APPLICATION_ID}")
+            found = SCHEMA_VERSION
+        elif value(connection, "PRAGMA application_id") != APPLICATION_ID:
+            raise LogDamaged("open", path, "it is another program's database")
+        if found > version:
+            raise LogFromNewerVersion(
+                "open", path, f"its schema has version {found}, ours is {version}"
+            )
+        for step in range(found, version):
+            run(connection, migrations[step])
+        run(connection, f"PRAGMA user_version = {version}")
+        run(connection, "COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            run(connection, "ROLLBACK")
+        raise
+
+
+def sync_directory(directory: Path) -> None:
+    """Make the directory's entries durable."""
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def lock_directory(home: Path) -> int:
+    """Hold `home` until the descriptor is closed; the lock dies with the process.
+
+    Raises `LogInUse`, which names the process that has it.
+    """
+    descriptor = os.open(home / "lock", os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        holder = os.read(descriptor, 200).decode(errors="replace").strip()
+        os.close(descriptor)
+        raise LogInUse("open", home, f"it belongs to process {holder}") from None
+    os.ftruncate(descriptor, 0)
+    os.write(descriptor, f"{os.getpid()} ({' '.join(sys.argv)[:150]})\n".encode())
+    return descriptor

@@ -1,0 +1,241 @@
+"""Reading the commit log beside its writer.
+
+Async outside, read-only SQLite connections in threads inside. Readers come in three sets that share
+nothing, each with a limiter of its own: the channel's, whose one read a block all subscribers wait
+for; look-ups, for HTTP; and replay, for subscribers who catch up. A thousand of the last must not
+hold up the first.
+
+Every read is a short transaction that ends before its thread does, so that what it saw is one state
+of the log, and no checkpoint waits for a reader longer than for a page.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from typing import Final, TypeVar, cast
+
+import apsw
+import trio
+
+from trio_stream.ledger.block import INDEX_BITS, MAX_TRANSACTIONS, Tip
+from trio_stream.log_file import open_for_reading, translated
+from trio_stream.log_view import Row, StoredView, newest_block, position_key, row, rows
+from trio_stream.stream.events import CommitEvent, CommittedBlock, Page, Refusal
+from trio_stream.stream.position import Position
+from trio_stream.transactions.candidate import Candidate, CandidateCache
+from trio_stream.transactions.rules import validate
+
+T = TypeVar("T")
+
+Outcome = CommitEvent | Refusal
+"""What became of a transaction in a block."""
+
+LOOKUP_THREADS: Final = 2
+EVENT_BYTES: Final = 200
+"""About what an event takes when it is encoded; `max_bytes` counts it so."""
+BLOCKS_PER_READ: Final = 10_000
+"""Empty blocks cost no bytes, but looking at them does."""
+
+_PLACE: Final = f"position >> {INDEX_BITS}, position & {MAX_TRANSACTIONS}"
+_EVENT: Final = f"{_PLACE}, coalesce(asset_id, id), id, sha256"
+_REFUSAL: Final = f"{_PLACE}, transaction_id, sha256, error, reason"
+
+
+RunSync = Callable[..., Awaitable[object]]
+"""Runs a function in a thread and waits for it, as `trio.to_thread.run_sync` does."""
+
+
+class LogReader:
+    """Answers questions about what is committed.
+
+    No method can be cancelled while its thread works, which is for a page at most.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        cache: CandidateCache,
+        *,
+        run_sync: RunSync = trio.to_thread.run_sync,
+    ) -> None:
+        self._path = path
+        self._cache = cache
+        self._channel = _Readers(path, 1, run_sync)
+        self._lookups = _Readers(path, LOOKUP_THREADS, run_sync)
+        self._replay = _Readers(path, 1, run_sync)
+        self._sets = (self._channel, self._lookups, self._replay)
+
+    async def aclose(self) -> None:
+        """Close all connections; no read may be under way."""
+        for readers in self._sets:
+            readers.close()
+        await trio.lowlevel.checkpoint()
+
+    @asynccontextmanager
+    async def paused(self) -> AsyncIterator[None]:
+        """Hold up all reads, once those under way are done."""
+        async with AsyncExitStack() as stack:
+            for readers in self._sets:
+                await readers.hold(stack)
+            yield
+
+    async def tip(self) -> Tip:
+        """The newest block; height 0 and no hash before the first."""
+        return await self._channel.read(lambda db: newest_block(db) or Tip(0, ""))
+
+    async def blocks_after(
+        self, height: int, *, max_bytes: int
+    ) -> list[CommittedBlock]:
+        """The blocks above `height`, oldest first: the first whole, and more up to `max_bytes`."""
+        return await self._channel.read(partial(_blocks_after, height, max_bytes))
+
+    async def replay(self, after: Position, *, max_bytes: int, max_rows: int) -> Page:
+        """The events after a position, up to so many; says how far it looked."""
+        count = max(1, min(max_rows, max_bytes // EVENT_BYTES))
+        return await self._replay.read(partial(_replay, after, count))
+
+    async def validate(self, candidate: Candidate) -> None:
+        """Judge against what is committed; raises `ValidationError`."""
+        await self._lookups.read(partial(self._validate, candidate))
+
+    async def examine(self, raw: bytes) -> Candidate:
+        """Parse and judge against what is committed; raises `ValidationError`."""
+        return await self._lookups.read(partial(self._examine, raw))
+
+    async def transaction(self, transaction_id: str) -> bytes | None:
+        """The bytes of a committed transaction."""
+        return await self._lookups.read(
+            lambda db: StoredView(db, self._path).raw(transaction_id)
+        )
+
+    async def block(self, height: int) -> list[bytes] | None:
+        """The bytes of a block's accepted transactions, in order; None above the tip."""
+        return await self._lookups.read(partial(_block, height))
+
+    async def outcome(self, sha256: bytes) -> Outcome | None:
+        """What became of the bytes with this hash in a block: committed, or last refused."""
+        return await self._lookups.read(partial(_outcome, sha256))
+
+    def _validate(self, candidate: Candidate, connection: apsw.Connection) -> None:
+        validate(candidate, StoredView(connection, self._path))
+
+    def _examine(self, raw: bytes, connection: apsw.Connection) -> Candidate:
+        candidate = self._cache.examine(raw)
+        self._validate(candidate, connection)
+        return candidate
+
+
+class _Readers:
+    """Connections of one purpose, each used by one thread at a time."""
+
+    def __init__(self, path: Path, count: int, run_sync: RunSync) -> None:
+        self._path = path
+        self._limiter = trio.CapacityLimiter(count)
+        self._run_sync = run_sync
+        self._idle: deque[apsw.Connection] = deque()
+        with translated("open", path):
+            self._idle.extend(open_for_reading(path) for _ in range(count))
+
+    async def read(self, look: Callable[[apsw.Connection], T]) -> T:
+        found = await self._run_sync(partial(self._look, look), limiter=self._limiter)
+        return cast(T, found)
+
+    async def hold(self, stack: AsyncExitStack) -> None:
+        """Take all threads' places; they come free when `stack` unwinds."""
+        for _ in range(int(self._limiter.total_tokens)):
+            borrower = object()
+            await self._limiter.acquire_on_behalf_of(borrower)
+            stack.callback(self._limiter.release_on_behalf_of, borrower)
+
+    def close(self) -> None:
+        while self._idle:
+            self._idle.pop().close()
+
+    def _look(self, look: Callable[[apsw.Connection], T]) -> T:
+        # The limiter lets in as many threads as there are connections.
+        connection = self._idle.pop()
+        try:
+            with translated("read", self._path), connection:
+                found = look(connection)
+            return found
+        finally:
+            self._idle.append(connection)
+
+
+def _blocks_after(
+    height: int, max_bytes: int, connection: apsw.Connection
+) -> list[CommittedBlock]:
+    chosen = _blocks_within(height, max_bytes, connection)
+    if not chosen:
+        return []
+    span = position_key(chosen[0][0], 0), position_key(chosen[-1][0], MAX_TRANSACTIONS)
+    between = "WHERE position BETWEEN ? AND ? ORDER BY position"
+    committed = rows(connection, f"SELECT {_EVENT} FROM transactions {between}", *span)
+    refused = rows(connection, f"SELECT {_REFUSAL} FROM refused {between}", *span)
+    events, refusals = map(CommitEvent._make, committed), map(Refusal._make, refused)
+    return [
+        CommittedBlock(
+            height,
+            app_hash,
+            tuple(islice(events, accepted_count)),
+            tuple(islice(refusals, refused_count)),
+        )
+        for height, app_hash, accepted_count, refused_count in chosen
+    ]
+
+
+def _blocks_within(
+    height: int, max_bytes: int, connection: apsw.Connection
+) -> list[Row]:
+    """The blocks above `height` whose events take `max_bytes` together, but at least one."""
+    blocks = connection.execute(
+        "SELECT height, app_hash, accepted, refused FROM blocks WHERE height > ?"
+        " ORDER BY height LIMIT ?",
+        (height, BLOCKS_PER_READ),
+    )
+    chosen: list[Row] = []
+    for block in blocks:
+        _, _, accepted, refused = block
+        max_bytes -= EVENT_BYTES * (accepted + refused)
+        if chosen and max_bytes < 0:
+            break
+        chosen.append(block)
+    blocks.close()
+    return chosen
+
+
+def _replay(after: Position, max_rows: int, connection: apsw.Connection) -> Page:
+    sql = f"SELECT {_EVENT} FROM transactions WHERE position > ? ORDER BY position LIMIT ?"
+    found = rows(connection, sql, position_key(*after), max_rows)
+    events = list(map(CommitEvent._make, found))
+    if len(events) == max_rows:
+        return Page(events, Position(events[-1].height, events[-1].index))
+    tip = newest_block(connection)
+    end = Position.end_of(tip.height) if tip else after
+    return Page(events, max(after, end))
+
+
+def _block(height: int, connection: apsw.Connection) -> list[bytes] | None:
+    tip = newest_block(connection)
+    if tip is None or height > tip.height:
+        # Block 0 is InitChain's, and empty.
+        begun = row(connection, "SELECT 1 FROM chain")
+        return [] if height == 0 and begun else None
+    span = position_key(height, 0), position_key(height, MAX_TRANSACTIONS)
+    sql = "SELECT raw FROM bodies WHERE position BETWEEN ? AND ? ORDER BY position"
+    return [raw for (raw,) in rows(connection, sql, *span)]
+
+
+def _outcome(sha256: bytes, connection: apsw.Connection) -> Outcome | None:
+    sql = f"SELECT {_EVENT} FROM transactions WHERE sha256 = ?"
+    committed = row(connection, sql, sha256)
+    if committed:
+        return CommitEvent._make(committed)
+    sql = f"SELECT {_REFUSAL} FROM refused WHERE sha256 = ? ORDER BY position DESC LIMIT 1"
+    refused = row(connection, sql, sha256)
+    return Refusal._make(refused) if refused else None

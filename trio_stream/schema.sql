@@ -1,0 +1,91 @@
+-- The commit log: every block of one chain, the state it made, and what subscribers are owed.
+--
+-- One integer stands for a transaction everywhere: its position, height * 2^26 + index in the
+-- engine's block. It orders as the chain does, so rows are appended at the end of each table, a block
+-- and a page of replay are one range, and the transactions it numbers are the same on every node.
+-- Rows are only ever added, but for outputs.spent_by.
+--
+-- Programs may open this file read-only while the node runs.
+
+CREATE TABLE chain (
+    one INTEGER PRIMARY KEY CHECK (one = 1),
+    chain_id TEXT NOT NULL,
+    rules INTEGER NOT NULL,
+    start_hash TEXT NOT NULL,
+    initial_height INTEGER NOT NULL,
+    genesis_seconds INTEGER NOT NULL,
+    genesis_nanos INTEGER NOT NULL
+) STRICT;
+
+-- A set of validators holds from its height on, in the genesis file's order.
+CREATE TABLE validators (
+    height INTEGER NOT NULL,
+    place INTEGER NOT NULL,
+    key_type TEXT NOT NULL,
+    key BLOB NOT NULL,
+    power INTEGER NOT NULL,
+    PRIMARY KEY (height, place)
+) STRICT, WITHOUT ROWID;
+
+-- Every block of the engine, empty ones too; the time is its header's.
+CREATE TABLE blocks (
+    height INTEGER PRIMARY KEY,
+    seconds INTEGER NOT NULL,
+    nanos INTEGER NOT NULL,
+    app_hash TEXT NOT NULL,
+    accepted INTEGER NOT NULL,
+    refused INTEGER NOT NULL
+) STRICT;
+
+-- What an event says, in small rows that replay reads one after the other.
+-- asset_id is null where it is the transaction's own id.
+CREATE TABLE transactions (
+    position INTEGER PRIMARY KEY,
+    id TEXT NOT NULL UNIQUE,
+    asset_id TEXT,
+    operation TEXT NOT NULL,
+    sha256 BLOB NOT NULL
+) STRICT;
+
+CREATE INDEX transactions_by_asset ON transactions (asset_id) WHERE asset_id IS NOT NULL;
+CREATE INDEX transactions_by_sha256 ON transactions (sha256);
+
+-- The bytes of accepted transactions as the engine gave them.
+CREATE TABLE bodies (
+    position INTEGER PRIMARY KEY,
+    raw BLOB NOT NULL
+) STRICT;
+
+-- condition_uri is what a spender must satisfy; null: nobody can.
+-- spent_by is the position of the transaction that spent it.
+CREATE TABLE outputs (
+    position INTEGER NOT NULL,
+    output_index INTEGER NOT NULL,
+    amount INTEGER NOT NULL,
+    condition_uri TEXT,
+    spent_by INTEGER,
+    PRIMARY KEY (position, output_index)
+) STRICT, WITHOUT ROWID;
+
+-- Where a public key stands: in an output's public_keys (and, if in_details is 1, in its condition
+-- too), or, with output_index -1, among the owners before of an input.
+CREATE TABLE keys (
+    public_key TEXT NOT NULL,
+    position INTEGER NOT NULL,
+    output_index INTEGER NOT NULL,
+    in_details INTEGER NOT NULL,
+    PRIMARY KEY (public_key, position, output_index)
+) STRICT, WITHOUT ROWID;
+
+-- What engine blocks held and the chain refused. transaction_id is what it claimed to be.
+CREATE TABLE refused (
+    position INTEGER PRIMARY KEY,
+    sha256 BLOB NOT NULL,
+    transaction_id TEXT,
+    error TEXT NOT NULL,
+    reason TEXT NOT NULL
+) STRICT;
+
+CREATE INDEX refused_by_sha256 ON refused (sha256);
+CREATE INDEX refused_by_transaction_id ON refused (transaction_id)
+    WHERE transaction_id IS NOT NULL;
