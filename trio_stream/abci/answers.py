@@ -77,13 +77,13 @@ def encode_answer(
     hash_in_commit: bool,
 ) -> bytes:
     """The response to `request`; raises LocalProtocolError for another kind's answer."""
-    constant = _CONSTANTS[framing]
-    if type(answer) is TxResult and answer.code == 0 and not answer.log:
-        if (accepted := constant.get(type(request))) and type(request) in _TX:
-            return accepted
-    elif type(answer) is Done and type(request) not in _TX:
-        if done := constant.get(type(request)):
-            return done
+    constant = None
+    if type(answer) is Done:
+        constant = _DONE[framing].get(type(request))
+    elif type(answer) is TxResult and answer.code == 0 and not answer.log:
+        constant = _VALID[framing].get(type(request))
+    if constant is not None:
+        return constant
     response = _response(request, answer, keys, hash_in_commit)
     return frame(response.SerializeToString(), framing)
 
@@ -135,6 +135,8 @@ def _text(text: str) -> str:
 
 
 def _tx_result(result: TxResult) -> pb.TxResult:
+    if result.code == 0 and not result.log:
+        return _ACCEPTED  # whoever takes it into another message copies it
     return pb.TxResult(code=result.code, log=_text(result.log))
 
 
@@ -162,34 +164,48 @@ def _validator(update: ValidatorUpdate, keys: KeyShape) -> pb.ValidatorUpdate:
     return pb.ValidatorUpdate(pub_key=public, power=power)
 
 
-_TX: frozenset[type[Request]] = frozenset({CheckTx, DeliverTx})
+_ACCEPTED = pb.TxResult()
 
-_RESPONSES: Mapping[type[Request], pb.Response] = {
-    CheckTx: pb.Response(check_tx=pb.TxResult()),
-    DeliverTx: pb.Response(deliver_tx=pb.TxResult()),
-    Flush: pb.Response(flush=pb.EmptyBody()),
-    SetOption: pb.Response(set_option=pb.EmptyBody()),
-    Query: pb.Response(query=pb.EmptyBody()),
-    BeginBlock: pb.Response(begin_block=pb.EmptyBody()),
-    ListSnapshots: pb.Response(list_snapshots=pb.EmptyBody()),
-    OfferSnapshot: pb.Response(offer_snapshot=pb.VerdictResponse(verdict=_ABORT)),
-    LoadSnapshotChunk: pb.Response(load_snapshot_chunk=pb.EmptyBody()),
-    ApplySnapshotChunk: pb.Response(
-        apply_snapshot_chunk=pb.VerdictResponse(verdict=_ABORT)
-    ),
-    ProcessProposal: pb.Response(process_proposal=pb.VerdictResponse(verdict=_ACCEPT)),
-    ExtendVote: pb.Response(extend_vote=pb.EmptyBody()),
-    VerifyVoteExtension: pb.Response(
-        verify_vote_extension=pb.VerdictResponse(verdict=_ACCEPT)
-    ),
-    InsertTx: pb.Response(insert_tx=pb.TxResult()),
-    ReapTxs: pb.Response(reap_txs=pb.TxsResponse()),
-}
+Constants = Mapping[Framing, Mapping[type[Request], bytes]]
 
-_CONSTANTS: Mapping[Framing, Mapping[type[Request], bytes]] = {
-    framing: {
-        kind: frame(response.SerializeToString(), framing)
-        for kind, response in _RESPONSES.items()
+
+def _framed(responses: Mapping[type[Request], pb.Response]) -> Constants:
+    return {
+        framing: {
+            kind: frame(response.SerializeToString(), framing)
+            for kind, response in responses.items()
+        }
+        for framing in Framing
     }
-    for framing in Framing
-}
+
+
+_VALID = _framed(
+    {
+        CheckTx: pb.Response(check_tx=_ACCEPTED),
+        DeliverTx: pb.Response(deliver_tx=_ACCEPTED),
+    }
+)
+
+_DONE = _framed(
+    {
+        Flush: pb.Response(flush=pb.EmptyBody()),
+        SetOption: pb.Response(set_option=pb.EmptyBody()),
+        Query: pb.Response(query=pb.EmptyBody()),
+        BeginBlock: pb.Response(begin_block=pb.EmptyBody()),
+        ListSnapshots: pb.Response(list_snapshots=pb.EmptyBody()),
+        OfferSnapshot: pb.Response(offer_snapshot=pb.VerdictResponse(verdict=_ABORT)),
+        LoadSnapshotChunk: pb.Response(load_snapshot_chunk=pb.EmptyBody()),
+        ApplySnapshotChunk: pb.Response(
+            apply_snapshot_chunk=pb.VerdictResponse(verdict=_ABORT)
+        ),
+        ProcessProposal: pb.Response(
+            process_proposal=pb.VerdictResponse(verdict=_ACCEPT)
+        ),
+        ExtendVote: pb.Response(extend_vote=pb.EmptyBody()),
+        VerifyVoteExtension: pb.Response(
+            verify_vote_extension=pb.VerdictResponse(verdict=_ACCEPT)
+        ),
+        InsertTx: pb.Response(insert_tx=pb.TxResult()),
+        ReapTxs: pb.Response(reap_txs=pb.TxsResponse()),
+    }
+)
