@@ -1,0 +1,204 @@
+"""The commit channel: from the one who commits to any number of subscribers.
+
+What this room is told is a level, "the tip is now h", and never an event: a level
+cannot be lost and needs no buffer. What was committed is read back from the log, so what
+subscribers see is what is durable. Each block is framed once, put at the end of a
+bounded tail in memory, and given to all who wait for it.
+
+It knows no socket and no client; doors do. How clones read is in `commit_clones`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import chain, islice
+from typing import Protocol
+
+import trio
+
+from trio_stream.commit_clones import Clones, CommitReceiveChannel, SendNowait
+from trio_stream.replay_pages import PAGE_BYTES, Replay, log_fell_short
+from trio_stream.stream.events import CommitEvent, CommittedBlock, Refusal
+from trio_stream.stream.frames import Frames, frame_events
+from trio_stream.stream.position import Position
+
+# A run of frames is made and sent in one go: about a millisecond to make.
+_RUN_EVENTS = 512
+# At start the newest blocks are read, for subscribers who were away a moment.
+_PRIMED_BLOCKS = 64
+# Each watch is a request that waits for its block at the HTTP door.
+MAX_WATCHES = 10_000
+
+Outcome = CommitEvent | Refusal
+
+
+class Tip(Protocol):
+    @property
+    def height(self) -> int: ...
+
+
+class Reader(Replay, Protocol):
+    """What the channel needs of the log."""
+
+    async def tip(self) -> Tip: ...
+
+    async def blocks_after(
+        self, height: int, *, max_bytes: int
+    ) -> Sequence[CommittedBlock]: ...
+
+
+class TooManyWatches(Exception):
+    """So many wait for their transaction already that no more can be told of it."""
+
+
+class Watch:
+    """Waits until the transaction with certain bytes is in a block."""
+
+    def __init__(self) -> None:
+        self._outcome: Outcome | None = None
+        self._decided = trio.Event()
+
+    def decide(self, outcome: Outcome | None) -> None:
+        if not self._decided.is_set():
+            self._outcome = outcome
+            self._decided.set()
+
+    async def wait(self) -> Outcome:
+        """What a block made of it. Raises `trio.EndOfChannel` if the channel ends first."""
+        await self._decided.wait()
+        if self._outcome is None:
+            raise trio.EndOfChannel
+        return self._outcome
+
+
+class CommitChannel:
+    """The end that is told of commits, and where clones come from."""
+
+    def __init__(self, reader: Reader, *, tail_bytes: int = 8 * 1024 * 1024) -> None:
+        self.ended = trio.Event()
+        self.bytes_framed = 0
+        self._reader = reader
+        self._clones = Clones(reader, tail_bytes=tail_bytes)
+        self._tip = 0
+        self._height = 0
+        self._moved = trio.Event()
+        self._watches: dict[bytes, set[Watch]] = {}
+        self._watch_count = 0
+
+    def advance(self, tip: int) -> None:
+        """Say that all blocks up to `tip` are durable. A plain function."""
+        if tip > self._tip:
+            self._tip = tip
+            self._moved.set()
+
+    async def tip(self) -> Position:
+        """The end of the newest block in the log: "from now on" begins there."""
+        return Position.end_of((await self._reader.tip()).height)
+
+    def clone(
+        self, after: Position, *, send_nowait: SendNowait | None = None
+    ) -> CommitReceiveChannel:
+        """A reader of everything after `after`."""
+        return CommitReceiveChannel(self._clones, after, send_nowait)
+
+    @contextmanager
+    def watch(self, tx_sha256: bytes) -> Iterator[Watch]:
+        """Wait for the transaction whose bytes have this SHA-256.
+
+        What counts is a block that is announced from now on, whether it accepts or
+        refuses the transaction. Raises `TooManyWatches`.
+        """
+        if self._watch_count >= MAX_WATCHES:
+            raise TooManyWatches
+        watch = Watch()
+        self._watch_count += 1
+        self._watches.setdefault(tx_sha256, set()).add(watch)
+        try:
+            yield watch
+        finally:
+            self._watch_count -= 1
+            same = self._watches[tx_sha256]
+            same.discard(watch)
+            if not same:
+                del self._watches[tx_sha256]
+
+    async def run(
+        self,
+        *,
+        stop: trio.Event,
+        task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
+    ) -> None:
+        """Follow the tip; when `stop` is set, reach it once more and end.
+
+        Then clones get what is left for them in the tail, and `trio.EndOfChannel`;
+        also if this is cancelled, or the log raises.
+        """
+        try:
+            await self._prime()
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._wake_at, stop)
+                task_status.started()
+                await self._follow(stop)
+                nursery.cancel_scope.cancel()
+        finally:
+            self._end()
+
+    async def _prime(self) -> None:
+        self._tip = max(self._tip, (await self._reader.tip()).height)
+        self._height = max(self._tip - _PRIMED_BLOCKS, 0)
+        self._clones.begin(Position.end_of(self._height))
+        while self._height < self._tip:
+            await self._read_on()
+
+    async def _wake_at(self, stop: trio.Event) -> None:
+        await stop.wait()
+        self._moved.set()
+
+    async def _follow(self, stop: trio.Event) -> None:
+        while True:
+            if self._height < self._tip:
+                await self._read_on()
+            elif stop.is_set():
+                return
+            else:
+                self._moved = trio.Event()
+                await self._moved.wait()
+
+    async def _read_on(self) -> None:
+        blocks = await self._reader.blocks_after(self._height, max_bytes=PAGE_BYTES)
+        if not blocks:
+            raise log_fell_short(self._height, self._tip)
+        if self._watches:
+            self._decide(blocks)
+        start, self._height = Position.end_of(self._height), blocks[-1].height
+        for frames in _runs(blocks, start=start, end=Position.end_of(self._height)):
+            self.bytes_framed += len(frames.data)
+            await self._clones.publish(frames)
+
+    def _decide(self, blocks: Iterable[CommittedBlock]) -> None:
+        for block in blocks:
+            outcomes: Iterator[Outcome] = chain(block.events, block.refused)
+            for outcome in outcomes:
+                for watch in self._watches.get(outcome.tx_sha256, ()):
+                    watch.decide(outcome)
+
+    def _end(self) -> None:
+        self._clones.end()
+        self.ended.set()
+        for same in self._watches.values():
+            for watch in same:
+                watch.decide(None)
+
+
+def _runs(
+    blocks: Iterable[CommittedBlock], *, start: Position, end: Position
+) -> Iterator[Frames]:
+    """The frames of the blocks' events, in runs that take no long to make."""
+    events = (event for block in blocks for event in block.events)
+    run = list(islice(events, _RUN_EVENTS))
+    while following := list(islice(events, _RUN_EVENTS)):
+        cut = Position(run[-1].height, run[-1].index)
+        yield frame_events(run, start=start, end=cut)
+        start, run = cut, following
+    yield frame_events(run, start=start, end=end)
