@@ -1,0 +1,56 @@
+"""What a server asks of its sockets beyond sending and receiving."""
+
+from __future__ import annotations
+
+import fcntl
+import socket
+import struct
+import sys
+import termios
+from contextlib import suppress
+
+import trio
+
+# How long a peer's unread bytes are drained after our last word.
+LINGER_SECONDS = 2.0
+_RESET = struct.pack("ii", 1, 0)  # on, zero seconds
+
+
+async def linger(stream: trio.abc.Stream) -> None:
+    """Say that nothing more comes, and read on until the peer has closed, or a moment.
+
+    A socket that is closed with unread bytes resets its connection, and the peer might
+    lose our last words.
+    """
+    with trio.move_on_after(LINGER_SECONDS):
+        with suppress(trio.BrokenResourceError, trio.ClosedResourceError):
+            if isinstance(stream, trio.SocketStream):
+                await stream.send_eof()
+            while await stream.receive_some():
+                pass
+
+
+def reset_on_close(raw: socket.socket) -> None:
+    """Let closing drop what the kernel still holds for a peer that takes nothing."""
+    with suppress(OSError):
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+
+
+def unacknowledged(raw: socket.socket) -> int:
+    """How many bytes the kernel holds that the peer has not acknowledged."""
+    try:
+        return int.from_bytes(
+            fcntl.ioctl(raw, termios.TIOCOUTQ, bytes(4)), sys.byteorder
+        )
+    except OSError:
+        return 0  # this kernel does not say
+
+
+def give_up_after(raw: socket.socket, seconds: float) -> None:
+    """Let the kernel end a connection whose peer acknowledges nothing for so long.
+
+    Otherwise a peer that vanished with a few bytes under way is kept for a quarter of an hour.
+    """
+    if hasattr(socket, "TCP_USER_TIMEOUT"):
+        milliseconds = max(1, int(seconds * 1000))
+        raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, milliseconds)

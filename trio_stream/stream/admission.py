@@ -1,0 +1,81 @@
+"""How many subscribers may be here, and who counts as whom."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from ipaddress import (
+    IPv4Address,
+    IPv4Network,
+    IPv6Address,
+    IPv6Network,
+    ip_address,
+    ip_network,
+)
+
+from trio_stream.stream.handshake import ADDRESS_FULL, FULL, Rejection
+
+Network = IPv4Network | IPv6Network
+Address = IPv4Address | IPv6Address
+
+
+class Admission:
+    """Counts subscribers, in all and by address (0: no limit by address)."""
+
+    def __init__(self, *, total: int, per_address: int = 0) -> None:
+        self.present = 0
+        self._total = total
+        self._per_address = per_address
+        self._by_address: Counter[str] = Counter()
+
+    def enter(self, address: str) -> Rejection | None:
+        """Count one in, unless that is one too many."""
+        if self.present >= self._total:
+            return FULL
+        if self._per_address:
+            if self._by_address[address] >= self._per_address:
+                return ADDRESS_FULL
+            self._by_address[address] += 1
+        self.present += 1
+        return None
+
+    def leave(self, address: str) -> None:
+        """Count one out who had been counted in."""
+        self.present -= 1
+        if self._per_address:
+            self._by_address[address] -= 1
+            if not self._by_address[address]:
+                del self._by_address[address]
+
+
+def trusted_networks(proxies: Iterable[str]) -> tuple[Network, ...]:
+    """Read addresses and networks. Raises ValueError for what is neither."""
+    return tuple(ip_network(proxy, strict=False) for proxy in proxies)
+
+
+def client_address(
+    peer: str, forwarded: Sequence[bytes], trusted: Sequence[Network]
+) -> str:
+    """The address a connection counts for: the nearest one that is no trusted proxy.
+
+    `forwarded` holds the values of X-Forwarded-For, to which each proxy adds its
+    peer at the end; only what trusted proxies added can be believed.
+    """
+    address = _read(peer)
+    if address is None:
+        return peer
+    hops = [hop for value in forwarded for hop in value.split(b",")]
+    while hops and any(address in network for network in trusted):
+        nearer = _read(hops.pop().strip().decode("ascii", "replace"))
+        if nearer is None:
+            break
+        address = nearer
+    return str(address)
+
+
+def _read(text: str) -> Address | None:
+    try:
+        address = ip_address(text.partition("%")[0])
+    except ValueError:
+        return None
+    return getattr(address, "ipv4_mapped", None) or address

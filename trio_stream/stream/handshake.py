@@ -1,0 +1,130 @@
+"""The request with which a subscriber comes, and what it is told if it may not stay.
+
+The rules, their order and their texts are those of BigchainDB's event server, byte for
+byte, because programs match on them; with one difference: the right path without any
+upgrade header is answered 426 and a hint, since that is somebody with a browser or curl.
+A good upgrade may come by HEAD as well as by GET, offers of extensions and subprotocols are
+ignored, and so is a query string. Reading the head and writing the answer is not done here.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+STREAM_PATH = b"/api/v1/streams/valid_transactions"
+
+_REASONS = {
+    400: "Bad Request",
+    404: "Not Found",
+    405: "Method Not Allowed",
+    426: "Upgrade Required",
+    429: "Too Many Requests",
+    431: "Request Header Fields Too Large",
+    503: "Service Unavailable",
+}
+# Seconds after which a client refused for a limit may come again.
+_RETRY_AFTER = "10"
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """An answer instead of an upgrade."""
+
+    status: int
+    text: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    def encode(self, *, server: str, date: str, head_only: bool = False) -> bytes:
+        """The HTTP response. The connection is to be closed after it."""
+        # Text may hold what a client sent, which need not have been UTF-8.
+        body = self.text.encode("utf-8", "backslashreplace")
+        lines = [
+            f"HTTP/1.1 {self.status} {_REASONS.get(self.status, 'Bad Request')}",
+            *(f"{name}: {value}" for name, value in self.headers.items()),
+            "Content-Type: text/plain; charset=utf-8",
+            f"Content-Length: {len(body)}",
+            f"Date: {date}",
+            f"Server: {server}",
+            "Connection: close",
+        ]
+        head = "\r\n".join([*lines, "", ""]).encode("ascii")
+        return head if head_only else head + body
+
+
+@dataclass(frozen=True, slots=True)
+class Upgrade:
+    """A good request. What is left of it is the key."""
+
+    key: str
+
+    def encode(self) -> bytes:
+        """The request as any WebSocket library understands it."""
+        lines = [
+            f"GET {STREAM_PATH.decode('ascii')} HTTP/1.1",
+            "Host: localhost",
+            "Connection: Upgrade",
+            "Upgrade: websocket",
+            "Sec-WebSocket-Version: 13",
+            f"Sec-WebSocket-Key: {self.key}",
+        ]
+        return "\r\n".join([*lines, "", ""]).encode("ascii")
+
+
+FULL = Rejection(503, "503: Too many subscribers", {"Retry-After": _RETRY_AFTER})
+ADDRESS_FULL = Rejection(
+    429, "429: Too many subscribers from this address", {"Retry-After": _RETRY_AFTER}
+)
+HEAD_TOO_LARGE = Rejection(431, "431: Request Header Fields Too Large")
+MALFORMED = Rejection(400, "400: Bad Request")
+
+
+def judge(
+    method: bytes, target: bytes, headers: Iterable[tuple[bytes, bytes]]
+) -> Upgrade | Rejection:
+    """Decide on a request. Names of headers are in lower case."""
+    if target.partition(b"?")[0] != STREAM_PATH:
+        return Rejection(404, "404: Not Found")
+    if method not in (b"GET", b"HEAD"):
+        return Rejection(405, "405: Method Not Allowed", {"Allow": "GET,HEAD"})
+    values: dict[bytes, str] = {}
+    for name, value in headers:
+        values.setdefault(name, value.decode("utf-8", "surrogateescape"))
+    return _judge_upgrade(values)
+
+
+def _judge_upgrade(headers: Mapping[bytes, str]) -> Upgrade | Rejection:
+    upgrade = headers.get(b"upgrade")
+    if upgrade is None:
+        return Rejection(
+            426,
+            "426: Upgrade Required\nThis is a WebSocket: connect with ws:// or wss://,"
+            " for instance by websocat.",
+            {"Upgrade": "websocket"},
+        )
+    if upgrade.strip().lower() != "websocket":
+        return Rejection(
+            400,
+            f'No WebSocket UPGRADE hdr: {upgrade}\n Can "Upgrade" only to "WebSocket".',
+        )
+    connection = headers.get(b"connection")
+    if connection is None or "upgrade" not in connection.lower():
+        return Rejection(400, f"No CONNECTION upgrade hdr: {connection}")
+    version = headers.get(b"sec-websocket-version", "")
+    if version != "13":
+        return Rejection(400, f"Unsupported version: {version}")
+    key = headers.get(b"sec-websocket-key")
+    if not _is_key(key):
+        return Rejection(400, f"Handshake error: {key!r}")
+    assert key is not None
+    return Upgrade(key)
+
+
+def _is_key(key: str | None) -> bool:
+    """Is this the base64 of 16 bytes?"""
+    # Not strict, as in the reference: characters outside of the alphabet are skipped.
+    try:
+        return key is not None and len(base64.b64decode(key)) == 16
+    except ValueError:
+        return False
