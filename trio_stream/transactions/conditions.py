@@ -15,8 +15,7 @@ from __future__ import annotations
 import hashlib
 from base64 import urlsafe_b64encode
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from . import base58, der
 from .errors import InvalidPublicKey, ThresholdTooDeep
@@ -45,8 +44,7 @@ _MAX_THRESHOLD = 65_535
 _CONTEXT_CONSTRUCTED = 0xA0
 
 
-@dataclass(frozen=True, slots=True)
-class Condition:
+class Condition(NamedTuple):
     """A lock as others see it; `types` has bit i set if type i stands below it."""
 
     type_id: int

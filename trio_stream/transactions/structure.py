@@ -9,6 +9,8 @@ jsonschema's choice is. Traps:
 - `^…$` is a whole match, and nothing but the end ends it, no newline before it;
 - other patterns are searched: any text that contains a hash passes as a hash;
 - an integer is one as written: neither `1.0` nor `true`, and from -2^63 to 2^64-1.
+
+Each check asks for all at once, and for the words only when the answer is no.
 """
 
 from __future__ import annotations
@@ -64,8 +66,8 @@ def check(document: dict[str, Any]) -> None:
     """Raise SchemaValidationError or OperationNotSupported if the shape is wrong."""
     _check_members(document, _TRANSACTION_SET, _TRANSACTION)
     operation = document["operation"]
-    _check_string(operation)
-    if operation not in _OPERATIONS:
+    if type(operation) is not str or operation not in _OPERATIONS:
+        _check_string(operation)
         _refuse(f"{_quote(operation)} is not one of {_OPERATIONS}")
     asset, inputs, outputs = document["asset"], document["inputs"], document["outputs"]
     _check_asset(asset)
@@ -78,8 +80,8 @@ def check(document: dict[str, Any]) -> None:
         _check_object(metadata)
         if not metadata:
             _refuse("{} does not have enough properties")
-    _check_string(document["version"])
     if document["version"] != "2.0":
+        _check_string(document["version"])
         _refuse_match(document["version"], r"^2\.0$")
     if operation == CREATE:
         _check_create(asset, inputs)
@@ -149,15 +151,15 @@ def _check_link(link: Any) -> None:
 def _check_output(value: Any) -> None:
     _check_members(value, _OUTPUT_SET, _OUTPUT)
     amount = value["amount"]
-    _check_string(amount)
-    if not _AMOUNT.fullmatch(amount):
+    if type(amount) is not str or not _AMOUNT.fullmatch(amount):
+        _check_string(amount)
         _refuse_match(amount, f"^{_AMOUNT.pattern}$")
     condition = value["condition"]
     _check_members(condition, _CONDITION_SET, _CONDITION)
     _check_details(condition["details"])
     uri = condition["uri"]
-    _check_string(uri)
-    if not _URI.fullmatch(uri):
+    if type(uri) is not str or not _URI.fullmatch(uri):
+        _check_string(uri)
         _refuse_match(uri, f"^{_URI.pattern}$")
     _check_keys(value["public_keys"])
 
@@ -170,10 +172,11 @@ def _check_keys(value: Any) -> None:
 
 def _check_details(details: Any) -> None:
     """Recursive; the nesting of the whole text is bounded."""
+    if type(details) is dict and details.keys() == _SIMPLE_SET:
+        if details["type"] == _SIMPLE_TYPE:
+            _check_pattern(details["public_key"], _KEY)
+            return
     _check_object(details)
-    if details.keys() == _SIMPLE_SET and details["type"] == _SIMPLE_TYPE:
-        _check_pattern(details["public_key"], _KEY)
-        return
     parts = details.get("subconditions", [])
     for part in parts if type(parts) is list else ():
         _check_details(part)
@@ -205,9 +208,9 @@ def _items(value: Any) -> list[Any]:
 def _check_members(
     value: Any, known: AbstractSet[str], required: tuple[str, ...]
 ) -> None:
-    _check_object(value)
-    if value.keys() == known:
+    if type(value) is dict and value.keys() == known:
         return
+    _check_object(value)
     for name in value:
         if name not in known:
             _refuse_extra(name)
@@ -227,9 +230,8 @@ def _check_string(value: Any) -> None:
 
 
 def _check_pattern(value: Any, pattern: re.Pattern[str]) -> None:
-    if type(value) is not str:
-        _refuse_type(value, "string")
-    if not pattern.search(value):
+    if type(value) is not str or not pattern.search(value):
+        _check_string(value)
         _refuse_match(value, pattern.pattern)
 
 
