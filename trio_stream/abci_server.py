@@ -236,5 +236,7 @@ def _keep_alive(stream: trio.abc.Stream) -> None:
 def _peer(stream: trio.abc.Stream) -> str:
     if isinstance(stream, trio.SocketStream):
         with suppress(OSError):
-            return str(stream.socket.getpeername() or "a unix socket")
+            address = stream.socket.getpeername()
+            # Who dials a unix socket has no name of its own.
+            return "%s:%d" % address[:2] if address else "a unix socket"
     return "somewhere"
