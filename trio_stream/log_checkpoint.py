@@ -12,14 +12,13 @@ from __future__ import annotations
 
 import logging
 from functools import partial
-from pathlib import Path
 from typing import Final
 
 import apsw
 import trio
 
 from trio_stream.commit_log import CommitLog
-from trio_stream.log_file import WAL_LIMIT, translated, value
+from trio_stream.log_file import WAL_LIMIT, open_for_checkpoints, translated
 from trio_stream.log_reader import LogReader, RunSync
 
 logger = logging.getLogger(__name__)
@@ -27,9 +26,6 @@ logger = logging.getLogger(__name__)
 STEP: Final = 8 << 20
 """Bytes of write-ahead log from one copy to the next. Pages that several commits changed are copied
 once, so larger steps mean less to write; smaller ones, less to do at once."""
-
-_RESTART_MILLISECONDS: Final = 50
-"""How long a reader that isn't ours, in another process, may hold up the writer."""
 
 
 class Checkpointer:
@@ -73,7 +69,7 @@ class Checkpointer:
     ) -> None:
         """Work until `stop` is set. Raises `CommitLogError` if the disk fails."""
         with translated("open", self._log.path):
-            connection = _open(self._log.path)
+            connection = open_for_checkpoints(self._log.path)
         try:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._work, connection)
@@ -106,11 +102,3 @@ class Checkpointer:
                     "another program reads %s all the time: its write-ahead log grows",
                     self._log.path,
                 )
-
-
-def _open(path: Path) -> apsw.Connection:
-    connection = apsw.Connection(str(path))
-    connection.set_busy_timeout(_RESTART_MILLISECONDS)
-    # Before its first read a connection does not know of the write-ahead log, and copies nothing.
-    value(connection, "SELECT count(*) FROM sqlite_schema")
-    return connection

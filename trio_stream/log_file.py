@@ -31,6 +31,9 @@ WAL_LIMIT: Final = 64 << 20
 
 BUSY_MILLISECONDS: Final = 10_000
 
+CHECKPOINT_MILLISECONDS: Final = 50
+"""How long a checkpoint that keeps the writer out waits for a reader in another process."""
+
 WRITER_CACHE_KIB: Final = 64 * 1024
 """Indexes by id and key are written at random places; what fits here is not read again."""
 
@@ -149,6 +152,15 @@ def open_for_reading(path: Path) -> apsw.Connection:
     """A connection that can't change anything."""
     connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
     connection.set_busy_timeout(BUSY_MILLISECONDS)
+    return connection
+
+
+def open_for_checkpoints(path: Path) -> apsw.Connection:
+    """A connection that copies the write-ahead log into the database beside the writer."""
+    connection = apsw.Connection(str(path))
+    connection.set_busy_timeout(CHECKPOINT_MILLISECONDS)
+    # Before its first read a connection does not know of the write-ahead log, and copies nothing.
+    value(connection, "SELECT count(*) FROM sqlite_schema")
     return connection
 
 
