@@ -1,9 +1,11 @@
-"""The HTTP door: listens, guards each connection, and stops in good order.
+"""The HTTP door: hypercorn's connections on our sockets, each of them guarded.
 
-It speaks HTTP/1.1 to any ASGI application on the sockets it is given, with TLS when
-there is a certificate. What happens on a connection is `http_connection`'s; here it is
-made sure that no connection can end the server, that idle ones do not hold it up when it
-stops, and that the others have a deadline then.
+Hypercorn speaks HTTP/1.1 to the ASGI application. Its own server is left out, for three
+reasons, each with a test on real sockets: a byte after an `Upgrade` request raises out of
+the connection, and would end every other one with it; its writes are shielded, so that a
+peer that never reads holds a cancelled server up for ever; and it swallows
+`KeyboardInterrupt`. So the accept loop is ours, there is a guard around each connection,
+and what hypercorn writes to ends each wait by itself.
 """
 
 from __future__ import annotations
@@ -15,29 +17,36 @@ from functools import partial
 from pathlib import Path
 
 import trio
-
-from trio_stream.http_connection import App, HttpConnection, Limits
+from hypercorn.app_wrappers import ASGIWrapper
+from hypercorn.config import Config
+from hypercorn.trio.tcp_server import TCPServer
+from hypercorn.trio.worker_context import WorkerContext
+from hypercorn.typing import ASGIFramework, ConnectionState
 
 logger = logging.getLogger(__name__)
 
-SERVER = "trio_stream"
-
 # Each costs a file descriptor, of which subscribers need most.
 MAX_CONNECTIONS = 4096
+# Seconds without a byte of a request, or between two of them; longer than any answer of
+# ours waits for a block.
+READ_TIMEOUT = 75
+KEEP_ALIVE = 75
+# Seconds without a byte of the answer accepted, and what is offered at once.
+STALL_TIMEOUT = 60.0
+_SLICE = 64 * 1024
+_HEAD_BYTES = 16 * 1024
 _TLS_TIMEOUT = 10.0
-_LIMITS = Limits()
 
 
 async def serve(
-    app: App,
+    app: ASGIFramework,
     listeners: Sequence[trio.SocketListener],
     *,
     certfile: str | Path | None,
     keyfile: str | Path | None,
     shutdown_timeout: float,
     stop: trio.Event,
-    server: str = SERVER,
-    limits: Limits = _LIMITS,
+    stall_timeout: float = STALL_TIMEOUT,
     max_connections: int = MAX_CONNECTIONS,
     task_status: trio.TaskStatus[
         Sequence[trio.SocketListener]
@@ -45,31 +54,25 @@ async def serve(
 ) -> None:
     """Serve `app` until `stop` is set and the requests under way are answered.
 
-    They get `shutdown_timeout` seconds for it; then they are cut. `server` is what the
-    header of that name says.
+    They get `shutdown_timeout` seconds for it; then they are cut.
     """
-    door = _Door(
-        app,
-        tls=_tls_context(certfile, keyfile),
-        server=server.encode("ascii"),
-        limits=limits,
-        max_connections=max_connections,
-    )
+    tls = _tls_context(certfile, keyfile)
+    door = _Door(app, tls, stall_timeout, max_connections)
     async with trio.open_nursery() as clients:
         async with trio.open_nursery() as doors:
-            await doors.start(
-                partial(
-                    trio.serve_listeners,
-                    door.welcome,
-                    list(listeners),
-                    handler_nursery=clients,
-                )
+            accept = partial(
+                trio.serve_listeners,
+                door.welcome,
+                list(listeners),
+                handler_nursery=clients,
             )
+            await doors.start(accept)
             task_status.started(listeners)
             await stop.wait()
             doors.cancel_scope.cancel()
-        door.stop()
-        clients.cancel_scope.deadline = trio.current_time() + shutdown_timeout
+        # Idle connections close, the others after the answer in hand.
+        await door.context.terminated.set()
+        clients.start_soon(door.cut_after, shutdown_timeout, clients.cancel_scope)
 
 
 def _tls_context(
@@ -88,68 +91,117 @@ class _Door:
 
     def __init__(
         self,
-        app: App,
-        *,
+        app: ASGIFramework,
         tls: ssl.SSLContext | None,
-        server: bytes,
-        limits: Limits,
+        stall_timeout: float,
         max_connections: int,
     ) -> None:
-        self._app = app
+        self.context = WorkerContext(None)
+        self._app = ASGIWrapper(app)
+        self._config = _hypercorn_config()
         self._tls = tls
-        self._server = server
-        self._limits = limits
+        self._stall_timeout = stall_timeout
         self._max_connections = max_connections
-        self._open: set[HttpConnection] = set()
-        self._stopping = False
+        self._open: set[_Transport] = set()
+        self._empty = trio.Event()
 
-    def stop(self) -> None:
-        self._stopping = True
-        for connection in self._open:
-            connection.stop()
-
-    async def welcome(self, socket_stream: trio.SocketStream) -> None:
+    async def welcome(self, stream: trio.SocketStream) -> None:
         """Serve one connection; whatever it does, nobody else notices."""
+        if len(self._open) >= self._max_connections:
+            logger.warning("connection refused: %d are open", len(self._open))
+            await trio.aclose_forcefully(stream)
+            return
+        transport = _Transport(stream, self._stall_timeout)
+        self._open.add(transport)
         try:
-            if len(self._open) >= self._max_connections:
-                logger.warning("connection refused: %d are open", len(self._open))
-                await trio.aclose_forcefully(socket_stream)
-                return
-            await self._guarded(socket_stream)
+            await self._serve(transport)
+        except* (OSError, trio.BrokenResourceError, trio.ClosedResourceError) as gone:
+            logger.debug("connection ended: %r", gone.exceptions)
         except* Exception:
-            logger.exception("a connection failed")
+            logger.warning("a connection was cut", exc_info=True)
+        finally:
+            self._open.remove(transport)
+            stream.socket.close()
+            if not self._open:
+                self._empty.set()
 
-    async def _guarded(self, socket_stream: trio.SocketStream) -> None:
-        stream: trio.abc.Stream = socket_stream
+    async def cut_after(self, seconds: float, clients: trio.CancelScope) -> None:
+        """Wait for the last connection; after `seconds` cut all that are left."""
+        with trio.move_on_after(seconds):
+            if self._open:
+                self._empty = trio.Event()
+                await self._empty.wait()
+        for transport in self._open:
+            transport.cut()
+        clients.cancel()
+
+    async def _serve(self, transport: _Transport) -> None:
+        stream: trio.abc.Stream = transport
         if self._tls is not None:
             # Compatible: peers may close without TLS's own farewell, and so do we.
             stream = trio.SSLStream(
-                socket_stream, self._tls, server_side=True, https_compatible=True
+                transport, self._tls, server_side=True, https_compatible=True
             )
-        try:
-            async with stream:
-                if isinstance(stream, trio.SSLStream):
-                    with trio.fail_after(_TLS_TIMEOUT):
-                        await stream.do_handshake()
-                await self._serve(stream, self._scope(socket_stream.socket))
-        except (OSError, trio.BrokenResourceError, trio.TooSlowError) as error:
-            logger.debug("connection ended: %r", error)
-
-    async def _serve(self, stream: trio.abc.Stream, scope: dict[str, object]) -> None:
-        if self._stopping:
-            return
-        connection = HttpConnection(
-            self._app, stream, scope, limits=self._limits, server=self._server
+        state = ConnectionState({})
+        # It takes a plain stream too, which its annotation does not say (0.18).
+        connection = TCPServer(
+            self._app, self._config, self.context, state, stream  # type: ignore[arg-type]
         )
-        self._open.add(connection)
-        try:
-            await connection.run()
-        finally:
-            self._open.remove(connection)
+        await connection.run()
 
-    def _scope(self, socket: trio.socket.SocketType) -> dict[str, object]:
-        return {
-            "scheme": "http" if self._tls is None else "https",
-            "client": socket.getpeername()[:2],
-            "server": socket.getsockname()[:2],
-        }
+
+def _hypercorn_config() -> Config:
+    config = Config()
+    config.include_server_header = False
+    config.h11_max_incomplete_size = _HEAD_BYTES
+    config.keep_alive_timeout = KEEP_ALIVE
+    # A client may keep its connection for as long as it likes.
+    config.keep_alive_max_requests = 2**62
+    config.read_timeout = READ_TIMEOUT
+    config.ssl_handshake_timeout = _TLS_TIMEOUT
+    config.errorlog = logger
+    config.accesslog = None
+    return config
+
+
+class _Transport(trio.abc.HalfCloseableStream):
+    """A socket on which no wait to write lasts, shielded or not.
+
+    Bytes go out in slices; one that is not accepted in time, or a `cut`, breaks the
+    stream, which is what hypercorn takes for a peer that has gone.
+    """
+
+    def __init__(self, stream: trio.SocketStream, stall_timeout: float) -> None:
+        self._stream = stream
+        self._stall_timeout = stall_timeout
+        self._writing = trio.CancelScope()
+        self._cut = False
+        # Hypercorn asks it for the addresses of both ends.
+        self.socket = stream.socket
+
+    def cut(self) -> None:
+        """Break it now, whoever waits."""
+        self._cut = True
+        self._writing.cancel()
+
+    async def send_all(self, data: bytes | bytearray | memoryview) -> None:
+        view = memoryview(data)
+        for start in range(0, len(view), _SLICE):
+            with trio.move_on_after(self._stall_timeout) as self._writing:
+                if self._cut:
+                    self._writing.cancel()
+                await self._stream.send_all(view[start : start + _SLICE])
+            if self._writing.cancelled_caught:
+                raise trio.BrokenResourceError("nothing was accepted in time")
+
+    async def wait_send_all_might_not_block(self) -> None:
+        await self._stream.wait_send_all_might_not_block()
+
+    async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
+        return await self._stream.receive_some(max_bytes)
+
+    async def send_eof(self) -> None:
+        await self._stream.send_eof()
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()
