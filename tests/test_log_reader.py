@@ -92,7 +92,7 @@ async def test_a_log_without_blocks(young):
     page = await reader.replay(START, max_bytes=MEGABYTE, max_rows=10)
     assert page == Page([], START)
     assert await reader.block(0) is None
-    assert await reader.outcome(bytes(32)) is None
+    assert await reader.outcome("0" * 64) is None
 
 
 def test_reading_a_directory_without_a_log_fails_at_once(tmp_path):
@@ -235,14 +235,25 @@ async def test_heights_before_the_first_block_are_empty(young):
     assert await reader.block(11) is None
 
 
-async def test_the_outcome_of_bytes_is_what_became_of_them_in_a_block(reader):
-    [event, *_] = events_of(2)
-    # It was refused later in the same block, which does not undo it.
-    assert await reader.outcome(event.tx_sha256) == event
-    nonsense = await reader.outcome(hashlib.sha256(b"nonsense").digest())
-    assert (nonsense.height, nonsense.index) == (BLOCKS, 1)
-    assert nonsense.error == "MalformedTransaction"
-    assert await reader.outcome(bytes(32)) is None
+async def test_the_outcome_of_an_id_is_what_became_of_it_in_a_block(young):
+    log, reader = young
+    asset = create(ALICE)
+    moved = transfer(asset, ALICE)
+    engine = new_engine(store=log)
+
+    engine.block(encode(moved))
+    engine.block(b"no", encode(moved))
+    refused = await reader.outcome(moved["id"])
+    assert (refused.height, refused.index) == (2, 1)
+    assert refused.error == "InputDoesNotExist"
+    assert refused.tx_sha256 == hashlib.sha256(encode(moved)).digest()
+
+    engine.block(encode(asset), encode(moved), encode(moved))
+    # That it came again, and was refused, does not undo it.
+    committed = await reader.outcome(moved["id"])
+    assert committed == CommitEvent(3, 1, asset["id"], moved["id"], refused.tx_sha256)
+    for unknown in ("", "0" * 64, "\ud800"):
+        assert await reader.outcome(unknown) is None
 
 
 async def test_transactions_are_examined_against_what_is_committed(reader):

@@ -24,7 +24,15 @@ import trio
 
 from trio_stream.ledger.block import INDEX_BITS, MAX_TRANSACTIONS, Tip
 from trio_stream.log_file import open_for_reading, translated
-from trio_stream.log_view import Row, StoredView, newest_block, position_key, row, rows
+from trio_stream.log_view import (
+    Row,
+    StoredView,
+    is_id,
+    newest_block,
+    position_key,
+    row,
+    rows,
+)
 from trio_stream.stream.events import CommitEvent, CommittedBlock, Page, Refusal
 from trio_stream.stream.position import Position
 from trio_stream.transactions.candidate import Candidate, CandidateCache
@@ -117,9 +125,9 @@ class LogReader:
         """The bytes of a block's accepted transactions, in order; None above the tip."""
         return await self._lookups.read(partial(_block, height))
 
-    async def outcome(self, sha256: bytes) -> Outcome | None:
-        """What became of the bytes with this hash in a block: committed, or last refused."""
-        return await self._lookups.read(partial(_outcome, sha256))
+    async def outcome(self, transaction_id: str) -> Outcome | None:
+        """What became of this id in a block: committed, or last refused."""
+        return await self._lookups.read(partial(_outcome, transaction_id))
 
     def _validate(self, candidate: Candidate, connection: apsw.Connection) -> None:
         validate(candidate, StoredView(connection, self._path))
@@ -231,11 +239,16 @@ def _block(height: int, connection: apsw.Connection) -> list[bytes] | None:
     return [raw for (raw,) in rows(connection, sql, *span)]
 
 
-def _outcome(sha256: bytes, connection: apsw.Connection) -> Outcome | None:
-    sql = f"SELECT {_EVENT} FROM transactions WHERE sha256 = ?"
-    committed = row(connection, sql, sha256)
+def _outcome(transaction_id: str, connection: apsw.Connection) -> Outcome | None:
+    if not is_id(transaction_id):
+        return None
+    sql = f"SELECT {_EVENT} FROM transactions WHERE id = ?"
+    committed = row(connection, sql, transaction_id)
     if committed:
         return CommitEvent._make(committed)
-    sql = f"SELECT {_REFUSAL} FROM refused WHERE sha256 = ? ORDER BY position DESC LIMIT 1"
-    refused = row(connection, sql, sha256)
+    sql = (
+        f"SELECT {_REFUSAL} FROM refused WHERE transaction_id = ?"
+        " ORDER BY position DESC LIMIT 1"
+    )
+    refused = row(connection, sql, transaction_id)
     return Refusal._make(refused) if refused else None

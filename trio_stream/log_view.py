@@ -28,6 +28,11 @@ def position_key(height: int, index: int) -> int:
     return max(height, 0) << INDEX_BITS | min(max(index, 0), MAX_TRANSACTIONS)
 
 
+def is_id(text: str) -> bool:
+    """Whether the text can be an id of a row; SQLite can't even bind a lone surrogate."""
+    return _ID.fullmatch(text) is not None
+
+
 def rows(connection: apsw.Connection, sql: str, *bindings: object) -> list[Row]:
     """All rows, with the statement finished: one left open would hold back checkpoints."""
     return connection.execute(sql, bindings).fetchall()
@@ -87,9 +92,8 @@ class StoredView:
         return found[0] if found else None
 
     def _find(self, sql: str, transaction_id: str, *indexes: int) -> Row | None:
-        # Whatever is no id is in no row, and SQLite can't bind a lone surrogate; the same holds for
-        # an index of 64 bits without sign.
-        if not _ID.fullmatch(transaction_id):
+        # SQLite can't bind an integer of 64 bits without sign either.
+        if not is_id(transaction_id):
             return None
         if any(not 0 <= index <= MAX_TRANSACTIONS for index in indexes):
             return None

@@ -3,7 +3,8 @@
 -- One integer stands for a transaction everywhere: its position, height * 2^26 + index in the
 -- engine's block. It orders as the chain does, so rows are appended at the end of each table, a block
 -- and a page of replay are one range, and the transactions it numbers are the same on every node.
--- Rows are only ever added, but for outputs.spent_by.
+-- Rows are only ever added, but for outputs.spent_by. Each index in another order than the chain's costs
+-- a page for nearly every row once it is large, so there are few.
 --
 -- Programs may open this file read-only while the node runs.
 
@@ -48,7 +49,6 @@ CREATE TABLE transactions (
 ) STRICT;
 
 CREATE INDEX transactions_by_asset ON transactions (asset_id) WHERE asset_id IS NOT NULL;
-CREATE INDEX transactions_by_sha256 ON transactions (sha256);
 
 -- The bytes of accepted transactions as the engine gave them.
 CREATE TABLE bodies (
@@ -86,6 +86,5 @@ CREATE TABLE refused (
     reason TEXT NOT NULL
 ) STRICT;
 
-CREATE INDEX refused_by_sha256 ON refused (sha256);
 CREATE INDEX refused_by_transaction_id ON refused (transaction_id)
     WHERE transaction_id IS NOT NULL;
