@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
+import os
+import threading
 
 import apsw
 import pytest
@@ -82,18 +82,18 @@ def test_commits_are_synchronous_and_leave_checkpoints_to_others(log):
 
 
 def test_a_second_daemon_is_told_which_process_has_the_directory(home, log):
-    program = (
-        "import pathlib, sys; from trio_stream.commit_log import CommitLog;"
-        "CommitLog.open(pathlib.Path(sys.argv[1]))"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", program, str(home)], capture_output=True, text=True
-    )
-    last_line = done.stderr.splitlines()[-1]
-    pid = (home / "lock").read_text().split()[0]
-    assert "LogInUse: cannot open" in last_line
-    assert f"it belongs to process {pid} (" in last_line
-    assert LogInUse.hint in last_line
+    with pytest.raises(LogInUse) as caught:
+        CommitLog.open(home)
+    said = str(caught.value)
+    assert said.startswith(f"cannot open {home}: it belongs to process {os.getpid()} (")
+    assert LogInUse.hint in said
+
+
+def test_a_lock_that_nobody_holds_does_not_matter(home):
+    home.mkdir()
+    (home / "lock").write_text("999999 (a daemon that was killed, with a long name)")
+    CommitLog.open(home).close()
+    assert (home / "lock").read_text().startswith(f"{os.getpid()} (")
 
 
 def test_a_closed_directory_can_be_opened_again(home):
@@ -205,6 +205,14 @@ def test_validators_keep_their_order(log):
 def test_a_history_is_kept_whole(home, log):
     commit_blocks(log, 40)
     assert assert_whole(home) == 40
+
+
+def test_each_block_may_come_from_another_thread(home, log):
+    for _ in range(5):
+        thread = threading.Thread(target=commit_blocks, args=(log, 2))
+        thread.start()
+        thread.join()
+    assert assert_whole(home) == 10
 
 
 @pytest.mark.parametrize("size", [1, 4])

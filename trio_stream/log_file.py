@@ -175,8 +175,7 @@ def prepare(
 
     All steps are one transaction: after a crash the file is as it was, or of `version`.
     """
-    run(connection, "BEGIN IMMEDIATE")
-    try:
+    with connection:
         found = value(connection, "PRAGMA user_version")
         assert isinstance(found, int)
         if found == 0 and value(connection, "SELECT count(*) FROM sqlite_schema") == 0:
@@ -192,11 +191,6 @@ def prepare(
         for step in range(found, version):
             run(connection, migrations[step])
         run(connection, f"PRAGMA user_version = {version}")
-        run(connection, "COMMIT")
-    except BaseException:
-        if connection.in_transaction:
-            run(connection, "ROLLBACK")
-        raise
 
 
 def sync_directory(directory: Path) -> None:

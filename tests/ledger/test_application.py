@@ -7,6 +7,7 @@ import pytest
 from scripts.signing import create, encode, transfer
 from tests.ledger.chains import ALICE, BOB, CHAIN_ID, TIME, MemoryStore, new_engine
 from trio_stream.abci import messages
+from trio_stream.ledger import application
 from trio_stream.ledger.application import Application
 from trio_stream.ledger.block import MAX_HEIGHT, Chain, next_app_hash
 from trio_stream.ledger.genesis import START_HASHES
@@ -134,9 +135,9 @@ def test_a_block_above_the_greatest_height_is_refused(engine):
 
 
 def test_a_block_before_init_chain_is_refused():
-    application = empty_application()
-    assert_failure(application.answer(begin(1), owner=1), "before InitChain")
-    assert_failure(application.answer(finalize(1), owner=1), "before InitChain")
+    fresh = empty_application()
+    assert_failure(fresh.answer(begin(1), owner=1), "before InitChain")
+    assert_failure(fresh.answer(finalize(1), owner=1), "before InitChain")
 
 
 def test_a_block_of_another_chain_is_refused():
@@ -218,6 +219,18 @@ def test_a_block_can_be_committed_once(engine):
     assert_failure(engine.ask(COMMIT))
 
 
+def test_a_block_of_more_transactions_than_have_a_position_is_refused(monkeypatch):
+    monkeypatch.setattr(application, "MAX_TRANSACTIONS", 2)
+    engine = new_engine()
+    engine.deliver(b"1", b"2")
+    engine.ask(begin(1))
+    assert engine.ask(messages.DeliverTx(b"1")).code == 1
+    assert engine.ask(messages.DeliverTx(b"2")).code == 1
+    assert_failure(engine.ask(messages.DeliverTx(b"3")), "more than 2")
+    assert_failure(engine.ask(finalize(1, b"1", b"2", b"3")), "more than 2")
+    assert not isinstance(engine.ask(finalize(1, b"1", b"2")), messages.Failure)
+
+
 # Transactions
 
 
@@ -267,9 +280,9 @@ def test_check_tx_knows_what_is_committed_and_not_the_block_in_progress(engine):
 
 
 def test_check_tx_is_answered_before_init_chain():
-    application = empty_application()
+    fresh = empty_application()
     request = messages.CheckTx(encode(create(ALICE)), False)
-    assert application.answer(request, owner=9) == messages.TxResult(0)
+    assert fresh.answer(request, owner=9) == messages.TxResult(0)
 
 
 def test_a_refusal_says_why_in_at_most_300_characters(engine):
@@ -316,6 +329,6 @@ def test_an_error_of_the_store_is_nobodys_answer(engine):
 def test_the_chain_of_the_store_is_taken_up():
     store = MemoryStore()
     store.begin_chain(Chain(CHAIN_ID, 1, "ab" * 32, 4, TIME, ()))
-    application = Application(store, CandidateCache(0), version="0")
-    answer = application.answer(finalize(4), owner=1)
+    fresh = Application(store, CandidateCache(0), version="0")
+    answer = fresh.answer(finalize(4), owner=1)
     assert answer == messages.FinalizeBlockAnswer([], b"ab" * 32)

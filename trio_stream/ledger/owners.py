@@ -51,9 +51,10 @@ def _keys_in(details: object) -> set[str]:
     left = [details]
     while left:
         match left.pop():
-            case {"public_key": str(key)}:
-                # White space behind a key is accepted, and gone from the details that are shown.
-                found.add(key.rstrip())
             case {"subconditions": list(parts)}:
                 left.extend(parts)
+            case leaf:
+                assert isinstance(leaf, dict)
+                # White space behind a key is accepted, and gone from the details that are shown.
+                found.add(leaf["public_key"].rstrip())
     return found
