@@ -1,0 +1,233 @@
+"""The routes of BigchainDB's HTTP API, on Quart-Trio.
+
+Here is said which path is answered by what, with which errors and headers; the texts are
+`http_answers`', the way of a posted transaction is `http_submit`'s. Quart's dispatch
+costs as much as all else that a POST needs before the engine, so transactions are taken
+in front of it; all other requests go its way. No route but that one wants a body.
+"""
+
+# Quart runs handlers that are no coroutine functions in a thread each.
+# flake8: noqa: ASYNC124
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Any, Protocol
+
+import trio
+from quart import Response, request
+from quart_trio import QuartTrio
+from quart_trio.asgi import TrioASGIHTTPConnection
+from werkzeug.exceptions import (
+    HTTPException,
+    InternalServerError,
+    MethodNotAllowed,
+    NotFound,
+)
+from werkzeug.routing import BaseConverter
+
+from trio_stream import http_answers as answers
+from trio_stream.http_answers import Answer
+from trio_stream.http_body import Body, Disconnected, Receive
+from trio_stream.http_submit import Channel, Examiner, Node, Submission
+from trio_stream.transactions.shown import shown
+
+logger = logging.getLogger(__name__)
+
+_TRANSACTIONS = "/api/v1/transactions"
+_SUBMIT_PATHS = (_TRANSACTIONS, _TRANSACTIONS + "/")
+# The database's integers; no block is higher.
+_MAX_HEIGHT = 2**63 - 1
+
+Send = Callable[[Any], Awaitable[None]]
+
+
+class Reader(Examiner, Protocol):
+    """What the routes ask the committed state."""
+
+    async def transaction(self, transaction_id: str) -> bytes | None: ...
+
+    async def block(self, height: int) -> list[bytes] | None: ...
+
+
+class _Digits(BaseConverter):
+    """Decimal digits, as many as there are; anything else is another path."""
+
+    regex = "[0-9]+"
+
+
+class _Request(TrioASGIHTTPConnection):
+    """Quart's way of taking a request, less the body, which no route of Quart's wants."""
+
+    async def __call__(self, receive: Receive, send: Send) -> None:
+        taken = self._create_request_from_scope(send)
+        taken.body.set_complete()
+        body = Body(receive, 0)
+        try:
+            await body.read()
+        except Disconnected:
+            return
+        try:
+            answer = await self.app.handle_request(taken)
+        except HTTPException:
+            # A `Host` that cannot be routed is raised before there are handlers for it.
+            origin = taken.headers.get("Origin")
+            write = partial(_write, send, answers.UNREADABLE, origin)
+        else:
+            write = partial(self._send_response, send, answer)
+        await body.answered_by(write)
+
+
+class Api(QuartTrio):
+    """The application; `submit` answers POST /api/v1/transactions."""
+
+    asgi_http_class = _Request
+    submission: Submission
+    max_body_bytes: int
+
+    async def asgi_app(self, scope: Any, receive: Receive, send: Send) -> None:
+        # A request to upgrade has no method here.
+        if scope.get("method") == "POST" and scope["path"] in _SUBMIT_PATHS:
+            await self._post(scope, receive, send)
+        else:
+            await super().asgi_app(scope, receive, send)
+
+    async def _post(self, scope: Any, receive: Receive, send: Send) -> None:
+        headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
+        body = Body(receive, self.max_body_bytes)
+        try:
+            data = await body.read()
+        except Disconnected:
+            return
+        answer = answers.TOO_LARGE
+        if data is not None:
+            answer = await self._submit(
+                scope["query_string"], headers.get(b"content-type", ""), data
+            )
+        origin = headers.get(b"origin")
+        await body.answered_by(partial(_write, send, answer, origin))
+
+    async def _submit(self, query: bytes, content_type: str, data: bytes) -> Answer:
+        try:
+            return await self.submission.post(query, content_type, data)
+        except Exception:
+            logger.exception("a posted transaction brought this about")
+            return answers.FAILED
+
+
+async def _write(send: Send, answer: Answer, origin: str | None) -> None:
+    fields = [
+        ("content-type", answer.content_type),
+        ("content-length", str(len(answer.body))),
+        *answers.cors(origin),
+    ]
+    headers = [(name.encode("ascii"), text.encode("latin-1")) for name, text in fields]
+    start = {"type": "http.response.start", "status": answer.status, "headers": headers}
+    await send(start)
+    await send({"type": "http.response.body", "body": answer.body})
+
+
+def create_app(
+    *,
+    reader: Reader,
+    node: Node,
+    channel: Channel,
+    streams_url: str,
+    commit_timeout: float,
+    max_body_bytes: int,
+) -> Api:
+    """The API over a committed state, a node to broadcast through, and its commits."""
+    app = Api(__name__, static_folder=None)
+    app.submission = Submission(reader, node, channel, commit_timeout=commit_timeout)
+    app.max_body_bytes = max_body_bytes
+    # Quart would cut an answer after a minute, however much of it the peer is taking.
+    app.config["RESPONSE_TIMEOUT"] = None
+    app.url_map.strict_slashes = False
+    app.url_map.converters["digits"] = _Digits
+    _add_errors(app)
+    _add_routes(app, reader, streams_url)
+    return app
+
+
+def _add_routes(app: Api, reader: Reader, streams_url: str) -> None:
+    root = Answer(200, answers.root(streams_url))
+    api_root = Answer(200, answers.api_root(streams_url))
+
+    @app.get("/")
+    async def index() -> Response:
+        return _response(root)
+
+    @app.get("/api/v1")
+    async def api_index() -> Response:
+        return _response(api_root)
+
+    # POST is taken in front; both stand here for what `Allow` says. There is no look-up
+    # by asset yet, so asking for one is asking for a page that does not exist.
+    @app.route(_TRANSACTIONS, methods=["GET", "POST"])
+    async def transactions() -> Response:
+        return _response(answers.NO_SUCH_PATH)
+
+    @app.get(f"{_TRANSACTIONS}/<transaction_id>")
+    async def transaction(transaction_id: str) -> Response:
+        raw = await reader.transaction(transaction_id)
+        if raw is None:
+            return _response(answers.NOT_FOUND)
+        return _response(Answer(200, answers.spaced(shown(raw))))
+
+    @app.get("/api/v1/blocks/<digits:height>")
+    async def block(height: str) -> Response:
+        return _response(await _block(reader, height))
+
+
+async def _block(reader: Reader, digits: str) -> Answer:
+    # More digits than any height has; and Python refuses to read thousands of them.
+    number = digits.lstrip("0") or "0"
+    if len(number) > len(str(_MAX_HEIGHT)) or int(number) > _MAX_HEIGHT:
+        return answers.NOT_FOUND
+    height = int(number)
+    found = await reader.block(height)
+    if found is None:
+        return answers.NOT_FOUND
+    shown_ones = []
+    for raw in found:
+        shown_ones.append(answers.spaced(shown(raw)).rstrip())
+        # A block may hold thousands, and others wait.
+        await trio.lowlevel.checkpoint()
+    transactions = b", ".join(shown_ones)
+    body = b'{"height": %d, "transactions": [%b]}\n' % (height, transactions)
+    return Answer(200, body)
+
+
+def _add_errors(app: Api) -> None:
+    @app.errorhandler(NotFound)
+    async def no_such_path(_: NotFound) -> Response:
+        return _response(answers.NO_SUCH_PATH)
+
+    @app.errorhandler(MethodNotAllowed)
+    async def method_not_allowed(error: MethodNotAllowed) -> Response:
+        response = _response(answers.METHOD_NOT_ALLOWED)
+        response.headers["Allow"] = ", ".join(error.valid_methods or ())
+        return response
+
+    @app.errorhandler(InternalServerError)
+    async def failed(_: InternalServerError) -> Response:
+        return _response(answers.FAILED)
+
+    @app.after_request
+    async def allow_any_origin(response: Response) -> Response:
+        asked = request.headers
+        fields = answers.cors(asked.get("Origin"))
+        if request.method == "OPTIONS":
+            fields += answers.preflight(
+                asked.get("Access-Control-Request-Method"),
+                asked.get("Access-Control-Request-Headers"),
+            )
+        for name, value in fields:
+            response.headers[name] = value
+        return response
+
+
+def _response(answer: Answer) -> Response:
+    return Response(answer.body, answer.status, content_type=answer.content_type)

@@ -1,0 +1,174 @@
+"""A posted transaction on its way: from the request's body to the answer.
+
+The order is BigchainDB's, since it decides which of several faults is named: the mode,
+the JSON text, the transaction by itself, the transaction against the committed state,
+and only then the consensus node. What goes to the node is the JSON value written anew in
+ASCII, members in the order received, so that the bytes in the block are the same
+whichever encoding the client chose.
+
+Mode `commit` does not use the engine's `broadcast_tx_commit`, which takes one of its
+hundred subscriptions for each call: it broadcasts as `sync` does and waits on our own
+commit channel, where the transaction appears committed or refused.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from contextlib import AbstractContextManager
+from typing import Protocol
+
+import trio
+
+from trio_stream import http_answers as answers
+from trio_stream.commit_channel import TooManyWatches, Watch
+from trio_stream.http_answers import Answer
+from trio_stream.node_client import CheckResult, Mode, NodeRefused, NodeUnavailable
+from trio_stream.stream.events import CommitEvent
+from trio_stream.transactions import canonical
+from trio_stream.transactions.errors import (
+    MalformedTransaction,
+    SchemaValidationError,
+    ValidationError,
+)
+
+logger = logging.getLogger(__name__)
+
+_MODES = ("async", "sync", "commit")
+_MODE_HELP = 'Mode must be "async", "sync" or "commit"'
+# A body of these types is eaten as a form before anybody looks for JSON in it.
+_FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
+# The JSON-RPC code of every error that a method of the engine returns.
+_INTERNAL_ERROR = -32603
+
+# BigchainDB's text, then three of the engine's, as they come to its clients.
+INVALID = answers.error(500, "Transaction validation failed")
+TIMED_OUT = answers.error(
+    500, "Internal error - Timed out waiting for tx to be included in a block"
+)
+STOPPED = answers.error(
+    500,
+    "Internal error - deliverTxSub was cancelled (reason: Tendermint exited)",
+)
+TOO_MANY = answers.error(
+    500,
+    "Internal error - Error on broadcastTxCommit: max_subscription_clients reached",
+)
+
+
+class Examiner(Protocol):
+    async def examine(self, raw: bytes) -> object:
+        """Raise `ValidationError` unless `raw` may follow what is committed."""
+
+
+class Node(Protocol):
+    async def broadcast(self, mode: Mode, raw: bytes) -> CheckResult: ...
+
+
+class Channel(Protocol):
+    def watch(self, tx_sha256: bytes) -> AbstractContextManager[Watch]: ...
+
+
+class Submission:
+    """Answers POST /api/v1/transactions."""
+
+    def __init__(
+        self, reader: Examiner, node: Node, channel: Channel, *, commit_timeout: float
+    ) -> None:
+        self._reader = reader
+        self._node = node
+        self._channel = channel
+        self._commit_timeout = commit_timeout
+
+    async def post(self, query: bytes, content_type: str, body: bytes) -> Answer:
+        """Take a transaction; any input gets an answer."""
+        modes = answers.parameters(query).get("mode", ["async"])
+        media_type = content_type.partition(";")[0].strip().lower()
+        if any(mode not in _MODES for mode in modes):
+            return answers.framework_error(400, {"mode": _MODE_HELP})
+        if media_type in _FORMS:
+            return answers.UNREADABLE
+        try:
+            value = _value(body)
+        except (UnicodeDecodeError, MalformedTransaction):
+            return answers.UNREADABLE
+        except ValidationError as error:
+            return _invalid(error)
+        if _has_bad_mode(value, media_type):
+            return answers.framework_error(400, {"mode": _MODE_HELP})
+        raw = json.dumps(value).encode("ascii")
+        try:
+            await self._reader.examine(raw)
+            refused = await self._send(modes[0], raw)
+        except ValidationError as error:
+            return _invalid(error)
+        except NodeRefused as error:
+            return _refused(error, modes[0])
+        except NodeUnavailable as error:
+            logger.warning("a transaction could not be broadcast: %s", error)
+            return answers.FAILED
+        return refused or Answer(202, answers.compact(value))
+
+    async def _send(self, mode: str, raw: bytes) -> Answer | None:
+        if mode == "commit":
+            return await self._commit(raw)
+        checked = await self._node.broadcast("sync" if mode == "sync" else "async", raw)
+        return INVALID if checked.code else None
+
+    async def _commit(self, raw: bytes) -> Answer | None:
+        try:
+            # From before the broadcast: the block may be faster than the answer.
+            with self._channel.watch(hashlib.sha256(raw).digest()) as watch:
+                if not await self._broadcast_to_wait(raw):
+                    return INVALID
+                with trio.move_on_after(self._commit_timeout):
+                    outcome = await watch.wait()
+                    return None if isinstance(outcome, CommitEvent) else INVALID
+        except TooManyWatches:
+            return TOO_MANY
+        except trio.EndOfChannel:
+            return STOPPED
+        return TIMED_OUT
+
+    async def _broadcast_to_wait(self, raw: bytes) -> bool:
+        try:
+            return (await self._node.broadcast("sync", raw)).code == 0
+        except NodeUnavailable as error:
+            # Silence is no refusal: if it has arrived, its block will tell.
+            if not error.may_have_arrived:
+                raise
+            logger.warning("a broadcast was not answered: %s", error)
+            return True
+
+
+def _value(body: bytes) -> object:
+    """The JSON value of a body in UTF-8, -16 or -32, with a byte order mark or without.
+
+    Raises UnicodeDecodeError, `MalformedTransaction` for what is no JSON text,
+    `NestingTooDeep`.
+    """
+    return canonical.load(body.decode(json.detect_encoding(body)))
+
+
+def _has_bad_mode(value: object, media_type: str) -> bool:
+    """Whether the body has a wrong `mode`, which counts as the parameter in JSON bodies."""
+    is_json = media_type == answers.JSON or media_type.endswith("+json")
+    if not is_json or not isinstance(value, dict) or "mode" not in value:
+        return False
+    return value["mode"] not in _MODES
+
+
+def _invalid(error: ValidationError) -> Answer:
+    if isinstance(error, SchemaValidationError):
+        return answers.error(400, f"Invalid transaction schema: {error}")
+    return answers.error(400, f"Invalid transaction ({type(error).__name__}): {error}")
+
+
+def _refused(error: NodeRefused, mode: str) -> Answer:
+    # Engines write this one with a capital or without; programs know it with.
+    data = "Tx already exists in cache" if error.already_known else error.data
+    if mode == "commit" and error.code == _INTERNAL_ERROR:
+        data = f"Error on broadcastTxCommit: {data}"
+    status = 400 if error.already_known else 500
+    return answers.error(status, f"{error.message} - {data}")
