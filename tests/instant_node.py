@@ -1,0 +1,100 @@
+"""The whole node without an engine: a block is made of each transaction as it comes.
+
+Real log, real state machine, real doors on real sockets; in place of the consensus node
+and its RPC stands an object that checks a transaction and commits it, alone in a block,
+before it answers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
+
+import trio
+
+from tests.ledger.chains import Engine
+from trio_stream import http_api, http_server, websocket_server
+from trio_stream.abci.messages import CheckTx, TxResult
+from trio_stream.commit_channel import CommitChannel
+from trio_stream.commit_log import CommitLog
+from trio_stream.ledger.application import Application
+from trio_stream.log_file import FILE_NAME
+from trio_stream.log_reader import LogReader
+from trio_stream.node_client import CheckResult, Mode, NodeRefused
+from trio_stream.transactions.candidate import CandidateCache
+
+STREAM_PATH = "/api/v1/streams/valid_transactions"
+
+
+class InstantNode:
+    """Stands for the consensus node's RPC."""
+
+    def __init__(self, engine: Engine, channel: CommitChannel) -> None:
+        self.engine = engine
+        self._channel = channel
+        self._seen: set[bytes] = set()
+        self.app_hashes: dict[int, str] = {}
+        self.http_url = ""
+        self.ws_url = ""
+
+    def block(self, *txs: bytes) -> list[int]:
+        """Make a block, whatever is in it."""
+        height = self.engine.next_height
+        codes, self.app_hashes[height] = self.engine.block(*txs)
+        self._channel.advance(height)
+        return codes
+
+    async def app_hash(self, height: int) -> str:
+        await trio.lowlevel.checkpoint()
+        return self.app_hashes[height]
+
+    async def broadcast(self, mode: Mode, raw: bytes) -> CheckResult:
+        await trio.lowlevel.checkpoint()
+        if raw in self._seen:
+            raise NodeRefused("Internal error", "tx already exists in cache", -32603)
+        checked = self.engine.ask(CheckTx(raw, recheck=False))
+        assert isinstance(checked, TxResult)
+        if checked.code == 0:
+            self._seen.add(raw)
+            self.block(raw)
+        return CheckResult(checked.code if mode == "sync" else 0, checked.log, "")
+
+
+@asynccontextmanager
+async def instant_node(
+    home: Path, *, whole: bool = False
+) -> AsyncIterator[InstantNode]:
+    """A node at height 1, its first block empty; `whole`: blocks by FinalizeBlock."""
+    cache = CandidateCache(1 << 20)
+    with CommitLog.open(home) as log:
+        engine = Engine(Application(log, cache, version="0"), whole=whole)
+        engine.init_chain()
+        reader = LogReader(home / FILE_NAME, cache)
+        channel = CommitChannel(reader)
+        node = InstantNode(engine, channel)
+        node.block()
+        stop = trio.Event()
+        ws, http = [await trio.open_tcp_listeners(0, host="127.0.0.1") for _ in "ab"]
+        ws_port, http_port = (each[0].socket.getsockname()[1] for each in (ws, http))
+        node.http_url = f"http://127.0.0.1:{http_port}"
+        node.ws_url = f"ws://127.0.0.1:{ws_port}{STREAM_PATH}"
+        app = http_api.create_app(
+            reader=reader,
+            node=node,
+            channel=channel,
+            streams_url=node.ws_url,
+            commit_timeout=10,
+            max_body_bytes=1 << 20,
+        )
+        limits = websocket_server.Limits()
+        async with trio.open_nursery() as nursery:
+            await nursery.start(partial(channel.run, stop=stop))
+            streams = partial(websocket_server.serve, channel, ws, limits=limits)
+            await nursery.start(partial(streams, stop=stop))
+            api = partial(http_server.serve, app, http, certfile=None, keyfile=None)
+            await nursery.start(partial(api, shutdown_timeout=5, stop=stop))
+            yield node
+            stop.set()
+        await reader.aclose()
