@@ -78,3 +78,16 @@ def test_an_application_goes_on_where_its_store_stands():
     for block in CHAIN["blocks"][3 : -len(LEFT_OUT)]:
         _, app_hash = engine.block(*txs_of(block))
         assert app_hash == block["commit_data_utf8"], block["label"]
+
+
+def test_app_hashes_recorded_from_a_running_node_are_reproduced():
+    steps = json.loads((VECTORS / "golden_http.json").read_text())["steps"]
+    hashed = [step for step in steps if "app_hash" in step]
+    *ours, election = hashed
+    assert "elections" in election["tags"]
+    assert len(ours) > 20
+    engine = new_engine()
+    for step in ours:
+        # The HTTP door sends on what it has parsed, written anew.
+        tx = json.dumps(json.loads(step["request"]["body"])).encode()
+        assert engine.block(tx) == ([0], step["app_hash"]), step["name"]
