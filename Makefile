@@ -6,6 +6,8 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.14; 
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
+# What protoc writes stays as it writes it.
+BLACK := $(BIN)/black --extend-exclude '_pb2\.pyi?$$'
 LOCK := scripts/constraints.txt
 SOURCES := trio_stream scripts tests
 ARGS ?=
@@ -32,7 +34,7 @@ test-engines: $(VENV)/.dev
 	ENGINES=all $(BIN)/python -m pytest tests/engine $(ARGS)
 
 check: $(VENV)/.dev
-	$(BIN)/black --check --quiet $(SOURCES)
+	$(BLACK) --check --quiet $(SOURCES)
 	$(BIN)/isort --check-only --quiet $(SOURCES)
 	$(BIN)/flake8 $(SOURCES)
 	$(BIN)/mypy $(SOURCES)
@@ -47,7 +49,7 @@ bench: $(VENV)/.dev
 
 fmt: $(VENV)/.dev
 	$(BIN)/isort --quiet $(SOURCES)
-	$(BIN)/black --quiet $(SOURCES)
+	$(BLACK) --quiet $(SOURCES)
 
 # The newest versions that setup.cfg allows, for every Python and platform at once.
 lock: $(VENV)/.dev

@@ -18,8 +18,8 @@ from pathlib import Path
 import trio
 
 from trio_stream import __version__, daemon
-from trio_stream.commit_log import CommitLogError
 from trio_stream.config import Config, ConfigError, load
+from trio_stream.log_file import CommitLogError
 
 logger = logging.getLogger(__name__)
 
@@ -46,13 +46,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         logging.getLogger(library).setLevel(max(logging.WARNING, logger.root.level))
     sys.setswitchinterval(SWITCH_INTERVAL)
     _allow_open_files(config)
+    status = 0
     try:
         trio.run(daemon.run, config)
     except* (CommitLogError, ConfigError, OSError) as group:
-        for error in _leaves(group):
-            logger.critical("%s", error)
-        return 1
-    return 0
+        for leaf in _leaves(group):
+            logger.critical("%s", leaf)
+        status = 1
+    return status
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -94,7 +95,7 @@ def _allow_open_files(config: Config) -> None:
         return
     allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
     resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
-    if allowed < wanted:
+    if allowed < config.max_clients:
         logger.warning(
             "only %d files may be open: fewer than the %d clients allowed can connect; "
             "raise the limit of open files (ulimit -n)",

@@ -99,7 +99,7 @@ async def run(
     async with AsyncExitStack() as stack:
         log = stack.enter_context(CommitLog.open(config.home))
         cache = CandidateCache(config.cache_bytes, lock=threading.Lock())
-        reader = LogReader(log, cache)
+        reader = LogReader(log.path, cache)
         stack.push_async_callback(reader.aclose)
         application = Application(log, cache, version=__version__)
         channel = CommitChannel(reader, tail_bytes=config.tail_bytes)

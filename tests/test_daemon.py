@@ -1,0 +1,245 @@
+"""The whole daemon: in its nursery, and as the process that a user starts."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+import trio
+from trio.testing import MockClock, wait_all_tasks_blocked
+from trio_websocket import (
+    ConnectionClosed,
+    open_websocket_url,
+    wrap_client_stream,
+)
+
+from scripts import child, http_client
+from scripts.daemon_process import Settings, run_daemon
+from scripts.signing import Key, create, encode, transfer
+from tests.fake_node import Chain, FakeNode
+from trio_stream import daemon
+from trio_stream.config import Address, Config
+from trio_stream.daemon import Addresses
+
+ALICE = Key.from_seed(b"\x01" * 32)
+BOB = Key.from_seed(b"\x02" * 32)
+
+DEADLINE = 30
+"""Seconds that nothing here comes near; a hang fails instead of hanging."""
+
+
+def settings(home: Path, **more: object) -> Config:
+    return Config(
+        home=home,
+        abci="tcp://127.0.0.1:0",
+        stream=Address("127.0.0.1", 0),
+        api=Address("127.0.0.1", 0),
+        **more,  # type: ignore[arg-type]  # any setting
+    )
+
+
+@asynccontextmanager
+async def running(config: Config) -> AsyncIterator[Addresses]:
+    """The daemon in this process; SIGTERM at the end, as an operator would."""
+    with trio.fail_after(DEADLINE):
+        async with trio.open_nursery() as nursery:
+            addresses: Addresses = await nursery.start(partial(daemon.run, config))
+            try:
+                yield addresses
+            except BaseException:
+                nursery.cancel_scope.cancel()
+                raise
+            signal.raise_signal(signal.SIGTERM)
+
+
+def node_at(addresses: Addresses, dialect: str, chain: Chain | None = None) -> FakeNode:
+    place = urlsplit(addresses.abci)
+
+    async def connect() -> trio.abc.Stream:
+        if place.scheme == "unix":
+            return await trio.open_unix_socket(place.path)
+        return await trio.open_tcp_stream(*host_and_port(addresses.abci))
+
+    return FakeNode(dialect, connect, chain=chain)
+
+
+def host_and_port(url: str) -> tuple[str, int]:
+    place = urlsplit(url)
+    assert place.hostname and place.port
+    return place.hostname, place.port
+
+
+async def index(addresses: Addresses) -> dict[str, str]:
+    host, port = host_and_port(addresses.api)
+    document = (await http_client.fetch(host, port, "GET", "/api/v1/")).json()
+    assert isinstance(document, dict)
+    return document
+
+
+@pytest.mark.parametrize(
+    "dialect", ["T31", "T32", "T33", "T34", "C37", "C38", "C39", "C10"]
+)
+async def test_what_a_block_commits_reaches_a_subscriber(
+    tmp_path: Path, dialect: str
+) -> None:
+    created = create(ALICE)
+    moved = transfer(created, ALICE, recipients=[(BOB, 1)])
+    async with running(settings(tmp_path)) as addresses:
+        async with (
+            open_websocket_url(addresses.stream) as stream,
+            node_at(addresses, dialect) as node,
+        ):
+            await node.handshake()
+            block = await node.block(encode(created), b"nonsense", encode(moved))
+            assert [result.code for result in block.results] == [0, 1, 0]
+            for transaction in (created, moved):
+                assert await stream.get_message() == (
+                    f'{{"height": 1, "asset_id": "{created["id"]}", '
+                    f'"transaction_id": "{transaction["id"]}"}}'
+                )
+
+
+async def test_unix_socket(tmp_path: Path) -> None:
+    config = settings(tmp_path / "home")
+    config = Config(
+        home=config.home,
+        abci=f"unix://{tmp_path}/abci.sock",
+        stream=config.stream,
+        api=config.api,
+    )
+    async with running(config) as addresses:
+        assert addresses.abci == config.abci
+        async with node_at(addresses, "C38") as node:
+            await node.handshake()
+            await node.block(encode(create(ALICE)))
+            assert (await node.info()).last_block_height == 1
+    assert not (tmp_path / "abci.sock").exists()
+
+
+async def test_a_stop_sends_everything_committed_and_then_close_1001(
+    tmp_path: Path,
+) -> None:
+    transactions = [create(ALICE, metadata={"n": n}) for n in range(200)]
+    received = []
+    with trio.fail_after(DEADLINE):
+        async with trio.open_nursery() as nursery:
+            config = settings(tmp_path)
+            addresses: Addresses = await nursery.start(partial(daemon.run, config))
+            async with (
+                # The library leaves a stream open that the other end closed.
+                await trio.open_tcp_stream(*host_and_port(addresses.stream)) as socket,
+                node_at(addresses, "C38") as node,
+            ):
+                path = urlsplit(addresses.stream).path
+                stream = await wrap_client_stream(nursery, socket, "localhost", path)
+                await node.handshake()
+                await node.block(*map(encode, transactions))
+                signal.raise_signal(signal.SIGTERM)
+                with pytest.raises(ConnectionClosed) as closed:
+                    while True:
+                        received.append(await stream.get_message())
+    assert len(received) == len(transactions)
+    assert closed.value.reason is not None
+    assert closed.value.reason.code == 1001
+
+
+async def test_a_second_signal_stops_at_once(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    async with trio.open_nursery() as nursery:
+        config = settings(tmp_path)
+        addresses: Addresses = await nursery.start(partial(daemon.run, config))
+        # A request that never ends holds up an orderly stop.
+        stream = await trio.open_tcp_stream(*host_and_port(addresses.api))
+        async with stream:
+            await stream.send_all(b"POST /api/v1/transactions HTTP/1.1\r\nHost: a\r\n")
+            await stream.send_all(b"Content-Length: 5\r\n\r\n")
+            await wait_all_tasks_blocked()
+            signal.raise_signal(signal.SIGTERM)
+            await wait_all_tasks_blocked()
+            before = trio.current_time()
+            signal.raise_signal(signal.SIGTERM)
+    assert trio.current_time() - before < 1
+
+
+async def test_the_index_advertises_the_stream(tmp_path: Path) -> None:
+    async with running(settings(tmp_path)) as addresses:
+        assert (await index(addresses))["streams"] == addresses.stream
+    config = settings(
+        tmp_path,
+        advertised_scheme="wss",
+        advertised_host="node.example",
+        advertised_port=443,
+    )
+    async with running(config) as addresses:
+        expected = "wss://node.example:443/api/v1/streams/valid_transactions"
+        assert (await index(addresses))["streams"] == expected
+
+
+async def test_the_process_stops_with_status_0(tmp_path: Path) -> None:
+    with trio.fail_after(DEADLINE):
+        async with run_daemon(Settings(home=tmp_path / "home")) as process:
+            assert (await process.http("GET", "/")).status == 200
+            assert await process.stop() == 0
+            assert "Traceback" not in process.last_words()
+
+
+async def test_a_second_daemon_on_a_home_names_the_first(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    with trio.fail_after(DEADLINE):
+        async with run_daemon(Settings(home=home)) as first:
+            second = Settings(home=home)
+            done = await trio.run_process(
+                second.command(),
+                capture_stderr=True,
+                check=False,
+                env=child.environment({}),
+            )
+            assert done.returncode == 1
+            assert str(first.pid).encode() in done.stderr
+            assert b"Traceback" not in done.stderr
+            assert (await first.http("GET", "/")).status == 200
+
+
+async def test_a_taken_port_is_one_line_and_status_1(tmp_path: Path) -> None:
+    (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
+    async with listener:
+        port = listener.socket.getsockname()[1]
+        taken = Settings(home=tmp_path / "home", stream=f"127.0.0.1:{port}")
+        with trio.fail_after(DEADLINE):
+            done = await trio.run_process(
+                taken.command(),
+                capture_stderr=True,
+                check=False,
+                env=child.environment({}),
+            )
+    assert done.returncode == 1
+    assert f"127.0.0.1:{port}".encode() in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (["--abci", "localhost"], b"--abci"),
+        (["--config", "/nonexistent.toml"], b"/nonexistent.toml"),
+        (["--nodes", "x"], b"--nodes"),
+    ],
+)
+def test_a_wrong_argument_is_named_with_status_2(
+    arguments: list[str], named: bytes
+) -> None:
+    command = [sys.executable, "-m", "trio_stream", "run", *arguments]
+    done = subprocess.run(
+        command, capture_output=True, cwd=child.ROOT, timeout=DEADLINE
+    )
+    assert done.returncode == 2
+    assert named in done.stderr
+    assert b"Traceback" not in done.stderr
