@@ -9,6 +9,7 @@ blocks. Reading for subscribers and HTTP is `log_reader`'s, on connections of it
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -59,6 +60,8 @@ class CommitLog(StoredView):
         super().__init__(connection, path)
         self.wal_bytes = 0
         """What the write-ahead log holds since it last began anew."""
+        self.between_blocks = threading.Lock()
+        """Held while something is committed; who holds it keeps the next block waiting."""
         self._resources = resources
         page_size = int(connection.pragma("page_size"))
 
@@ -227,7 +230,7 @@ class CommitLog(StoredView):
 
     @contextmanager
     def _transaction(self, operation: str) -> Iterator[Any]:
-        with translated(operation, self.path):
+        with self.between_blocks, translated(operation, self.path):
             run(self._connection, "BEGIN IMMEDIATE")
             try:
                 yield self._connection.execute

@@ -11,6 +11,7 @@ the moment it takes.
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from functools import partial
 from typing import Final
 
@@ -83,20 +84,23 @@ class Checkpointer:
         while True:
             await self._wake.wait()
             self._wake = trio.Event()
-            await self._checkpoint(connection, apsw.SQLITE_CHECKPOINT_PASSIVE)
+            await self._run(partial(self._copy, connection))
             if self._log.wal_bytes >= self._limit:
                 # The bulk is copied; what is left keeps readers and writer out for milliseconds.
                 async with self._reader.paused():
-                    await self._checkpoint(connection, apsw.SQLITE_CHECKPOINT_RESTART)
+                    await self._run(partial(self._begin_anew, connection))
 
-    async def _checkpoint(self, connection: apsw.Connection, mode: int) -> None:
-        copy = partial(self._copy, connection, mode)
-        await self._run_sync(copy, limiter=self._limiter)
+    async def _run(self, work: Callable[[], None]) -> None:
+        await self._run_sync(work, limiter=self._limiter)
 
-    def _copy(self, connection: apsw.Connection, mode: int) -> None:
+    def _copy(self, connection: apsw.Connection) -> None:
         with translated("checkpoint", self._log.path):
+            connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
+
+    def _begin_anew(self, connection: apsw.Connection) -> None:
+        with self._log.between_blocks, translated("checkpoint", self._log.path):
             try:
-                connection.wal_checkpoint(mode=mode)
+                connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_RESTART)
             except apsw.BusyError:
                 logger.warning(
                     "another program reads %s all the time: its write-ahead log grows",
