@@ -34,6 +34,7 @@ from trio_stream.commit_log import CommitLog
 from trio_stream.config import Address, Config
 from trio_stream.ledger.application import Application
 from trio_stream.listeners import open_abci, open_tcp, port_of
+from trio_stream.log_checkpoint import Checkpointer
 from trio_stream.log_reader import LogReader
 from trio_stream.node_client import NodeClient
 from trio_stream.transactions.candidate import CandidateCache
@@ -59,18 +60,17 @@ class _Door:
     """A task of the nursery that can be asked to stop, and cancelled if it does not."""
 
     name: str
+    serve: Callable[..., Awaitable[None]]
+    address: str | None = None
     stop: trio.Event = field(default_factory=trio.Event)
     done: trio.Event = field(default_factory=trio.Event)
     scope: trio.CancelScope = field(default_factory=trio.CancelScope)
 
     async def run(  # noqa: ASYNC128  # what it serves reports that it has started
-        self,
-        serve: Callable[..., Awaitable[None]],
-        *,
-        task_status: trio.TaskStatus[object] = trio.TASK_STATUS_IGNORED,
+        self, *, task_status: trio.TaskStatus[object] = trio.TASK_STATUS_IGNORED
     ) -> None:
         with self.scope:
-            await serve(stop=self.stop, task_status=task_status)
+            await self.serve(stop=self.stop, task_status=task_status)
         self.done.set()
 
     async def finish(self, seconds: float) -> None:
@@ -95,89 +95,102 @@ async def run(
     door raises, and `OSError` or `CommitLogError` if it cannot start. A second signal
     cancels at once.
     """
-    tls = _tls(config)
     async with AsyncExitStack() as stack:
-        log = stack.enter_context(CommitLog.open(config.home))
-        cache = CandidateCache(config.cache_bytes, lock=threading.Lock())
-        reader = LogReader(log.path, cache)
-        stack.push_async_callback(reader.aclose)
-        application = Application(log, cache, version=__version__)
-        channel = CommitChannel(reader, tail_bytes=config.tail_bytes)
-        node = NodeClient(
-            config.node,
-            max_connections=config.node_connections,
-            timeout=config.node_timeout,
+        addresses, doors = await _build(config, stack)
+        signals = stack.enter_context(
+            trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT)
         )
-        stack.push_async_callback(node.aclose)
-
-        abci_listeners = await stack.enter_async_context(open_abci(config.abci))
-        stream_listeners = await open_tcp(config.stream.host, config.stream.port)
-        api_listeners = await open_tcp(config.api.host, config.api.port)
-        addresses = _addresses(config, abci_listeners, stream_listeners, api_listeners)
-        app = http_api.create_app(
-            reader=reader,
-            node=node,
-            channel=channel,
-            streams_url=_streams_url(config, stream_listeners[0]),
-            commit_timeout=config.commit_timeout,
-            max_body_bytes=config.max_body_bytes,
-        )
-        doors = {
-            "channel": partial(channel.run),
-            "abci": partial(
-                abci_server.serve,
-                application,
-                abci_listeners,
-                on_commit=channel.advance,
-                frame_limit=config.frame_limit,
-                shutdown_timeout=config.shutdown_abci,
-            ),
-            "stream": partial(
-                websocket_server.serve,
-                channel,
-                stream_listeners,
-                limits=_limits(config),
-                tls=tls,
-            ),
-            "api": partial(
-                http_server.serve,
-                app,
-                api_listeners,
-                certfile=config.tls_certificate,
-                keyfile=config.tls_key,
-                shutdown_timeout=config.shutdown_http,
-            ),
-        }
-        with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
-            async with trio.open_nursery() as nursery:
-                running = {name: _Door(name) for name in doors}
-                for name, serve in doors.items():
-                    await nursery.start(running[name].run, serve)
-                    if name != "channel":
-                        logger.info("listening %s %s", name, getattr(addresses, name))
-                task_status.started(addresses)
-                number = await anext(signals)
-                logger.info("%s: stopping", signal.Signals(number).name)
-                nursery.cancel_scope.deadline = (
-                    trio.current_time() + config.shutdown_total
-                )
-                async with trio.open_nursery() as impatience:
-                    impatience.start_soon(_cancel_on_signal, signals, nursery)
-                    await _shut_down(config, running)
-                    impatience.cancel_scope.cancel()
+        async with trio.open_nursery() as nursery:
+            for door in doors.values():
+                await nursery.start(door.run)
+                if door.address is not None:
+                    logger.info("listening %s %s", door.name, door.address)
+            task_status.started(addresses)
+            number = await anext(signals)
+            logger.info("%s: stopping", signal.Signals(number).name)
+            nursery.cancel_scope.deadline = trio.current_time() + config.shutdown_total
+            async with trio.open_nursery() as impatience:
+                impatience.start_soon(_cancel_on_signal, signals, nursery)
+                await _shut_down(config, doors)
+                impatience.cancel_scope.cancel()
         if nursery.cancel_scope.cancelled_caught:
             logger.warning("stopped before everything had finished")
     logger.info("stopped")
 
 
-async def _shut_down(config: Config, running: dict[str, _Door]) -> None:
+async def _build(
+    config: Config, stack: AsyncExitStack
+) -> tuple[Addresses, dict[str, _Door]]:
+    """Open the log and the sockets, and say which task serves what, in starting order."""
+    tls = _tls(config)
+    log = stack.enter_context(CommitLog.open(config.home))
+    cache = CandidateCache(config.cache_bytes, lock=threading.Lock())
+    reader = LogReader(log.path, cache)
+    stack.push_async_callback(reader.aclose)
+    application = Application(log, cache, version=__version__)
+    channel = CommitChannel(reader, tail_bytes=config.tail_bytes)
+    checkpointer = Checkpointer(log, reader)
+    node = NodeClient(
+        config.node,
+        max_connections=config.node_connections,
+        timeout=config.node_timeout,
+    )
+    stack.push_async_callback(node.aclose)
+
+    def on_commit(height: int) -> None:
+        channel.advance(height)
+        checkpointer.committed()
+
+    abci = await stack.enter_async_context(open_abci(config.abci))
+    stream = await open_tcp(config.stream.host, config.stream.port)
+    api = await open_tcp(config.api.host, config.api.port)
+    addresses = _addresses(config, abci, stream, api)
+    app = http_api.create_app(
+        reader=reader,
+        node=node,
+        channel=channel,
+        streams_url=_streams_url(config, stream[0]),
+        commit_timeout=config.commit_timeout,
+        max_body_bytes=config.max_body_bytes,
+    )
+    serve_abci = partial(
+        abci_server.serve,
+        application,
+        abci,
+        on_commit=on_commit,
+        frame_limit=config.frame_limit,
+        shutdown_timeout=config.shutdown_abci,
+    )
+    serve_stream = partial(
+        websocket_server.serve, channel, stream, limits=_limits(config), tls=tls
+    )
+    serve_api = partial(
+        http_server.serve,
+        app,
+        api,
+        certfile=config.tls_certificate,
+        keyfile=config.tls_key,
+        shutdown_timeout=config.shutdown_http,
+    )
+    doors = (
+        _Door("channel", channel.run),
+        _Door("checkpoints", checkpointer.run),
+        _Door("abci", serve_abci, addresses.abci),
+        _Door("stream", serve_stream, addresses.stream),
+        _Door("api", serve_api, addresses.api),
+    )
+    return addresses, {door.name: door for door in doors}
+
+
+async def _shut_down(config: Config, doors: dict[str, _Door]) -> None:
     """Stop the way the data goes: intake, source, channel, subscribers."""
     # The WebSocket doors close now; the guests leave when the channel has ended.
-    running["stream"].stop.set()
-    await running["api"].finish(config.shutdown_http)
-    await running["abci"].finish(config.shutdown_abci)
-    await running["channel"].finish(config.shutdown_stream)
-    await running["stream"].finish(config.shutdown_stream)
+    doors["stream"].stop.set()
+    await doors["api"].finish(config.shutdown_http)
+    await doors["abci"].finish(config.shutdown_abci)
+    await doors["channel"].finish(config.shutdown_stream)
+    await doors["stream"].finish(config.shutdown_stream)
+    await doors["checkpoints"].finish(config.shutdown_stream)
 
 
 async def _cancel_on_signal(signals: object, nursery: trio.Nursery) -> None:
