@@ -68,3 +68,11 @@ def test_what_is_too_long_for_a_key_is_left_out():
 
 def test_null_public_keys_are_none():
     assert keys_of(vector("q10_create_public_keys_null_owners_empty")) == []
+
+
+def test_a_number_that_a_duplicate_replaces_is_no_obstacle():
+    document = create(ALICE)
+    raw = b'{"version": ' + b"9" * 5_000 + b", " + encode(document)[1:]
+    transaction = CandidateCache(0).examine(raw).transaction
+    assert transaction is not None
+    assert list(named_keys(transaction)) == keys_of(document)
