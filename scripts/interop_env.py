@@ -1,0 +1,164 @@
+"""Installs the public BigchainDB drivers: `python -m scripts.interop_env`.
+
+Each goes into `.interop/`, which git ignores, or below `INTEROP_DIR`: the PyPI package
+`bigchaindb-driver` into a virtual environment of its own, since its pins are of 2018, and the npm
+package of the same name beside it. What to install is locked by the files of `tests/interop/`. A
+stamp names the lock and the interpreter; what matches is left alone, and a file lock keeps two
+programs from installing the same thing twice.
+
+The Python driver comes in two ways. With Python 3.9 all its own pins hold; three of them have no
+wheel for it and are compiled, libsodium among them, which takes a minute or two and a C++
+compiler. Otherwise the Python that runs this is taken, with current releases of what the driver
+needs, and with `sha3`, which builds no more, as one line over hashlib. `INTEROP_PYTHON` names
+another interpreter.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+FOLDER = Path(os.environ.get("INTEROP_DIR") or ROOT / ".interop").absolute()
+LOCKS = ROOT / "tests" / "interop"
+
+RECIPE = "1"
+"""Part of each stamp: a new number makes every environment anew."""
+
+
+class NotHere(Exception):
+    """This machine has no interpreter for the driver."""
+
+
+class InstallFailed(Exception):
+    """A driver could not be installed; the text ends with what the installer said."""
+
+
+def python_driver() -> Path:
+    """The interpreter that can import the Python driver."""
+    python, old = _python()
+    lock = LOCKS / ("requirements-3.9.txt" if old else "requirements.txt")
+    version = _output([python, "-c", "import sys; print(sys.version)"])
+    folder = FOLDER / ("python-3.9" if old else "python")
+    with _installing(folder, [version, *_texts(lock)]) as wanted:
+        if wanted:
+            _install_python(python, folder, lock, old=old)
+    return folder / "bin" / "python"
+
+
+def node_driver() -> Path:
+    """The `node_modules` that hold the JavaScript driver; NotHere without node or npm."""
+    node, npm = shutil.which("node"), shutil.which("npm")
+    if node is None or npm is None:
+        raise NotHere(f"no {'npm' if node else 'node'} on this machine")
+    locks = [LOCKS / "package.json", LOCKS / "package-lock.json"]
+    folder = FOLDER / "node"
+    version = _output([node, "--version"])
+    with _installing(folder, [version, *_texts(*locks)]) as wanted:
+        if wanted:
+            folder.mkdir()
+            for lock in locks:
+                shutil.copy(lock, folder)
+            _run([npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"], folder)
+    return folder / "node_modules"
+
+
+def _python() -> tuple[str, bool]:
+    """An interpreter, and whether it is the 3.9 that the driver's own pins can have."""
+    if chosen := os.environ.get("INTEROP_PYTHON"):
+        return chosen, _is_old(chosen)
+    versions = Path("~/.pyenv/versions").expanduser()
+    found = [shutil.which("python3.9"), *sorted(versions.glob("3.9.*/bin/python"))]
+    candidates = map(str, filter(None, found))
+    old = next(filter(_is_old, candidates), None)
+    return old or sys.executable, old is not None
+
+
+def _is_old(python: str) -> bool:
+    check = "import sys, venv, ensurepip; assert sys.version_info[:2] == (3, 9)"
+    # pyenv's own python3.9 is a program that may only say that none is chosen.
+    return subprocess.run([python, "-c", check], capture_output=True).returncode == 0
+
+
+def _install_python(python: str, folder: Path, lock: Path, *, old: bool) -> None:
+    _run([python, "-m", "venv", str(folder)], ROOT)
+    pip = [str(folder / "bin" / "python"), "-m", "pip", "install", "--no-deps"]
+    more: dict[str, str] = {}
+    if old:
+        # libsodium of that time asks for 64-byte alignment of a structure whose size is no
+        # multiple of it, which compilers refuse by now. It is for hashes that nobody uses here.
+        header = folder / "alignment.h"
+        header.write_text("#define CRYPTO_ALIGN(x)\n")
+        more = {"CFLAGS": f"-include {header}", "MAKEFLAGS": "-j2"}
+    else:
+        inside = "import sysconfig; print(sysconfig.get_path('purelib'))"
+        packages = Path(_output([pip[0], "-c", inside]))
+        (packages / "sha3.py").write_text("from hashlib import sha3_256\n")
+    build = lock.with_stem(f"{lock.stem}-build")
+    _run([*pip, "-r", str(build)], ROOT)
+    # Old packages are built with the tools of the lock and not with today's.
+    _run([*pip, "--no-build-isolation", "-r", str(lock)], ROOT, more)
+
+
+@contextlib.contextmanager
+def _installing(folder: Path, what: Sequence[str]) -> Iterator[bool]:
+    """Hold the folder's lock; True if it has to be filled, which is recorded afterwards."""
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    digest = hashlib.sha256("\0".join([RECIPE, str(folder), *what]).encode())
+    stamp = folder / "stamp"
+    with open(FOLDER / f"{folder.name}.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if stamp.is_file() and stamp.read_text() == digest.hexdigest():
+            yield False
+            return
+        print(f"interop_env: installing into {folder}", file=sys.stderr, flush=True)
+        shutil.rmtree(folder, ignore_errors=True)
+        yield True
+        stamp.write_text(digest.hexdigest())
+
+
+def _texts(*files: Path) -> list[str]:
+    return [file.read_text() for file in files]
+
+
+def _output(command: Sequence[str]) -> str:
+    return subprocess.check_output(command, text=True).strip()
+
+
+def _run(
+    command: Sequence[str], place: Path, more: Mapping[str, str] | None = None
+) -> None:
+    done = subprocess.run(
+        command,
+        cwd=place,
+        env={**os.environ, "PIP_DISABLE_PIP_VERSION_CHECK": "1", **(more or {})},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+    )
+    if done.returncode != 0:
+        end = "\n".join(done.stdout.splitlines()[-40:])
+        raise InstallFailed(f"{' '.join(command)} failed:\n{end}")
+
+
+def main() -> int:
+    try:
+        print(f"Python driver: {python_driver()}")
+        print(f"JavaScript driver: {node_driver()}")
+    except (InstallFailed, NotHere) as error:
+        print(f"interop_env: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
