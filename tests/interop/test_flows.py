@@ -12,7 +12,7 @@ import pytest
 
 from scripts import signing
 from tests.interop.conftest import Run, events_of
-from tests.interop.drivers import SEEDS
+from tests.interop.drivers import SEEDS, StepFailed
 
 pytestmark = [pytest.mark.engine, pytest.mark.interop]
 
@@ -22,6 +22,12 @@ PUBLIC = {
     name: signing.Key.from_seed(bytes.fromhex(seed)).public
     for name, seed in SEEDS.items()
 }
+
+
+def waits_for(route: str) -> pytest.MarkDecorator:
+    """For a route that is not served yet: due once it is, for the test then fails as passing."""
+    reason = f"no route {route} yet"
+    return pytest.mark.xfail(raises=StepFailed, strict=True, reason=reason)
 
 
 def check_sent(run: Run, step: dict[str, Any]) -> dict[str, Any]:
@@ -106,6 +112,7 @@ def test_an_error_reaches_the_application(
     check_refused(run, run.steps[step], status, text)
 
 
+@waits_for("/outputs")
 @pytest.mark.parametrize("owner", PUBLIC)
 def test_outputs_of_a_key_are_listed(run: Run, owner: str) -> None:
     listed = run.steps["outputs"][owner]
@@ -127,6 +134,7 @@ def test_outputs_of_a_key_are_listed(run: Run, owner: str) -> None:
         assert owned == []
 
 
+@waits_for("/transactions?asset_id=")
 def test_transactions_of_an_asset_are_listed(run: Run) -> None:
     steps = run.steps["divisible"]
     created, split, joined = (
@@ -140,6 +148,7 @@ def test_transactions_of_an_asset_are_listed(run: Run) -> None:
     )
 
 
+@waits_for("/assets and /metadata")
 @pytest.mark.parametrize("subject", ["assets", "metadata"])
 def test_assets_and_metadata_are_searched(run: Run, subject: str) -> None:
     results = run.steps[f"search_{subject}"]
@@ -158,6 +167,7 @@ def test_assets_and_metadata_are_searched(run: Run, subject: str) -> None:
     assert results["none"] == []
 
 
+@waits_for("/blocks?transaction_id=")
 def test_the_block_of_a_transaction_is_found(run: Run) -> None:
     height = run.steps["height"]
     assert run.steps["transfer"]["sent"] in run.blocks[height]
