@@ -118,11 +118,11 @@ class ClientStream(trio.abc.Stream):
             return False
         return self.state is State.IDLE
 
-    def send_nowait(self, frames: Frames, offset: int) -> int:
+    def send_nowait(self, frames: Frames, offset: int) -> int | None:
         """Send what the socket takes of the frames from `offset` on. A plain function.
 
-        Returns the end of the last frame that is sent or begun; the rest of that
-        one is kept. Never raises: a broken connection is closed.
+        Returns None if that is all. Else the end of the last frame that is sent or
+        begun, whose rest is kept. Never raises: a broken connection is closed.
         """
         if self.state is not State.IDLE or self._send is None:
             return offset
@@ -137,7 +137,7 @@ class ClientStream(trio.abc.Stream):
             return offset
         sent += offset
         if sent == len(data):
-            return sent
+            return None
         end = frames.frame_end(sent)
         self._kept = data[sent:end]
         self.state = State.OWING

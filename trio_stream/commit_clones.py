@@ -32,9 +32,9 @@ _PASS_SECONDS = 0.005
 _LOOK_EVERY = 16
 _WOKEN_SECONDS = 0.00005
 
-SendNowait = Callable[[Frames, int], int]
-"""Sends frames, from an offset on, without waiting. Returns the frame end up to which
-they are sent or will be; if that is short of the whole, the clone's task is woken."""
+SendNowait = Callable[[Frames, int], int | None]
+"""Sends frames, from an offset on, without waiting; None if all of them are gone. Else the
+frame end up to which they are sent or owed, and the clone's task has to see to the rest."""
 
 
 class Clones:
@@ -73,14 +73,13 @@ class Clones:
         # The queue is walked from its end, and clones may leave it meanwhile. Who is
         # served joins the new waiters, so that the next pass goes the other way round.
         unserved, waiters = self._unserved, self._waiters
-        size = len(frames.data)
         due = perf_counter() + _PASS_SECONDS
         until_look = _LOOK_EVERY
         while unserved:
             clone, _ = unserved.popitem()
             send = clone.send_nowait
             taken = send(frames, 0) if send else 0
-            if taken == size:
+            if taken is None:
                 waiters[clone] = None
             else:
                 clone.fall_behind(frames.position_at(taken), owing=send is not None)

@@ -47,7 +47,8 @@ class Subscriber:
             batch = await clone.receive()
             if stream.in_place:
                 sent = stream.send_nowait(batch.frames, batch.offset)
-                clone.seek(batch.frames.position_at(sent))
+                if sent is not None:
+                    clone.seek(batch.frames.position_at(sent))
                 del batch
             else:
                 piece, position = batch.take(_PIECE_BYTES)

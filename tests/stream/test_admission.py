@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+import pytest
+
+from trio_stream.stream.admission import Admission, client_address, trusted_networks
+from trio_stream.stream.handshake import ADDRESS_FULL, FULL
+
+
+def test_the_total_is_a_limit() -> None:
+    door = Admission(total=2)
+    assert door.enter("a") is None
+    assert door.enter("a") is None
+    assert door.enter("b") is FULL
+
+    door.leave("a")
+
+    assert door.enter("b") is None
+    assert door.present == 2
+
+
+def test_each_address_has_its_limit() -> None:
+    door = Admission(total=9, per_address=1)
+    assert door.enter("a") is None
+    assert door.enter("a") is ADDRESS_FULL
+    assert door.enter("b") is None
+
+    door.leave("a")
+
+    assert door.enter("a") is None
+
+
+def test_who_was_refused_is_not_counted() -> None:
+    door = Admission(total=9, per_address=1)
+    door.enter("a")
+    door.enter("a")
+
+    door.leave("a")
+
+    assert door.present == 0
+    assert door.enter("a") is None
+
+
+TRUSTED = trusted_networks(["10.0.0.0/8", "::1"])
+
+
+@pytest.mark.parametrize(
+    ("peer", "forwarded", "address"),
+    [
+        ("1.2.3.4", [], "1.2.3.4"),
+        ("1.2.3.4", [b"5.6.7.8"], "1.2.3.4"),
+        ("10.0.0.1", [], "10.0.0.1"),
+        ("10.0.0.1", [b"5.6.7.8"], "5.6.7.8"),
+        ("10.0.0.1", [b"9.9.9.9, 5.6.7.8"], "5.6.7.8"),
+        ("10.0.0.1", [b"9.9.9.9", b"5.6.7.8, 10.1.1.1"], "5.6.7.8"),
+        ("10.0.0.1", [b"10.2.2.2,10.1.1.1"], "10.2.2.2"),
+        ("10.0.0.1", [b"5.6.7.8, garbage"], "10.0.0.1"),
+        ("10.0.0.1", [b"5.6.7.8, \xff"], "10.0.0.1"),
+        ("10.0.0.1", [b""], "10.0.0.1"),
+        ("::1", [b"2001:db8::1"], "2001:db8::1"),
+        ("::ffff:10.0.0.1", [b"::ffff:5.6.7.8"], "5.6.7.8"),
+        ("fe80::1%eth0", [], "fe80::1"),
+        ("unix", [b"5.6.7.8"], "unix"),
+    ],
+)
+def test_the_nearest_that_is_no_trusted_proxy_counts(
+    peer: str, forwarded: list[bytes], address: str
+) -> None:
+    assert client_address(peer, forwarded, TRUSTED) == address
+
+
+def test_a_proxy_that_is_no_network_is_an_error() -> None:
+    with pytest.raises(ValueError, match="proxy.example"):
+        trusted_networks(["proxy.example"])

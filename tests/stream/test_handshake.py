@@ -1,0 +1,157 @@
+from __future__ import annotations
+
+import base64
+
+import pytest
+
+from trio_stream.stream.handshake import (
+    ADDRESS_FULL,
+    FULL,
+    STREAM_PATH,
+    Rejection,
+    Upgrade,
+    judge,
+)
+
+KEY = base64.b64encode(bytes(range(16)))
+GOOD = {
+    b"host": b"localhost:9985",
+    b"upgrade": b"websocket",
+    b"connection": b"Upgrade",
+    b"sec-websocket-version": b"13",
+    b"sec-websocket-key": KEY,
+}
+
+
+def verdict(
+    changes: dict[bytes, bytes | None] | None = None,
+    *,
+    method: bytes = b"GET",
+    target: bytes = STREAM_PATH,
+) -> Upgrade | Rejection:
+    headers = {**GOOD, **(changes or {})}
+    return judge(method, target, [(k, v) for k, v in headers.items() if v is not None])
+
+
+@pytest.mark.parametrize(
+    ("changes", "method", "target"),
+    [
+        ({}, b"GET", STREAM_PATH),
+        ({}, b"HEAD", STREAM_PATH),
+        ({}, b"GET", STREAM_PATH + b"?after=1&x=/"),
+        ({b"upgrade": b" WebSocket "}, b"GET", STREAM_PATH),
+        ({b"connection": b"keep-alive, Upgrade"}, b"GET", STREAM_PATH),
+        ({b"host": None}, b"GET", STREAM_PATH),
+        ({b"origin": b"http://evil.example"}, b"GET", STREAM_PATH),
+        ({b"sec-websocket-protocol": b"chat"}, b"GET", STREAM_PATH),
+        ({b"sec-websocket-extensions": b"permessage-deflate"}, b"GET", STREAM_PATH),
+    ],
+)
+def test_a_good_upgrade(
+    changes: dict[bytes, bytes | None], method: bytes, target: bytes
+) -> None:
+    assert verdict(changes, method=method, target=target) == Upgrade(KEY.decode())
+
+
+def test_what_the_library_gets_is_the_least_that_it_needs() -> None:
+    assert Upgrade("abc").encode() == (
+        b"GET /api/v1/streams/valid_transactions HTTP/1.1\r\nHost: localhost\r\n"
+        b"Connection: Upgrade\r\nUpgrade: websocket\r\n"
+        b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: abc\r\n\r\n"
+    )
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        b"/",
+        b"/api/v1/streams",
+        STREAM_PATH + b"/",
+        b"/" + STREAM_PATH,
+        STREAM_PATH.replace(b"v", b"%76"),
+        STREAM_PATH.upper(),
+        b"http://localhost" + STREAM_PATH,
+    ],
+)
+@pytest.mark.parametrize("method", [b"GET", b"POST", b"HEAD"])
+def test_another_path_is_not_found(target: bytes, method: bytes) -> None:
+    assert verdict(method=method, target=target) == Rejection(404, "404: Not Found")
+
+
+@pytest.mark.parametrize("method", [b"POST", b"PUT", b"OPTIONS", b"get"])
+def test_another_method_is_not_allowed(method: bytes) -> None:
+    assert verdict(method=method) == Rejection(
+        405, "405: Method Not Allowed", {"Allow": "GET,HEAD"}
+    )
+
+
+def test_no_upgrade_at_all_gets_a_hint() -> None:
+    rejection = verdict({b"upgrade": None, b"connection": b"keep-alive"})
+
+    assert isinstance(rejection, Rejection)
+    assert rejection.status == 426
+    assert rejection.headers == {"Upgrade": "websocket"}
+    assert "ws://" in rejection.text
+
+
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        (
+            {b"upgrade": b"h2c"},
+            'No WebSocket UPGRADE hdr: h2c\n Can "Upgrade" only to "WebSocket".',
+        ),
+        ({b"connection": b"close"}, "No CONNECTION upgrade hdr: close"),
+        ({b"connection": None}, "No CONNECTION upgrade hdr: None"),
+        ({b"sec-websocket-version": b"12"}, "Unsupported version: 12"),
+        ({b"sec-websocket-version": None}, "Unsupported version: "),
+        ({b"sec-websocket-key": None}, "Handshake error: None"),
+        ({b"sec-websocket-key": b"abc"}, "Handshake error: 'abc'"),
+        ({b"sec-websocket-key": b""}, "Handshake error: ''"),
+        ({b"sec-websocket-key": KEY[:-4]}, f"Handshake error: {KEY[:-4].decode()!r}"),
+        ({b"sec-websocket-key": b"\xff"}, "Handshake error: '\\udcff'"),
+    ],
+)
+def test_a_bad_upgrade_is_told_what_is_wrong(
+    changes: dict[bytes, bytes | None], text: str
+) -> None:
+    assert verdict(changes) == Rejection(400, text)
+
+
+def test_the_first_header_of_a_name_counts() -> None:
+    headers = [(b"upgrade", b"h2c"), *GOOD.items()]
+
+    rejection = judge(b"GET", STREAM_PATH, headers)
+
+    assert isinstance(rejection, Rejection) and rejection.status == 400
+
+
+def test_the_answer() -> None:
+    answer = Rejection(405, "no", {"Allow": "GET,HEAD"}).encode(server="s", date="d")
+
+    assert answer == (
+        b"HTTP/1.1 405 Method Not Allowed\r\nAllow: GET,HEAD\r\n"
+        b"Content-Type: text/plain; charset=utf-8\r\nContent-Length: 2\r\n"
+        b"Date: d\r\nServer: s\r\nConnection: close\r\n\r\nno"
+    )
+
+
+def test_the_answer_to_head_has_no_body() -> None:
+    answer = Rejection(404, "404: Not Found").encode(
+        server="s", date="d", head_only=True
+    )
+
+    assert answer.endswith(b"Connection: close\r\n\r\n")
+    assert b"Content-Length: 14\r\n" in answer
+
+
+def test_text_that_was_no_utf_8_is_answered_all_the_same() -> None:
+    rejection = verdict({b"upgrade": b"\xff"})
+
+    assert isinstance(rejection, Rejection)
+    assert b"hdr: \\udcff" in rejection.encode(server="s", date="d")
+
+
+@pytest.mark.parametrize("rejection", [FULL, ADDRESS_FULL])
+def test_a_refusal_for_a_limit_says_when_to_come_again(rejection: Rejection) -> None:
+    assert b"\r\nRetry-After: 10\r\n" in rejection.encode(server="s", date="d")

@@ -1,0 +1,131 @@
+from __future__ import annotations
+
+import pytest
+import trio
+from trio.testing import wait_all_tasks_blocked
+
+from tests.memory_log import MemoryLog
+from trio_stream.replay_pages import PAGE_BYTES, PAGE_ROWS, ReplayPages
+from trio_stream.stream.events import Page
+from trio_stream.stream.frames import frame_events
+from trio_stream.stream.position import START, Position
+
+
+class SlowLog(MemoryLog):
+    """A log whose reads wait until a test lets them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gate = trio.Event()
+
+    async def replay(self, after: Position, *, max_bytes: int, max_rows: int) -> Page:
+        assert (max_bytes, max_rows) == (PAGE_BYTES, PAGE_ROWS)
+        page = await super().replay(after, max_bytes=max_bytes, max_rows=max_rows)
+        await self.gate.wait()
+        return page
+
+
+def log_with(*blocks: int) -> SlowLog:
+    log = SlowLog()
+    for events in blocks:
+        log.commit(events)
+    return log
+
+
+async def test_a_page_is_the_frames_after_a_position() -> None:
+    log = log_with(2, 1)
+    log.gate.set()
+
+    page = await ReplayPages(log).page(Position(1, 0))
+
+    wanted = log.events[1:]
+    assert page.data == frame_events(wanted, start=START, end=START).data
+    assert (page.start, page.end) == (Position(1, 0), Position.end_of(2))
+
+
+async def test_those_at_the_same_place_share_one() -> None:
+    log = log_with(2)
+    pages = ReplayPages(log)
+    pages.join()
+    got = []
+    async with trio.open_nursery() as nursery:
+
+        async def read() -> None:
+            got.append(await pages.page(START))
+
+        for _ in range(5):
+            nursery.start_soon(read)
+        await wait_all_tasks_blocked()
+        log.gate.set()
+
+    assert log.replays == [START]
+    assert all(page is got[0] for page in got)
+
+
+async def test_when_the_one_that_reads_is_cancelled_another_reads() -> None:
+    log = log_with(2)
+    pages = ReplayPages(log)
+    pages.join()
+    async with trio.open_nursery() as nursery:
+        first = trio.CancelScope()
+
+        @nursery.start_soon
+        async def read_first() -> None:
+            with first:
+                await pages.page(START)
+
+        await wait_all_tasks_blocked()
+        nursery.start_soon(pages.page, START)
+        await wait_all_tasks_blocked()
+        first.cancel()
+        await wait_all_tasks_blocked()
+        log.gate.set()
+
+    assert log.replays == [START, START]
+
+
+async def test_pages_together_have_a_bound() -> None:
+    log = log_with(*[10] * 30)
+    log.gate.set()
+    pages = ReplayPages(log, max_bytes=20_000)
+    pages.join()
+
+    for height in range(20, 30):
+        await pages.page(Position.end_of(height))
+        assert pages.weight <= 20_000
+
+    await pages.page(Position.end_of(29))
+    assert len(log.replays) == 10
+    await pages.page(Position.end_of(20))
+    assert len(log.replays) == 11
+
+
+async def test_pages_are_kept_only_while_somebody_replays() -> None:
+    log = log_with(10)
+    log.gate.set()
+    pages = ReplayPages(log)
+    await pages.page(START)
+    assert not pages.weight
+
+    pages.join()
+    pages.join()
+    await pages.page(START)
+    pages.leave()
+    assert pages.weight
+    pages.leave()
+
+    assert not pages.weight
+
+
+async def test_an_error_of_the_log_reaches_everybody() -> None:
+    log = log_with(1)
+
+    async def fail(after: Position, *, max_bytes: int, max_rows: int) -> Page:
+        await trio.lowlevel.checkpoint()
+        raise OSError("disk")
+
+    log.replay = fail  # type: ignore[method-assign]
+    pages = ReplayPages(log)
+    for _ in range(2):
+        with pytest.raises(OSError, match="disk"):
+            await pages.page(START)
