@@ -11,14 +11,17 @@ and what hypercorn writes to ends each wait by itself.
 from __future__ import annotations
 
 import logging
+import re
 import ssl
 from collections.abc import Sequence
 from functools import partial
+from http import HTTPStatus
 from pathlib import Path
 
 import trio
 from hypercorn.app_wrappers import ASGIWrapper
 from hypercorn.config import Config
+from hypercorn.events import Event, RawData
 from hypercorn.trio.tcp_server import TCPServer
 from hypercorn.trio.worker_context import WorkerContext
 from hypercorn.typing import ASGIFramework, ConnectionState
@@ -36,6 +39,10 @@ STALL_TIMEOUT = 60.0
 _SLICE = 64 * 1024
 _HEAD_BYTES = 16 * 1024
 _TLS_TIMEOUT = 10.0
+
+# The head is sent by itself, so no body is taken for one.
+_STATUS_LINE = re.compile(rb"(HTTP/1\.1 ([0-9]{3}) )\r\n")
+_PHRASES = {int(s): s.phrase.upper().encode("ascii") for s in HTTPStatus}
 
 
 async def serve(
@@ -144,10 +151,25 @@ class _Door:
             )
         state = ConnectionState({})
         # It takes a plain stream too, which its annotation does not say (0.18).
-        connection = TCPServer(
+        connection = _Connection(
             self._app, self._config, self.context, state, stream  # type: ignore[arg-type]
         )
         await connection.run()
+
+
+class _Connection(TCPServer):
+    """Hypercorn's, with the reason phrases that it leaves out.
+
+    BigchainDB's are in capitals, and its JavaScript driver shows them to applications.
+    """
+
+    async def protocol_send(self, event: Event) -> None:
+        if isinstance(event, RawData):
+            found = _STATUS_LINE.match(event.data)
+            if found is not None:
+                rest = event.data[found.end(1) :]
+                event = RawData(found[1] + _PHRASES.get(int(found[2]), b"") + rest)
+        await super().protocol_send(event)
 
 
 def _hypercorn_config() -> Config:
