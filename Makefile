@@ -31,7 +31,7 @@ test: $(VENV)/.dev
 	$(BIN)/python -m pytest $(ARGS)
 
 test-engines: $(VENV)/.dev
-	ENGINES=all $(BIN)/python -m pytest tests/engine $(ARGS)
+	ENGINES=all $(BIN)/python -m pytest tests/engine tests/interop $(ARGS)
 
 check: $(VENV)/.dev
 	$(BLACK) --check --quiet $(SOURCES)
