@@ -22,12 +22,14 @@ class StubRpc:
     """Answers each call with the next of `answers`, or with `ACCEPTED`.
 
     An answer is the members beside `id` and `jsonrpc`, or bytes that are written as they
-    are, or None: the connection is closed without one. `calls` has what was asked.
+    are, or None: the connection is closed without one. `calls` has what was asked, and
+    `batches` in how many calls a request.
     """
 
     def __init__(self) -> None:
         self.answers: deque[dict[str, Any] | bytes | None] = deque()
         self.calls: list[dict[str, Any]] = []
+        self.batches: list[int] = []
         self.connections = 0
         self.most_at_once = 0
         self.hold = trio.Event()
@@ -72,18 +74,31 @@ class StubRpc:
         finally:
             self._streams.discard(stream)
 
-    async def _answer(self, call: dict[str, Any]) -> bytes | None:
-        self.calls.append(call)
+    async def _answer(self, asked: Any) -> bytes | None:
+        calls = asked if isinstance(asked, list) else [asked]
+        self.batches.append(len(calls))
+        self.calls += calls
+        first = self._next()
+        answers = [first]
+        if isinstance(first, dict):
+            answers += [self._next() for _ in calls[1:]]
         self.asked.set()
-        answer = self.answers.popleft() if self.answers else ACCEPTED
         self._busy += 1
         self.most_at_once = max(self.most_at_once, self._busy)
         await self.hold.wait()
         self._busy -= 1
-        if not isinstance(answer, dict):
-            return answer
-        text = json.dumps({"jsonrpc": "2.0", "id": call["id"], **answer}).encode()
-        return http_answer(text)
+        if not isinstance(first, dict):
+            return first
+        told = [
+            {"jsonrpc": "2.0", "id": call["id"], **(answer or {})}  # type: ignore[dict-item]
+            for call, answer in zip(calls, answers, strict=True)
+        ]
+        return http_answer(
+            json.dumps(told if isinstance(asked, list) else told[0]).encode()
+        )
+
+    def _next(self) -> dict[str, Any] | bytes | None:
+        return self.answers.popleft() if self.answers else ACCEPTED
 
 
 def http_answer(text: bytes) -> bytes:

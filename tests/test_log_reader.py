@@ -344,3 +344,25 @@ async def test_a_cancelled_pause_lets_go_of_what_it_had(log):
             nursery.cancel_scope.cancel()
     assert (await reader.tip()).height == BLOCKS
     await reader.aclose()
+
+
+async def test_look_ups_that_find_all_threads_busy_share_the_next_one(log):
+    hops = 0
+    go = trio.Event()
+
+    async def counting(function, *, limiter):
+        nonlocal hops
+        async with limiter:
+            hops += 1
+            await go.wait()
+            return function()
+
+    reader = open_reader(log, run_sync=counting)
+    async with trio.open_nursery() as nursery:
+        for height in (1, 2, 3, 4, BLOCKS + 1):
+            nursery.start_soon(reader.block, height)
+        await trio.testing.wait_all_tasks_blocked()
+        assert hops == 2
+        go.set()
+    assert hops == 3
+    await reader.aclose()

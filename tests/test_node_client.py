@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
@@ -144,14 +145,90 @@ async def test_an_answer_is_waited_for_until_the_deadline(stub: StubRpc) -> None
     await client.aclose()
 
 
+async def at_once(client: NodeClient, count: int, *, size: int = 1) -> list[Any]:
+    """Broadcast so many at the same time; what came of each."""
+    found: list[Any] = [None] * count
+
+    async def broadcast(i: int) -> None:
+        try:
+            found[i] = await client.broadcast("async", b"x" * size)
+        except (NodeRefused, NodeUnavailable) as error:
+            found[i] = error
+
+    async with trio.open_nursery() as nursery:
+        for i in range(count):
+            nursery.start_soon(broadcast, i)
+    return found
+
+
 async def test_connections_are_used_again_and_bounded(
     stub: StubRpc, client: NodeClient
 ) -> None:
     async with trio.open_nursery() as nursery:
         for _ in range(20):
-            nursery.start_soon(client.broadcast, "async", RAW)
+            nursery.start_soon(client.broadcast, "sync", RAW)
     assert len(stub.calls) == 20
     assert stub.connections == stub.most_at_once == 2
+
+
+async def test_broadcasts_that_come_together_go_together(
+    stub: StubRpc, client: NodeClient
+) -> None:
+    found = await at_once(client, 25)
+    assert found == [CheckResult(0, "", "AB")] * 25
+    assert stub.batches == [1, 10, 10, 4] and stub.connections == 1
+    assert len({call["id"] for call in stub.calls}) == 25
+
+
+async def test_each_of_a_batch_has_its_own_answer(
+    stub: StubRpc, client: NodeClient
+) -> None:
+    cached = internal_error("tx already exists in cache")
+    stub.answers += [{}, cached, {"result": {"code": 3}}, {"id": "9"}, {"error": "x"}]
+    found = await at_once(client, 6)
+    assert Counter(type(each).__name__ for each in found) == {
+        "NodeUnavailable": 3,
+        "NodeRefused": 1,
+        "CheckResult": 2,
+    }
+    assert CheckResult(3, "", "") in found
+    assert stub.batches == [1, 5]
+
+
+async def test_large_broadcasts_go_one_by_one(
+    stub: StubRpc, client: NodeClient
+) -> None:
+    found = await at_once(client, 4, size=300_000)
+    assert found == [CheckResult(0, "", "AB")] * 4
+    assert stub.batches == [1, 1, 1, 1]
+
+
+async def test_a_node_that_takes_no_batch_is_asked_one_by_one(
+    stub: StubRpc, client: NodeClient
+) -> None:
+    error = b'{"error": {"code": -32600, "message": "too many"}, "id": ""}'
+    stub.answers += [{"result": {}}, http_answer(error)]
+    stub.answers += [internal_error("mempool is full"), {"result": {"hash": "C"}}]
+    found = await at_once(client, 5)
+    assert stub.batches == [1, 4, 1, 1, 1, 1]
+    refused = [str(each) for each in found if isinstance(each, NodeRefused)]
+    assert refused == ["Internal error - mempool is full"]
+    assert CheckResult(0, "", "C") in found
+    await at_once(client, 5)
+    assert stub.batches[6:] == [1] * 5
+
+
+async def test_behind_a_node_that_hangs_nobody_waits_for_more_than_two_turns(
+    stub: StubRpc,
+) -> None:
+    stub.hold = trio.Event()
+    client = NodeClient(stub.url, max_connections=4, timeout=0.05)
+    found = await at_once(client, 30)
+    assert all(isinstance(each, NodeUnavailable) for each in found)
+    assert [each.may_have_arrived for each in found].count(False) >= 19
+    assert len(stub.batches) <= 2
+    stub.hold.set()
+    await client.aclose()
 
 
 async def test_a_connection_that_was_closed_at_rest_is_not_used(

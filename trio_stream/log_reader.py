@@ -12,7 +12,7 @@ of the log, and no checkpoint waits for a reader longer than for a page.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from itertools import islice
@@ -21,7 +21,10 @@ from typing import Final, TypeVar, cast
 
 import apsw
 import trio
+from outcome import Outcome as Captured
+from outcome import capture
 
+from trio_stream.gathering import Gathering
 from trio_stream.ledger.block import INDEX_BITS, MAX_TRANSACTIONS, Tip
 from trio_stream.log_file import open_for_reading, translated
 from trio_stream.log_view import (
@@ -39,11 +42,14 @@ from trio_stream.transactions.candidate import Candidate, CandidateCache
 from trio_stream.transactions.rules import validate
 
 T = TypeVar("T")
+Look = Callable[[apsw.Connection], object]
 
 Outcome = CommitEvent | Refusal
 """What became of a transaction in a block."""
 
 LOOKUP_THREADS: Final = 2
+LOOKUPS_TOGETHER: Final = 16
+"""Look-ups that share one way to a thread and back when many come at once."""
 EVENT_BYTES: Final = 200
 """About what an event takes when it is encoded; `max_bytes` counts it so."""
 BLOCKS_PER_READ: Final = 10_000
@@ -73,9 +79,11 @@ class LogReader:
     ) -> None:
         self._path = path
         self._cache = cache
-        self._channel = _Readers(path, 1, run_sync)
-        self._lookups = _Readers(path, LOOKUP_THREADS, run_sync)
-        self._replay = _Readers(path, 1, run_sync)
+        self._channel = _Readers(path, 1, run_sync, together=1)
+        self._lookups = _Readers(
+            path, LOOKUP_THREADS, run_sync, together=LOOKUPS_TOGETHER
+        )
+        self._replay = _Readers(path, 1, run_sync, together=1)
         self._sets = (self._channel, self._lookups, self._replay)
 
     async def aclose(self) -> None:
@@ -139,19 +147,32 @@ class LogReader:
 
 
 class _Readers:
-    """Connections of one purpose, each used by one thread at a time."""
+    """Connections of one purpose, each used by one thread at a time.
 
-    def __init__(self, path: Path, count: int, run_sync: RunSync) -> None:
+    Reads that find all threads busy go together, up to `together` of them, when one comes
+    free: a thread hop costs as much as most look-ups do.
+    """
+
+    def __init__(
+        self, path: Path, count: int, run_sync: RunSync, *, together: int
+    ) -> None:
         self._path = path
         self._limiter = trio.CapacityLimiter(count)
         self._run_sync = run_sync
+        self._looks: Gathering[Look, object]
+        self._looks = Gathering(self._hop, turns=count, limit=together)
         self._idle: deque[apsw.Connection] = deque()
         with translated("open", path):
             self._idle.extend(open_for_reading(path) for _ in range(count))
 
     async def read(self, look: Callable[[apsw.Connection], T]) -> T:
-        found = await self._run_sync(partial(self._look, look), limiter=self._limiter)
-        return cast(T, found)
+        return cast(T, await self._looks.ask(look))
+
+    async def _hop(self, looks: Sequence[Look]) -> Sequence[Captured[object]]:
+        found = await self._run_sync(
+            partial(self._look_all, looks), limiter=self._limiter
+        )
+        return cast("Sequence[Captured[object]]", found)
 
     async def hold(self, stack: AsyncExitStack) -> None:
         """Take all threads' places; they come free when `stack` unwinds."""
@@ -164,15 +185,19 @@ class _Readers:
         while self._idle:
             self._idle.pop().close()
 
-    def _look(self, look: Callable[[apsw.Connection], T]) -> T:
+    def _look_all(self, looks: Sequence[Look]) -> Sequence[Captured[object]]:
         # The limiter lets in as many threads as there are connections.
         connection = self._idle.pop()
         try:
             with translated("read", self._path), connection:
-                found = look(connection)
+                found = [capture(self._look, look, connection) for look in looks]
             return found
         finally:
             self._idle.append(connection)
+
+    def _look(self, look: Look, connection: apsw.Connection) -> object:
+        with translated("read", self._path):
+            return look(connection)
 
 
 def _blocks_after(
