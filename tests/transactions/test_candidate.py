@@ -73,6 +73,22 @@ def test_the_same_bytes_are_parsed_once_while_they_are_kept() -> None:
     assert cache.examine(_raw(1)) is cache.examine(_raw(1))
 
 
+def test_many_are_examined_as_each_alone() -> None:
+    forged = encode(sealed(metadata={"not": "signed"}))
+    raws = [_raw(1), b"[]", forged, _raw(1), _raw(2)]
+    for size in LARGE, 0:
+        cache = CandidateCache(size)
+        together = cache.examine_all(raws)
+        alone = [Candidate(raw, hashlib.sha256(raw).digest()) for raw in raws]
+        assert [each.sha256 for each in together] == [each.sha256 for each in alone]
+        assert [type(each.error) for each in together] == [
+            type(each.error) for each in alone
+        ]
+        assert [each.is_fulfilled(0) for each in together if each.transaction] == [
+            *[True, False, True, True]
+        ]
+
+
 def test_equal_values_are_not_the_same_bytes() -> None:
     cache = CandidateCache(LARGE)
     document = create(ALICE, metadata={"n": 1})

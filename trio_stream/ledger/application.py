@@ -215,8 +215,10 @@ class Application:
         staged = self._stage(chain, request.height, request.time)
         if len(request.txs) > MAX_TRANSACTIONS:
             raise _ConsensusFault(f"a block of more than {MAX_TRANSACTIONS}")
+        candidates = self._cache.examine_all(request.txs)
         results = [
-            _result(staged.deliver(self._cache.examine(tx), tx)) for tx in request.txs
+            _result(staged.deliver(candidate, tx))
+            for candidate, tx in zip(candidates, request.txs, strict=True)
         ]
         ended = staged.end(self._previous_hash(chain))
         self._block = _InProgress(owner, staged, whole=True, ended=ended)

@@ -13,6 +13,7 @@ import hashlib
 import re
 import sys
 from collections import OrderedDict
+from collections.abc import Iterable
 from contextlib import AbstractContextManager, nullcontext
 
 from . import canonical
@@ -68,6 +69,12 @@ class Candidate:
             self._fulfilled[index] = known
         return known
 
+    def verify(self) -> None:
+        """Find out now what `is_fulfilled` will be asked."""
+        for index, known in enumerate(self._fulfilled):
+            if known is None:
+                self.is_fulfilled(index)
+
     def fulfills(self, index: int, condition_uri: str | None) -> bool:
         """Whether an input meets this condition, with a fulfillment that is good."""
         condition = self._input(index).fulfillment.condition()
@@ -110,6 +117,17 @@ class CandidateCache:
         candidate = Candidate(raw, key)
         self._keep(candidate, _weight(candidate, raw))
         return candidate
+
+    def examine_all(self, raws: Iterable[bytes]) -> list[Candidate]:
+        """The candidates of all of these, with every signature looked at already.
+
+        Parsing all, then verifying all, stays in the processor's caches: where both take
+        turns, a transaction costs a fifth more.
+        """
+        candidates = [self.examine(raw) for raw in raws]
+        for candidate in candidates:
+            candidate.verify()
+        return candidates
 
     def _keep(self, candidate: Candidate, weight: int) -> None:
         if weight > self._max_bytes:

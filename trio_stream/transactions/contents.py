@@ -60,12 +60,9 @@ def check(data: object, metadata: object) -> None:
 class _Survey:
     """The first fault of each kind in one value, in the order of the text."""
 
-    __slots__ = ("bad_name", "bad_language", "bad_number")
-
-    def __init__(self) -> None:
-        self.bad_name: str | None = None
-        self.bad_language: list[object] = []
-        self.bad_number: ValidationError | None = None
+    bad_name: str | None = None
+    bad_language: tuple[object, ...] = ()
+    bad_number: ValidationError | None = None
 
     def walk(self, value: object, depth: int) -> None:
         """Look at a value that stands on level `depth`, and at all below it."""
@@ -94,7 +91,7 @@ class _Survey:
                     self.bad_name = name
             elif name == "language" and not self.bad_language:
                 if type(item) is not str or item not in LANGUAGES:
-                    self.bad_language.append(item)
+                    self.bad_language = (item,)
             if type(item) is not str:
                 self.walk(item, depth + 1)
 

@@ -5,7 +5,7 @@ Which texts can be read is the reference's leniency, see `der`.
 
 from __future__ import annotations
 
-from base64 import urlsafe_b64decode
+from binascii import a2b_base64
 
 from . import conditions, der
 from .errors import InvalidSignature
@@ -39,7 +39,7 @@ def read_fulfillment(text: str) -> Fulfillment:
     """
     try:
         # Too much padding is ignored, bits left over in the last character too.
-        data = urlsafe_b64decode(text + "===")
+        data = a2b_base64(text.replace("-", "+").replace("_", "/") + "===")
         if _is_plain_ed25519(data):
             return Ed25519(data[4:36], data[38:_ED25519_SIZE])
         element = der.read_element(data, 0, len(data))

@@ -118,7 +118,8 @@ def _check_transfer(asset: dict[str, Any], inputs: list[Any]) -> None:
 
 
 def _check_asset(asset: Any) -> None:
-    _check_members(asset, _ASSET_SET, ())
+    if type(asset) is not dict or not asset.keys() <= _ASSET_SET:
+        _check_members(asset, _ASSET_SET, ())
     if "id" in asset:
         _check_pattern(asset["id"], _HASH)
     if asset.get("data") is not None:
@@ -166,8 +167,9 @@ def _check_output(value: Any) -> None:
 
 def _check_keys(value: Any) -> None:
     if value is not None:
-        for key in _items(value):
-            _check_pattern(key, _KEY)
+        for key in value if type(value) is list else _items(value):
+            if type(key) is not str or not _KEY.search(key):
+                _check_pattern(key, _KEY)
 
 
 def _check_details(details: Any) -> None:
