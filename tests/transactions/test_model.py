@@ -98,6 +98,18 @@ def test_every_input_has_a_message_of_its_own() -> None:
     assert all(each.fulfillment.validate(each.message) for each in parsed.inputs)
 
 
+def test_many_inputs_of_a_large_transaction_take_linear_time() -> None:
+    # Hashing all of it for each input takes a quarter of a minute.
+    document = transfer(create(ALICE), ALICE, metadata={"a": "x" * 500_000})
+    (only,) = document["inputs"]
+    document["inputs"] = [
+        {**only, "fulfills": {**only["fulfills"], "output_index": index}}
+        for index in range(5_000)
+    ]
+    parsed = parse(encode(seal(document)))
+    assert len({each.message for each in parsed.inputs}) == 5_000
+
+
 def test_the_id_covers_what_the_schema_forbids() -> None:
     document = {**create(ALICE), "foo": 1}
     assert _refusal(encode(document))[0] == "InvalidHash"

@@ -84,7 +84,8 @@ def parse_value(value: object, raw: bytes) -> Transaction:
     structure.check(document)
     asset = document["asset"]
     contents.check(asset.get("data"), document["metadata"])
-    signed = _without_fulfillments(document, text).encode()
+    # Hashed once, however many inputs there are: each adds only what is its own.
+    signed = hashlib.sha3_256(_without_fulfillments(document, text).encode())
     return Transaction(
         transaction_id,
         document["operation"],
@@ -125,7 +126,7 @@ def _without_fulfillments(document: dict[str, Any], text: str) -> str:
     return canonical.serialize({**document, "id": None, "inputs": unsigned})
 
 
-def _input(value: dict[str, Any], signed: bytes) -> Input:
+def _input(value: dict[str, Any], signed: hashlib._Hash) -> Input:
     fulfillment = value["fulfillment"]
     if isinstance(fulfillment, str):
         proof = read_fulfillment(fulfillment)
@@ -136,12 +137,12 @@ def _input(value: dict[str, Any], signed: bytes) -> Input:
     owners_before = value["owners_before"]
     if owners_before is None:
         raise SchemaValidationError("None is not of type 'array'")
-    message = hashlib.sha3_256(signed)
-    link = None
-    if value["fulfills"] is not None:
-        link = Link(**value["fulfills"])
-        message.update(f"{link.transaction_id}{link.output_index}".encode())
-    return Input(tuple(owners_before), link, proof, message.digest())
+    if value["fulfills"] is None:
+        return Input(tuple(owners_before), None, proof, signed.digest())
+    link = Link(**value["fulfills"])
+    own = signed.copy()
+    own.update(f"{link.transaction_id}{link.output_index}".encode())
+    return Input(tuple(owners_before), link, proof, own.digest())
 
 
 def _output(value: dict[str, Any]) -> Output:
