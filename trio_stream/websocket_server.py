@@ -256,12 +256,15 @@ async def _read_head(
     parser = h11.Connection(h11.SERVER, max_incomplete_event_size=limit)
     try:
         while (event := parser.next_event()) is h11.NEED_DATA:
-            data = await stream.receive_some(_RECEIVE_BYTES)
+            if not limit:
+                return HEAD_TOO_LARGE
+            data = await stream.receive_some(min(limit, _RECEIVE_BYTES))
             if not data:
                 return None
+            limit -= len(data)
             parser.receive_data(bytes(data))
-    except h11.RemoteProtocolError as error:
-        return HEAD_TOO_LARGE if error.error_status_hint == 431 else MALFORMED
+    except h11.RemoteProtocolError:
+        return MALFORMED
     assert isinstance(event, h11.Request)
     return event, parser.trailing_data[0]
 
