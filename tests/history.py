@@ -121,4 +121,4 @@ def _assert_whole(database: apsw.Connection) -> int:
         for each in document["outputs"]
     )
     assert rows("SELECT count(*) FROM keys") == [(named,)]
-    return tip
+    return int(tip)

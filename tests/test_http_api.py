@@ -85,7 +85,8 @@ class Client:
 
 async def _answer(stream: trio.SocketStream, http: h11.Connection) -> Answer:
     http.send(h11.EndOfMessage())
-    response, body = None, b""
+    response: h11.Response | None = None
+    body = b""
     while True:
         match http.next_event():
             case h11.NEED_DATA:

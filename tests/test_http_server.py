@@ -16,6 +16,7 @@ import trio
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from hypercorn.trio.tcp_server import TCPServer
 from trio import socket
 
 from scripts.http_client import HttpConnection as Client
@@ -181,7 +182,7 @@ async def test_an_error_of_ours_in_a_connection_is_logged_and_stays_there(
 
     async with served() as server:
         with monkeypatch.context() as patch:
-            patch.setattr(http_server.TCPServer, "run", run)
+            patch.setattr(TCPServer, "run", run)
             stream = await server.connect()
             assert await stream.receive_some() == b""
             await stream.aclose()

@@ -95,7 +95,7 @@ async def test_overlapping_readers_are_held_up_at_the_limit(log, nursery, tmp_pa
             return reader.paused()
 
     pausing = Pausing()
-    checkpointer._reader = pausing
+    checkpointer._reader = pausing  # type: ignore[assignment]  # counts
     await nursery.start(partial(checkpointer.run, stop=trio.Event()))
     largest = 0
     for turn in range(300):

@@ -280,20 +280,20 @@ async def test_the_sets_do_not_wait_for_each_other(log):
 
     async def run_sync(function, *, limiter):
         async with limiter:
-            if limiter is not reader._channel._limiter:
+            if limiter is not slow._channel._limiter:
                 await stuck.wait()
             return function()
 
-    reader = open_reader(log, run_sync=run_sync)
-    replay = partial(reader.replay, START, max_bytes=1, max_rows=1)
+    slow = open_reader(log, run_sync=run_sync)
+    replay = partial(slow.replay, START, max_bytes=1, max_rows=1)
     async with trio.open_nursery() as nursery:
         for _ in range(9):
             nursery.start_soon(replay)
-            nursery.start_soon(reader.block, 1)
+            nursery.start_soon(slow.block, 1)
         await trio.testing.wait_all_tasks_blocked()
-        assert (await reader.tip()).height == BLOCKS
+        assert (await slow.tip()).height == BLOCKS
         stuck.set()
-    await reader.aclose()
+    await slow.aclose()
 
 
 async def test_a_pause_waits_for_reads_and_holds_up_new_ones(log):
@@ -301,25 +301,25 @@ async def test_a_pause_waits_for_reads_and_holds_up_new_ones(log):
 
     async def run_sync(function, *, limiter):
         async with limiter:
-            if limiter is reader._replay._limiter:
+            if limiter is slow._replay._limiter:
                 await under_way.wait()
             return function()
 
-    reader = open_reader(log, run_sync=run_sync)
+    slow = open_reader(log, run_sync=run_sync)
     order = []
 
     async def replay():
-        await reader.replay(START, max_bytes=1, max_rows=1)
+        await slow.replay(START, max_bytes=1, max_rows=1)
         order.append("replay")
 
     async def pause():
-        async with reader.paused():
+        async with slow.paused():
             order.append("paused")
             await trio.testing.wait_all_tasks_blocked()
             order.append("over")
 
     async def ask():
-        await reader.tip()
+        await slow.tip()
         order.append("tip")
 
     async with trio.open_nursery() as nursery:
@@ -332,7 +332,7 @@ async def test_a_pause_waits_for_reads_and_holds_up_new_ones(log):
         assert order == []
         under_way.set()
     assert order == ["replay", "paused", "over", "tip"]
-    await reader.aclose()
+    await slow.aclose()
 
 
 async def test_a_cancelled_pause_lets_go_of_what_it_had(log):

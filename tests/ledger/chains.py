@@ -112,10 +112,9 @@ class Engine:
         begun = self.ask(messages.BeginBlock(CHAIN_ID, self.next_height, TIME))
         assert begun == messages.Done(), begun
         results = [self.ask(messages.DeliverTx(tx)) for tx in txs]
-        assert all(isinstance(result, messages.TxResult) for result in results)
         ended = self.ask(messages.EndBlock(self.next_height))
         assert ended == messages.EndBlockAnswer(), ended
-        return results, b""
+        return [each for each in results if isinstance(each, messages.TxResult)], b""
 
 
 def new_engine(

@@ -10,6 +10,7 @@ from tests.ledger.chains import ALICE, BOB, CAROL, TIME, MemoryStore, new_engine
 from trio_stream.ledger.staging import BlockView, StagedBlock, reason
 from trio_stream.transactions.candidate import CandidateCache
 from trio_stream.transactions.errors import ValidationError
+from trio_stream.transactions.model import parse
 
 CACHE = CandidateCache(1 << 20)
 
@@ -67,7 +68,7 @@ def test_the_view_answers_for_committed_and_staged_alike():
     engine = new_engine()
     engine.block(encode(asset))
     view = BlockView(engine.application._store)
-    view.accept(CACHE.examine(encode(moved)).transaction)
+    view.accept(parse(encode(moved)))
 
     assert view.has_transaction(asset["id"])
     assert view.has_transaction(moved["id"])
@@ -115,7 +116,7 @@ def test_the_cache_and_the_way_a_block_comes_change_no_answer(blocks):
         engine = new_engine(whole=whole, cache_bytes=cache_bytes)
         engine.init_chain(app_state=b'{"start_hash": "empty"}')
         answers = [engine.block(*txs) for txs in blocks]
-        return answers, engine.application._store.blocks
+        return answers, engine.application._store.blocks  # type: ignore[attr-defined]
 
     expected = run(whole=False, cache_bytes=0)
     # Nothing kept, everything kept, about one transaction kept.
