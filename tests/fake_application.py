@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 import trio
@@ -31,6 +31,7 @@ class FakeApplication:
         self.height = 0
         self.asked: list[tuple[m.Request, int]] = []
         self.disowned: list[int] = []
+        self.prepared: list[tuple[m.Request, ...]] = []
         self.threads: set[int] = set()
         self._before = before
         self._results: list[m.TxResult] = []
@@ -41,6 +42,9 @@ class FakeApplication:
 
     def disown(self, owner: int) -> None:
         self.disowned.append(owner)
+
+    def prepare(self, requests: Sequence[m.Request]) -> None:
+        self.prepared.append(tuple(requests))
 
     def answer(self, request: m.Request, *, owner: int) -> m.Answer:
         self.asked.append((request, owner))

@@ -203,3 +203,15 @@ async def test_a_gone_connection_is_disowned_after_the_hop_that_runs() -> None:
         gate.set()
 
     assert application.disowned == [7]
+
+
+async def test_a_hop_is_shown_to_the_application_before_it_is_asked(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    application = FakeApplication()
+    announced: list[int] = []
+    machine = StateMachine(application, on_commit=announced.append, run_sync=run_inline)
+    hop = Hop(Priority.MEMPOOL, (m.CheckTx(b"1", False), m.CheckTx(b"2", False)))
+    await machine.answer(hop, owner=1)
+    await machine.answer(CHECK, owner=1)
+    assert application.prepared == [hop.requests]

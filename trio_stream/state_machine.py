@@ -39,6 +39,12 @@ class Application(Protocol):
         """The last height that is durable."""
         ...
 
+    def prepare(self, requests: Sequence[Request]) -> None:
+        """Told what it is about to be asked; may look at it all together. Never raises
+        for what a request holds.
+        """
+        ...
+
     def answer(self, request: Request, *, owner: int) -> Answer:
         """The answer to a request of the connection `owner`.
 
@@ -109,6 +115,8 @@ class StateMachine:
     ) -> None:
         """In the thread: fill `answers`; only the last one can be a Failure."""
         try:
+            if len(requests) > 1:
+                self._application.prepare(requests)
             for request in requests:
                 answer = routine_answer(request)
                 if answer is None:

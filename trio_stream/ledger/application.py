@@ -22,6 +22,7 @@ and connections are not seen here. An error of the store is nobody's answer: it 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -120,6 +121,11 @@ class Application:
         """The connection ended; a block that it had begun is dropped."""
         if self._block is not None and self._block.owner == owner:
             self._block = None
+
+    def prepare(self, requests: Sequence[Request]) -> None:
+        """Look at the transactions of these requests together, which costs less."""
+        txs = [each.tx for each in requests if isinstance(each, CheckTx | DeliverTx)]
+        self._cache.examine_all(txs)
 
     def answer(self, request: Request, *, owner: int) -> Answer:
         """Answer one request of the connection `owner`."""
