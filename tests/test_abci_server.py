@@ -494,6 +494,44 @@ async def test_a_stop_does_not_wait_for_ever(
     assert "abci connections were cut after 5 s" in caplog.text
 
 
+@pytest.mark.parametrize("dialect", ["T34", "C37", "C38", "C39", "C10"])
+async def test_a_node_can_finish_its_work_when_the_door_stops(
+    dialect: str, autojump_clock: MockClock
+) -> None:
+    """Closing the query connection makes a node end; it still wants answers meanwhile."""
+    async with serving() as served:
+        async with FakeNode(dialect, served.connect) as node:
+            await node.handshake()
+            await node.block(b"a")
+            await trio.testing.wait_all_tasks_blocked()
+            began = trio.current_time()
+
+            served.stop.set()
+            assert await read_to_end(node.query.stream) == b""
+            await node.block(b"b")
+        await served.stopped.wait()
+
+    assert served.announced == [1, 2]
+    assert trio.current_time() == began
+
+
+@pytest.mark.parametrize(("dialect", "seconds"), [("T33", 0), ("C38", 2)])
+async def test_a_node_that_stays_when_the_door_stops_is_left(
+    dialect: str, seconds: float, autojump_clock: MockClock
+) -> None:
+    """Up to 0.33 a node never leaves by itself, so there is nothing to wait for."""
+    async with serving() as served:
+        async with FakeNode(dialect, served.connect) as node:
+            await node.handshake()
+            await node.block(b"a")
+            await trio.testing.wait_all_tasks_blocked()
+            began = trio.current_time()
+            served.stop.set()
+            await served.stopped.wait()
+            assert trio.current_time() - began == seconds
+            assert await read_to_end(node.consensus.stream) == b""
+
+
 async def test_a_commit_on_its_way_is_announced_though_the_stop_is_late() -> None:
     entered = trio.Event()
     release = threading.Event()

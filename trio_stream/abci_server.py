@@ -40,6 +40,9 @@ that does nothing else, so only one that is stopped, or gone, does not read."""
 FAREWELL_SECONDS = 1.0
 """For the node to read the Failure that ends its connection. Closing at once, with
 requests of it unread, would reset the connection and could take the Failure along."""
+LINGER_SECONDS = 2.0
+"""For the node to close its connections when we stop; a living one takes some
+milliseconds. See `Connection.closes_last`."""
 MAX_CONNECTIONS = 64
 """A node has four, and a restarted one four more while the old ones linger. More than
 that many times over is no node, and each may hold a message up to the frame limit."""
@@ -62,8 +65,8 @@ async def serve(
 
     `on_commit(height)` is called whenever the application's height moved, before the
     answer that says so is written, even if this is being cancelled. After `stop` the
-    batches in hand are answered, for at most `shutdown_timeout` seconds. Raises what
-    the application raises.
+    batches in hand are answered, and what a node needs in order to end, for at most
+    `shutdown_timeout` seconds. Raises what the application raises.
     """
     machine = StateMachine(application, on_commit=on_commit, run_sync=run_sync)
     door = _Door(machine, frame_limit=frame_limit)
@@ -80,7 +83,7 @@ async def serve(
             await stop.wait()
             doors.cancel_scope.cancel()
         nodes.cancel_scope.deadline = trio.current_time() + shutdown_timeout
-        door.stop_receiving()
+        door.stop_receiving(min(LINGER_SECONDS, shutdown_timeout / 2))
     if nodes.cancel_scope.cancelled_caught:
         logger.warning("abci connections were cut after %g s", shutdown_timeout)
 
@@ -92,35 +95,49 @@ class _Door:
         self._machine = machine
         self._frame_limit = frame_limit
         self._numbers = itertools.count(1)
-        self._open = 0
-        self._stopping = False
-        self._receiving: set[trio.CancelScope] = set()
+        self._open: dict[int, Connection] = {}
+        self._receiving: dict[trio.CancelScope, Connection] = {}
+        self._leave_at: float | None = None
         self._latest_codec: Codec | None = None
 
-    def stop_receiving(self) -> None:
-        """Let each connection finish the batch in its hands, and read no other."""
-        self._stopping = True
-        for scope in self._receiving:
+    def stop_receiving(self, linger: float) -> None:
+        """Let each connection finish the batch in its hands, and read no other.
+
+        Connections that close last are read on, until the node has closed them, for at
+        most `linger` seconds; without another one that tells it to, it would not.
+        """
+        if all(connection.closes_last for connection in self._open.values()):
+            linger = 0
+        self._leave_at = trio.current_time() + linger
+        for scope, connection in self._receiving.items():
+            self._limit(scope, connection, self._leave_at)
+
+    def _limit(
+        self, scope: trio.CancelScope, connection: Connection, leave_at: float
+    ) -> None:
+        if connection.closes_last and leave_at > trio.current_time():
+            scope.deadline = leave_at
+        else:
             scope.cancel()
 
     async def handle(self, stream: trio.abc.Stream) -> None:
         """Serve one connection until it ends, for whatever reason."""
         number = next(self._numbers)
-        if self._open >= MAX_CONNECTIONS:
+        if len(self._open) >= MAX_CONNECTIONS:
             logger.warning(
-                "abci connection %d refused: %d are open", number, self._open
+                "abci connection %d refused: %d are open", number, len(self._open)
             )
             return
         connection = Connection(frame_limit=self._frame_limit)
         reason = "cancelled"
-        self._open += 1
+        self._open[number] = connection
         logger.info("abci connection %d opened from %s", number, _peer(stream))
         _keep_alive(stream)
         try:
             # Who calls this closes the stream.
             reason = await self._converse(stream, connection, number)
         finally:
-            self._open -= 1
+            del self._open[number]
             self._machine.disown(number)
             logger.info(
                 "abci connection %d (%s) closed: %s", number, connection.dialect, reason
@@ -145,7 +162,7 @@ class _Door:
                         await _bid_farewell(stream)
                         return f"answered with an exception: {failure.error:.200}"
                     continue
-                data = await self._receive(stream)
+                data = await self._receive(stream, connection)
                 if data is None:
                     return "the daemon stops"
                 connection.receive_data(data)
@@ -159,16 +176,18 @@ class _Door:
         except trio.TooSlowError:
             return f"the node read nothing for {STALL_SECONDS:g} s"
 
-    async def _receive(self, stream: trio.abc.Stream) -> bytes | bytearray | None:
+    async def _receive(
+        self, stream: trio.abc.Stream, connection: Connection
+    ) -> bytes | bytearray | None:
         """What the node sends next, however long it takes; None if we stop."""
         with trio.CancelScope() as scope:
-            if self._stopping:
-                scope.cancel()
-            self._receiving.add(scope)
+            if self._leave_at is not None:
+                self._limit(scope, connection, self._leave_at)
+            self._receiving[scope] = connection
             try:
                 return await stream.receive_some(RECEIVE_BYTES)
             finally:
-                self._receiving.discard(scope)
+                del self._receiving[scope]
         return None
 
     async def _answer(

@@ -260,3 +260,18 @@ def test_no_transaction_can_forge_the_codec(dialect: Dialect, txs: list[bytes]) 
 
     assert connection.next_requests() == sent
     assert connection.codec is dialect.codec
+
+
+@each_dialect
+def test_queries_are_closed_before_work_where_a_node_ends_by_that(
+    dialect: Dialect,
+) -> None:
+    silent = Connection(frame_limit=LIMIT)
+    queries = opened(dialect)
+    queries.receive_data(encode_request(dialect.info, dialect))
+    queries.next_requests()
+    work = opened(dialect)
+
+    assert not silent.closes_last
+    assert not queries.closes_last
+    assert work.closes_last == (dialect.name not in ("T31", "T32", "T33"))

@@ -42,6 +42,19 @@ class Connection:
         self._at_end = False
         self._flat_keys = False
         self._hash_in_commit = True
+        self._was_asked_info = False
+
+    @property
+    def closes_last(self) -> bool:
+        """Whether an application that stops should leave it to the node to close this one.
+
+        A node from 0.34 on ends when it loses any connection. If that is the one for
+        blocks or for transactions, 0.38 and later may wait for ever for an answer on it,
+        and then not even SIGTERM ends them; if it is the one for queries, they finish
+        what they are at and close the others. Up to 0.33 none would.
+        """
+        silent = self.codec is None
+        return not (silent or self._was_asked_info or self.codec is Codec.SIGNED_OLD)
 
     def receive_data(self, data: bytes | bytearray) -> None:
         """Take what came from the peer; empty at the end of the stream."""
@@ -101,6 +114,7 @@ class Connection:
         request, only_in = decode_request(message, self.codec)
         if isinstance(request, Info):
             self.dialect = name_from_info(self.codec, request)
+            self._was_asked_info = True
         elif only_in:
             self.dialect = only_in
         # Each connection sees it by itself: 1.0 gives itself away in every InitChain
