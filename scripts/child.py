@@ -24,7 +24,8 @@ T = TypeVar("T")
 ROOT = Path(__file__).resolve().parent.parent
 
 GRACE = 30.0
-"""Seconds between SIGTERM and SIGKILL: the daemon's own limit for a shutdown is 25."""
+"""Seconds between SIGTERM and SIGKILL, if a child needs no less: the daemon's own limit for a
+shutdown is 25."""
 
 
 class ChildEnded(Exception):
@@ -41,10 +42,13 @@ class ChildEnded(Exception):
 class Child:
     """A running process; `log` is the file that has what it wrote."""
 
-    def __init__(self, name: str, process: trio.Process, log: Path) -> None:
+    def __init__(
+        self, name: str, process: trio.Process, log: Path, grace: float
+    ) -> None:
         self.name = name
         self.log = log
         self.process = process
+        self.grace = grace
 
     @property
     def pid(self) -> int:
@@ -62,8 +66,8 @@ class Child:
             self.process.send_signal(number)
 
     async def stop(self) -> int:
-        """Ask it to end and wait until it has; the exit status."""
-        self.send_signal(signal.SIGTERM)
+        """Ask it to end, make it end after its grace period; the exit status."""
+        await _end(self.process, self.grace)
         return await self.wait()
 
     async def kill(self) -> int:
@@ -82,6 +86,7 @@ async def start(
     command: Sequence[str | Path],
     *,
     log: Path,
+    grace: float = GRACE,
     environment: Mapping[str, str] | None = None,
     on_line: Callable[[str], None] | None = None,
 ) -> Child:
@@ -99,10 +104,10 @@ async def start(
             env=environment,
             check=False,
             start_new_session=True,
-            deliver_cancel=_end,
+            deliver_cancel=partial(_end, grace=grace),
         )
         process: trio.Process = await nursery.start(run)
-    child = Child(name, process, log)
+    child = Child(name, process, log, grace)
     if on_line is not None:
         nursery.start_soon(_copy_lines, child, on_line)
     return child
@@ -126,12 +131,13 @@ async def _copy_lines(child: Child, on_line: Callable[[str], None]) -> None:
                 on_line(line.decode(errors="replace"))
 
 
-async def _end(process: trio.Process) -> None:
-    process.terminate()
-    with trio.move_on_after(GRACE):
-        await process.wait()
-        return
-    process.kill()
+async def _end(process: trio.Process, grace: float) -> None:
+    if process.poll() is None:
+        process.terminate()
+        with trio.move_on_after(grace):
+            await process.wait()
+            return
+        process.kill()
 
 
 @asynccontextmanager

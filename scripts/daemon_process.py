@@ -49,7 +49,7 @@ class RunningDaemon(child.Child):
     """A daemon's process and the addresses of its doors."""
 
     def __init__(self, process: child.Child, doors: dict[str, str]) -> None:
-        super().__init__(process.name, process.process, process.log)
+        super().__init__(process.name, process.process, process.log, process.grace)
         self._doors = doors
 
     @property

@@ -25,6 +25,8 @@ from scripts.engine_process import NOT_THERE, RpcError, RunningEngine
 LONGEST_PAUSE = 10.0
 STUCK = 30.0
 """Seconds without progress after which a block that the application lacks is not just slow."""
+SILENT = 5.0
+"""Seconds after which an engine that was up and answers no calls is not just busy."""
 
 STRANGERS = ("is higher than core", "does not match AppHash after replay")
 """What engines say when their chain and the application's state are not of one chain."""
@@ -75,23 +77,28 @@ async def uselessness(engine: RunningEngine) -> str:
 
     `health` and `status` look well then. An engine up to 0.33 gives its lost connection
     away when it is made to ask the application; a later one that failed on a block stands
-    still above the application. Neither sends word of it.
+    still above the application, or hangs while it ends. None of them sends word of it.
     """
-    stands_since = trio.current_time()
-    stood = (0, 0)
+    answered = moved = trio.current_time()
+    last = (0, 0)
     while True:
         await trio.sleep(1)
+        now = trio.current_time()
         try:
-            ours, _ = await engine.rpc.application()
-            heights = (await engine.rpc.height(), ours)
+            with trio.fail_after(SILENT):
+                theirs = await engine.rpc.height()
+                ours, _ = await engine.rpc.application()
         except RpcError as error:
             return f"{engine.name} has lost its application ({error.data})"
         except NOT_THERE:
+            if now - answered > SILENT:
+                return f"{engine.name} does not answer any more"
             continue
-        if heights != stood or heights[0] <= heights[1]:
-            stood, stands_since = heights, trio.current_time()
-        elif trio.current_time() - stands_since > STUCK:
-            return f"{engine.name} stands at height {heights[0]}, the application at {ours}"
+        answered = now
+        if (theirs, ours) != last or theirs <= ours:
+            last, moved = (theirs, ours), now
+        elif now - moved > STUCK:
+            return f"{engine.name} stands at height {theirs}, the application at {ours}"
 
 
 def explain(engine: RunningEngine, validator: Validator) -> None:

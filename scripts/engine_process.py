@@ -18,8 +18,21 @@ import trio
 from scripts import child, engines, http_client
 from scripts.engine_home import Validator
 
-NOT_THERE = (OSError, trio.BrokenResourceError, h11.RemoteProtocolError)
+NOT_THERE = (
+    OSError,
+    trio.BrokenResourceError,
+    trio.TooSlowError,
+    h11.RemoteProtocolError,
+)
 """What a call raises when the engine is away, starting or going down."""
+
+CALL_SECONDS = 15.0
+"""An engine drops the answer to a call after 11 s; one that is stuck never says a word."""
+
+
+GRACE = 5.0
+"""An engine ends within 0.1 s of SIGTERM, or never: from 0.38 on, one that lost its application
+in the middle of a block may wait for it until SIGKILL, which costs it nothing."""
 
 
 class RpcError(Exception):
@@ -51,9 +64,10 @@ class Rpc:
             "method": method,
             "params": params,
         }
-        answer = await http_client.fetch(
-            "127.0.0.1", self.port, "POST", "/", json.dumps(request).encode()
-        )
+        with trio.fail_after(CALL_SECONDS):
+            answer = await http_client.fetch(
+                "127.0.0.1", self.port, "POST", "/", json.dumps(request).encode()
+            )
         document = answer.json()
         if document.get("error"):
             error = document["error"]
@@ -100,7 +114,7 @@ class RunningEngine(child.Child):
     """An engine's process with its RPC."""
 
     def __init__(self, process: child.Child, rpc: Rpc) -> None:
-        super().__init__(process.name, process.process, process.log)
+        super().__init__(process.name, process.process, process.log, process.grace)
         self.rpc = rpc
 
     async def ready(self, seconds: float = 60) -> None:
@@ -159,6 +173,7 @@ async def start_engine(
         binary.name,
         [binary, "node", "--home", validator.home],
         log=validator.log,
+        grace=GRACE,
     )
     return RunningEngine(process, Rpc(validator.rpc_port))
 

@@ -36,7 +36,7 @@ async def test_invalid_transactions_are_refused_at_check_tx(site: Site) -> None:
             {"id": None},
             {**signing.create(BOB), "id": "0" * 64},
         ):
-            code, log = await check(engine.rpc, document)
+            code, log = await check(engine.rpc, signing.encode(document))
             assert code != 0
             assert log
             answer = await daemon.post(signing.encode(document))
@@ -51,7 +51,7 @@ async def test_a_double_spend_is_refused_at_check_tx(site: Site) -> None:
         await commit(daemon, created)
         await commit(daemon, signing.transfer(created, ALICE, recipients=[(BOB, 1)]))
         again = signing.transfer(created, ALICE, recipients=[(CAROL, 1)])
-        code, log = await check(engine.rpc, again)
+        code, log = await check(engine.rpc, signing.encode(again))
         assert code != 0
         assert "DoubleSpend" in log
         answer = await daemon.post(signing.encode(again))
@@ -78,7 +78,7 @@ async def test_conflicts_within_a_block_are_refused_in_the_block(
             await settled(engine_.rpc)
             assert client.events == await log_of(daemon)
             for raw in losers:
-                code, _ = await check(engine_.rpc, json.loads(raw))
+                code, _ = await check(engine_.rpc, raw)
                 assert code != 0
 
 
