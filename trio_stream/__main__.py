@@ -27,7 +27,7 @@ logger = logging.getLogger(__name__)
 # A pass over the clients makes one system call each and may lose the interpreter at
 # each to the state machine's thread; with Python's 5 ms it would wait that long every
 # time.
-SWITCH_INTERVAL = 0.0005
+SWITCH_INTERVAL = 0.00005
 
 # A full collection looks at every client's objects and stands between two steps of the
 # event loop; what is made per message holds no cycles, so it is wanted seldom.
