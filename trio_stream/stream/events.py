@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from trio_stream.abci.messages import Time
 from trio_stream.stream.position import Position
 
 
@@ -21,6 +22,7 @@ class CommitEvent(NamedTuple):
     asset_id: str
     transaction_id: str
     tx_sha256: bytes
+    operation: str = ""
 
 
 class Refusal(NamedTuple):
@@ -41,6 +43,7 @@ class CommittedBlock(NamedTuple):
     app_hash: str
     events: tuple[CommitEvent, ...]
     refused: tuple[Refusal, ...]
+    time: Time = Time(0, 0)
 
 
 class Page(NamedTuple):

@@ -1,16 +1,23 @@
-"""Where a reader of the log stands.
+"""Where a reader of the log stands, and how that is written for clients.
 
 A position names a place in the history of a chain: the height of a block and the 0-based index
 of a transaction in the *engine's* block, refused ones counted. It means "everything up to and
 including this has been seen". Because the consensus engine fixes both, a position is the
 same on every node of a network, and a subscriber may resume at another node than the one it left.
 
-Positions compare as tuples, in the order of the log. How they are written for clients, and whether
-a log has reached one, is not decided here.
+Positions compare as tuples, in the order of the log. Written for clients they carry a fingerprint,
+so that a position of another history with the same heights is found out:
+
+    <height>:<index>:<first 8 digits of the transaction's id>
+    <height>::<first 8 digits of the block's app hash>       the whole block, empty or not
+
+An app hash may be empty, and then so is its fingerprint. People may leave the fingerprint out
+and write `<height>:<index>` or `<height>`. Whether a log has got so far is not decided here.
 """
 
 from __future__ import annotations
 
+import re
 from typing import Final, NamedTuple
 
 END_OF_BLOCK: Final = (1 << 26) - 1
@@ -19,6 +26,14 @@ END_OF_BLOCK: Final = (1 << 26) - 1
 An engine's block has at most 100 MiB, and each transaction takes at least two bytes of it, so real
 indexes stay below 2**26 - 1 and this one compares above all of them.
 """
+
+FINGERPRINT: Final = 8
+"""Digits of an id or a hash that a position carries."""
+
+# Heights have at most 11 digits; more are read, so that what is too high is told as that.
+_WRITTEN: Final = re.compile(
+    r"([0-9]{1,18})(?::([0-9]{1,8})(?::([0-9a-fA-F]{8}))?|::((?:[0-9a-fA-F]{8})?))?"
+)
 
 
 class Position(NamedTuple):
@@ -39,3 +54,43 @@ class Position(NamedTuple):
 
 START: Final = Position(0, END_OF_BLOCK)
 """Before any block: the first height of a chain is 1 or more."""
+
+
+class GivenPosition(NamedTuple):
+    """A position that a client gave, with the fingerprint that it expects there.
+
+    The fingerprint is None where none was given, and empty for an empty app hash.
+    """
+
+    position: Position
+    fingerprint: str | None
+
+
+def position_text(height: int, index: int | None, fingerprint: str | None) -> str:
+    """How clients are told a place; `index` is None or `END_OF_BLOCK` for a whole block.
+
+    `fingerprint` is the id or hash, of which the first digits are taken; None if nobody
+    knows it, which gives the short form.
+    """
+    if index is None or index == END_OF_BLOCK:
+        tail = "" if fingerprint is None else f"::{fingerprint[:FINGERPRINT]}"
+        return f"{height}{tail}"
+    tail = "" if fingerprint is None else f":{fingerprint[:FINGERPRINT]}"
+    return f"{height}:{index}{tail}"
+
+
+def parse_position(text: str) -> GivenPosition:
+    """Read any of the four forms. Raises ValueError for anything else."""
+    found = _WRITTEN.fullmatch(text)
+    if found is None or not text.isascii():
+        raise ValueError(f"no position: {text!r}")
+    height, index, transaction, block = found.groups()
+    if index is None:
+        return GivenPosition(
+            Position.end_of(int(height)), None if block is None else block.lower()
+        )
+    if int(index) >= END_OF_BLOCK:
+        raise ValueError(f"no block has so many transactions: {text!r}")
+    return GivenPosition(
+        Position(int(height), int(index)), transaction and transaction.lower()
+    )

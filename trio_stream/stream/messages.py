@@ -1,0 +1,91 @@
+"""The texts of all messages: what a transaction, a block, a refusal says in each form.
+
+Without `detail` a transaction's text is BigchainDB's (`events.encode`). Richer forms add
+members behind that, so a program that reads the first ones reads them all. Live messages
+and those from the log are the same bytes; whoever makes them elsewhere has to agree with
+this. Members are written as Python's `json.dumps` writes them, outside ASCII escaped.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from trio_stream.abci.messages import Time
+from trio_stream.stream.events import CommitEvent, CommittedBlock, Refusal, encode
+from trio_stream.stream.position import position_text
+from trio_stream.stream.selection import Form
+from trio_stream.transactions import canonical
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_FIRST: Final = int((datetime(1, 1, 1, tzinfo=UTC) - _EPOCH).total_seconds())
+_LAST: Final = int(
+    (datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC) - _EPOCH).total_seconds()
+)
+
+
+def time_text(time: Time) -> str:
+    """A block's time as RFC 3339 has it, in UTC, to the nanosecond."""
+    # What is beyond the years that RFC 3339 can write is cut to them: a header may say anything.
+    seconds = min(max(time.seconds, _FIRST), _LAST)
+    moment = _EPOCH + timedelta(seconds=seconds)
+    return f"{moment.replace(tzinfo=None).isoformat()}.{time.nanos:09d}Z"
+
+
+def event_text(
+    event: CommitEvent, form: Form, *, time: str = "", raw: bytes = b""
+) -> bytes:
+    """What a committed transaction says. `raw`, its bytes, is looked at for `FULL` alone."""
+    plain = encode(event)
+    if form is Form.PLAIN:
+        return plain
+    position = position_text(event.height, event.index, event.transaction_id)
+    more = (
+        f', "index": {event.index}, "position": "{position}", "time": "{time}",'
+        f' "tx_hash": "{event.tx_sha256.hex().upper()}"'
+    )
+    if form is Form.FULL:
+        more += f', "transaction": {transaction_text(raw)}'
+    return plain[:-1] + more.encode("ascii") + b"}"
+
+
+def transaction_text(raw: bytes) -> str:
+    """The JSON value that was committed as these bytes."""
+    return json.dumps(canonical.decode(raw))
+
+
+def block_text(block: CommittedBlock, form: Form) -> bytes:
+    """What a block says: its app hash, and what it committed."""
+    ids = ", ".join(f'"{event.transaction_id}"' for event in block.events)
+    text = (
+        f'{{"height": {block.height}, "hash": "{block.app_hash}",'
+        f' "transaction_ids": [{ids}]'
+    )
+    if form is not Form.PLAIN:
+        position = position_text(block.height, None, block.app_hash)
+        text += f', "position": "{position}", "time": "{time_text(block.time)}"'
+    return text.encode("ascii") + b"}"
+
+
+def refusal_text(refusal: Refusal, form: Form, *, time: str = "") -> bytes:
+    """What a refused transaction says."""
+    message: dict[str, object] = {
+        "height": refusal.height,
+        "index": refusal.index,
+        "transaction_id": refusal.transaction_id,
+        "tx_hash": refusal.tx_sha256.hex().upper(),
+        "error": refusal.error,
+        "reason": refusal.reason,
+    }
+    if form is not Form.PLAIN:
+        message["position"] = position_text(
+            refusal.height, refusal.index, refusal_fingerprint(refusal)
+        )
+        message["time"] = time
+    return json.dumps(message).encode("ascii")
+
+
+def refusal_fingerprint(refusal: Refusal) -> str:
+    """By what a position at a refused transaction is recognised: its bytes, if it has no id."""
+    return refusal.transaction_id or refusal.tx_sha256.hex()
