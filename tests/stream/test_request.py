@@ -1,0 +1,183 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from trio_stream.stream.position import GivenPosition, Position
+from trio_stream.stream.request import (
+    Asked,
+    BadRequest,
+    FromHeight,
+    Place,
+    TransactionId,
+    parse_pull,
+    parse_request,
+)
+from trio_stream.stream.selection import PLAIN, Form, Selection, Stream
+
+ID, OTHER = "01" * 32, "ab" * 32
+KEY = "4K9sWUMFwTgaDGPfdynrbxWqWS6sWmKbZoTjxLtVUibD"
+
+
+@pytest.mark.parametrize(
+    "query", ["", "&", "x=1", "_=1699999999&_=2", "%ff=%ff", "=", "t"]
+)
+def test_what_is_not_meant_for_us_is_ignored(query):
+    assert parse_request(Stream.VALID_TRANSACTIONS, query) == Asked(selection=PLAIN)
+
+
+@pytest.mark.parametrize(
+    ("query", "after"),
+    [
+        ("after=7:3:0123abcd", GivenPosition(Position(7, 3), "0123abcd")),
+        ("after=7%3A3%3A0123abcd", GivenPosition(Position(7, 3), "0123abcd")),
+        ("after=7::", GivenPosition(Position.end_of(7), "")),
+        ("after=7", GivenPosition(Position.end_of(7), None)),
+        (f"after={ID}", TransactionId(ID)),
+        ("after=earliest", Place.EARLIEST),
+        ("from_height=7", FromHeight(7)),
+        ("from_height=0", FromHeight(0)),
+    ],
+)
+def test_where_it_begins(query, after):
+    assert parse_request(Stream.VALID_BLOCKS, query).after == after
+
+
+@pytest.mark.parametrize(
+    ("query", "until"), [("until=tip", Place.TIP), ("until=7", 7), ("until=0", 0)]
+)
+def test_where_it_ends(query, until):
+    assert parse_request(Stream.VALID_TRANSACTIONS, query).until == until
+
+
+@pytest.mark.parametrize(
+    ("stream", "query", "selection"),
+    [
+        (
+            Stream.VALID_TRANSACTIONS,
+            f"asset_id={ID}&asset_id={OTHER}&public_key={KEY}&operation=CREATE",
+            Selection(
+                asset_ids=frozenset([ID, OTHER]),
+                public_keys=frozenset([KEY]),
+                operations=frozenset(["CREATE"]),
+            ),
+        ),
+        (Stream.VALID_TRANSACTIONS, "detail=position", Selection(form=Form.POSITION)),
+        (Stream.VALID_TRANSACTIONS, "detail=full", Selection(form=Form.FULL)),
+        (
+            Stream.VALID_BLOCKS,
+            "empty_blocks=1",
+            Selection(Stream.VALID_BLOCKS, empty_blocks=True),
+        ),
+        (Stream.VALID_BLOCKS, "empty_blocks=0", Selection(Stream.VALID_BLOCKS)),
+        (
+            Stream.REFUSED_TRANSACTIONS,
+            "detail=position",
+            Selection(Stream.REFUSED_TRANSACTIONS, Form.POSITION),
+        ),
+    ],
+)
+def test_what_is_selected(stream, query, selection):
+    assert parse_request(stream, query).selection == selection
+
+
+def test_notices_are_opted_in():
+    assert parse_request(Stream.VALID_BLOCKS, "notices=1").notices
+    assert not parse_request(Stream.VALID_BLOCKS, "notices=0").notices
+
+
+@pytest.mark.parametrize(
+    ("query", "told"),
+    [
+        ("after=1&after=1", "after may be given once"),
+        ("from_height=1&from_height=2", "from_height may be given once"),
+        ("until=1&until=tip", "until may be given once"),
+        ("after=1&from_height=2", "two beginnings"),
+        ("after=", "after is a position"),
+        ("after", "after is a position"),
+        ("after=tip", "after is a position"),
+        ("after=-1", "after is a position"),
+        (f"after={ID.upper().replace('1', 'G')}", "after is a position"),
+        ("from_height=", "from_height is a height"),
+        ("from_height=x", "from_height is a height"),
+        (f"from_height={'9' * 19}", "from_height is a height"),
+        ("until=later", "until is tip or a height"),
+        ("detail=everything", "detail is position or full"),
+        ("notices=yes", "notices is 1 or 0"),
+        ("notices=", "notices is 1 or 0"),
+        ("asset_id=x", "asset_id is 64"),
+        ("asset_id=", "asset_id is 64"),
+        ("public_key=0", "public_key is a key"),
+        (f"public_key={'1' * 65}", "public_key is a key"),
+        ("operation=create", "operation is one of"),
+        ("detail=plain", "detail is position or full"),
+        ("empty_blocks=1", "empty_blocks is for valid_blocks"),
+        ("empty_blocks=0", "empty_blocks is for valid_blocks"),
+        ("since=5", "'since' is no parameter; after is one"),
+        ("from=5", "'from' is no parameter; from_height is one"),
+        ("afer=5", "'afer' is no parameter; after is one"),
+        ("asset=5", "'asset' is no parameter; asset_id is one"),
+        ("limit=5", "limit is one of /api/v1/events"),
+        ("limits=5", "limit is one of /api/v1/events"),
+        ("wait=5", "wait is one of /api/v1/events"),
+        ("after=5&x=1", "'x' is no parameter beside after; known: from_height, "),
+        ("x=1&notices=1", "'x' is no parameter beside notices"),
+    ],
+)
+def test_what_is_refused(query, told):
+    with pytest.raises(BadRequest, match=r".") as caught:
+        parse_request(Stream.VALID_TRANSACTIONS, query)
+
+    assert told in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "query", [f"asset_id={ID}", f"public_key={KEY}", "operation=CREATE", "detail=full"]
+)
+@pytest.mark.parametrize("stream", [Stream.VALID_BLOCKS, Stream.REFUSED_TRANSACTIONS])
+def test_what_the_other_streams_do_not_have(stream, query):
+    with pytest.raises(BadRequest, match="no filters|detail=full is for"):
+        parse_request(stream, query)
+
+
+def test_a_refusal_knows_whether_notices_were_asked_for():
+    for query, notices in [("after=x&notices=1", True), ("after=x&notices=2", False)]:
+        with pytest.raises(BadRequest) as caught:
+            parse_request(Stream.VALID_TRANSACTIONS, query)
+        assert caught.value.notices is notices
+
+
+def test_a_pull_names_its_stream_and_its_size():
+    asked = parse_pull("stream=valid_blocks&empty_blocks=1&after=5&limit=7&wait=30")
+
+    assert asked.selection == Selection(Stream.VALID_BLOCKS, empty_blocks=True)
+    assert (asked.limit, asked.wait) == (7, 30)
+    assert parse_pull("") == Asked(selection=PLAIN)
+
+
+@pytest.mark.parametrize(
+    ("query", "told"),
+    [
+        ("limit=1001", "limit is a number from 1 to 1000"),
+        ("limit=x", "limit is a number"),
+        ("limit=0", "limit is a number"),
+        ("wait=31", "wait is a number from 0 to 30"),
+        ("stream=blocks", "stream is valid_transactions or valid_blocks or"),
+        ("notices=1", "notices is one of the streams"),
+        ("count=5", "limit is one"),
+    ],
+)
+def test_what_a_pull_is_refused_for(query, told):
+    with pytest.raises(BadRequest) as caught:
+        parse_pull(query)
+    assert told in str(caught.value)
+
+
+@given(st.sampled_from(Stream), st.text())
+def test_any_query_is_read_or_refused(stream, query):
+    for parse in (lambda: parse_request(stream, query), lambda: parse_pull(query)):
+        try:
+            parse()
+        except BadRequest:
+            pass

@@ -1,0 +1,74 @@
+"""What a subscriber is told about its stream, if it asked for it.
+
+Notices are messages of their own that never hold `transaction_id`:
+
+    subscribed    the first one: what the headers of the answer say
+    caught_up     all that there was has been sent; what follows is live
+    fell_behind   the client was too slow for the live tail and is served from the log
+    checkpoint    nothing matched up to here
+    closing       the server stops; go on from here, or elsewhere
+    refused       it cannot begin there; the connection is closed with a code of its own
+
+`position` is where the client stands once it has read the notice.
+"""
+
+from __future__ import annotations
+
+import enum
+import json
+from typing import Final
+
+from trio_stream.stream.resume import Beginning, Landmarks, Refused
+
+CHECKPOINT_SECONDS: Final = 5.0
+CHECKPOINT_BLOCKS: Final = 10_000
+"""A client whose filter matches nothing is told its position after so many blocks or seconds."""
+
+
+class Notice(enum.Enum):
+    """The kinds that tell a position and no more."""
+
+    CAUGHT_UP = "caught_up"
+    FELL_BEHIND = "fell_behind"
+    CHECKPOINT = "checkpoint"
+    CLOSING = "closing"
+
+
+def notice_text(notice: Notice, *, position: str, chain: str) -> bytes:
+    return _text(notice=notice.value, position=position, chain=chain)
+
+
+def subscribed_text(beginning: Beginning) -> bytes:
+    marks = beginning.landmarks
+    return _text(
+        notice="subscribed",
+        position=beginning.text,
+        oldest=marks.oldest,
+        tip=marks.tip,
+        chain=marks.chain,
+    )
+
+
+def refused_text(refused: Refused) -> bytes:
+    return _text(notice="refused", **refused.members())
+
+
+def stream_headers(position: str, landmarks: Landmarks) -> list[tuple[str, str]]:
+    """What the answer that opens a stream says about it."""
+    return [
+        ("Stream-Position", position),
+        ("Stream-Oldest", str(landmarks.oldest)),
+        ("Stream-Tip", str(landmarks.tip)),
+        ("Stream-Chain", _header_value(landmarks.chain)),
+    ]
+
+
+def _header_value(text: str) -> str:
+    """A chain may be named by any text; what no header can hold is escaped as in JSON."""
+    return (
+        json.dumps(text)[1:-1] if not text.isprintable() or not text.isascii() else text
+    )
+
+
+def _text(**members: object) -> bytes:
+    return json.dumps(members).encode("ascii")

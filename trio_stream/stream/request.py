@@ -1,0 +1,260 @@
+"""What a subscriber asks for in its query string.
+
+    after=<position>|<transaction id>|earliest     exclusive
+    from_height=<height>                           inclusive
+    until=tip|<height>                             inclusive; the stream then ends
+    asset_id= public_key= operation=               filters, as often as wanted
+    detail=position|full   notices=1   empty_blocks=1
+    limit= wait=                                   of a pull, which is one answer
+
+There is no silent way from a mistake to a stream that begins now: what cannot be read is
+refused, so is a name that resembles one of ours (`names`), and so is any unknown name
+that stands beside one of ours, since whoever writes that speaks to us. All others are
+ignored, as BigchainDB ignores every query string. Whether a position can be had is
+`resume`'s to say.
+"""
+
+from __future__ import annotations
+
+import enum
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import parse_qsl
+
+from trio_stream.stream.names import meant_by
+from trio_stream.stream.position import GivenPosition, parse_position
+from trio_stream.stream.selection import Form, Selection, Stream
+
+_ID: Final = re.compile(r"[0-9a-f]{64}")
+_DIGITS: Final = re.compile(r"[0-9]{1,18}")
+# What a public key may be in a transaction; see `ledger.owners` for the length.
+_KEY: Final = re.compile(r"[1-9A-HJ-NP-Za-km-z]{1,64}")
+_OPERATIONS: Final = frozenset(
+    ("CREATE", "TRANSFER", "VALIDATOR_ELECTION", "CHAIN_MIGRATION_ELECTION", "VOTE")
+)
+
+_ONCE: Final = ("after", "from_height", "until", "detail", "notices", "empty_blocks")
+_FILTERS: Final = ("asset_id", "public_key", "operation")
+_OF_PULL: Final = ("stream", "limit", "wait")
+_STREAM_NAMES: Final = (*_ONCE, *_FILTERS)
+_PULL_NAMES: Final = (
+    tuple(name for name in _STREAM_NAMES if name != "notices") + _OF_PULL
+)
+
+MAX_LIMIT: Final = 1_000
+"""Messages in one answer to a pull."""
+DEFAULT_LIMIT: Final = 100
+MAX_WAIT: Final = 30
+"""Seconds for which a pull may wait for a message."""
+
+
+class Place(enum.Enum):
+    """Places with names."""
+
+    NOW = enum.auto()
+    EARLIEST = enum.auto()
+    TIP = enum.auto()
+
+
+@dataclass(frozen=True, slots=True)
+class TransactionId:
+    """The place of a transaction, wherever that is."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class FromHeight:
+    """The place before this block."""
+
+    height: int
+
+
+After = Place | GivenPosition | TransactionId | FromHeight
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What a subscriber asks for."""
+
+    selection: Selection
+    after: After = Place.NOW
+    until: Place | int | None = None
+    notices: bool = False
+    limit: int = DEFAULT_LIMIT
+    wait: int = 0
+
+
+class BadRequest(Exception):
+    """It cannot be read; the text says what is wrong."""
+
+    notices = False
+    """Does it ask for notices?"""
+
+
+def parse_request(stream: Stream, query: str) -> Asked:
+    """Read the query string of a subscriber to `stream`. Raises `BadRequest`."""
+    elsewhere = dict.fromkeys(_OF_PULL, "/api/v1/events")
+    return _parse(query, stream, _STREAM_NAMES, elsewhere)
+
+
+def parse_pull(query: str) -> Asked:
+    """Read the query string of a pull, which may name its stream. Raises `BadRequest`."""
+    return _parse(query, None, _PULL_NAMES, {"notices": "the streams"})
+
+
+def _parse(
+    query: str,
+    stream: Stream | None,
+    known: tuple[str, ...],
+    elsewhere: Mapping[str, str],
+) -> Asked:
+    values: dict[str, list[str]] = {}
+    for name, value in parse_qsl(query, keep_blank_values=True, errors="replace"):
+        values.setdefault(name, []).append(value)
+    try:
+        _refuse_names(values, known, elsewhere)
+        return _read(_Values(values), stream)
+    except BadRequest as error:
+        error.notices = values.get("notices") == ["1"]
+        raise
+
+
+def _refuse_names(
+    names: Iterable[str], known: tuple[str, ...], elsewhere: Mapping[str, str]
+) -> None:
+    ours = next((name for name in names if name in known), None)
+    for name in names:
+        if name in known:
+            continue
+        shown = repr(name[:100])
+        meant = meant_by(name, (*known, *elsewhere))
+        if meant is not None and meant in elsewhere:
+            raise BadRequest(
+                f"{shown} is no parameter here; {meant} is one of {elsewhere[meant]}"
+            )
+        if meant is not None:
+            raise BadRequest(f"{shown} is no parameter; {meant} is one")
+        if ours is not None:
+            others = ", ".join(other for other in known if other != ours)
+            raise BadRequest(f"{shown} is no parameter beside {ours}; known: {others}")
+
+
+class _Values:
+    """The values by name, each read and judged."""
+
+    def __init__(self, values: dict[str, list[str]]) -> None:
+        self._values = values
+
+    def once(self, name: str) -> str | None:
+        found = self._values.get(name)
+        if found is None:
+            return None
+        if len(found) > 1:
+            raise BadRequest(f"{name} may be given once")
+        return found[0]
+
+    def choice(self, name: str, **choices: object) -> object:
+        """What the value stands for; None if there is none."""
+        value = self.once(name)
+        if value is None:
+            return None
+        if value not in choices:
+            raise BadRequest(f"{name} is {' or '.join(choices)}, not {value[:100]!r}")
+        return choices[value]
+
+    def flag(self, name: str) -> bool:
+        return bool(self.choice(name, **{"1": True, "0": False}))
+
+    def number(self, name: str, *, least: int, most: int, default: int) -> int:
+        value = self.once(name)
+        if value is None:
+            return default
+        if not _DIGITS.fullmatch(value) or not least <= int(value) <= most:
+            given = repr(value[:100])
+            raise BadRequest(f"{name} is a number from {least} to {most}, not {given}")
+        return int(value)
+
+    def every(self, name: str, pattern: re.Pattern[str], what: str) -> frozenset[str]:
+        found = self._values.get(name, [])
+        for value in found:
+            if not pattern.fullmatch(value):
+                raise BadRequest(f"{name} is {what}, not {value[:100]!r}")
+        return frozenset(found)
+
+
+def _read(values: _Values, stream: Stream | None) -> Asked:
+    return Asked(
+        selection=_selection(values, stream),
+        after=_after(values),
+        until=_until(values),
+        notices=values.flag("notices"),
+        limit=values.number("limit", least=1, most=MAX_LIMIT, default=DEFAULT_LIMIT),
+        wait=values.number("wait", least=0, most=MAX_WAIT, default=0),
+    )
+
+
+def _selection(values: _Values, stream: Stream | None) -> Selection:
+    if stream is None:
+        named = values.choice("stream", **{each.value: each for each in Stream})
+        stream = named if isinstance(named, Stream) else Stream.VALID_TRANSACTIONS
+    form = values.choice("detail", position=Form.POSITION, full=Form.FULL)
+    operations = values.every(
+        "operation", re.compile("|".join(sorted(_OPERATIONS))), "one of BigchainDB's"
+    )
+    selection = Selection(
+        stream,
+        form if isinstance(form, Form) else Form.PLAIN,
+        values.every("asset_id", _ID, "64 digits of [0-9a-f]"),
+        values.every("public_key", _KEY, "a key in base58"),
+        operations,
+        values.flag("empty_blocks"),
+    )
+    if stream is not Stream.VALID_TRANSACTIONS:
+        if selection.filtered:
+            raise BadRequest(f"{stream.value} has no filters")
+        if selection.form is Form.FULL:
+            raise BadRequest(f"detail=full is for {Stream.VALID_TRANSACTIONS.value}")
+    if stream is not Stream.VALID_BLOCKS and values.once("empty_blocks") is not None:
+        raise BadRequest(f"empty_blocks is for {Stream.VALID_BLOCKS.value}")
+    return selection
+
+
+def _after(values: _Values) -> After:
+    after, height = values.once("after"), values.once("from_height")
+    if after is not None and height is not None:
+        raise BadRequest("after and from_height are two beginnings; give one")
+    if height is not None:
+        if not _DIGITS.fullmatch(height):
+            raise BadRequest(f"from_height is a height, not {height[:100]!r}")
+        return FromHeight(int(height))
+    if after is None:
+        return Place.NOW
+    return read_after(after)
+
+
+def read_after(text: str) -> After:
+    """Read the value of `after`. Raises `BadRequest`."""
+    if text == "earliest":
+        return Place.EARLIEST
+    if _ID.fullmatch(text):
+        return TransactionId(text)
+    try:
+        return parse_position(text)
+    except ValueError:
+        raise BadRequest(
+            f"after is a position, a transaction id or earliest, not {text[:100]!r}"
+        ) from None
+
+
+def _until(values: _Values) -> Place | int | None:
+    until = values.once("until")
+    if until is None:
+        return None
+    if until == "tip":
+        return Place.TIP
+    if not _DIGITS.fullmatch(until):
+        raise BadRequest(f"until is tip or a height, not {until[:100]!r}")
+    return int(until)

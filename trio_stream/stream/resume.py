@@ -1,0 +1,234 @@
+"""Whether a subscriber can begin where it asks to, and what it is told if not.
+
+The log's side of the question is a value, `Landmarks`, so that this is a function. A
+position is looked up by place, and its fingerprint has to be what stands there: after a
+devnet was reset, heights come again, under the same chain id. A client may know more than we
+do, having come from a node that is ahead: a position not far beyond the tip is taken, and
+compared when the log gets there.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+from trio_stream.stream.position import (
+    FINGERPRINT,
+    GivenPosition,
+    Position,
+    position_text,
+)
+from trio_stream.stream.request import (
+    After,
+    Asked,
+    BadRequest,
+    FromHeight,
+    Place,
+    TransactionId,
+)
+from trio_stream.stream.selection import Stream
+
+# Seconds after which a client that is ahead may come again.
+RETRY_AFTER: Final = 10
+
+
+class Found(NamedTuple):
+    """What stands at a position: an id, a hash of bytes, or an app hash."""
+
+    position: Position
+    fingerprint: str | None
+    committed: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Landmarks:
+    """What the log says of itself, and of one place in it, at one moment."""
+
+    chain: str = ""
+    oldest: int = 1
+    start_hash: str = ""
+    tip: int = 0
+    tip_hash: str = ""
+    found: Found | None = None
+
+    @property
+    def start(self) -> Found:
+        """The place before the first block."""
+        return Found(Position.end_of(self.oldest - 1), self.start_hash)
+
+    @property
+    def end(self) -> Found:
+        """The place after the newest block."""
+        if not self.tip:
+            return self.start
+        return Found(Position.end_of(self.tip), self.tip_hash)
+
+
+class Refused(Exception):
+    """It cannot begin there; how that is said is the door's business."""
+
+    notices = False
+    """Was it asked for with notices?"""
+
+    def __init__(
+        self, status: int, error: str, message: str, landmarks: Landmarks
+    ) -> None:
+        super().__init__(status, error, message, landmarks)
+        self.status = status
+        self.error = error
+        self.message = message
+        self.landmarks = landmarks
+
+    def __str__(self) -> str:
+        return self.message
+
+    @property
+    def close_code(self) -> int:
+        """The WebSocket close code for a client that cannot see the status."""
+        return 4000 + self.status
+
+    @property
+    def retry_after(self) -> int | None:
+        """Seconds after which it may be tried again, here; None: not as it was asked."""
+        return RETRY_AFTER if self.status == 503 else None
+
+    def members(self) -> dict[str, object]:
+        """What is said about it, in order."""
+        return {
+            "error": self.error,
+            "message": self.message,
+            "status": self.status,
+            "oldest": self.landmarks.oldest,
+            "tip": self.landmarks.tip,
+            "chain": self.landmarks.chain,
+        }
+
+    def body(self) -> bytes:
+        """The same as a JSON text."""
+        return json.dumps(self.members()).encode("ascii") + b"\n"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Beginning:
+    """Where a stream begins and ends."""
+
+    after: Position
+    text: str
+    """`after` as clients are told it."""
+    until: Position | None
+    unproven: str | None
+    """The fingerprint to be compared when the log has reached `after`."""
+    landmarks: Landmarks
+
+
+def place_of(after: After) -> Position | str | None:
+    """What the log is to be asked about: a position, a transaction id, or nothing."""
+    match after:
+        case GivenPosition(position=position):
+            return position
+        case TransactionId(text=text):
+            return text
+        case FromHeight(height=height):
+            return Position.end_of(max(height - 1, 0))
+        case _:
+            return None
+
+
+def begin(asked: Asked, landmarks: Landmarks, *, resume_ahead: int) -> Beginning:
+    """Where the stream that was asked for begins. Raises `Refused`."""
+    try:
+        found, unproven = _find(asked, landmarks, resume_ahead)
+    except Refused as refused:
+        refused.notices = asked.notices
+        raise
+    # Below the first block there is nothing; who asks for it asks for everything.
+    found = max(found, landmarks.start, key=lambda each: each.position)
+    until = landmarks.tip if asked.until is Place.TIP else asked.until
+    return Beginning(
+        after=found.position,
+        text=position_text(*found.position, found.fingerprint),
+        until=Position.end_of(until) if isinstance(until, int) else None,
+        unproven=unproven,
+        landmarks=landmarks,
+    )
+
+
+def _find(
+    asked: Asked, landmarks: Landmarks, resume_ahead: int
+) -> tuple[Found, str | None]:
+    match asked.after:
+        case Place.EARLIEST:
+            return landmarks.start, None
+        case Place():
+            return landmarks.end, None
+        case TransactionId(text=text):
+            return _by_id(text, asked, landmarks), None
+        case FromHeight(height=height):
+            given = GivenPosition(Position.end_of(max(height - 1, 0)), None)
+        case GivenPosition() as given:
+            pass
+    if given.position.height > landmarks.tip:
+        _refuse_if_far(given.position.height, landmarks, resume_ahead)
+        return Found(given.position, given.fingerprint), given.fingerprint
+    found = landmarks.found or Found(given.position, None)
+    if given.position <= landmarks.start.position:
+        return _before_everything(given, landmarks), None
+    prove(given, found, landmarks)
+    return found, None
+
+
+def _by_id(text: str, asked: Asked, landmarks: Landmarks) -> Found:
+    found = landmarks.found
+    refusals = asked.selection.stream is Stream.REFUSED_TRANSACTIONS
+    if found is None or not (found.committed or refusals):
+        message = f"there is no transaction {text} here"
+        raise Refused(404, "unknown_transaction", message, landmarks)
+    return found
+
+
+def _before_everything(given: GivenPosition, landmarks: Landmarks) -> Found:
+    # Before InitChain a node knows neither its first height nor the hash before it, and says
+    # "0::" then; so an empty fingerprint is good for that place on every chain.
+    if given.position == landmarks.start.position or not given.fingerprint:
+        if given.fingerprint:
+            prove(given, landmarks.start, landmarks)
+        return landmarks.start
+    raise _other_history(given, landmarks)
+
+
+def prove(given: GivenPosition, found: Found, landmarks: Landmarks) -> None:
+    """Raise `Refused` unless what was found is what the client expects there."""
+    if given.fingerprint is None:
+        return
+    there = found.fingerprint
+    if there is None or there[:FINGERPRINT] != given.fingerprint:
+        raise _other_history(given, landmarks)
+
+
+def _other_history(given: GivenPosition, landmarks: Landmarks) -> Refused:
+    text = position_text(*given.position, given.fingerprint)
+    return Refused(
+        409,
+        "other_history",
+        f"{text} is of another history than that of this node",
+        landmarks,
+    )
+
+
+def _refuse_if_far(height: int, landmarks: Landmarks, resume_ahead: int) -> None:
+    if height > landmarks.tip + resume_ahead:
+        raise Refused(
+            503,
+            "ahead",
+            f"block {height} is more than {resume_ahead} blocks ahead of this node,"
+            f" which is at {landmarks.tip}",
+            landmarks,
+        )
+
+
+def unreadable(error: BadRequest, landmarks: Landmarks) -> Refused:
+    """The refusal of a request that cannot be read."""
+    refused = Refused(400, "bad_request", str(error), landmarks)
+    refused.notices = error.notices
+    return refused
