@@ -7,6 +7,7 @@ before it answers.
 
 from __future__ import annotations
 
+from base64 import b64decode
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
@@ -16,7 +17,7 @@ import trio
 
 from tests.ledger.chains import Engine
 from trio_stream import http_api, http_server, websocket_server
-from trio_stream.abci.messages import CheckTx, TxResult
+from trio_stream.abci.messages import CheckTx, TxResult, ValidatorUpdate
 from trio_stream.commit_channel import CommitChannel
 from trio_stream.commit_log import CommitLog
 from trio_stream.ledger.application import Application
@@ -26,6 +27,10 @@ from trio_stream.node_client import CheckResult, Mode, NodeRefused
 from trio_stream.transactions.candidate import CandidateCache
 
 STREAM_PATH = "/api/v1/streams/valid_transactions"
+# The one of the recorded chain's genesis file.
+VALIDATOR = ValidatorUpdate(
+    "ed25519", b64decode("Zr5+Myx6RTMyvZ0Kf32wVfXF7xoGraZtmLOftoEMRzo="), 10
+)
 
 
 class InstantNode:
@@ -70,7 +75,7 @@ async def instant_node(
     cache = CandidateCache(1 << 20)
     with CommitLog.open(home) as log:
         engine = Engine(Application(log, cache, version="0"), whole=whole)
-        engine.init_chain()
+        engine.init_chain(validators=[VALIDATOR])
         reader = LogReader(home / FILE_NAME, cache)
         channel = CommitChannel(reader)
         node = InstantNode(engine, channel)

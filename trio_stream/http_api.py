@@ -31,6 +31,8 @@ from werkzeug.routing import BaseConverter
 from trio_stream import http_answers as answers
 from trio_stream.http_answers import Answer
 from trio_stream.http_body import Body, Disconnected, Receive
+from trio_stream.http_reads import Reader as ParameterReader
+from trio_stream.http_reads import Reads, Streamed
 from trio_stream.http_submit import Channel, Examiner, Node, Submission
 from trio_stream.transactions.shown import shown
 
@@ -44,7 +46,7 @@ _MAX_HEIGHT = 2**63 - 1
 Send = Callable[[Any], Awaitable[None]]
 
 
-class Reader(Examiner, Protocol):
+class Reader(Examiner, ParameterReader, Protocol):
     """What the routes ask the committed state."""
 
     async def transaction(self, transaction_id: str) -> bytes | None: ...
@@ -154,6 +156,7 @@ def create_app(
 def _add_routes(app: Api, reader: Reader, streams_url: str) -> None:
     root = Answer(200, answers.root(streams_url))
     api_root = Answer(200, answers.api_root(streams_url))
+    reads = Reads(reader)
 
     @app.get("/")
     async def index() -> Response:
@@ -163,11 +166,10 @@ def _add_routes(app: Api, reader: Reader, streams_url: str) -> None:
     async def api_index() -> Response:
         return _response(api_root)
 
-    # POST is taken in front; both stand here for what `Allow` says. There is no look-up
-    # by asset yet, so asking for one is asking for a page that does not exist.
+    # POST is taken in front; both stand here for what `Allow` says.
     @app.route(_TRANSACTIONS, methods=["GET", "POST"])
     async def transactions() -> Response:
-        return _response(answers.NO_SUCH_PATH)
+        return _response(await reads.transactions(request.query_string))
 
     @app.get(f"{_TRANSACTIONS}/<transaction_id>")
     async def transaction(transaction_id: str) -> Response:
@@ -179,6 +181,18 @@ def _add_routes(app: Api, reader: Reader, streams_url: str) -> None:
     @app.get("/api/v1/blocks/<digits:height>")
     async def block(height: str) -> Response:
         return _response(await _block(reader, height))
+
+    @app.get("/api/v1/outputs")
+    async def outputs() -> Response:
+        return _response(await reads.outputs(request.query_string))
+
+    @app.get("/api/v1/blocks")
+    async def blocks() -> Response:
+        return _response(await reads.blocks(request.query_string))
+
+    @app.get("/api/v1/validators")
+    async def validators() -> Response:
+        return _response(await reads.validators(request.query_string))
 
 
 async def _block(reader: Reader, digits: str) -> Answer:
@@ -229,5 +243,7 @@ def _add_errors(app: Api) -> None:
         return response
 
 
-def _response(answer: Answer) -> Response:
+def _response(answer: Answer | Streamed) -> Response:
+    if isinstance(answer, Streamed):
+        return Response(answer, 200, content_type=answers.JSON)
     return Response(answer.body, answer.status, content_type=answer.content_type)

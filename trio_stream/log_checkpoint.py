@@ -19,8 +19,9 @@ import apsw
 import trio
 
 from trio_stream.commit_log import CommitLog
+from trio_stream.log_connections import RunSync
 from trio_stream.log_file import WAL_LIMIT, open_for_checkpoints, translated
-from trio_stream.log_reader import LogReader, RunSync
+from trio_stream.log_reader import LogReader
 
 logger = logging.getLogger(__name__)
 

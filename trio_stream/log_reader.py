@@ -11,22 +11,20 @@ of the log, and no checkpoint waits for a reader longer than for a page.
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
-from itertools import islice
+from itertools import islice, starmap
 from pathlib import Path
-from typing import Final, TypeVar, cast
+from typing import Final
 
 import apsw
 import trio
-from outcome import Outcome as Captured
-from outcome import capture
 
-from trio_stream.gathering import Gathering
-from trio_stream.ledger.block import INDEX_BITS, MAX_TRANSACTIONS, Tip
-from trio_stream.log_file import open_for_reading, translated
+from trio_stream import log_lookups
+from trio_stream.ledger.block import INDEX_BITS, MAX_TRANSACTIONS, Tip, Validator
+from trio_stream.log_connections import Connections, RunSync
+from trio_stream.log_lookups import Cursor, OutputsPage, TransactionsPage
 from trio_stream.log_view import (
     Row,
     StoredView,
@@ -40,9 +38,6 @@ from trio_stream.stream.events import CommitEvent, CommittedBlock, Page, Refusal
 from trio_stream.stream.position import Position
 from trio_stream.transactions.candidate import Candidate, CandidateCache
 from trio_stream.transactions.rules import validate
-
-T = TypeVar("T")
-Look = Callable[[apsw.Connection], object]
 
 Outcome = CommitEvent | Refusal
 """What became of a transaction in a block."""
@@ -60,10 +55,6 @@ _EVENT: Final = f"{_PLACE}, coalesce(asset_id, id), id, sha256"
 _REFUSAL: Final = f"{_PLACE}, transaction_id, sha256, error, reason"
 
 
-RunSync = Callable[..., Awaitable[object]]
-"""Runs a function in a thread and waits for it, as `trio.to_thread.run_sync` does."""
-
-
 class LogReader:
     """Answers questions about what is committed.
 
@@ -79,11 +70,11 @@ class LogReader:
     ) -> None:
         self._path = path
         self._cache = cache
-        self._channel = _Readers(path, 1, run_sync, together=1)
-        self._lookups = _Readers(
+        self._channel = Connections(path, 1, run_sync, together=1)
+        self._lookups = Connections(
             path, LOOKUP_THREADS, run_sync, together=LOOKUPS_TOGETHER
         )
-        self._replay = _Readers(path, 1, run_sync, together=1)
+        self._replay = Connections(path, 1, run_sync, together=1)
         self._sets = (self._channel, self._lookups, self._replay)
 
     async def aclose(self) -> None:
@@ -137,6 +128,44 @@ class LogReader:
         """What became of this id in a block: committed, or last refused."""
         return await self._lookups.read(partial(_outcome, transaction_id))
 
+    async def place(self, transaction_id: str) -> int | None:
+        """The position of a committed transaction, as a `Cursor` has it."""
+        return await self._lookups.read(
+            lambda db: log_lookups.place(db, transaction_id)
+        )
+
+    async def heights_with(self, transaction_id: str) -> list[int]:
+        """The blocks that hold this transaction: one, or none."""
+        return await self._lookups.read(
+            lambda db: log_lookups.heights_with(db, transaction_id)
+        )
+
+    async def validators(self) -> list[Validator]:
+        """The newest set of validators; empty before InitChain."""
+        found = await self._lookups.read(log_lookups.latest_validators)
+        return [Validator(*each) for each in found]
+
+    async def outputs(
+        self, public_key: str, *, spent: bool | None, after: Cursor, limit: int
+    ) -> OutputsPage:
+        """A page of the outputs that a key owns."""
+        look = partial(log_lookups.outputs_page, public_key, spent, after, limit)
+        return await self._lookups.read(look)
+
+    async def transactions(
+        self, asset_id: str, *, operation: str | None, after: Cursor, limit: int
+    ) -> TransactionsPage:
+        """A page of the transactions of an asset."""
+        look = partial(log_lookups.transactions_page, asset_id, operation, after, limit)
+        return await self._lookups.read(look)
+
+    async def last_transaction(
+        self, asset_id: str, *, operation: str | None, after: Cursor
+    ) -> TransactionsPage:
+        """Of the same transactions only the newest."""
+        look = partial(log_lookups.last_transaction, asset_id, operation, after)
+        return await self._lookups.read(look)
+
     def _validate(self, candidate: Candidate, connection: apsw.Connection) -> None:
         validate(candidate, StoredView(connection, self._path))
 
@@ -144,60 +173,6 @@ class LogReader:
         candidate = self._cache.examine(raw)
         self._validate(candidate, connection)
         return candidate
-
-
-class _Readers:
-    """Connections of one purpose, each used by one thread at a time.
-
-    Reads that find all threads busy go together, up to `together` of them, when one comes
-    free: a thread hop costs as much as most look-ups do.
-    """
-
-    def __init__(
-        self, path: Path, count: int, run_sync: RunSync, *, together: int
-    ) -> None:
-        self._path = path
-        self._limiter = trio.CapacityLimiter(count)
-        self._run_sync = run_sync
-        self._looks: Gathering[Look, object]
-        self._looks = Gathering(self._hop, turns=count, limit=together)
-        self._idle: deque[apsw.Connection] = deque()
-        with translated("open", path):
-            self._idle.extend(open_for_reading(path) for _ in range(count))
-
-    async def read(self, look: Callable[[apsw.Connection], T]) -> T:
-        return cast(T, await self._looks.ask(look))
-
-    async def _hop(self, looks: Sequence[Look]) -> Sequence[Captured[object]]:
-        found = await self._run_sync(
-            partial(self._look_all, looks), limiter=self._limiter
-        )
-        return cast("Sequence[Captured[object]]", found)
-
-    async def hold(self, stack: AsyncExitStack) -> None:
-        """Take all threads' places; they come free when `stack` unwinds."""
-        for _ in range(int(self._limiter.total_tokens)):
-            borrower = object()
-            await self._limiter.acquire_on_behalf_of(borrower)
-            stack.callback(self._limiter.release_on_behalf_of, borrower)
-
-    def close(self) -> None:
-        while self._idle:
-            self._idle.pop().close()
-
-    def _look_all(self, looks: Sequence[Look]) -> Sequence[Captured[object]]:
-        # The limiter lets in as many threads as there are connections.
-        connection = self._idle.pop()
-        try:
-            with translated("read", self._path), connection:
-                found = [capture(self._look, look, connection) for look in looks]
-            return found
-        finally:
-            self._idle.append(connection)
-
-    def _look(self, look: Look, connection: apsw.Connection) -> object:
-        with translated("read", self._path):
-            return look(connection)
 
 
 def _blocks_after(
@@ -210,7 +185,7 @@ def _blocks_after(
     between = "WHERE position BETWEEN ? AND ? ORDER BY position"
     committed = rows(connection, f"SELECT {_EVENT} FROM transactions {between}", *span)
     refused = rows(connection, f"SELECT {_REFUSAL} FROM refused {between}", *span)
-    events, refusals = map(CommitEvent._make, committed), map(Refusal._make, refused)
+    events, refusals = starmap(CommitEvent, committed), starmap(Refusal, refused)
     return [
         CommittedBlock(
             height,
@@ -245,7 +220,7 @@ def _blocks_within(
 def _replay(after: Position, max_rows: int, connection: apsw.Connection) -> Page:
     sql = f"SELECT {_EVENT} FROM transactions WHERE position > ? ORDER BY position LIMIT ?"
     found = rows(connection, sql, position_key(*after), max_rows)
-    events = list(map(CommitEvent._make, found))
+    events = list(starmap(CommitEvent, found))
     if len(events) == max_rows:
         return Page(events, Position(events[-1].height, events[-1].index))
     tip = newest_block(connection)
@@ -270,10 +245,10 @@ def _outcome(transaction_id: str, connection: apsw.Connection) -> Outcome | None
     sql = f"SELECT {_EVENT} FROM transactions WHERE id = ?"
     committed = row(connection, sql, transaction_id)
     if committed:
-        return CommitEvent._make(committed)
+        return CommitEvent(*committed)
     sql = (
         f"SELECT {_REFUSAL} FROM refused WHERE transaction_id = ?"
         " ORDER BY position DESC LIMIT 1"
     )
     refused = row(connection, sql, transaction_id)
-    return Refusal._make(refused) if refused else None
+    return Refusal(*refused) if refused else None

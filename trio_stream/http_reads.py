@@ -1,0 +1,246 @@
+"""What GET answers from the committed state, for requests that carry parameters.
+
+Each method takes the query string and gives an answer. A long array is not built: when it does not
+end with its first page, the answer is an iterator of pieces that reads page after page as the
+client takes them, and holds two pages at most. All pages are of the state that the first one saw.
+
+`limit` and `after` are not BigchainDB's. `after` is what an array says of its own items, so a
+client goes on with the last one it has got, on any node.
+"""
+
+from __future__ import annotations
+
+import base64
+import sys
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial, wraps
+from typing import Final, Protocol, Self
+
+import trio
+
+from trio_stream import http_answers as answers
+from trio_stream import http_parameters as parameters
+from trio_stream.http_answers import Answer
+from trio_stream.http_parameters import Given, Refused
+from trio_stream.ledger.block import Validator
+from trio_stream.log_lookups import BEGINNING, Cursor, OutputsPage, TransactionsPage
+from trio_stream.transactions.shown import shown
+
+_ALL: Final = sys.maxsize
+
+
+class Reader(Protocol):
+    """What is asked of the committed state."""
+
+    async def place(self, transaction_id: str) -> int | None: ...
+
+    async def heights_with(self, transaction_id: str) -> list[int]: ...
+
+    async def validators(self) -> list[Validator]: ...
+
+    async def outputs(
+        self, public_key: str, *, spent: bool | None, after: Cursor, limit: int
+    ) -> OutputsPage: ...
+
+    async def transactions(
+        self, asset_id: str, *, operation: str | None, after: Cursor, limit: int
+    ) -> TransactionsPage: ...
+
+    async def last_transaction(
+        self, asset_id: str, *, operation: str | None, after: Cursor
+    ) -> TransactionsPage: ...
+
+
+Turn = Callable[[Cursor], Awaitable[tuple[bytes, Cursor | None]]]
+"""Reads a page: the items as JSON, and where the next one begins."""
+
+
+class Streamed:
+    """A JSON array in pieces, from an iterator that needs no closing."""
+
+    def __init__(self, beginning: bytes, rest: _Items) -> None:
+        self._beginning = beginning
+        self._rest: _Items | None = rest
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> bytes:
+        if self._rest is None:
+            raise StopAsyncIteration
+        if self._beginning:
+            await trio.lowlevel.checkpoint()
+            piece, self._beginning = self._beginning, b""
+            return piece
+        items = await self._rest.next()
+        if items is None:
+            self._rest = None
+            return b"]\n"
+        return b", " + items
+
+
+class _Items:
+    """Pages of items, one after the other, without those that have none."""
+
+    def __init__(self, turn: Turn, after: Cursor) -> None:
+        self._turn = turn
+        self._next: Cursor | None = after
+
+    async def next(self) -> bytes | None:
+        """The next items; None after the last. Always a checkpoint."""
+        await trio.lowlevel.checkpoint_if_cancelled()
+        while self._next is not None:
+            items, self._next = await self._turn(self._next)
+            if items:
+                return items
+        await trio.lowlevel.cancel_shielded_checkpoint()
+        return None
+
+
+async def _array(turn: Turn, after: Cursor) -> Answer | Streamed:
+    items = _Items(turn, after)
+    first = await items.next() or b""
+    # One look ahead, so that what has one page has a length.
+    second = await items.next()
+    if second is None:
+        return Answer(200, b"[%b]\n" % first)
+    return Streamed(b"[%b, %b" % (first, second), items)
+
+
+async def _listed(documents: Sequence[Callable[[], object]]) -> bytes:
+    """The documents as items of an array, made one by one."""
+    texts = []
+    for document in documents:
+        texts.append(answers.spaced(document()).rstrip())
+        # There may be many, each of which takes a while, and others wait.
+        await trio.lowlevel.checkpoint()
+    return b", ".join(texts)
+
+
+Get = Callable[["Reads", bytes], Awaitable[Answer | Streamed]]
+
+
+def _answered(get: Get) -> Get:
+    """Also where a parameter is refused."""
+
+    @wraps(get)
+    async def answered(self: Reads, query: bytes) -> Answer | Streamed:
+        try:
+            return await get(self, query)
+        except Refused as refused:
+            return refused.answer
+
+    return answered
+
+
+class Reads:
+    """Answers GET requests with parameters; every query string gets an answer."""
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+
+    @_answered
+    async def transactions(self, query: bytes) -> Answer | Streamed:
+        """The transactions of an asset."""
+        given = Given(query)
+        operation = given.optional("operation", parameters.operation)
+        asset_id = given.required("asset_id", parameters.hash_text)
+        only_last = given.optional("last_tx", parameters.boolean)
+        limit = given.optional("limit", parameters.count)
+        last_seen = given.optional("after", parameters.hash_text)
+        after = BEGINNING
+        if last_seen is not None:
+            after = Cursor(await self._place("after", last_seen))
+        if only_last:
+            page = await self._reader.last_transaction(
+                asset_id, operation=operation, after=after
+            )
+            items = await _listed([partial(shown, raw) for raw in page.raws])
+            return Answer(200, b"[%b]\n" % items)
+        turn = _TransactionsTurn(self._reader, asset_id, operation, limit)
+        return await _array(turn.read, after)
+
+    @_answered
+    async def outputs(self, query: bytes) -> Answer | Streamed:
+        """The outputs of a key."""
+        given = Given(query)
+        key = given.required("public_key", parameters.public_key)
+        spent = given.optional("spent", parameters.boolean)
+        limit = given.optional("limit", parameters.count)
+        last_seen = given.optional("after", parameters.output)
+        given.nothing_else()
+        after = BEGINNING
+        if last_seen is not None:
+            transaction_id, output_index = last_seen
+            after = Cursor(await self._place("after", transaction_id), output_index)
+        turn = _OutputsTurn(self._reader, key, spent, limit)
+        return await _array(turn.read, after)
+
+    @_answered
+    async def blocks(self, query: bytes) -> Answer | Streamed:
+        """The heights of the blocks that hold a transaction."""
+        given = Given(query)
+        transaction_id = given.required("transaction_id", str)
+        given.nothing_else()
+        heights = await self._reader.heights_with(transaction_id)
+        return Answer(200, answers.spaced(heights))
+
+    async def validators(self, _: bytes) -> Answer:
+        """The newest set of validators."""
+        found = await self._reader.validators()
+        return Answer(200, answers.spaced([_validator(each) for each in found]))
+
+    async def _place(self, name: str, transaction_id: str) -> int:
+        found = await self._reader.place(transaction_id)
+        if found is None:
+            raise parameters.bad(name, "No such transaction")
+        return found
+
+
+class _OutputsTurn:
+    """Pages of a key's outputs until there are enough."""
+
+    def __init__(
+        self, reader: Reader, key: str, spent: bool | None, limit: int | None
+    ) -> None:
+        self._reader = reader
+        self._key = key
+        self._spent = spent
+        self._left = limit or _ALL
+
+    async def read(self, after: Cursor) -> tuple[bytes, Cursor | None]:
+        page = await self._reader.outputs(
+            self._key, spent=self._spent, after=after, limit=self._left
+        )
+        self._left -= page.number
+        return page.text.encode("ascii"), page.next if self._left else None
+
+
+class _TransactionsTurn:
+    """Pages of an asset's transactions until there are enough."""
+
+    def __init__(
+        self, reader: Reader, asset_id: str, operation: str | None, limit: int | None
+    ) -> None:
+        self._reader = reader
+        self._asset_id = asset_id
+        self._operation = operation
+        self._left = limit or _ALL
+
+    async def read(self, after: Cursor) -> tuple[bytes, Cursor | None]:
+        page = await self._reader.transactions(
+            self._asset_id, operation=self._operation, after=after, limit=self._left
+        )
+        self._left -= len(page.raws)
+        items = await _listed([partial(shown, raw) for raw in page.raws])
+        return items, page.next if self._left else None
+
+
+def _validator(validator: Validator) -> dict[str, object]:
+    return {
+        "public_key": {
+            "type": f"{validator.key_type}-base64",
+            "value": base64.b64encode(validator.key).decode("ascii"),
+        },
+        "voting_power": validator.power,
+    }

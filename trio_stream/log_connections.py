@@ -1,0 +1,83 @@
+"""Read-only connections to the commit log, behind threads of their own.
+
+A set is for one purpose and shares nothing with any other, so that readers of one kind wait for
+their own kind alone. Every read is a short transaction that ends before its thread does: what it
+saw is one state of the log, and no checkpoint waits for a reader longer than for a read.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack
+from functools import partial
+from pathlib import Path
+from typing import TypeVar, cast
+
+import apsw
+import trio
+from outcome import Outcome as Captured
+from outcome import capture
+
+from trio_stream.gathering import Gathering
+from trio_stream.log_file import open_for_reading, translated
+
+T = TypeVar("T")
+Look = Callable[[apsw.Connection], object]
+
+RunSync = Callable[..., Awaitable[object]]
+"""Runs a function in a thread and waits for it, as `trio.to_thread.run_sync` does."""
+
+
+class Connections:
+    """Connections of one purpose, each used by one thread at a time.
+
+    Reads that find all threads busy go together, up to `together` of them, when one comes
+    free: a thread hop costs as much as most look-ups do.
+    """
+
+    def __init__(
+        self, path: Path, count: int, run_sync: RunSync, *, together: int
+    ) -> None:
+        self._path = path
+        self._limiter = trio.CapacityLimiter(count)
+        self._run_sync = run_sync
+        self._looks: Gathering[Look, object]
+        self._looks = Gathering(self._hop, turns=count, limit=together)
+        self._idle: deque[apsw.Connection] = deque()
+        with translated("open", path):
+            self._idle.extend(open_for_reading(path) for _ in range(count))
+
+    async def read(self, look: Callable[[apsw.Connection], T]) -> T:
+        return cast(T, await self._looks.ask(look))
+
+    async def _hop(self, looks: Sequence[Look]) -> Sequence[Captured[object]]:
+        found = await self._run_sync(
+            partial(self._look_all, looks), limiter=self._limiter
+        )
+        return cast("Sequence[Captured[object]]", found)
+
+    async def hold(self, stack: AsyncExitStack) -> None:
+        """Take all threads' places; they come free when `stack` unwinds."""
+        for _ in range(int(self._limiter.total_tokens)):
+            borrower = object()
+            await self._limiter.acquire_on_behalf_of(borrower)
+            stack.callback(self._limiter.release_on_behalf_of, borrower)
+
+    def close(self) -> None:
+        while self._idle:
+            self._idle.pop().close()
+
+    def _look_all(self, looks: Sequence[Look]) -> Sequence[Captured[object]]:
+        # The limiter lets in as many threads as there are connections.
+        connection = self._idle.pop()
+        try:
+            with translated("read", self._path), connection:
+                found = [capture(self._look, look, connection) for look in looks]
+            return found
+        finally:
+            self._idle.append(connection)
+
+    def _look(self, look: Look, connection: apsw.Connection) -> object:
+        with translated("read", self._path):
+            return look(connection)
