@@ -10,10 +10,12 @@ from trio_stream.stream.frames import (
     Frames,
     close_frame,
     frame_events,
+    frame_texts,
     is_close,
     join,
     ping_frame,
     text_frame,
+    texts_in,
 )
 from trio_stream.stream.position import START, Position
 
@@ -136,6 +138,37 @@ def test_joined_runs_know_all_positions() -> None:
         Position(8, 1),
         Position.end_of(10),
     ]
+
+
+@pytest.mark.parametrize(
+    ("last", "frames", "end"),
+    [
+        (Position.end_of(20), 3, Position.end_of(9)),
+        (Position.end_of(9), 3, Position.end_of(9)),
+        (Position.end_of(8), 3, Position.end_of(8)),
+        (Position.end_of(7), 2, Position.end_of(7)),
+        (Position(7, 0), 1, Position(7, 0)),
+        (Position.end_of(6), 0, Position.end_of(6)),
+        (Position.end_of(2), 0, Position.end_of(6)),
+    ],
+)
+def test_a_run_may_be_cut_at_a_position(
+    last: Position, frames: int, end: Position
+) -> None:
+    cut = RUN.until(last)
+
+    assert cut.data == RUN.data[: frames * ONE]
+    assert (cut.start, cut.end) == (RUN.start, end)
+    assert list(cut.ends) == list(RUN.ends)[:frames]
+
+
+def test_texts_are_found_in_their_frames() -> None:
+    texts = [b"x" * size for size in (0, 1, 125, 126, 65535, 65536)]
+    run = frame_texts(enumerate(texts), start=START, end=START)
+
+    assert list(texts_in(run.data)) == texts
+    assert list(texts_in(memoryview(run.data))) == texts
+    assert list(texts_in(b"")) == []
 
 
 def test_weight_counts_more_than_the_data() -> None:

@@ -28,6 +28,14 @@ def test_everything_comes_after_the_start(height, index):
     assert START < Position(height, index)
 
 
+@given(heights, indexes, heights, indexes)
+def test_a_key_orders_as_its_position(height, index, other_height, other_index):
+    one, other = Position(height, index), Position(other_height, other_index)
+
+    assert Position.of_key(one.key) == one
+    assert (one.key < other.key) == (one < other)
+
+
 def test_a_block_end_says_so():
     assert Position.end_of(7).is_end_of_block
     assert not Position(7, 0).is_end_of_block

@@ -14,11 +14,11 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from trio_stream.stream.events import CommitEvent, encode
-from trio_stream.stream.position import Position
+from trio_stream.stream.position import Position, key_of
 
 _TEXT, _CLOSE, _PING = 0x81, 0x88, 0x89  # with FIN set: none of ours is fragmented
 
@@ -61,16 +61,15 @@ class Frames:
     start: Position
     end: Position
     data: bytes = b""
-    # For each frame: the offset of its end, and its event's place. Arrays, since a
-    # tuple of positions would weigh as much as the frames.
+    # For each frame: the offset of its end, and the key of its message's position.
+    # Arrays, since a tuple of positions would weigh as much as the frames.
     ends: array[int] = field(default_factory=lambda: array("Q"))
-    heights: array[int] = field(default_factory=lambda: array("Q"))
-    indexes: array[int] = field(default_factory=lambda: array("I"))
+    keys: array[int] = field(default_factory=lambda: array("Q"))
 
     @property
     def weight(self) -> int:
         """About how many bytes of memory this takes."""
-        return len(self.data) + 20 * len(self.ends) + _OVERHEAD
+        return len(self.data) + 16 * len(self.ends) + _OVERHEAD
 
     def frame_end(self, offset: int) -> int:
         """The first end of a frame that is not before `offset`."""
@@ -82,18 +81,25 @@ class Frames:
             return self.end
         if offset == 0:
             return self.start
-        frame = bisect_left(self.ends, offset)
-        return self._position_of(frame)
+        return Position.of_key(self.keys[bisect_left(self.ends, offset)])
 
     def offset_after(self, position: Position) -> int:
         """Where the frames begin that a reader at `position` has not seen."""
         if position <= self.start:
             return 0
-        seen = bisect_right(range(len(self.ends)), position, key=self._position_of)
+        seen = bisect_right(self.keys, position.key)
         return self.ends[seen - 1] if seen else 0
 
-    def _position_of(self, frame: int) -> Position:
-        return Position(self.heights[frame], self.indexes[frame])
+    def until(self, last: Position) -> Frames:
+        """Of these the frames up to and including `last`."""
+        if self.end <= last:
+            return self
+        kept = bisect_right(self.keys, last.key)
+        size = self.ends[kept - 1] if kept else 0
+        end = max(last, self.start)
+        return Frames(
+            self.start, end, self.data[:size], self.ends[:kept], self.keys[:kept]
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,31 +129,50 @@ class Batch:
         return frames.data[self.offset : end], frames.position_at(end)
 
 
-def frame_events(
-    events: Iterable[CommitEvent], *, start: Position, end: Position
+def frame_texts(
+    texts: Iterable[tuple[int, bytes]], *, start: Position, end: Position
 ) -> Frames:
-    """Frame the events that lie after `start`, up to `end`."""
+    """Frame texts, each with the key of its position; they lie after `start`, up to `end`."""
     data: list[bytes] = []
-    ends, heights, indexes = array("Q"), array("Q"), array("I")
+    ends, keys = array("Q"), array("Q")
     size = 0
-    for event in events:
-        frame = text_frame(encode(event))
+    for key, text in texts:
+        frame = text_frame(text)
         size += len(frame)
         data.append(frame)
         ends.append(size)
-        heights.append(event.height)
-        indexes.append(event.index)
-    return Frames(start, end, b"".join(data), ends, heights, indexes)
+        keys.append(key)
+    return Frames(start, end, b"".join(data), ends, keys)
+
+
+def frame_events(
+    events: Iterable[CommitEvent], *, start: Position, end: Position
+) -> Frames:
+    """Frame the events that lie after `start`, up to `end`, in BigchainDB's words."""
+    texts = ((key_of(e.height, e.index), encode(e)) for e in events)
+    return frame_texts(texts, start=start, end=end)
 
 
 def join(runs: Sequence[Frames]) -> Frames:
     """One run made of several that follow each other."""
-    ends, heights, indexes = array("Q"), array("Q"), array("I")
+    ends, keys = array("Q"), array("Q")
     size = 0
     for run in runs:
         ends.extend(size + end for end in run.ends)
-        heights.extend(run.heights)
-        indexes.extend(run.indexes)
+        keys.extend(run.keys)
         size += len(run.data)
     data = b"".join(run.data for run in runs)
-    return Frames(runs[0].start, runs[-1].end, data, ends, heights, indexes)
+    return Frames(runs[0].start, runs[-1].end, data, ends, keys)
+
+
+def texts_in(data: bytes | memoryview) -> Iterator[bytes]:
+    """The texts of joined frames, as `text_frame` makes them."""
+    offset = 0
+    while offset < len(data):
+        size, offset = data[offset + 1], offset + 2
+        extended = {126: 2, 127: 8}.get(size, 0)
+        if extended:
+            size = int.from_bytes(data[offset : offset + extended], "big")
+            offset += extended
+        yield bytes(data[offset : offset + size])
+        offset += size

@@ -19,8 +19,8 @@ from trio_stream.stream.selection import Form
 from trio_stream.transactions import canonical
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_FIRST: Final = int((datetime(1, 1, 1, tzinfo=UTC) - _EPOCH).total_seconds())
-_LAST: Final = int(
+FIRST_SECOND: Final = int((datetime(1, 1, 1, tzinfo=UTC) - _EPOCH).total_seconds())
+LAST_SECOND: Final = int(
     (datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC) - _EPOCH).total_seconds()
 )
 
@@ -28,7 +28,7 @@ _LAST: Final = int(
 def time_text(time: Time) -> str:
     """A block's time as RFC 3339 has it, in UTC, to the nanosecond."""
     # What is beyond the years that RFC 3339 can write is cut to them: a header may say anything.
-    seconds = min(max(time.seconds, _FIRST), _LAST)
+    seconds = min(max(time.seconds, FIRST_SECOND), LAST_SECOND)
     moment = _EPOCH + timedelta(seconds=seconds)
     return f"{moment.replace(tzinfo=None).isoformat()}.{time.nanos:09d}Z"
 

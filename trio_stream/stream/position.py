@@ -20,7 +20,9 @@ from __future__ import annotations
 import re
 from typing import Final, NamedTuple
 
-END_OF_BLOCK: Final = (1 << 26) - 1
+_INDEX_BITS: Final = 26
+
+END_OF_BLOCK: Final = (1 << _INDEX_BITS) - 1
 """The index that stands for a whole block, empty or not.
 
 An engine's block has at most 100 MiB, and each transaction takes at least two bytes of it, so real
@@ -47,9 +49,24 @@ class Position(NamedTuple):
         """The whole block at `height` has been seen."""
         return cls(height, END_OF_BLOCK)
 
+    @classmethod
+    def of_key(cls, key: int) -> Position:
+        """The position that has this key."""
+        return cls(key >> _INDEX_BITS, key & END_OF_BLOCK)
+
+    @property
+    def key(self) -> int:
+        """The same as one integer, which orders as positions do."""
+        return key_of(self.height, self.index)
+
     @property
     def is_end_of_block(self) -> bool:
         return self.index == END_OF_BLOCK
+
+
+def key_of(height: int, index: int) -> int:
+    """The key of a position, for many at once."""
+    return height << _INDEX_BITS | index
 
 
 START: Final = Position(0, END_OF_BLOCK)
