@@ -11,6 +11,7 @@ and what hypercorn writes to ends each wait by itself.
 from __future__ import annotations
 
 import logging
+import math
 import re
 import ssl
 from collections.abc import Sequence
@@ -18,10 +19,11 @@ from functools import partial
 from http import HTTPStatus
 from pathlib import Path
 
+import h11
 import trio
 from hypercorn.app_wrappers import ASGIWrapper
 from hypercorn.config import Config
-from hypercorn.events import Event, RawData
+from hypercorn.events import Closed, Event, RawData, Updated
 from hypercorn.trio.tcp_server import TCPServer
 from hypercorn.trio.worker_context import WorkerContext
 from hypercorn.typing import ASGIFramework, ConnectionState
@@ -30,14 +32,14 @@ logger = logging.getLogger(__name__)
 
 # Each costs a file descriptor, of which subscribers need most.
 MAX_CONNECTIONS = 4096
-# Seconds without a byte of a request, or between two of them; longer than any answer of
-# ours waits for a block.
-READ_TIMEOUT = 75
-KEEP_ALIVE = 75
+# Seconds without a byte of a request that has begun, and between two requests.
+READ_TIMEOUT = 30.0
+KEEP_ALIVE = 75.0
 # Seconds without a byte of the answer accepted, and what is offered at once.
 STALL_TIMEOUT = 60.0
 _SLICE = 64 * 1024
 _HEAD_BYTES = 16 * 1024
+_RECEIVE = 64 * 1024
 _TLS_TIMEOUT = 10.0
 
 # The head is sent by itself, so no body is taken for one.
@@ -77,8 +79,7 @@ async def serve(
             task_status.started(listeners)
             await stop.wait()
             doors.cancel_scope.cancel()
-        # Idle connections close, the others after the answer in hand.
-        await door.context.terminated.set()
+        await door.stop()
         clients.start_soon(door.cut_after, shutdown_timeout, clients.cancel_scope)
 
 
@@ -109,7 +110,7 @@ class _Door:
         self._tls = tls
         self._stall_timeout = stall_timeout
         self._max_connections = max_connections
-        self._open: set[_Transport] = set()
+        self._open: dict[_Transport, _Connection | None] = {}
         self._empty = trio.Event()
 
     async def welcome(self, stream: trio.SocketStream) -> None:
@@ -119,7 +120,7 @@ class _Door:
             await trio.aclose_forcefully(stream)
             return
         transport = _Transport(stream, self._stall_timeout)
-        self._open.add(transport)
+        self._open[transport] = None
         try:
             await self._serve(transport)
         except* (OSError, trio.BrokenResourceError, trio.ClosedResourceError) as gone:
@@ -127,10 +128,17 @@ class _Door:
         except* Exception:
             logger.warning("a connection was cut", exc_info=True)
         finally:
-            self._open.remove(transport)
+            del self._open[transport]
             stream.socket.close()
             if not self._open:
                 self._empty.set()
+
+    async def stop(self) -> None:
+        """Close what is idle, and the others after the answer in hand."""
+        await self.context.terminated.set()
+        for connection in self._open.values():
+            if connection is not None and connection.is_idle:
+                connection.stop_reading()
 
     async def cut_after(self, seconds: float, clients: trio.CancelScope) -> None:
         """Wait for the last connection; after `seconds` cut all that are left."""
@@ -154,32 +162,89 @@ class _Door:
         connection = _Connection(
             self._app, self._config, self.context, state, stream  # type: ignore[arg-type]
         )
+        connection.prepare()
+        self._open[transport] = connection
         await connection.run()
 
 
-class _Connection(TCPServer):
-    """Hypercorn's, with the reason phrases that it leaves out.
+class _NoIdleTask:
+    """In place of a task for each pause between two requests: a deadline does it."""
 
-    BigchainDB's are in capitals, and its JavaScript driver shows them to applications.
+    async def restart(self, *_: object) -> None:
+        pass
+
+    async def stop(self) -> None:
+        pass
+
+
+class _Connection(TCPServer):
+    """Hypercorn's, with fewer steps a request and the reason phrases that it leaves out.
+
+    The head of an answer goes out together with the first bytes of its body, so an
+    answer that streams should begin at once. BigchainDB's phrases are in capitals, and
+    its JavaScript driver shows them to applications.
     """
+
+    def prepare(self) -> None:
+        """What its constructor would do."""
+        self.idle_task = _NoIdleTask()  # type: ignore[assignment]  # all it is asked
+        self.is_idle = True
+        self._head = b""
+        self._reading = trio.CancelScope()
+
+    def stop_reading(self) -> None:
+        """Close the connection as if its peer had."""
+        self._reading.cancel()
 
     async def protocol_send(self, event: Event) -> None:
         if isinstance(event, RawData):
-            found = _STATUS_LINE.match(event.data)
-            if found is not None:
-                rest = event.data[found.end(1) :]
-                event = RawData(found[1] + _PHRASES.get(int(found[2]), b"") + rest)
-        await super().protocol_send(event)
+            await self._write(event.data)
+        elif isinstance(event, Updated):
+            self.is_idle = event.idle
+            if event.idle:
+                self._reading.deadline = trio.current_time() + KEEP_ALIVE
+                if self.context.terminated.is_set():
+                    self.stop_reading()
+        else:
+            await super().protocol_send(event)
+
+    async def _write(self, data: bytes) -> None:
+        found = _STATUS_LINE.match(data)
+        if found is not None:
+            phrase = _PHRASES.get(int(found[2]), b"")
+            self._head = found[1] + phrase + data[found.end(1) :]
+        elif self._head or data:
+            data, self._head = self._head + data, b""
+            await super().protocol_send(RawData(data))
+
+    async def _read_data(self) -> None:
+        self._reading.deadline = trio.current_time() + KEEP_ALIVE
+        with self._reading:
+            while True:
+                try:
+                    data = await self.stream.receive_some(_RECEIVE)
+                except (trio.ClosedResourceError, trio.BrokenResourceError):
+                    break
+                self._reading.deadline = trio.current_time() + READ_TIMEOUT
+                await self.protocol.handle(RawData(bytes(data)))
+                if not data:
+                    break
+                if not self.is_idle and self._is_read():
+                    # The peer owes nothing; how long the answer takes is the routes'.
+                    self._reading.deadline = math.inf
+        await self.protocol.handle(Closed())
+
+    def _is_read(self) -> bool:
+        http = getattr(self.protocol.protocol, "connection", None)
+        return getattr(http, "their_state", None) is h11.DONE
 
 
 def _hypercorn_config() -> Config:
     config = Config()
     config.include_server_header = False
     config.h11_max_incomplete_size = _HEAD_BYTES
-    config.keep_alive_timeout = KEEP_ALIVE
     # A client may keep its connection for as long as it likes.
     config.keep_alive_max_requests = 2**62
-    config.read_timeout = READ_TIMEOUT
     config.ssl_handshake_timeout = _TLS_TIMEOUT
     config.errorlog = logger
     config.accesslog = None
