@@ -140,6 +140,7 @@ class CommitChannel:
                 nursery.start_soon(self._wake_at, stop)
                 task_status.started()
                 await self._follow(stop)
+                await self._clones.end_gently()
                 nursery.cancel_scope.cancel()
         finally:
             self._end()

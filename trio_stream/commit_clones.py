@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable
+from itertools import chain, islice
 from time import perf_counter
 from typing import Self
 
@@ -31,6 +32,7 @@ from trio_stream.stream.subscription import Source, Tail
 _PASS_SECONDS = 0.005
 _LOOK_EVERY = 16
 _WOKEN_SECONDS = 0.00005
+_ENDED_AT_ONCE = 50
 
 SendNowait = Callable[[Frames, int], int | None]
 """Sends frames, from an offset on, without waiting; None if all of them are gone. Else the
@@ -96,6 +98,16 @@ class Clones:
         self.ended = True
         for clone in [*self._waiters, *self._unserved, *self._ahead]:
             clone.wake()
+
+    async def end_gently(self) -> None:
+        """The same, but with turns for others: each has a connection to close."""
+        self.ended = True
+        while waiting := list(
+            islice(chain(self._waiters, self._ahead), _ENDED_AT_ONCE)
+        ):
+            for clone in waiting:
+                clone.wake()
+            await trio.lowlevel.checkpoint()
 
     def wait(self, clone: CommitReceiveChannel, *, ahead: bool) -> None:
         (self._ahead if ahead else self._waiters)[clone] = None
