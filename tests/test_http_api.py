@@ -18,6 +18,7 @@ from scripts.signing import Key, create, encode
 from trio_stream import http_api, http_server
 from trio_stream.http_answers import Answer as Said
 from trio_stream.http_submit import Submission
+from trio_stream.log_lookups import Cursor, OutputsPage
 from trio_stream.node_client import CheckResult
 
 ALICE = Key.from_seed(b"\1" * 32)
@@ -25,6 +26,8 @@ ASSET = create(ALICE, data={"é": [1, 2.5]})
 STREAMS = "ws://localhost:9985/api/v1/streams/valid_transactions"
 MAX_BODY = 100_000
 HTML = "text/html; charset=utf-8"
+KEY = "1" * 43
+BROKEN_KEY = "2" * 43
 METHODS = "DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT"
 
 
@@ -46,6 +49,15 @@ class Log:
         if height > 3:
             return None
         return [encode(ASSET)] * 2 if height == 2 else []
+
+    async def outputs(
+        self, public_key: str, *, spent: bool | None, after: Cursor, limit: int
+    ) -> OutputsPage:
+        await trio.lowlevel.checkpoint()
+        page = after.position + 2
+        if page == 3 and public_key == BROKEN_KEY:
+            raise RuntimeError("the log is broken")
+        return OutputsPage(str(page), 1, Cursor(page - 1) if page < 4 else None)
 
 
 class Node:
@@ -185,6 +197,45 @@ async def test_a_block_shows_its_transactions_in_order(client: Client) -> None:
         await client.ask("GET", f"/api/v1/transactions/{ASSET['id']}")
     ).body.strip()
     assert answer.body == b'{"height": 2, "transactions": [%b, %b]}\n' % (shown, shown)
+
+
+@pytest.mark.parametrize("path", ["/api/v1/outputs", "/api/v1/outputs/"])
+async def test_a_long_array_is_sent_in_pieces(path: str, client: Client) -> None:
+    answer = await client.ask("GET", f"{path}?public_key={KEY}", origin="http://a")
+    assert answer.status == 200
+    assert answer.body == b"[1, 2, 3, 4]\n"
+    assert answer.headers["content-type"] == "application/json"
+    assert answer.headers["transfer-encoding"] == "chunked"
+    assert answer.headers["access-control-allow-origin"] == "http://a"
+
+
+async def test_a_short_array_has_a_length(client: Client) -> None:
+    answer = await client.ask("GET", f"/api/v1/outputs?public_key={KEY}&limit=1")
+    assert answer.body == b"[1]\n"
+    assert answer.headers["content-length"] == "4"
+
+
+async def test_the_head_of_a_long_array_has_no_body(client: Client) -> None:
+    answer = await client.ask("HEAD", f"/api/v1/outputs?public_key={KEY}")
+    assert (answer.status, answer.body) == (200, b"")
+
+
+async def test_an_array_that_breaks_off_is_no_whole_answer(
+    client: Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    with pytest.raises(h11.RemoteProtocolError, match="closed connection"):
+        await client.ask("GET", f"/api/v1/outputs?public_key={BROKEN_KEY}")
+    assert caplog.text.count("RuntimeError: the log is broken") == 1
+    assert (await client.ask("GET", "/")).status == 200
+
+
+async def test_a_bad_parameter_is_told_to_any_origin(client: Client) -> None:
+    answer = await client.ask("GET", "/api/v1/outputs?public_key=x")
+    assert answer.status == 400
+    assert answer.body == (
+        b'{"message": {"public_key": "Invalid base58 ed25519 key"}}\n'
+    )
+    assert answer.headers["access-control-allow-origin"] == "*"
 
 
 @pytest.mark.parametrize(
