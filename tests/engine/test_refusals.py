@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
+import signal
 
 import pytest
 
 from scripts import signing
+from scripts.daemon_process import RunningDaemon
 from scripts.engine_process import RunningEngine
-from scripts.engines import Engine
 from tests.engine.site import (
     ALICE,
     BOB,
@@ -59,50 +59,48 @@ async def test_a_double_spend_is_refused_at_check_tx(site: Site) -> None:
         assert "(DoubleSpend)" in answer.json()["message"]
 
 
-async def test_conflicts_within_a_block_are_refused_in_the_block(
-    engine: Engine, tmp_path: Path
-) -> None:
-    # A second's pause after each block: long enough to gather transactions for the next.
-    site = Site(engine, tmp_path, settings={("consensus", "timeout_commit"): "1s"})
-    async with site.daemon() as daemon, site.engine() as engine_:
+async def test_conflicts_within_a_block_are_refused_in_the_block(site: Site) -> None:
+    async with site.daemon() as daemon, site.engine() as engine:
         async with subscribed(daemon) as client:
-            height, raws = await block_of_conflicts(engine_, client)
-            codes = await engine_.rpc.codes(height)
+            height, raws = await block_of_conflicts(daemon, engine, client)
+            codes = await engine.rpc.codes(height)
             winners = [raw for raw, code in zip(raws, codes, strict=True) if code == 0]
             losers = [raw for raw, code in zip(raws, codes, strict=True) if code != 0]
-            # First come, first served; both orders are the engine's to choose.
+            # First come, first served; the order is the engine's to choose.
             assert len(winners) == len(losers) == 2
             block = await daemon.http("GET", f"/api/v1/blocks/{height}")
             assert block.json()["transactions"] == [json.loads(raw) for raw in winners]
             await client.until(json.loads(raw)["id"] for raw in winners)
-            await settled(engine_.rpc)
+            await settled(engine.rpc)
             assert client.events == await log_of(daemon)
             for raw in losers:
-                code, _ = await check(engine_.rpc, raw)
+                code, _ = await check(engine.rpc, raw)
                 assert code != 0
 
 
 async def block_of_conflicts(
-    engine: RunningEngine, client: Subscriber
+    daemon: RunningDaemon, engine: RunningEngine, client: Subscriber
 ) -> tuple[int, list[bytes]]:
     """A block with two spends of one output, and with one CREATE in two spellings.
 
     CheckTx judges by what is committed, so it passes all four, if they come before any is in
-    a block. Whether they do is the engine's business; so ask for it until it happens.
+    a block. So they are sent while the daemon is paused, and answered together when it wakes.
+    Whether the engine then takes all of them is its business: ask until it does.
     """
-    for attempt in range(10):
+    for attempt in range(20):
         created = signing.create(ALICE, data={"attempt": attempt})
-        await engine.rpc.broadcast("sync", signing.encode(created))
-        await client.until([created["id"]])
-        spends = [
-            signing.transfer(created, ALICE, recipients=[(other, 1)])
+        await commit(daemon, created)
+        twin = signing.create(BOB, data={"attempt": attempt})
+        raws = [
+            signing.encode(signing.transfer(created, ALICE, recipients=[(other, 1)]))
             for other in (BOB, CAROL)
         ]
-        twin = signing.create(BOB, data={"attempt": attempt})
-        raws = [signing.encode(spend) for spend in spends]
         raws += [signing.encode(twin), json.dumps(twin, indent=1).encode()]
+        await settled(engine.rpc)
+        daemon.send_signal(signal.SIGSTOP)
         for raw in raws:
             await engine.rpc.broadcast("async", raw)
+        daemon.send_signal(signal.SIGCONT)
         await client.until([twin["id"]])
         height = client.events[-1]["height"]
         found = await engine.rpc.transactions(height)
