@@ -276,6 +276,7 @@ class ClientStream(trio.abc.Stream):
             self.reason = reason
             if self.on_close is not None:
                 self.on_close()
+                self.on_close = None  # no cycle is left for the collector
 
     def cut(self, reason: str) -> None:
         """Close at once and without a word; a plain function.

@@ -262,6 +262,7 @@ class CommitReceiveChannel(trio.abc.ReceiveChannel[Batch]):
     def close(self) -> None:
         """Be gone, at once; a plain function. `receive` then raises `ClosedResourceError`."""
         self._closed = True
+        self.send_nowait = None
         self._replay_ends()
         self.wake()
 
