@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 import trio
 
+from trio_stream.abci.messages import Time
 from trio_stream.ledger.block import Tip
 from trio_stream.stream.events import CommitEvent, CommittedBlock, Page, Refusal
 from trio_stream.stream.position import Position
@@ -21,7 +22,10 @@ def event(height: int, index: int) -> CommitEvent:
     """An event that looks like any other; an asset's own CREATE where `index` is even."""
     transaction_id = hashlib.sha3_256(b"%d:%d" % (height, index)).hexdigest()
     asset_id = hashlib.sha3_256(b"asset").hexdigest() if index % 2 else transaction_id
-    return CommitEvent(height, index, asset_id, transaction_id, sha256(height, index))
+    operation = "TRANSFER" if index % 2 else "CREATE"
+    return CommitEvent(
+        height, index, asset_id, transaction_id, sha256(height, index), operation
+    )
 
 
 def refusal(height: int, index: int) -> Refusal:
@@ -54,6 +58,7 @@ class MemoryLog:
                 f"{height:064x}",
                 tuple(event(height, index) for index in indexes),
                 tuple(refusal(height, index) for index in sorted(refused)),
+                Time(1_700_000_000 + height, height),
             )
         )
         return height

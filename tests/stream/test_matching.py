@@ -1,0 +1,176 @@
+"""What selections get of a run, against asking each of each transaction."""
+
+from __future__ import annotations
+
+import json
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from trio_stream.abci.messages import Time
+from trio_stream.stream.events import CommitEvent, CommittedBlock, Refusal
+from trio_stream.stream.frames import texts_in
+from trio_stream.stream.matching import Composer, Contents, SelectionIndex
+from trio_stream.stream.messages import (
+    block_text,
+    event_text,
+    refusal_text,
+    time_text,
+)
+from trio_stream.stream.position import START, Position
+from trio_stream.stream.runs import Run, cut
+from trio_stream.stream.selection import Form, Selection, Stream
+
+ASSETS = [digit * 64 for digit in "abc"]
+KEYS = ["A", "B", "C"]
+OPERATIONS = ["CREATE", "TRANSFER"]
+
+
+def subset(values: list[str]) -> st.SearchStrategy[frozenset[str]]:
+    return st.frozensets(st.sampled_from(values), max_size=2)
+
+
+transactions = st.tuples(
+    st.sampled_from(ASSETS), st.sampled_from(OPERATIONS), subset(KEYS)
+)
+of_transactions = st.builds(
+    Selection,
+    st.just(Stream.VALID_TRANSACTIONS),
+    st.sampled_from(Form),
+    subset(ASSETS),
+    subset(KEYS),
+    subset(OPERATIONS),
+)
+of_others = st.builds(
+    Selection,
+    st.sampled_from([Stream.VALID_BLOCKS, Stream.REFUSED_TRANSACTIONS]),
+    st.sampled_from([Form.PLAIN, Form.POSITION]),
+    empty_blocks=st.booleans(),
+)
+selections = st.one_of(of_transactions, of_transactions, of_others)
+blocks_of = st.lists(
+    st.lists(st.one_of(st.none(), transactions), max_size=4), min_size=1, max_size=4
+)
+
+Rows = list[list[tuple[str, str, frozenset[str]] | None]]
+
+
+def run_of(rows: Rows) -> tuple[Run, dict[int, Contents]]:
+    """Blocks of these transactions, refused where there is None; and their contents."""
+    blocks, contents = [], {}
+    for height, row in enumerate(rows, 1):
+        events, refused = [], []
+        for index, transaction in enumerate(row):
+            hash_ = bytes([height, index] * 16)
+            if transaction is None:
+                refused.append(Refusal(height, index, None, hash_, "Error", "why"))
+                continue
+            asset_id, operation, keys = transaction
+            id_ = hash_.hex()
+            events.append(CommitEvent(height, index, asset_id, id_, hash_, operation))
+            raw = json.dumps({"id": id_}).encode()
+            contents[Position(height, index).key] = Contents(keys, raw)
+        time = Time(height, 0)
+        blocks.append(
+            CommittedBlock(height, "ab" * 32, tuple(events), tuple(refused), time)
+        )
+    (run,) = cut(blocks, after=START)
+    return run, contents
+
+
+def wanted(
+    selection: Selection, run: Run, contents: dict[int, Contents]
+) -> list[bytes]:
+    """The texts that a selection gets, the slow way."""
+    form = selection.form
+    if selection.stream is Stream.VALID_BLOCKS:
+        blocks = [b for b in run.blocks if b.events or selection.empty_blocks]
+        return [block_text(block, form) for block in blocks]
+    times = {height: time_text(time) for height, time in run.times.items()}
+    if selection.stream is Stream.REFUSED_TRANSACTIONS:
+        return [refusal_text(r, form, time=times[r.height]) for r in run.refused]
+    texts = []
+    for event in run.events:
+        keys, raw = contents[Position(event.height, event.index).key]
+        if selection.matches(event.asset_id, event.operation, keys):
+            time = times[event.height]
+            texts.append(event_text(event, form, time=time, raw=raw))
+    return texts
+
+
+def index_of(selections: list[Selection]) -> SelectionIndex:
+    index = SelectionIndex()
+    for selection in selections:
+        index.add(selection)
+    return index
+
+
+@given(blocks_of, st.lists(selections, max_size=8))
+def test_each_selection_gets_what_it_matches(rows, selections):
+    run, everything = run_of(rows)
+    index = index_of(selections)
+    contents = {p.key: everything[p.key] for p in index.wanted(run)}
+
+    found = index.match(run, contents)
+
+    composer = Composer(run, contents)
+    for selection in selections:
+        frames = composer.frames(selection, found.get(selection, ()) or ())
+        assert list(texts_in(frames.data)) == wanted(selection, run, everything)
+        assert (frames.start, frames.end) == (run.start, run.end)
+    assert None not in found.values()
+    assert set(found) <= set(selections)
+
+
+@given(blocks_of, st.lists(selections, max_size=8), st.data())
+def test_without_contents_it_is_not_known(rows, selections, data):
+    run, everything = run_of(rows)
+    kept = data.draw(st.frozensets(st.sampled_from([*everything, -1])))
+    contents = {key: everything[key] for key in kept if key in everything}
+
+    found = index_of(selections).match(run, contents)
+
+    composer = Composer(run, contents)
+    for selection in selections:
+        numbers = found.get(selection, ())
+        if numbers is not None:
+            texts = list(texts_in(composer.frames(selection, numbers).data))
+            assert texts == wanted(selection, run, everything)
+
+
+@given(blocks_of, st.lists(selections, min_size=1, max_size=8), st.data())
+def test_who_has_left_is_not_found(rows, selections, data):
+    run, contents = run_of(rows)
+    left = data.draw(st.sets(st.sampled_from(selections)))
+    index = index_of(selections)
+    for selection in left:
+        index.discard(selection)
+
+    assert not set(index.match(run, contents)) & left
+    assert bool(index) == bool(set(selections) - left)
+    for selection in set(selections) - left:
+        index.discard(selection)
+    assert not any(vars(index).values())
+
+
+def test_contents_are_wanted_only_where_they_decide():
+    run, _ = run_of(
+        [[("a" * 64, "CREATE", NOBODY), None, ("b" * 64, "TRANSFER", NOBODY)]]
+    )
+    first, second = Position(1, 0), Position(1, 2)
+    asset, operation = frozenset(["b" * 64]), frozenset(["CREATE"])
+    keys = frozenset(["A"])
+
+    for selection, places in [
+        (Selection(form=Form.POSITION), []),
+        (Selection(form=Form.FULL), [first, second]),
+        (Selection(asset_ids=asset), []),
+        (Selection(asset_ids=asset, public_keys=keys), [second]),
+        (Selection(form=Form.FULL, operations=operation), [first]),
+        (Selection(public_keys=keys), [first, second]),
+        (Selection(Stream.VALID_BLOCKS), []),
+    ]:
+        assert index_of([selection]).wanted(run) == places
+
+
+NOBODY = frozenset[str]()
