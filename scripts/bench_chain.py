@@ -176,7 +176,7 @@ async def at_rest(rpc: Rpc) -> None:
             int(sync["latest_block_height"]),
             bytes.fromhex(sync["latest_app_hash"]),
         )
-        return True if ours == await rpc.application() else None
+        return True if ours[0] and ours == await rpc.application() else None
 
     await child.poll(signed, seconds=PATIENCE, what="rest of the chain")
 

@@ -195,6 +195,7 @@ async def settled(rpc: Rpc) -> int:
             int(info["latest_block_height"]),
             bytes.fromhex(info["latest_app_hash"]),
         )
-        return signed[0] if signed == await rpc.application() else None
+        # A fresh chain makes its first block by itself, so height 0 is no rest.
+        return signed[0] or None if signed == await rpc.application() else None
 
     return await child.poll(at_rest, seconds=PATIENCE, what="rest of the chain")
