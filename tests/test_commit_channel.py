@@ -1,21 +1,26 @@
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
+from pathlib import Path
 
 import pytest
 import trio
 from trio.testing import wait_all_tasks_blocked
 
+from tests.history import accepted_of, commit_blocks
 from tests.memory_log import MemoryLog, event, refusal, sha256
 from trio_stream import commit_channel
 from trio_stream.commit_channel import CommitChannel, TooManyWatches
 from trio_stream.commit_clones import CommitReceiveChannel
+from trio_stream.commit_log import CommitLog
 from trio_stream.log_file import LogDamaged
+from trio_stream.log_reader import LogReader
 from trio_stream.stream.events import CommitEvent, CommittedBlock
 from trio_stream.stream.frames import frame_events
 from trio_stream.stream.position import START, Position
+from trio_stream.transactions.candidate import CandidateCache
 
 
 @asynccontextmanager
@@ -34,8 +39,8 @@ def framed(events: list[CommitEvent]) -> bytes:
 
 async def read(clone: CommitReceiveChannel, count: int) -> bytes:
     """The frames of the next so many events."""
-    size, got = len(framed([event(1, 0)])), b""
-    while len(got) < count * size:
+    got = b""
+    while got.count(b"transaction_id") < count:
         batch = await clone.receive()
         got += batch.data
     return got
@@ -249,4 +254,31 @@ async def test_a_watch_ends_with_the_channel() -> None:
                 await watch.wait()
 
 
-Send = Callable[[], Awaitable[None]]
+async def inline(
+    function: Callable[[], object], *, limiter: trio.CapacityLimiter
+) -> object:
+    async with limiter:
+        return function()
+
+
+async def test_the_real_log_is_followed_and_replayed(tmp_path: Path) -> None:
+    with CommitLog.open(tmp_path) as log:
+        commit_blocks(log, 6)
+        cache = CandidateCache(1 << 20)
+        reader = LogReader(log.path, cache, run_sync=inline)
+        channel, stop = CommitChannel(reader, tail_bytes=1), trio.Event()
+        async with trio.open_nursery() as nursery:
+            await nursery.start(partial(channel.run, stop=stop))
+            early, late = channel.clone(START), channel.clone(await channel.tip())
+            commit_blocks(log, 7)
+            channel.advance(13)
+
+            everything = [d for h in range(1, 14) for d in accepted_of(h)]
+            since = [d for h in range(7, 14) for d in accepted_of(h)]
+            for clone, wanted in ((early, everything), (late, since)):
+                texts = (await read(clone, len(wanted))).decode("latin-1")
+                assert texts.count("transaction_id") == len(wanted)
+                places = [texts.index(document["id"]) for document in wanted]
+                assert places == sorted(places)
+            stop.set()
+        await reader.aclose()

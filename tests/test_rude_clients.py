@@ -6,6 +6,7 @@ client has every event, and the door still answers.
 
 from __future__ import annotations
 
+import gc
 import logging
 from collections.abc import Awaitable, Callable
 
@@ -15,6 +16,7 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 
 from tests.websocket_door import Door, open_door
 from tests.websocket_peer import CLOSE, PING, PONG, TEXT, Peer, frame, garbage, request
+from trio_stream.client_stream import ClientStream
 from trio_stream.websocket_server import Limits
 
 # As the server frames its answer.
@@ -158,6 +160,40 @@ async def test_much_rudeness_costs_nobody_else_anything(
     await misbehave(rude, 200)
 
     assert not [r for r in caplog.records if r.levelno >= logging.WARNING]
+
+
+async def close(peer: Peer) -> None:
+    await peer.send(frame(CLOSE, b"\x03\xe8"))
+    await peer.next()
+
+
+async def break_the_protocol(peer: Peer) -> None:
+    await peer.send(frame(TEXT, b"\xff"))
+    await peer.next()
+
+
+async def break_off(peer: Peer) -> None:
+    await trio.lowlevel.checkpoint()
+
+
+@pytest.mark.parametrize("end", [close, break_the_protocol, break_off])
+async def test_a_client_that_has_gone_leaves_nothing_to_collect(
+    end: Callable[[Peer], Awaitable[None]],
+) -> None:
+    """A full collection with ten thousand clients present takes most of a second."""
+    async with open_door() as door:
+        gc.collect()
+        gc.disable()
+        try:
+            for _ in range(5):
+                peer = await door.subscribe()
+                await end(peer)
+                peer.reset()
+                await wait_all_tasks_blocked(0.001)
+            streams = [o for o in gc.get_objects() if isinstance(o, ClientStream)]
+            assert not streams
+        finally:
+            gc.enable()
 
 
 async def test_a_ping_in_the_middle_of_a_frame_is_answered_after_it() -> None:
