@@ -25,6 +25,7 @@ from trio_stream import log_lookups
 from trio_stream.ledger.block import INDEX_BITS, MAX_TRANSACTIONS, Tip, Validator
 from trio_stream.log_connections import Connections, RunSync
 from trio_stream.log_lookups import Cursor, OutputsPage, TransactionsPage
+from trio_stream.log_replay import Bounds, FramePage, read_frames
 from trio_stream.log_view import (
     Row,
     StoredView,
@@ -36,6 +37,7 @@ from trio_stream.log_view import (
 )
 from trio_stream.stream.events import CommitEvent, CommittedBlock, Page, Refusal
 from trio_stream.stream.position import Position
+from trio_stream.stream.selection import Selection
 from trio_stream.transactions.candidate import Candidate, CandidateCache
 from trio_stream.transactions.rules import validate
 
@@ -105,6 +107,30 @@ class LogReader:
         """The events after a position, up to so many; says how far it looked."""
         count = max(1, min(max_rows, max_bytes // EVENT_BYTES))
         return await self._replay.read(partial(_replay, after, count))
+
+    async def frames(
+        self,
+        selection: Selection,
+        after: Position,
+        *,
+        until: Position,
+        max_bytes: int,
+        max_rows: int,
+        newest: bool = False,
+    ) -> FramePage:
+        """A page of what is selected after one position, up to another or the tip.
+
+        `newest` is for the channel, whose reads do not wait for those of others.
+        """
+        readers = self._channel if newest else self._replay
+        read = partial(
+            read_frames,
+            selection=selection,
+            after=after,
+            until=until,
+            bounds=Bounds(max_bytes, max_rows),
+        )
+        return await readers.read(read)
 
     async def validate(self, candidate: Candidate) -> None:
         """Judge against what is committed; raises `ValidationError`."""
