@@ -43,7 +43,7 @@ from scripts.fanout_senders import (
     ours,
 )
 from scripts.signing import Key, create, encode
-from trio_stream.__main__ import SWITCH_INTERVAL
+from trio_stream.__main__ import GC_THRESHOLDS, SWITCH_INTERVAL
 from trio_stream.abci.messages import CheckTx, InitChain, Time
 from trio_stream.abci.routine import CHECKS_A_HOP
 from trio_stream.commit_log import CommitLog
@@ -192,7 +192,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    # As the daemon runs.
     sys.setswitchinterval(SWITCH_INTERVAL)
+    gc.set_threshold(*GC_THRESHOLDS)
     row = reach if given.busy else compare
     with tempfile.TemporaryDirectory() as directory:
         tls = self_signed(Path(directory)) if given.tls else None
