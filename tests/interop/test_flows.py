@@ -112,7 +112,6 @@ def test_an_error_reaches_the_application(
     check_refused(run, run.steps[step], status, text)
 
 
-@waits_for("/outputs")
 @pytest.mark.parametrize("owner", PUBLIC)
 def test_outputs_of_a_key_are_listed(run: Run, owner: str) -> None:
     listed = run.steps["outputs"][owner]
@@ -134,7 +133,6 @@ def test_outputs_of_a_key_are_listed(run: Run, owner: str) -> None:
         assert owned == []
 
 
-@waits_for("/transactions?asset_id=")
 def test_transactions_of_an_asset_are_listed(run: Run) -> None:
     steps = run.steps["divisible"]
     created, split, joined = (
@@ -167,7 +165,6 @@ def test_assets_and_metadata_are_searched(run: Run, subject: str) -> None:
     assert results["none"] == []
 
 
-@waits_for("/blocks?transaction_id=")
 def test_the_block_of_a_transaction_is_found(run: Run) -> None:
     height = run.steps["height"]
     assert run.steps["transfer"]["sent"] in run.blocks[height]
