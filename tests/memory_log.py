@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 import trio
 
 from trio_stream.abci.messages import Time
 from trio_stream.ledger.block import Tip
-from trio_stream.stream.events import CommitEvent, CommittedBlock, Page, Refusal
-from trio_stream.stream.position import Position
+from trio_stream.stream.events import CommitEvent, CommittedBlock, Refusal
+from trio_stream.stream.frames import text_frame, texts_in
+from trio_stream.stream.matching import Composer, Contents, SelectionIndex
+from trio_stream.stream.position import START, Position
+from trio_stream.stream.resume import Found, Landmarks
+from trio_stream.stream.runs import cut
+from trio_stream.stream.selection import Selection
+
+CHAIN, START_HASH = "memory", "0a" * 32
+KEYS = [letter * 44 for letter in "ABC"]
 
 
 def sha256(height: int, index: int) -> bytes:
@@ -32,6 +41,23 @@ def refusal(height: int, index: int) -> Refusal:
     return Refusal(height, index, None, sha256(height, index), "DoubleSpend", "spent")
 
 
+def keys_of(height: int, index: int) -> frozenset[str]:
+    """The public keys that the transaction at this place names."""
+    return frozenset([KEYS[height % 3], KEYS[index % 3]])
+
+
+def raw_of(height: int, index: int) -> bytes:
+    """The bytes of the transaction at this place, more or less."""
+    return b'{"id": "%b"}' % event(height, index).transaction_id.encode()
+
+
+class FramePage(NamedTuple):
+    frames: bytes
+    ends: Sequence[int]
+    keys: Sequence[int]
+    up_to: Position
+
+
 class MemoryLog:
     """Blocks that were committed; `reads` and `replays` tell what was asked for."""
 
@@ -39,6 +65,7 @@ class MemoryLog:
         self.blocks: list[CommittedBlock] = []
         self.reads: list[int] = []
         self.replays: list[Position] = []
+        self.looked_into: list[Position] = []
 
     @property
     def height(self) -> int:
@@ -47,6 +74,10 @@ class MemoryLog:
     @property
     def events(self) -> list[CommitEvent]:
         return [event for block in self.blocks for event in block.events]
+
+    @property
+    def refused(self) -> list[Refusal]:
+        return [refusal for block in self.blocks for refusal in block.refused]
 
     def commit(self, events: int = 1, *, refused: Iterable[int] = ()) -> int:
         """Add a block of so many events, with the given indexes refused; its height."""
@@ -80,11 +111,63 @@ class MemoryLog:
             found.append(block)
         return found
 
-    async def replay(self, after: Position, *, max_bytes: int, max_rows: int) -> Page:
+    async def frames(
+        self,
+        selection: Selection,
+        after: Position,
+        *,
+        until: Position,
+        max_bytes: int,
+        max_rows: int,
+    ) -> FramePage:
+        """A page by way of what is made for live subscribers, of so many events at most."""
         await trio.lowlevel.checkpoint()
         self.replays.append(after)
-        count = min(max_rows, max_bytes // 200)
-        later = [e for e in self.events if Position(e.height, e.index) > after][:count]
-        if len(later) < count:
-            return Page(later, max(after, Position.end_of(self.height)))
-        return Page(later, Position(later[-1].height, later[-1].index))
+        index = SelectionIndex()
+        index.add(selection)
+        data, ends, keys = b"", list[int](), list[int]()
+        up_to = min(until, Position.end_of(self.height))
+        for run in cut(self.blocks, after=START):
+            contents = {p.key: self._contents(p) for p in index.wanted(run)}
+            for numbers in index.match(run, contents).values():
+                made = Composer(run, contents).frames(selection, numbers or ())
+                texts = dict(zip(made.ends, texts_in(made.data), strict=True))
+                for end, key in zip(made.ends, made.keys, strict=True):
+                    if not after.key < key <= up_to.key:
+                        continue
+                    if keys and (len(keys) >= max_rows or len(data) >= max_bytes):
+                        return FramePage(data, ends, keys, Position.of_key(keys[-1]))
+                    data += text_frame(texts[end])
+                    ends.append(len(data))
+                    keys.append(key)
+        return FramePage(data, ends, keys, max(after, up_to))
+
+    def _contents(self, place: Position) -> Contents:
+        return Contents(keys_of(*place), raw_of(*place))
+
+    async def contents(
+        self, places: Sequence[Position], *, max_bytes: int
+    ) -> dict[int, Contents]:
+        await trio.lowlevel.checkpoint()
+        self.looked_into += places
+        return {place.key: self._contents(place) for place in places}
+
+    async def landmarks(self, place: Position | str | None) -> Landmarks:
+        await trio.lowlevel.checkpoint()
+        return Landmarks(
+            chain=CHAIN,
+            start_hash=START_HASH,
+            tip=self.height,
+            tip_hash=self.blocks[-1].app_hash if self.blocks else "",
+            found=self._find(place),
+        )
+
+    def _find(self, place: Position | str | None) -> Found | None:
+        found = {
+            **{Position.end_of(b.height): b.app_hash for b in self.blocks},
+            **{Position(e.height, e.index): e.transaction_id for e in self.events},
+            **{Position(r.height, r.index): r.tx_sha256.hex() for r in self.refused},
+        }
+        if isinstance(place, Position):
+            return Found(place, found.get(place))
+        return next((Found(p, id_) for p, id_ in found.items() if id_ == place), None)

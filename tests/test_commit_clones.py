@@ -7,10 +7,12 @@ import trio
 from trio.testing import wait_all_tasks_blocked
 
 from tests.memory_log import MemoryLog, event
-from trio_stream import commit_clones
-from trio_stream.commit_clones import Clones, CommitReceiveChannel, SendNowait
+from trio_stream import commit_waiters
+from trio_stream.commit_clones import CommitReceiveChannel
+from trio_stream.commit_waiters import Clones, SendNowait
 from trio_stream.stream.frames import Frames, frame_events
 from trio_stream.stream.position import START, Position
+from trio_stream.stream.runs import cut
 
 END = Position.end_of
 
@@ -23,11 +25,11 @@ class World:
         self.clones = Clones(self.log, tail_bytes=tail_bytes)
 
     async def commit(self, events: int = 1) -> None:
-        height = self.log.commit(events)
-        block = self.log.blocks[-1]
-        await self.clones.publish(
-            frame_events(block.events, start=self.clones.tail.end, end=END(height))
-        )
+        self.log.commit(events)
+        for run in cut(self.log.blocks[-1:], after=self.clones.tail.end):
+            wanted = self.clones.wanted(run)
+            contents = await self.log.contents(wanted, max_bytes=1 << 20)
+            await self.clones.publish(run, contents)
 
     def clone(
         self, after: Position = START, send: SendNowait | None = None
@@ -339,7 +341,7 @@ async def test_a_clone_that_its_own_send_closes_leaves_the_waiters() -> None:
 
 
 async def test_a_pass_lets_others_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(commit_clones, "_PASS_SECONDS", 0.0)
+    monkeypatch.setattr(commit_waiters, "_PASS_SECONDS", 0.0)
     world, sinks = World(), [Sink() for _ in range(100)]
     ran = 0
 
@@ -364,7 +366,7 @@ async def test_a_pass_lets_others_run(monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_while_a_pass_rests_everybody_has_a_position(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(commit_clones, "_PASS_SECONDS", 0.0)
+    monkeypatch.setattr(commit_waiters, "_PASS_SECONDS", 0.0)
     world, sinks = World(), [Sink() for _ in range(40)]
     clones = [world.clone(send=sink.send_nowait) for sink in sinks]
     seen: set[Position] = set()
@@ -390,7 +392,7 @@ async def test_whatever_happens_each_gets_every_event_once(
     seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Sockets of random room, random pieces, a small tail, and waits cut short."""
-    monkeypatch.setattr(commit_clones, "_PASS_SECONDS", 0.0)
+    monkeypatch.setattr(commit_waiters, "_PASS_SECONDS", 0.0)
     chance = random.Random(seed)
     world = World(tail_bytes=chance.choice([1, 5_000, 1 << 20]))
 

@@ -8,8 +8,6 @@ from functools import partial
 import pytest
 import trio
 import trio.testing
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from scripts.signing import create, encode, transfer
 from tests.history import (
@@ -24,8 +22,11 @@ from trio_stream.commit_log import CommitLog
 from trio_stream.ledger.block import MAX_HEIGHT, Tip
 from trio_stream.log_file import LogNotAccessible
 from trio_stream.log_reader import EVENT_BYTES, LogReader
-from trio_stream.stream.events import CommitEvent, Page, Refusal
-from trio_stream.stream.position import END_OF_BLOCK, START, Position
+from trio_stream.stream.events import CommitEvent, Refusal
+from trio_stream.stream.frames import frame_events
+from trio_stream.stream.position import START, Position
+from trio_stream.stream.resume import Found, Landmarks
+from trio_stream.stream.selection import PLAIN
 from trio_stream.transactions.candidate import CandidateCache
 from trio_stream.transactions.errors import DoubleSpend, InputDoesNotExist
 
@@ -77,11 +78,13 @@ def events_of(height):
             document["asset"].get("id", document["id"]),
             document["id"],
             hashlib.sha256(encode(document)).digest(),
+            document["operation"],
         )
         for document in accepted_of(height)
     ]
 
 
+END = Position.end_of(MAX_HEIGHT)
 EVENTS = [event for height in range(1, BLOCKS + 1) for event in events_of(height)]
 
 
@@ -89,8 +92,9 @@ async def test_a_log_without_blocks(young):
     log, reader = young
     assert await reader.tip() == Tip(0, "")
     assert await reader.blocks_after(0, max_bytes=MEGABYTE) == []
-    page = await reader.replay(START, max_bytes=MEGABYTE, max_rows=10)
-    assert page == Page([], START)
+    page = await page_after(reader, START)
+    assert (page.frames, page.up_to) == (b"", START)
+    assert await reader.landmarks(START) == Landmarks()
     assert await reader.block(0) is None
     assert await reader.outcome("0" * 64) is None
 
@@ -153,49 +157,21 @@ async def test_blocks_are_bounded_in_bytes_but_there_is_always_one(reader, max_b
 # Replay
 
 
-async def replay_all(reader, position, **bounds):
-    events = []
-    while position < Position.end_of(BLOCKS):
-        page = await reader.replay(position, **bounds)
-        assert page.up_to > position
-        events += page.events
-        position = page.up_to
-    assert position == Position.end_of(BLOCKS)
-    return events
+def page_after(reader, position, *, max_rows=10):
+    return reader.frames(
+        PLAIN, position, until=END, max_bytes=MEGABYTE, max_rows=max_rows
+    )
 
 
-@pytest.mark.parametrize("max_rows", [1, 2, 3, 1000])
+@pytest.mark.parametrize("max_rows", [1, 3, 1000])
 async def test_pages_joined_are_the_log(reader, max_rows):
-    bounds = {"max_bytes": MEGABYTE, "max_rows": max_rows}
-    assert await replay_all(reader, START, **bounds) == EVENTS
-
-
-positions = st.builds(
-    Position,
-    st.integers(0, BLOCKS),
-    st.one_of(st.integers(0, 8), st.just(END_OF_BLOCK)),
-)
-
-
-@settings(deadline=None)
-@given(positions, st.integers(1, 9), st.integers(0, 9 * EVENT_BYTES))
-def test_replay_gives_exactly_what_comes_after_a_position(log, position, rows, size):
-    async def main():
-        reader = open_reader(log)
-        after = await replay_all(reader, position, max_bytes=size, max_rows=rows)
-        assert after == [e for e in EVENTS if (e.height, e.index) > position]
-        await reader.aclose()
-
-    trio.run(main)
-
-
-async def test_a_page_is_bounded_in_bytes_and_in_rows(reader):
-    page = await reader.replay(START, max_bytes=MEGABYTE, max_rows=3)
-    assert (len(page.events), page.up_to) == (3, Position(2, 0))
-    page = await reader.replay(START, max_bytes=4 * EVENT_BYTES, max_rows=1000)
-    assert len(page.events) == 4
-    page = await reader.replay(START, max_bytes=0, max_rows=1000)
-    assert len(page.events) == 1
+    frames, position = b"", START
+    while position < Position.end_of(BLOCKS):
+        page = await page_after(reader, position, max_rows=max_rows)
+        assert page.up_to > position
+        frames += page.frames
+        position = page.up_to
+    assert frames == frame_events(EVENTS, start=START, end=START).data
 
 
 @pytest.mark.parametrize(
@@ -203,8 +179,82 @@ async def test_a_page_is_bounded_in_bytes_and_in_rows(reader):
     [Position(BLOCKS + 1, 0), Position(2**62, 2**62), Position(MAX_HEIGHT + 1, 0)],
 )
 async def test_a_position_ahead_of_the_log_has_nothing_after_it(reader, position):
-    page = await reader.replay(position, max_bytes=MEGABYTE, max_rows=10)
-    assert page == Page([], position)
+    page = await page_after(reader, position)
+    assert (page.frames, page.up_to) == (b"", position)
+
+
+# Places
+
+
+REFUSED = Position(2, 1)
+
+
+@pytest.mark.parametrize(
+    ("place", "fingerprint"),
+    [
+        *((Position(e.height, e.index), e.transaction_id) for e in EVENTS[:3]),
+        (Position.end_of(7), app_hash_of(7)),
+        (Position.end_of(5), app_hash_of(4)),
+        (REFUSED, hashlib.sha256(b"nonsense").hexdigest()),
+        (Position(5, 0), None),
+        (Position(2, 99), None),
+        (Position.end_of(BLOCKS + 1), None),
+        (START, None),
+        (Position(10**18, 10**7), None),
+        (Position.end_of(10**18), None),
+    ],
+)
+async def test_what_stands_at_a_position(reader, place, fingerprint):
+    landmarks = await reader.landmarks(place)
+    assert landmarks.found == Found(place, fingerprint)
+    assert (landmarks.oldest, landmarks.tip) == (1, BLOCKS)
+    assert landmarks.tip_hash == app_hash_of(BLOCKS)
+    assert landmarks.chain
+
+
+async def test_where_a_transaction_stands(reader):
+    for event in EVENTS[:5]:
+        found = (await reader.landmarks(event.transaction_id)).found
+        assert found == Found(Position(event.height, event.index), event.transaction_id)
+    for unknown in ("0" * 64, "", "\ud800", "x" * 1000):
+        assert (await reader.landmarks(unknown)).found is None
+    assert (await reader.landmarks(None)).found is None
+
+
+async def test_where_a_transaction_was_refused(tmp_path):
+    document = transfer(create(BOB), BOB)
+    with CommitLog.open(tmp_path) as log:
+        engine = new_engine(store=log)
+        engine.block(encode(document))
+        engine.block(b"nonsense", encode(document))
+        reader = open_reader(log)
+        found = (await reader.landmarks(document["id"])).found
+        assert found == Found(Position(2, 1), document["id"], committed=False)
+        await reader.aclose()
+
+
+async def test_what_transactions_hold(reader):
+    places = [Position(e.height, e.index) for e in EVENTS]
+    documents = [d for h in range(1, BLOCKS + 1) for d in accepted_of(h)]
+
+    found = await reader.contents([*places, REFUSED], max_bytes=MEGABYTE)
+
+    assert list(found) == [place.key for place in places]
+    for document, (keys, raw) in zip(documents, found.values(), strict=True):
+        assert raw == encode(document)
+        named = [each["owners_before"] for each in document["inputs"]]
+        named += [each["public_keys"] for each in document["outputs"]]
+        assert keys == {key for some in named for key in some}
+
+
+async def test_of_large_contents_a_part_is_read(reader):
+    places = [Position(e.height, e.index) for e in EVENTS]
+    size = sum(len(raw) for raw in txs_of(1) if raw != b"nonsense")
+
+    found = await reader.contents(places, max_bytes=size)
+
+    assert 0 < len(found) < len(places)
+    assert list(found) == [place.key for place in places][: len(found)]
 
 
 # Look-ups
@@ -251,7 +301,9 @@ async def test_the_outcome_of_an_id_is_what_became_of_it_in_a_block(young):
     engine.block(encode(asset), encode(moved), encode(moved))
     # That it came again, and was refused, does not undo it.
     committed = await reader.outcome(moved["id"])
-    assert committed == CommitEvent(3, 1, asset["id"], moved["id"], refused.tx_sha256)
+    assert committed == CommitEvent(
+        3, 1, asset["id"], moved["id"], refused.tx_sha256, "TRANSFER"
+    )
     for unknown in ("", "0" * 64, "\ud800"):
         assert await reader.outcome(unknown) is None
 
@@ -285,7 +337,7 @@ async def test_the_sets_do_not_wait_for_each_other(log):
             return function()
 
     slow = open_reader(log, run_sync=run_sync)
-    replay = partial(slow.replay, START, max_bytes=1, max_rows=1)
+    replay = partial(page_after, slow, START)
     async with trio.open_nursery() as nursery:
         for _ in range(9):
             nursery.start_soon(replay)
@@ -309,7 +361,7 @@ async def test_a_pause_waits_for_reads_and_holds_up_new_ones(log):
     order = []
 
     async def replay():
-        await slow.replay(START, max_bytes=1, max_rows=1)
+        await page_after(slow, START)
         order.append("replay")
 
     async def pause():

@@ -1,14 +1,18 @@
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 import trio
 from trio.testing import wait_all_tasks_blocked
 
-from tests.memory_log import MemoryLog
+from tests.memory_log import FramePage, MemoryLog
 from trio_stream.replay_pages import PAGE_BYTES, PAGE_ROWS, ReplayPages
-from trio_stream.stream.events import Page
 from trio_stream.stream.frames import frame_events
 from trio_stream.stream.position import START, Position
+from trio_stream.stream.selection import PLAIN, Form, Selection
+
+END = Position.end_of(99)
 
 
 class SlowLog(MemoryLog):
@@ -18,9 +22,19 @@ class SlowLog(MemoryLog):
         super().__init__()
         self.gate = trio.Event()
 
-    async def replay(self, after: Position, *, max_bytes: int, max_rows: int) -> Page:
+    async def frames(
+        self,
+        selection: Selection,
+        after: Position,
+        *,
+        until: Position,
+        max_bytes: int,
+        max_rows: int,
+    ) -> FramePage:
         assert (max_bytes, max_rows) == (PAGE_BYTES, PAGE_ROWS)
-        page = await super().replay(after, max_bytes=max_bytes, max_rows=max_rows)
+        page = await super().frames(
+            selection, after, until=until, max_bytes=max_bytes, max_rows=max_rows
+        )
         await self.gate.wait()
         return page
 
@@ -36,7 +50,7 @@ async def test_a_page_is_the_frames_after_a_position() -> None:
     log = log_with(2, 1)
     log.gate.set()
 
-    page = await ReplayPages(log).page(Position(1, 0))
+    page = await ReplayPages(log).page(PLAIN, Position(1, 0), until=END)
 
     wanted = log.events[1:]
     assert page.data == frame_events(wanted, start=START, end=START).data
@@ -51,7 +65,7 @@ async def test_those_at_the_same_place_share_one() -> None:
     async with trio.open_nursery() as nursery:
 
         async def read() -> None:
-            got.append(await pages.page(START))
+            got.append(await pages.page(PLAIN, START, until=END))
 
         for _ in range(5):
             nursery.start_soon(read)
@@ -72,10 +86,10 @@ async def test_when_the_one_that_reads_is_cancelled_another_reads() -> None:
         @nursery.start_soon
         async def read_first() -> None:
             with first:
-                await pages.page(START)
+                await pages.page(PLAIN, START, until=END)
 
         await wait_all_tasks_blocked()
-        nursery.start_soon(pages.page, START)
+        nursery.start_soon(partial(pages.page, PLAIN, START, until=END))
         await wait_all_tasks_blocked()
         first.cancel()
         await wait_all_tasks_blocked()
@@ -91,12 +105,12 @@ async def test_pages_together_have_a_bound() -> None:
     pages.join()
 
     for height in range(20, 30):
-        await pages.page(Position.end_of(height))
+        await pages.page(PLAIN, Position.end_of(height), until=END)
         assert pages.weight <= 20_000
 
-    await pages.page(Position.end_of(29))
+    await pages.page(PLAIN, Position.end_of(29), until=END)
     assert len(log.replays) == 10
-    await pages.page(Position.end_of(20))
+    await pages.page(PLAIN, Position.end_of(20), until=END)
     assert len(log.replays) == 11
 
 
@@ -104,12 +118,12 @@ async def test_pages_are_kept_only_while_somebody_replays() -> None:
     log = log_with(10)
     log.gate.set()
     pages = ReplayPages(log)
-    await pages.page(START)
+    await pages.page(PLAIN, START, until=END)
     assert not pages.weight
 
     pages.join()
     pages.join()
-    await pages.page(START)
+    await pages.page(PLAIN, START, until=END)
     pages.leave()
     assert pages.weight
     pages.leave()
@@ -120,12 +134,35 @@ async def test_pages_are_kept_only_while_somebody_replays() -> None:
 async def test_an_error_of_the_log_reaches_everybody() -> None:
     log = log_with(1)
 
-    async def fail(after: Position, *, max_bytes: int, max_rows: int) -> Page:
+    async def fail(*_: object, **__: object) -> FramePage:
         await trio.lowlevel.checkpoint()
         raise OSError("disk")
 
-    log.replay = fail  # type: ignore[method-assign]
+    log.frames = fail  # type: ignore[method-assign]
     pages = ReplayPages(log)
     for _ in range(2):
         with pytest.raises(OSError, match="disk"):
-            await pages.page(START)
+            await pages.page(PLAIN, START, until=END)
+
+
+async def test_each_selection_has_pages_of_its_own() -> None:
+    log = log_with(2)
+    log.gate.set()
+    pages = ReplayPages(log)
+    pages.join()
+
+    plain = await pages.page(PLAIN, START, until=END)
+    rich = await pages.page(Selection(form=Form.POSITION), START, until=END)
+
+    assert len(plain.ends) == len(rich.ends) == 2
+    assert len(plain.data) < len(rich.data)
+    assert pages.weight == plain.weight + rich.weight
+
+
+async def test_a_page_ends_where_it_is_told() -> None:
+    log = log_with(2, 2)
+    log.gate.set()
+
+    page = await ReplayPages(log).page(PLAIN, START, until=Position.end_of(1))
+
+    assert (len(page.ends), page.end) == (2, Position.end_of(1))

@@ -5,26 +5,32 @@ cannot be lost and needs no buffer. What was committed is read back from the log
 subscribers see is what is durable. Each block is framed once, put at the end of a
 bounded tail in memory, and given to all who wait for it.
 
-It knows no socket and no client; doors do. How clones read is in `commit_clones`.
+It knows no socket and no client; doors do. How clones read is in `commit_clones`, how those
+who wait are served in `commit_waiters`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from itertools import chain, islice
+from itertools import chain
 from typing import Protocol
 
 import trio
 
-from trio_stream.commit_clones import Clones, CommitReceiveChannel, SendNowait
+from trio_stream.commit_clones import CommitReceiveChannel
+from trio_stream.commit_waiters import Clones, SendNowait
 from trio_stream.replay_pages import PAGE_BYTES, Replay, log_fell_short
 from trio_stream.stream.events import CommitEvent, CommittedBlock, Refusal
-from trio_stream.stream.frames import Frames, frame_events
-from trio_stream.stream.position import Position
+from trio_stream.stream.matching import Contents
+from trio_stream.stream.position import Position, position_text
+from trio_stream.stream.resume import Landmarks
+from trio_stream.stream.runs import cut
+from trio_stream.stream.selection import PLAIN, Selection
 
-# A run of frames is made and sent in one go: about a millisecond to make.
-_RUN_EVENTS = 512
+# Of transactions that are looked into for filters and full messages. Beyond that
+# those who want them read the log.
+_CONTENT_BYTES = 4 * 1024 * 1024
 # At start the newest blocks are read, for subscribers who were away a moment.
 _PRIMED_BLOCKS = 64
 # Each watch is a request that waits for its block at the HTTP door.
@@ -46,6 +52,14 @@ class Reader(Replay, Protocol):
     async def blocks_after(
         self, height: int, *, max_bytes: int
     ) -> Sequence[CommittedBlock]: ...
+
+    async def contents(
+        self, places: Sequence[Position], *, max_bytes: int
+    ) -> Mapping[int, Contents]:
+        """What transactions hold, by a position's key; not all where that is much."""
+
+    async def landmarks(self, place: Position | str | None) -> Landmarks:
+        """What the log says of itself, and of a position or a transaction's id."""
 
 
 class TooManyWatches(Exception):
@@ -77,7 +91,6 @@ class CommitChannel:
 
     def __init__(self, reader: Reader, *, tail_bytes: int = 8 * 1024 * 1024) -> None:
         self.ended = trio.Event()
-        self.bytes_framed = 0
         self._reader = reader
         self._clones = Clones(reader, tail_bytes=tail_bytes)
         self._tip = 0
@@ -92,15 +105,40 @@ class CommitChannel:
             self._tip = tip
             self._moved.set()
 
+    @property
+    def bytes_framed(self) -> int:
+        """How many bytes any one subscriber may have been sent in place."""
+        return self._clones.bytes_framed
+
     async def tip(self) -> Position:
-        """The end of the newest block in the log: "from now on" begins there."""
+        """The end of the newest block in the log."""
         return Position.end_of((await self._reader.tip()).height)
 
+    async def landmarks(self, place: Position | str | None) -> Landmarks:
+        """What the log says of itself, and of a position or a transaction's id."""
+        return await self._reader.landmarks(place)
+
+    async def position_text(self, position: Position) -> str:
+        """How clients are told a position."""
+        clones = self._clones
+        if position == clones.tail.end and clones.fingerprint is not None:
+            return position_text(*position, clones.fingerprint)
+        landmarks = await self._reader.landmarks(position)
+        found = max(landmarks.start, landmarks.found or landmarks.start)
+        return position_text(*position, found.fingerprint)
+
     def clone(
-        self, after: Position, *, send_nowait: SendNowait | None = None
+        self,
+        after: Position,
+        *,
+        selection: Selection = PLAIN,
+        until: Position | None = None,
+        send_nowait: SendNowait | None = None,
     ) -> CommitReceiveChannel:
-        """A reader of everything after `after`."""
-        return CommitReceiveChannel(self._clones, after, send_nowait)
+        """A reader of everything selected after `after`, up to `until`."""
+        return CommitReceiveChannel(
+            self._clones, after, send_nowait, selection=selection, until=until
+        )
 
     @contextmanager
     def watch(self, tx_sha256: bytes) -> Iterator[Watch]:
@@ -172,10 +210,13 @@ class CommitChannel:
             raise log_fell_short(self._height, self._tip)
         if self._watches:
             self._decide(blocks)
-        start, self._height = Position.end_of(self._height), blocks[-1].height
-        for frames in _runs(blocks, start=start, end=Position.end_of(self._height)):
-            self.bytes_framed += len(frames.data)
-            await self._clones.publish(frames)
+        after, self._height = Position.end_of(self._height), blocks[-1].height
+        for run in cut(blocks, after=after):
+            wanted = self._clones.wanted(run)
+            contents: Mapping[int, Contents] = {}
+            if wanted:
+                contents = await self._reader.contents(wanted, max_bytes=_CONTENT_BYTES)
+            await self._clones.publish(run, contents)
 
     def _decide(self, blocks: Iterable[CommittedBlock]) -> None:
         for block in blocks:
@@ -190,16 +231,3 @@ class CommitChannel:
         for same in self._watches.values():
             for watch in same:
                 watch.decide(None)
-
-
-def _runs(
-    blocks: Iterable[CommittedBlock], *, start: Position, end: Position
-) -> Iterator[Frames]:
-    """The frames of the blocks' events, in runs that take no long to make."""
-    events = (event for block in blocks for event in block.events)
-    run = list(islice(events, _RUN_EVENTS))
-    while following := list(islice(events, _RUN_EVENTS)):
-        cut = Position(run[-1].height, run[-1].index)
-        yield frame_events(run, start=start, end=cut)
-        start, run = cut, following
-    yield frame_events(run, start=start, end=end)

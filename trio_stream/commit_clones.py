@@ -1,127 +1,26 @@
-"""Everybody who reads the commit channel: the tail they share, and who waits at its end.
+"""A clone of the commit channel: one subscriber's reader, with a position of its own.
 
-A clone of the channel is a reader of its own, with a position of its own: each gets
-every event after its start. (Clones of a plain memory channel compete for the items.)
-Where its next frames come from is decided by `stream.subscription`; deciding that and
-waiting for more is one step without `await`, so nothing can come between.
-
-A clone that has seen everything waits. It then stands at the tail's end by definition,
-and its position is a number again only when it is taken off the waiters. A clone with a
-`send_nowait` is served in place: the pass over the waiters gives it the new frames with
-one system call, and its task sleeps on unless the socket is full. With 10,000 clients
-that is most of the difference between a block in 0.1 s and one in 0.4 s.
+Each clone gets every event after its start that it selects. (Clones of a plain memory
+channel compete for the items.) Where its next frames come from is told by position alone:
+the tail, the log, or nowhere yet; deciding that and waiting for more is one step without
+`await`, so nothing can come between. The tail is for the plain form; readers of any
+other selection are given what is new while they wait (`commit_waiters`), and else read
+the log, whose pages they share.
 """
 
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable
-from itertools import chain, islice
-from time import perf_counter
 from typing import Self
 
 import trio
 
-from trio_stream.replay_pages import Replay, ReplayPages, log_fell_short
+from trio_stream.commit_waiters import Clones, SendNowait
+from trio_stream.replay_pages import log_fell_short
 from trio_stream.stream.frames import Batch, Frames
 from trio_stream.stream.position import Position
-from trio_stream.stream.subscription import Source, Tail
-
-# A pass over the waiters lets other tasks run after this time, looked at now and then.
-# A woken task is work too, which is done when the pass lets it: about so much each.
-_PASS_SECONDS = 0.005
-_LOOK_EVERY = 16
-_WOKEN_SECONDS = 0.00005
-_ENDED_AT_ONCE = 50
-
-SendNowait = Callable[[Frames, int], int | None]
-"""Sends frames, from an offset on, without waiting; None if all of them are gone. Else the
-frame end up to which they are sent or owed, and the clone's task has to see to the rest."""
-
-
-class Clones:
-    """All clones of one channel."""
-
-    def __init__(self, log: Replay, *, tail_bytes: int) -> None:
-        self.tail = Tail(Position.end_of(0), max_bytes=tail_bytes)
-        self.pages = ReplayPages(log)
-        self.ended = False
-        self._tail_bytes = tail_bytes
-        # Who has seen all of the tail; during a pass, who still stands where the
-        # tail ended before it; who has seen more than the tail holds.
-        self._waiters: dict[CommitReceiveChannel, None] = {}
-        self._unserved: dict[CommitReceiveChannel, None] = {}
-        self._unserved_at = self.tail.end
-        self._ahead: dict[CommitReceiveChannel, None] = {}
-
-    def begin(self, position: Position) -> None:
-        """Begin the tail anew, at `position`."""
-        for clone in [*self._waiters, *self._ahead]:
-            clone.wake()
-        self.tail = Tail(position, max_bytes=self._tail_bytes)
-
-    async def publish(self, frames: Frames) -> None:
-        """Put frames at the tail's end and give them to everybody who waits for them."""
-        self._unserved_at = self.tail.end
-        self.tail.append(frames)
-        if frames.data and self._waiters:
-            self._unserved, self._waiters = self._waiters, {}
-            await self._serve(frames)
-        if self._ahead:
-            for clone in [c for c in self._ahead if c.position <= self.tail.end]:
-                clone.wake()
-
-    async def _serve(self, frames: Frames) -> None:
-        # The queue is walked from its end, and clones may leave it meanwhile. Who is
-        # served joins the new waiters, so that the next pass goes the other way round.
-        unserved, waiters = self._unserved, self._waiters
-        due = perf_counter() + _PASS_SECONDS
-        until_look = _LOOK_EVERY
-        while unserved:
-            clone, _ = unserved.popitem()
-            send = clone.send_nowait
-            taken = send(frames, 0) if send else 0
-            if taken is None:
-                waiters[clone] = None
-            else:
-                clone.fall_behind(frames.position_at(taken), owing=send is not None)
-                due -= _WOKEN_SECONDS
-            until_look -= 1
-            if not until_look:
-                until_look = _LOOK_EVERY
-                if perf_counter() > due:
-                    await trio.lowlevel.checkpoint()
-                    due = perf_counter() + _PASS_SECONDS
-
-    def end(self) -> None:
-        """There will be nothing more: everybody who waits learns it."""
-        self.ended = True
-        for clone in [*self._waiters, *self._unserved, *self._ahead]:
-            clone.wake()
-
-    async def end_gently(self) -> None:
-        """The same, but with turns for others: each has a connection to close."""
-        self.ended = True
-        while waiting := list(
-            islice(chain(self._waiters, self._ahead), _ENDED_AT_ONCE)
-        ):
-            for clone in waiting:
-                clone.wake()
-            await trio.lowlevel.checkpoint()
-
-    def wait(self, clone: CommitReceiveChannel, *, ahead: bool) -> None:
-        (self._ahead if ahead else self._waiters)[clone] = None
-
-    def position_of(self, clone: CommitReceiveChannel) -> Position | None:
-        """Where a clone stands that waits at the tail's end."""
-        if clone in self._waiters:
-            return self.tail.end
-        return self._unserved_at if clone in self._unserved else None
-
-    def leave(self, clone: CommitReceiveChannel) -> None:
-        """The clone waits no more."""
-        for waiting in (self._waiters, self._unserved, self._ahead):
-            waiting.pop(clone, None)
+from trio_stream.stream.selection import PLAIN, Selection
+from trio_stream.stream.subscription import Source
 
 
 class CommitReceiveChannel(trio.abc.ReceiveChannel[Batch]):
@@ -129,14 +28,17 @@ class CommitReceiveChannel(trio.abc.ReceiveChannel[Batch]):
 
     __slots__ = (
         "__weakref__",
+        "_clones",
         "_closed",
+        "_group",
+        "_handed",
         "_owing",
         "_page",
         "_position",
         "_replaying",
-        "_clones",
         "_task",
         "send_nowait",
+        "until",
     )
 
     def __init__(
@@ -144,20 +46,29 @@ class CommitReceiveChannel(trio.abc.ReceiveChannel[Batch]):
         clones: Clones,
         after: Position,
         send_nowait: SendNowait | None = None,
+        *,
+        selection: Selection = PLAIN,
+        until: Position | None = None,
     ) -> None:
-        self.send_nowait = send_nowait
+        # What is given in place might go beyond `until`.
+        self.send_nowait = send_nowait if until is None else None
+        self.until = until
         self._clones = clones
+        self._group = clones.join(selection)
         self._position = after
         self._task: trio.lowlevel.Task | None = None
         self._owing = False
         self._closed = False
+        # New frames for one that was woken; the page that it has not used up.
+        self._handed: Frames | None = None
         self._page: weakref.ref[Frames] | None = None
         self._replaying = False
 
     @property
     def position(self) -> Position:
         """Everything up to here has been given out by `receive` or sent in place."""
-        return self._clones.position_of(self) or self._position
+        end = self._clones.tail.end
+        return self._group.position_of(self, end) or self._position
 
     @property
     def waiting(self) -> bool:
@@ -167,7 +78,29 @@ class CommitReceiveChannel(trio.abc.ReceiveChannel[Batch]):
     @property
     def behind(self) -> bool:
         """Will `receive` have to read the log?"""
-        return self._position < self._clones.tail.start
+        tail = self._clones.tail
+        plain = self._group.selection is PLAIN
+        return self._position < (tail.start if plain else tail.end)
+
+    @property
+    def finished(self) -> bool:
+        """Is this the end that was asked for?"""
+        return self.until is not None and self.position >= self.until
+
+    @property
+    def live(self) -> bool:
+        """Is it as near to the tip as the tail reaches?"""
+        return self.position >= self._clones.tail.start
+
+    @property
+    def at_tip(self) -> bool:
+        """Has it all there is?"""
+        return self.position >= self._clones.tail.end
+
+    @property
+    def last_message(self) -> Position:
+        """The end of the last run that had messages for those who wait with it."""
+        return self._group.last
 
     def seek(self, position: Position) -> None:
         """Go on from `position`; for a caller that could not use all of a batch."""
@@ -175,15 +108,28 @@ class CommitReceiveChannel(trio.abc.ReceiveChannel[Batch]):
 
     def clone(self) -> CommitReceiveChannel:
         """Another reader at the same position. It is not served in place."""
-        return CommitReceiveChannel(self._clones, self.position)
+        selection, until = self._group.selection, self.until
+        return CommitReceiveChannel(
+            self._clones, self.position, selection=selection, until=until
+        )
+
+    def _source(self) -> Source | Batch:
+        """Where the next frames are."""
+        tail, position = self._clones.tail, self._position
+        if self._group.selection is PLAIN:
+            return tail.next_read(position)
+        if position < tail.end:
+            return Source.LOG if self._handed is None else Batch(self._handed)
+        return Source.TIP if position == tail.end else Source.AHEAD
 
     async def receive(self) -> Batch:
         """The next frames, as many as are at hand; waits if there are none.
 
-        The position is then behind them. An empty batch says that frames sent in
-        place are owed in part, and the sender has to see to it. Raises
-        `trio.EndOfChannel` once the channel has ended and the tail is used up, or
-        at once if the log would have to be read. Nothing is lost if cancelled.
+        The position is then behind them. An empty batch says that the caller should look
+        up: frames sent in place are owed in part, or a page of the log had nothing. Raises
+        `trio.EndOfChannel` at the end that was asked for; and once the channel has ended
+        and what is in the tail is used up, or at once to a reader farther behind.
+        Nothing is lost if cancelled.
         """
         if self._task is not None:
             raise trio.BusyResourceError("another task receives from this clone")
@@ -195,35 +141,55 @@ class CommitReceiveChannel(trio.abc.ReceiveChannel[Batch]):
             if self._owing:
                 self._owing = False
                 return Batch(Frames(self._position, self._position))
-            read = clones.tail.next_read(self._position)
-            if isinstance(read, Batch):
-                self._replay_ends()
-                self._position = read.frames.end
-                return read
-            if clones.ended:
+            if self.finished:
                 raise trio.EndOfChannel
-            if read is Source.LOG:
-                batch = await self._replay()
-                if batch.data:
-                    return batch
-            else:
+            source = self._source()
+            self._handed = None
+            if isinstance(source, Batch):
                 self._replay_ends()
-                await self._wait(ahead=read is Source.AHEAD)
+                return self._give(source)
+            if clones.ended and not (source is Source.LOG and self._in_reach()):
+                raise trio.EndOfChannel
+            if source is Source.LOG:
+                return self._give(await self._replay())
+            self._replay_ends()
+            await self._wait(ahead=source is Source.AHEAD)
+
+    async def reached(self) -> None:
+        """Wait until the tail has got as far as this clone. Raises as `receive`."""
+        while self._position > self._clones.tail.end:
+            if self._closed:
+                raise trio.ClosedResourceError
+            if self._clones.ended:
+                raise trio.EndOfChannel
+            await self._wait(ahead=True)
+        await trio.lowlevel.checkpoint()
+
+    def _in_reach(self) -> bool:
+        """May the log be read though the channel has ended, since it is only a little?"""
+        return self._group.selection is not PLAIN and self.live
+
+    def _give(self, batch: Batch) -> Batch:
+        if self.until is not None and self.until < batch.frames.end:
+            frames = batch.frames.until(self.until)
+            batch = Batch(frames, min(batch.offset, len(frames.data)))
+        self._position = batch.frames.end
+        return batch
 
     async def _replay(self) -> Batch:
+        clones, position = self._clones, self._position
         if not self._replaying:
             self._replaying = True
-            self._clones.pages.join()
+            clones.pages.join()
         page = self._page() if self._page is not None else None
-        if page is None or not page.start <= self._position < page.end:
-            page = await self._clones.pages.page(self._position)
-            if page.end <= self._position:
-                announced = self._clones.tail.end.height
-                raise log_fell_short(self._position.height, announced)
+        if page is None or not page.start <= position < page.end:
+            page = await clones.pages.page(
+                self._group.selection, position, until=clones.tail.end
+            )
+            if page.end <= position:
+                raise log_fell_short(position.height, clones.tail.end.height)
             self._page = weakref.ref(page)
-        offset = page.offset_after(self._position)
-        self._position = page.end
-        return Batch(page, offset)
+        return Batch(page, page.offset_after(position))
 
     def _replay_ends(self) -> None:
         if self._replaying:
@@ -237,13 +203,13 @@ class CommitReceiveChannel(trio.abc.ReceiveChannel[Batch]):
             return trio.lowlevel.Abort.SUCCEEDED
 
         self._task = trio.lowlevel.current_task()
-        self._clones.wait(self, ahead=ahead)
+        self._clones.wait(self, self._group, ahead=ahead)
         await trio.lowlevel.wait_task_rescheduled(abort)
 
     def _stop_waiting(self) -> None:
         self._position = self.position
         self._task = None
-        self._clones.leave(self)
+        self._clones.stop_waiting(self, self._group)
 
     def wake(self) -> None:
         """Let `receive` look again."""
@@ -252,19 +218,30 @@ class CommitReceiveChannel(trio.abc.ReceiveChannel[Batch]):
             self._stop_waiting()
             trio.lowlevel.reschedule(task)
 
-    def fall_behind(self, position: Position, *, owing: bool) -> None:
-        """Taken off the waiters in a pass: it stands at `position` now."""
+    def owe(self) -> None:
+        """Something else was sent in part while it waits: its task has to see to it."""
+        if self._task is not None:
+            self._owing = True
+            self.wake()
+
+    def fall_behind(self, frames: Frames, taken: int, *, owing: bool) -> None:
+        """Taken off the waiters in a pass, having taken so many bytes of the frames."""
         if self._task is not None:  # else closed by its own send, and woken for that
-            self._position = position
+            self._position = frames.position_at(taken)
             self._owing = owing
+            if not owing:
+                self._handed = frames  # for a moment: its task runs next
             self.wake()
 
     def close(self) -> None:
         """Be gone, at once; a plain function. `receive` then raises `ClosedResourceError`."""
-        self._closed = True
         self.send_nowait = None
+        self._handed = None
         self._replay_ends()
         self.wake()
+        if not self._closed:
+            self._closed = True
+            self._clones.leave(self._group)
 
     async def aclose(self) -> None:
         self.close()

@@ -11,7 +11,7 @@ of the log, and no checkpoint waits for a reader longer than for a page.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from itertools import islice, starmap
@@ -20,8 +20,8 @@ from typing import Final
 
 import apsw
 import trio
-
-from trio_stream import log_lookups
+from trio_stream import log_lookups, log_places
+from trio_stream.abci.messages import Time
 from trio_stream.ledger.block import INDEX_BITS, MAX_TRANSACTIONS, Tip, Validator
 from trio_stream.log_connections import Connections, RunSync
 from trio_stream.log_lookups import Cursor, OutputsPage, TransactionsPage
@@ -35,8 +35,10 @@ from trio_stream.log_view import (
     row,
     rows,
 )
-from trio_stream.stream.events import CommitEvent, CommittedBlock, Page, Refusal
+from trio_stream.stream.events import CommitEvent, CommittedBlock, Refusal
+from trio_stream.stream.matching import Contents
 from trio_stream.stream.position import Position
+from trio_stream.stream.resume import Landmarks
 from trio_stream.stream.selection import Selection
 from trio_stream.transactions.candidate import Candidate, CandidateCache
 from trio_stream.transactions.rules import validate
@@ -53,7 +55,7 @@ BLOCKS_PER_READ: Final = 10_000
 """Empty blocks cost no bytes, but looking at them does."""
 
 _PLACE: Final = f"position >> {INDEX_BITS}, position & {MAX_TRANSACTIONS}"
-_EVENT: Final = f"{_PLACE}, coalesce(asset_id, id), id, sha256"
+_EVENT: Final = f"{_PLACE}, coalesce(asset_id, id), id, sha256, operation"
 _REFUSAL: Final = f"{_PLACE}, transaction_id, sha256, error, reason"
 
 
@@ -103,10 +105,16 @@ class LogReader:
         """The blocks above `height`, oldest first: the first whole, and more up to `max_bytes`."""
         return await self._channel.read(partial(_blocks_after, height, max_bytes))
 
-    async def replay(self, after: Position, *, max_bytes: int, max_rows: int) -> Page:
-        """The events after a position, up to so many; says how far it looked."""
-        count = max(1, min(max_rows, max_bytes // EVENT_BYTES))
-        return await self._replay.read(partial(_replay, after, count))
+    async def contents(
+        self, places: Sequence[Position], *, max_bytes: int
+    ) -> dict[int, Contents]:
+        """What transactions hold, by a position's key; not all where that is much."""
+        look = partial(log_places.contents, places, self._cache, max_bytes)
+        return await self._channel.read(look)
+
+    async def landmarks(self, place: Position | str | None) -> Landmarks:
+        """What the log says of itself, and of a position or a transaction's id."""
+        return await self._lookups.read(partial(log_places.landmarks, place))
 
     async def frames(
         self,
@@ -218,8 +226,9 @@ def _blocks_after(
             app_hash,
             tuple(islice(events, accepted_count)),
             tuple(islice(refusals, refused_count)),
+            Time(*time),
         )
-        for height, app_hash, accepted_count, refused_count in chosen
+        for height, app_hash, accepted_count, refused_count, *time in chosen
     ]
 
 
@@ -228,30 +237,19 @@ def _blocks_within(
 ) -> list[Row]:
     """The blocks above `height` whose events take `max_bytes` together, but at least one."""
     blocks = connection.execute(
-        "SELECT height, app_hash, accepted, refused FROM blocks WHERE height > ?"
-        " ORDER BY height LIMIT ?",
+        "SELECT height, app_hash, accepted, refused, seconds, nanos FROM blocks"
+        " WHERE height > ? ORDER BY height LIMIT ?",
         (height, BLOCKS_PER_READ),
     )
     chosen: list[Row] = []
     for block in blocks:
-        _, _, accepted, refused = block
+        _, _, accepted, refused, *_ = block
         max_bytes -= EVENT_BYTES * (accepted + refused)
         if chosen and max_bytes < 0:
             break
         chosen.append(block)
     blocks.close()
     return chosen
-
-
-def _replay(after: Position, max_rows: int, connection: apsw.Connection) -> Page:
-    sql = f"SELECT {_EVENT} FROM transactions WHERE position > ? ORDER BY position LIMIT ?"
-    found = rows(connection, sql, position_key(*after), max_rows)
-    events = list(starmap(CommitEvent, found))
-    if len(events) == max_rows:
-        return Page(events, Position(events[-1].height, events[-1].index))
-    tip = newest_block(connection)
-    end = Position.end_of(tip.height) if tip else after
-    return Page(events, max(after, end))
 
 
 def _block(height: int, connection: apsw.Connection) -> list[bytes] | None:

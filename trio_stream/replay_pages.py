@@ -1,39 +1,63 @@
 """Pages of the log for subscribers who are behind the tail.
 
-A page is a run of frames as the tail has them, made of what one read of the log gave. Those who
-stand at the same place share one: the first reads, the others wait for it. Pages are kept while
-anybody replays, in bounded memory, so that a subscriber need not hold on to a page while its
-socket takes part of it; whoever comes back too late reads again.
+A page is a run of frames as the tail has them, made by one read of the log. Those who select the
+same and stand at the same place share one: the first reads, the others wait for it. Pages are kept
+while anybody replays, in bounded memory, so that a subscriber need not hold on to a page while
+its socket takes part of it; whoever comes back too late reads again.
 
-Where a subscriber reads is decided in `stream.subscription`, not here.
+Where a subscriber reads is decided in `commit_clones`, not here.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
 import trio
 
 from trio_stream.log_file import FILE_NAME, LogDamaged
-from trio_stream.stream.events import Page
-from trio_stream.stream.frames import Frames, frame_events
+from trio_stream.stream.frames import Frames
 from trio_stream.stream.position import Position
+from trio_stream.stream.selection import Selection
 
 PAGE_BYTES = 256 * 1024
-# Rows looked at for a page: a read must end soon even where nothing matches, and framing one
-# page, about 2 us a row, must not hold up the event loop.
-PAGE_ROWS = 2_000
+# Rows looked at for a page: a read must end soon even where nothing matches.
+PAGE_ROWS = 10_000
 ALL_PAGES_BYTES = 64 * 1024 * 1024
+
+_Place = tuple[Selection, Position]
+
+
+class FramePage(Protocol):
+    """Joined frames; for each its end, and its position as a key; how far was looked."""
+
+    @property
+    def frames(self) -> bytes: ...
+
+    @property
+    def ends(self) -> Sequence[int]: ...
+
+    @property
+    def keys(self) -> Sequence[int]: ...
+
+    @property
+    def up_to(self) -> Position: ...
 
 
 class Replay(Protocol):
     """What reads pages from the log."""
 
-    async def replay(
-        self, after: Position, *, max_bytes: int, max_rows: int
-    ) -> Page: ...
+    async def frames(
+        self,
+        selection: Selection,
+        after: Position,
+        *,
+        until: Position,
+        max_bytes: int,
+        max_rows: int,
+    ) -> FramePage: ...
 
 
 def log_fell_short(after: int, announced: int) -> LogDamaged:
@@ -43,14 +67,14 @@ def log_fell_short(after: int, announced: int) -> LogDamaged:
 
 
 class ReplayPages:
-    """Pages by the position that they follow."""
+    """Pages by what they select and the position that they follow."""
 
     def __init__(self, log: Replay, *, max_bytes: int = ALL_PAGES_BYTES) -> None:
         self._log = log
         self._max_bytes = max_bytes
         self._weight = 0
-        self._pages: OrderedDict[Position, Frames] = OrderedDict()
-        self._reading: dict[Position, trio.Event] = {}
+        self._pages: OrderedDict[_Place, Frames] = OrderedDict()
+        self._reading: dict[_Place, trio.Event] = {}
         self._readers = 0
 
     @property
@@ -69,36 +93,44 @@ class ReplayPages:
             self._pages.clear()
             self._weight = 0
 
-    async def page(self, after: Position) -> Frames:
-        """The frames that follow `after`. Always a checkpoint.
+    async def page(
+        self, selection: Selection, after: Position, *, until: Position
+    ) -> Frames:
+        """The frames of a selection that follow `after`, none beyond `until`.
 
-        Raises what the log raises. When cancelled, others who wait for the
+        It may end before that, also where an earlier reader wanted less. Always a
+        checkpoint. Raises what the log raises. When cancelled, others who wait for the
         same page read it themselves.
         """
         await trio.lowlevel.checkpoint_if_cancelled()
-        while after in self._reading:
-            await self._reading[after].wait()
-        page = self._pages.get(after)
+        place = selection, after
+        while place in self._reading:
+            await self._reading[place].wait()
+        page = self._pages.get(place)
         if page is not None:
-            self._pages.move_to_end(after)
+            self._pages.move_to_end(place)
             await trio.lowlevel.cancel_shielded_checkpoint()
             return page
-        done = self._reading[after] = trio.Event()
+        done = self._reading[place] = trio.Event()
         try:
-            found = await self._log.replay(
-                after, max_bytes=PAGE_BYTES, max_rows=PAGE_ROWS
+            found = await self._log.frames(
+                selection,
+                after,
+                until=until,
+                max_bytes=PAGE_BYTES,
+                max_rows=PAGE_ROWS,
             )
         finally:
-            del self._reading[after]
+            del self._reading[place]
             done.set()
-        page = frame_events(found.events, start=after, end=found.up_to)
-        self._keep(page)
+        page = Frames(after, found.up_to, found.frames, found.ends, found.keys)
+        self._keep(place, page)
         return page
 
-    def _keep(self, page: Frames) -> None:
+    def _keep(self, place: _Place, page: Frames) -> None:
         if not self._readers:
             return
-        self._pages[page.start] = page
+        self._pages[place] = page
         self._weight += page.weight
         while self._weight > self._max_bytes:
             _, oldest = self._pages.popitem(last=False)

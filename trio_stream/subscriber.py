@@ -71,7 +71,7 @@ class Subscriber:
             return True
         sent = self._stream.ping_nowait()
         if self._stream.state is State.OWING:
-            self._clone.fall_behind(self._clone.position, owing=True)
+            self._clone.owe()
         return sent
 
     def dismiss(self) -> None:

@@ -11,7 +11,6 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from trio_stream.abci.messages import Time
-from trio_stream.stream.position import Position
 
 
 class CommitEvent(NamedTuple):
@@ -44,13 +43,6 @@ class CommittedBlock(NamedTuple):
     events: tuple[CommitEvent, ...]
     refused: tuple[Refusal, ...]
     time: Time = Time(0, 0)
-
-
-class Page(NamedTuple):
-    """Part of the log: the events after some position, and how far it was looked at."""
-
-    events: list[CommitEvent]
-    up_to: Position
 
 
 def encode(event: CommitEvent) -> bytes:

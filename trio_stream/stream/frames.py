@@ -63,8 +63,8 @@ class Frames:
     data: bytes = b""
     # For each frame: the offset of its end, and the key of its message's position.
     # Arrays, since a tuple of positions would weigh as much as the frames.
-    ends: array[int] = field(default_factory=lambda: array("Q"))
-    keys: array[int] = field(default_factory=lambda: array("Q"))
+    ends: Sequence[int] = field(default_factory=lambda: array("Q"))
+    keys: Sequence[int] = field(default_factory=lambda: array("Q"))
 
     @property
     def weight(self) -> int:
