@@ -12,9 +12,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from scripts.long_log import frames as long_frames
+from scripts.long_log import write_long_log
 from tests.rich_log import ASSETS, FIRST, KEYS, LAST, OPERATIONS, commit_all, messages
 from trio_stream.commit_log import CommitLog
-from trio_stream.log_file import open_for_reading
+from trio_stream.log_file import FILE_NAME, open_for_reading
 from trio_stream.log_replay import Bounds, FramePage, read_frames
 from trio_stream.stream.frames import text_frame
 from trio_stream.stream.position import START, Position
@@ -180,3 +182,13 @@ def test_a_page_costs_no_more_than_its_bounds_however_long_the_log(
     # Some tens of SQLite's instructions a row; all rows would be more than ten times as many.
     assert sum(steps) < 200 * 20
     assert not any(scans)
+
+
+def test_a_long_log_made_for_measuring_reads_like_any_other(tmp_path: Path) -> None:
+    write_long_log(tmp_path, 120, 3)
+    connection = open_for_reading(tmp_path / FILE_NAME)
+    bounds = Bounds(3_000, 1_000)
+    read = list(pages(connection, PLAIN, START, Position.end_of(120), bounds))
+    connection.close()
+    expected = b"".join(long_frames(120, 3))
+    assert b"".join(page.frames for page in read) == expected
