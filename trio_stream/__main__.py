@@ -13,12 +13,12 @@ import logging
 import os
 import resource
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import trio
 
-from trio_stream import __version__, daemon
+from trio_stream import __version__, daemon, tail_command
 from trio_stream.config import Config, ConfigError, load
 from trio_stream.log_file import CommitLogError
 
@@ -38,7 +38,14 @@ _LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit status."""
-    given = vars(_parser().parse_args(arguments))
+    parsed = _parser().parse_args(arguments)
+    command: Callable[[argparse.Namespace], int] = parsed.command
+    return command(parsed)
+
+
+def _run(parsed: argparse.Namespace) -> int:
+    """Run the node; returns the exit status."""
+    given = vars(parsed)
     given.pop("command")
     try:
         config = load(given, os.environ, file=given.pop("config"))
@@ -68,8 +75,10 @@ def _parser() -> argparse.ArgumentParser:
         description="A BigchainDB-compatible node with a durable commit-event stream.",
     )
     parser.add_argument("--version", action="version", version=__version__)
-    commands = parser.add_subparsers(dest="command", required=True)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    tail_command.add_to(commands)
     run = commands.add_parser("run", help="run the node until SIGTERM or SIGINT")
+    run.set_defaults(command=_run)
     run.add_argument(
         "--config", metavar="FILE", type=Path, help="TOML, or BigchainDB's JSON"
     )

@@ -1,0 +1,129 @@
+"""What a client asks a server for: addresses, filters and forms, as URLs and queries.
+
+Where in the history it stands is not known here (`client_resume`), and nothing is sent.
+Names of options are the parameters' own. What a server would refuse for its value is left to
+the server, whose answer says more than a copy of its rules would.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+from urllib.parse import parse_qsl, urlencode, urlsplit
+
+from trio_stream.stream.selection import STREAMS_PATH, Stream
+
+_PORTS: Final = {"ws": 80, "wss": 443}
+# What this client says by itself; in a URL it would be said twice.
+_OURS: Final = ("after", "from_height", "until", "detail", "notices")
+
+Texts = str | Iterable[str]
+"""One or several values of a filter."""
+
+
+class Place(NamedTuple):
+    """A server's address and what is requested there."""
+
+    host: str
+    port: int
+    tls: bool
+    target: str
+
+    @property
+    def authority(self) -> str:
+        """The value of the header Host."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return (
+            host
+            if self.port == _PORTS["wss" if self.tls else "ws"]
+            else f"{host}:{self.port}"
+        )
+
+    def asking(self, parameters: Iterable[tuple[str, str]]) -> Place:
+        """The same place with these parameters behind those it has."""
+        joint = "&" if "?" in self.target else "?"
+        return self._replace(
+            target=f"{self.target}{joint}{urlencode(list(parameters))}"
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """Which messages, and in which form; the same on every connection."""
+
+    asset_id: tuple[str, ...] = ()
+    public_key: tuple[str, ...] = ()
+    operation: tuple[str, ...] = ()
+    detail: str = "position"
+    empty_blocks: bool = False
+    # None: where they help, which is where messages may be far apart.
+    notices: bool | None = None
+
+    @property
+    def filtered(self) -> bool:
+        return bool(self.asset_id or self.public_key or self.operation)
+
+    @property
+    def with_notices(self) -> bool:
+        return self.filtered if self.notices is None else self.notices
+
+    def parameters(self) -> list[tuple[str, str]]:
+        # Each message has to say its position, or nothing could be resumed.
+        found = [("detail", self.detail)]
+        for name in ("asset_id", "public_key", "operation"):
+            found += [(name, value) for value in getattr(self, name)]
+        if self.empty_blocks:
+            found.append(("empty_blocks", "1"))
+        if self.with_notices:
+            found.append(("notices", "1"))
+        return found
+
+
+def texts(values: Texts) -> tuple[str, ...]:
+    """One value or several, as several."""
+    return (values,) if isinstance(values, str) else tuple(values)
+
+
+def read_urls(urls: Texts) -> tuple[str, ...]:
+    """The servers' addresses. Raises ValueError if there is none or one that cannot be meant."""
+    found = texts(urls)
+    if not found:
+        raise ValueError("no URL was given")
+    streams = {
+        read_url(url).target.partition("?")[0].rpartition("/")[2] for url in found
+    }
+    if len(streams) > 1:
+        named = " and ".join(sorted(streams))
+        raise ValueError(f"all URLs must be of the same stream, not of {named}")
+    return found
+
+
+def read_url(url: str) -> Place:
+    """Take a URL apart; one without a path means `valid_transactions`. Raises ValueError."""
+    parts = urlsplit(url)
+    if parts.scheme not in _PORTS or not parts.hostname:
+        raise ValueError(
+            f"a stream is at ws://HOST:PORT or wss://HOST:PORT, not at {url!r}"
+        )
+    if parts.username is not None or parts.fragment:
+        raise ValueError(
+            f"a name, a password or a fragment in {url!r} would not be sent"
+        )
+    for name, _ in parse_qsl(parts.query, keep_blank_values=True):
+        if name in _OURS:
+            raise ValueError(f"{name} is an option, not to be written in {url!r}")
+    try:
+        port = parts.port or _PORTS[parts.scheme]
+    except ValueError as error:
+        raise ValueError(f"{error}: {url!r}") from None
+    path = parts.path.rstrip("/") or STREAMS_PATH + Stream.VALID_TRANSACTIONS.value
+    target = f"{path}?{parts.query}" if parts.query else path
+    if not target.isascii() or not target.isprintable() or " " in target:
+        raise ValueError(f"what is not ASCII must be percent-encoded in {url!r}")
+    return Place(parts.hostname, port, parts.scheme == "wss", target)
+
+
+def choices(urls: Sequence[str]) -> dict[str, Place]:
+    """The places by URL."""
+    return {url: read_url(url) for url in urls}
