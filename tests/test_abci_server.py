@@ -20,6 +20,7 @@ from tests.fake_application import FakeApplication, run_inline
 from tests.fake_node import Chain, FakeNode, NodeStopped
 from trio_stream import abci_server
 from trio_stream.abci import messages as m
+from trio_stream.abci.connection import VERDICT_DELAY_SECONDS
 from trio_stream.state_machine import RunSync
 
 MockClock = trio.testing.MockClock
@@ -212,6 +213,21 @@ async def test_the_answers_to_one_receive_leave_in_one_write_in_order() -> None:
     accepted, refused = b"\x02\x4a\x00", b"\x09\x4a\x07\x08\x01\x1a\x03bad"
     assert counting.sent[0].startswith((accepted + refused) * 35 + FLUSHED)
     assert counting.sent[0].endswith(b"\x05\x12\x03\x0a\x01x")
+
+
+@pytest.mark.parametrize(("dialect", "held"), [("T33", True), ("T34", False)])
+async def test_an_old_node_gets_its_verdicts_not_too_soon(
+    dialect: str, held: bool, autojump_clock: MockClock
+) -> None:
+    async with serving() as served, FakeNode(dialect, served.connect) as node:
+        await node.handshake()
+        began = trio.current_time()
+        await node.check(b"a", b"b", b"c")
+        delay = trio.current_time() - began
+        await node.block(b"a")
+        assert trio.current_time() - began == delay
+
+    assert delay == (VERDICT_DELAY_SECONDS if held else 0)
 
 
 async def test_a_commit_is_announced_before_its_answer_is_written() -> None:

@@ -157,6 +157,8 @@ class _Door:
                         self._note(connection, infos, number)
                     is_first = False
                     answers, failure = await self._answer(connection, requests, number)
+                    if delay := connection.delay_before_answers(requests):
+                        await trio.sleep(delay)
                     await _send(stream, answers)
                     if failure is not None:
                         await _bid_farewell(stream)

@@ -13,15 +13,30 @@ a node may be upgraded while the application runs.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 
 from trio_stream.abci.answers import KeyShape, encode_answer
 from trio_stream.abci.dialects import Codec, detect_codec, name_from_info
 from trio_stream.abci.errors import LocalProtocolError, RemoteProtocolError
 from trio_stream.abci.framing import FrameReader
-from trio_stream.abci.messages import Answer, BeginBlock, FinalizeBlock, Info, Request
+from trio_stream.abci.messages import (
+    Answer,
+    BeginBlock,
+    CheckTx,
+    FinalizeBlock,
+    Info,
+    Request,
+)
 from trio_stream.abci.requests import decode_request
 
 __all__ = ["Connection", "LocalProtocolError", "RemoteProtocolError"]
+
+
+VERDICT_DELAY_SECONDS = 0.005
+"""What a node to 0.33 gets between a CheckTx and its answer. It sends the request first and
+sets down afterwards who waits for the answer, some microseconds later, or milliseconds on a
+busy machine. An answer that is there before is dropped: the transaction is in no mempool, and
+in the cache that refuses it from then on. On two busy cores one in 700 was lost that way."""
 
 
 class Connection:
@@ -105,6 +120,13 @@ class Connection:
             keys=self._key_shape(self.codec),
             hash_in_commit=self._hash_in_commit,
         )
+
+    def delay_before_answers(self, requests: Sequence[Request]) -> float:
+        """Seconds for which the answers to these requests are to be held back."""
+        is_old = self.codec is Codec.SIGNED_OLD
+        if is_old and any(isinstance(each, CheckTx) for each in requests):
+            return VERDICT_DELAY_SECONDS
+        return 0
 
     def _decode(self, message: bytes) -> Request:
         if self.codec is None:
