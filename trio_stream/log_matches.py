@@ -64,10 +64,10 @@ class Matches(NamedTuple):
     looked: int
 
 
-def stretch(table: str, span: Span, limit: int) -> Source:
+def stretch(table: str, span: Span, limit: int, *, columns: str = "*") -> Source:
     """The first rows of a part of the log."""
     expression = (
-        f"(SELECT * FROM {table} WHERE position > :after AND position <= :until"
+        f"(SELECT {columns} FROM {table} WHERE position > :after AND position <= :until"
         " ORDER BY position LIMIT :limit)"
     )
     return Source(expression, {**span._asdict(), "limit": limit}, span.until, limit)
@@ -80,10 +80,12 @@ def wanted(
     *,
     limit: int,
     looks: int,
+    columns: str = "*",
 ) -> Source:
     """The first `limit` transactions that are selected, looking at about `looks` rows."""
     if not selection.filtered:
-        return stretch("transactions", span, min(limit, looks))
+        limit = min(limit, looks)
+        return stretch("transactions", span, limit, columns=columns)
     keys, until, looked = find_matches(connection, selection, span, looks=looks)
     if len(keys) > limit:
         keys = keys[:limit]

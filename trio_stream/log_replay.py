@@ -93,7 +93,9 @@ def _transactions(
     joiner = Joiner(selection.form, height)
     limit = max(1, bounds.max_bytes // joiner.frame_bytes)
     looks = bounds.max_rows
-    source = wanted(connection, selection, span, limit=limit, looks=looks)
+    source = wanted(
+        connection, selection, span, limit=limit, looks=looks, columns=joiner.columns
+    )
     return _page_of(source, joiner.join(connection, source))
 
 
