@@ -1,0 +1,182 @@
+"""The subscribers of `chaos`: they lose their connection again and again, and go on behind it.
+
+Every other one is `trio_stream.client`; the rest do by hand what the manual says: remember the last
+position, or transaction id, that a message told, and ask for what comes after. They take all
+streams and forms in turn. What each is owed follows from the chain's blocks.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import random
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+from urllib.parse import urlencode, urlsplit
+
+import trio
+
+from scripts.raw_stream import open_raw_stream
+from trio_stream.client import open_stream
+
+Message = dict[str, Any]
+Document = Mapping[str, Any]
+Fact = tuple[int, object]
+"""What a message says that no other says: its height, and which one of it."""
+
+# The daemon is away for most of a second; many ask again in that time, as clients would.
+_PAUSE = 0.2
+_SILENCE = 5.0
+
+
+class Told(NamedTuple):
+    """A block of the chain: its transactions in order, None for one that was refused."""
+
+    height: int
+    transactions: Sequence[Document | None]
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What a subscriber asks for."""
+
+    stream: str = "valid_transactions"
+    detail: str = ""
+    filters: Mapping[str, str] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        return " ".join([self.stream, self.detail, *self.filters]).strip()
+
+    def owed(self, blocks: Sequence[Told]) -> Iterator[Fact]:
+        """All it has to be told, in order."""
+        for height, transactions in blocks:
+            good = [each for each in transactions if each is not None]
+            match self.stream:
+                case "valid_transactions":
+                    yield from (
+                        (height, each["id"]) for each in good if self._wants(each)
+                    )
+                case "refused_transactions":
+                    for index, each in enumerate(transactions):
+                        if each is None:
+                            yield height, index
+                case "valid_blocks" if good:
+                    yield height, tuple(each["id"] for each in good)
+
+    def _wants(self, document: Document) -> bool:
+        named = [each["owners_before"] for each in document["inputs"]]
+        named += [each["public_keys"] for each in document["outputs"]]
+        has = {
+            "asset_id": {document["asset"].get("id", document["id"])},
+            "public_key": {key for keys in named for key in keys},
+            "operation": {document["operation"]},
+        }
+        return all(value in has[name] for name, value in self.filters.items())
+
+    def fact(self, message: Message) -> Fact:
+        """What a message says."""
+        match self.stream:
+            case "valid_blocks":
+                return message["height"], tuple(message["transaction_ids"])
+            case "refused_transactions":
+                return message["height"], message["index"]
+        return message["height"], message["transaction_id"]
+
+
+def wishes(asset_id: str, public_key: str) -> Iterator[Wish]:
+    """Endlessly all kinds of wishes in turn, some about this asset and this key."""
+    return itertools.cycle(
+        [
+            Wish(),
+            Wish(detail="position"),
+            Wish(detail="full"),
+            Wish(detail="position", filters={"asset_id": asset_id}),
+            Wish("valid_blocks", "position"),
+            Wish(
+                detail="position",
+                filters={"public_key": public_key, "operation": "CREATE"},
+            ),
+            Wish("refused_transactions", "position"),
+        ]
+    )
+
+
+class Subscriber:
+    """What one of them has been told so far, over all its connections."""
+
+    def __init__(self, name: str, wish: Wish, address: str) -> None:
+        self.name = f"{name}, {wish}"
+        self.wish = wish
+        self.facts: list[Fact] = []
+        self._address = address
+        self._grown = trio.Event()
+
+    async def follow(self) -> None:
+        """Take what comes, for ever."""
+        raise NotImplementedError
+
+    async def has(self, count: int) -> None:
+        """Wait until it was told so many."""
+        while len(self.facts) < count:
+            self._grown = trio.Event()
+            await self._grown.wait()
+
+    @property
+    def url(self) -> str:
+        return f"ws://{self._address}/api/v1/streams/{self.wish.stream}"
+
+    def take(self, message: Message) -> None:
+        self.facts.append(self.wish.fact(message))
+        self._grown.set()
+
+
+class LibrarySubscriber(Subscriber):
+    """One that leaves everything to the library."""
+
+    async def follow(self) -> None:
+        options: dict[str, Any] = dict(self.wish.filters)
+        if self.wish.detail:
+            options["detail"] = self.wish.detail
+        async with open_stream(
+            self.url, after="earliest", silence_timeout=_SILENCE, **options
+        ) as events:
+            async for event in events:
+                self.take(event)
+
+
+class HandmadeSubscriber(Subscriber):
+    """One that does it by hand."""
+
+    after = "earliest"
+
+    async def follow(self) -> None:
+        while True:
+            with suppress(OSError, trio.BrokenResourceError, trio.EndOfChannel):
+                async with open_raw_stream(self._address, self._target()) as stream:
+                    while True:
+                        self._take_text(await stream.text())
+            await trio.sleep(random.random() * _PAUSE)
+
+    async def rest(self) -> int:
+        """Take what there is up to the tip; how much that was."""
+        before = len(self.facts)
+        target = self._target(until="tip")
+        async with open_raw_stream(self._address, target) as stream:
+            with suppress(trio.EndOfChannel):
+                while True:
+                    self._take_text(await stream.text())
+            assert stream.close_code == 1000, (self.name, stream.close_code)
+        return len(self.facts) - before
+
+    def _target(self, **more: str) -> str:
+        asked = {"after": self.after, **self.wish.filters, **more}
+        if self.wish.detail:
+            asked["detail"] = self.wish.detail
+        return f"{urlsplit(self.url).path}?{urlencode(asked)}"
+
+    def _take_text(self, text: bytes) -> None:
+        message = json.loads(text)
+        self.take(message)
+        self.after = message.get("position") or message["transaction_id"]

@@ -1,0 +1,219 @@
+"""What makes the blocks in `chaos`, and knows what is in them.
+
+A stand-in that speaks ABCI as CometBFT 0.38 does and decides blocks by itself, one after the
+other; or a real engine, to which transactions are posted through the daemon. Either is driven over
+any number of deaths of the daemon, and does what an engine does after one: a block was kept before
+it was executed, and is executed again if the application has not got it.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Protocol, Self
+from urllib.parse import urlsplit
+
+import trio
+
+from scripts import child, engine_home, engine_process
+from scripts.chaos_clients import Document, Told
+from scripts.daemon_process import RunningDaemon, Settings
+from scripts.engine_home import Validator
+from scripts.engine_process import NOT_THERE, RpcError, RunningEngine
+from scripts.signing import Key, create, encode, transfer
+from tests.fake_node import GENESIS_TIME, FakeNode, NodeStopped
+from trio_stream.abci.messages import Time
+
+ALICE, BOB = (Key.from_seed(bytes([n]) * 32) for n in (1, 2))
+
+GONE = (NodeStopped, RpcError, child.ChildEnded, trio.TooSlowError, *NOT_THERE)
+"""What driving raises when the daemon dies."""
+
+_POSTERS = 4
+_POST_PAUSE = 0.02
+_SETTLE_SECONDS = 60.0
+
+
+class Engine(Protocol):
+    """Makes blocks for a daemon, for as long as that lives."""
+
+    asset: Document
+    """The CREATE of an asset that moves in many blocks."""
+    life: float
+    """Seconds for which the daemon may live, at most, once its doors are open."""
+    told: list[Told]
+    """All blocks; up to date once `finish` is done."""
+
+    async def drive(self, daemon: RunningDaemon) -> None:
+        """Make blocks until the daemon dies; returns or raises one of GONE then."""
+
+    async def finish(self, daemon: RunningDaemon) -> None:
+        """Make some last blocks."""
+
+
+class StandIn:
+    """FakeNode, and a memory of what it decided."""
+
+    life = 0.4
+
+    def __init__(self, chance: random.Random) -> None:
+        self.asset: Document = create(ALICE, data={"moves": chance.random()})
+        self.told: list[Told] = []
+        self._chance = chance
+        self._blocks: list[list[bytes]] = []
+        self._hashes: dict[int, bytes] = {}
+        self._moved: Document = self.asset
+
+    async def drive(self, daemon: RunningDaemon) -> None:
+        await self._make(daemon, None)
+
+    async def finish(self, daemon: RunningDaemon) -> None:
+        await self._make(daemon, len(self._blocks) + 20)
+
+    async def _make(self, daemon: RunningDaemon, last: int | None) -> None:
+        address = urlsplit(daemon.abci)
+
+        async def connect() -> trio.abc.Stream:
+            assert address.hostname and address.port
+            return await trio.open_tcp_stream(address.hostname, address.port)
+
+        async with FakeNode("C38", connect) as node:
+            height = (await node.info()).last_block_height
+            if height == 0:
+                await node.init_chain()
+            # The block that was being committed may have been, and its answer lost.
+            assert len(self._blocks) - 1 <= height <= len(self._blocks), height
+            while last is None or height < last:
+                height += 1
+                if height > len(self._blocks):
+                    self._decide()
+                await self._execute(node, height)
+                await trio.sleep(self._chance.random() * 0.01)
+
+    def _decide(self) -> None:
+        height = len(self._blocks) + 1
+        chance = self._chance
+        count = chance.choice((0, 1, 1, 2, 3, 5, 40 if height % 20 == 0 else 1))
+        block: list[bytes] = []
+        told: list[Document | None] = []
+        for index in range(count):
+            document = self._document(height, index)
+            raw = encode(document) if document else b"nonsense"
+            block.append(raw)
+            told.append(document)
+            if chance.random() < 0.1:
+                # Once more: it is refused.
+                block.append(raw)
+                told.append(None)
+        self._blocks.append(block)
+        self.told.append(Told(height, told))
+
+    def _document(self, height: int, index: int) -> Document | None:
+        if height == 1 and index == 0 or not self.asset:
+            return self.asset
+        if self._chance.random() < 0.1:
+            return None
+        if index == 0:
+            self._moved = transfer(self._moved, ALICE)
+            return self._moved
+        signer = self._chance.choice((ALICE, BOB))
+        return create(signer, data={"height": height, "index": index})
+
+    async def _execute(self, node: FakeNode, height: int) -> None:
+        txs, told = self._blocks[height - 1], self.told[height - 1]
+        time = Time(GENESIS_TIME.seconds + height, 0)
+        await node.propose(txs)
+        results, app_hash = await node.execute(height, txs, time)
+        assert [result.code == 0 for result in results] == [
+            document is not None for document in told.transactions
+        ], height
+        # Executed again, a block gives the same.
+        assert self._hashes.setdefault(height, app_hash) == app_hash, height
+        await node.commit()
+
+
+class RealEngine:
+    """An engine's binary in a home of its own, and who posts to it."""
+
+    life = 3.0  # it needs one to begin
+
+    def __init__(self, binary: Path, validator: Validator) -> None:
+        self.asset: Document = create(ALICE, data={"moves": "often"})
+        self.told: list[Told] = []
+        self._binary = binary
+        self._validator = validator
+        self._moved: Document = self.asset
+        self._number = 0
+
+    @classmethod
+    async def prepared(cls, binary: Path, folder: Path, settings: Settings) -> Self:
+        """One whose home is made, for the daemon with these settings."""
+        rpc = urlsplit(settings.node).port
+        assert rpc
+        (p2p,) = engine_home.free_ports(1)
+        validator = Validator(folder / "engine", settings.abci, rpc, p2p)
+        await engine_home.prepare(binary, validator)
+        return cls(binary, validator)
+
+    async def drive(self, daemon: RunningDaemon) -> None:
+        running = engine_process.run_engine(self._binary, self._validator)
+        async with running as engine, child.open_nursery() as nursery:
+            for _ in range(_POSTERS):
+                nursery.start_soon(self._repeat, self._post, daemon)
+            nursery.start_soon(self._repeat, self._move, daemon)
+            await engine.wait()
+            nursery.cancel_scope.cancel()
+
+    async def finish(self, daemon: RunningDaemon) -> None:
+        running = engine_process.run_engine(self._binary, self._validator)
+        async with running as engine:
+            for _ in range(20):
+                await self._post(daemon)
+            await self._move(daemon)
+            tip = await _settled(engine)
+            self.told = [await _block(engine, h) for h in range(1, tip + 1)]
+
+    async def _repeat(
+        self, work: Callable[[RunningDaemon], Awaitable[None]], daemon: RunningDaemon
+    ) -> None:
+        while True:
+            # Whoever posts while the daemon dies gets no answer.
+            with suppress(*NOT_THERE):
+                await work(daemon)
+            await trio.sleep(_POST_PAUSE)
+
+    async def _post(self, daemon: RunningDaemon) -> None:
+        self._number += 1
+        document = create((ALICE, BOB)[self._number % 2], data={"n": self._number})
+        await daemon.post(encode(document))
+
+    async def _move(self, daemon: RunningDaemon) -> None:
+        answer = await daemon.post(encode(self._moved), "commit")
+        # If it was committed, and the answer lost, it is refused the second time.
+        if answer.status in (202, 400):
+            self._moved = transfer(self._moved, ALICE)
+
+
+async def _settled(engine: RunningEngine) -> int:
+    """The height at which engine and daemon have nothing more to do."""
+
+    async def at_rest() -> int | None:
+        info = (await engine.rpc.call("status"))["sync_info"]
+        height, app_hash = await engine.rpc.application()
+        signed = int(info["latest_block_height"]), info["latest_app_hash"]
+        return height if signed == (height, app_hash.hex().upper()) else None
+
+    return await child.poll(at_rest, seconds=_SETTLE_SECONDS, what="rest of the chain")
+
+
+async def _block(engine: RunningEngine, height: int) -> Told:
+    txs = await engine.rpc.transactions(height)
+    codes = await engine.rpc.codes(height)
+    told: list[Any] = [
+        json.loads(raw) if code == 0 else None
+        for raw, code in zip(txs, codes, strict=True)
+    ]
+    return Told(height, told)
