@@ -77,7 +77,8 @@ class Visit:
         data = b""
         while not data.endswith(b"\r\n\r\n"):
             more = await self.stream.receive_some(1)
-            assert more
+            if not more:
+                raise trio.BrokenResourceError("gone")
             data += bytes(more)
         first, *lines = data.decode().split("\r\n")[:-2]
         self.target = first.split(" ")[1]

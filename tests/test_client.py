@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import logging
 import math
+import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -11,10 +11,16 @@ from typing import Any, cast
 
 import pytest
 import trio
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
-from trio.testing import MockClock, lockstep_stream_pair, wait_all_tasks_blocked
+from trio.testing import (
+    MockClock,
+    lockstep_stream_pair,
+    memory_stream_pair,
+    wait_all_tasks_blocked,
+)
 
+from scripts.certificate import write_certificate
 from tests.scripted_server import (
     ALL,
     Act,
@@ -95,6 +101,7 @@ async def test_options_become_parameters() -> None:
             public_key=["k1", "k2"],
             operation=("CREATE",),
             detail="full",
+            empty_blocks=True,
         )
         async with open_stream("ws://a/prefix/valid_transactions?x=1", **asking) as e:
             await take(e, 1)
@@ -103,6 +110,7 @@ async def test_options_become_parameters() -> None:
     assert visit.parameters == {
         "x": ["1"],
         "detail": ["full"],
+        "empty_blocks": ["1"],
         "asset_id": ["a1"],
         "public_key": ["k1", "k2"],
         "operation": ["CREATE"],
@@ -134,6 +142,7 @@ async def test_a_height_to_begin_at_is_asked_for_once(
     assert network.asked("after") == [None, ALL[0]["position"]]
 
 
+@settings(max_examples=30)
 @given(
     cuts=st.lists(
         st.tuples(
@@ -158,7 +167,6 @@ def test_what_is_got_over_all_connections_is_the_log(
             async with open_stream(["ws://a", "ws://b"], **asking) as events:
                 assert await take(events, 5) == ALL
 
-    logging.getLogger("trio_stream").setLevel(logging.ERROR)
     trio.run(main, clock=MockClock(autojump_threshold=0))
 
 
@@ -227,17 +235,19 @@ async def test_a_position_that_turns_out_to_be_of_another_history_is_raised() ->
 
 
 @pytest.mark.parametrize("notices", [True, False])
-async def test_a_server_without_positions_is_refused(notices: bool) -> None:
+@pytest.mark.parametrize("messages", [[], [{"transaction_id": "b"}], ["x"]])
+async def test_a_server_without_positions_is_refused(
+    autojump_clock: MockClock, notices: bool, messages: list[Any]
+) -> None:
     async def act(visit: Visit) -> None:
         await visit.accept(None)
-        await visit.send({"height": 1, "asset_id": "a", "transaction_id": "b"})
+        await visit.send(*messages)
         await visit.until_gone()
 
     async with open_network() as network:
         network.host("a", act)
         asking = options(network, notices=notices)
-        kinds = (NotResumable, ServerFault) if notices else NotResumable
-        with pytest.raises(kinds, match="position|Stream-Position"):
+        with pytest.raises(NotResumable, match="Stream-Position"):
             async with open_stream("ws://a", **asking) as events:
                 await take(events)
 
@@ -392,6 +402,25 @@ async def test_an_event_makes_the_distance_small_again(
     assert network.refused[0] - lost <= 0.2
 
 
+async def test_a_connection_that_lasted_makes_the_distance_small_again(
+    autojump_clock: MockClock,
+) -> None:
+    async def quiet(visit: Visit) -> None:
+        await visit.accept(visit.asked("after") or end_of(0))
+        with trio.move_on_after(100):
+            await visit.until_gone()
+
+    async with open_network() as network:
+        async with open_stream("ws://a", **options(network)) as events:
+            with trio.move_on_after(20):
+                await take(events)
+            network.host("a", quiet)
+            network.refused.clear()
+            with trio.move_on_after(140):
+                await take(events)
+    assert network.refused[1] - network.refused[0] == pytest.approx(0.4)
+
+
 async def test_a_wish_to_come_later_is_met(autojump_clock: MockClock) -> None:
     async with open_network() as network:
         network.host("a", rejecting(503, {"message": "full"}, Retry_After="10"))
@@ -449,7 +478,9 @@ async def test_a_slow_caller_is_not_a_silent_server(
     assert len(network.visits) == 1
 
 
-async def test_a_caller_that_stops_holds_up_the_server() -> None:
+async def test_a_caller_that_stops_holds_up_the_server(
+    autojump_clock: MockClock,
+) -> None:
     sent: list[int] = []
 
     async def act(visit: Visit) -> None:
@@ -753,3 +784,56 @@ async def test_options_that_cannot_be_meant(wrong: Options) -> None:
     with pytest.raises(ValueError, match="give one|at least 1"):
         async with open_stream("ws://a", **wrong):
             raise AssertionError("must not begin")
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    return write_certificate(tmp_path_factory.mktemp("tls"))
+
+
+def secured(certificate: tuple[Path, Path], network: Network) -> None:
+    """Let all servers speak TLS."""
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(*certificate)
+
+    def pair() -> tuple[trio.abc.Stream, trio.abc.Stream]:
+        ours, theirs = memory_stream_pair()
+        return ours, trio.SSLStream(theirs, context, server_side=True)
+
+    network.pair = pair
+
+
+async def test_tls(certificate: tuple[Path, Path]) -> None:
+    async with open_network() as network:
+        secured(certificate, network)
+        network.host("localhost", serve(2), serve())
+        trusting = ssl.create_default_context(cafile=str(certificate[0]))
+        asking = options(network, ssl_context=trusting)
+        async with open_stream("wss://localhost", **asking) as events:
+            assert await take(events, 5) == ALL
+    assert network.visits[0][1].headers["host"] == "localhost"
+
+
+async def test_a_certificate_that_is_not_trusted_is_a_lost_connection(
+    certificate: tuple[Path, Path],
+    autojump_clock: MockClock,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with open_network() as network:
+        secured(certificate, network)
+        network.host("localhost", never)
+        network.host("a", never)
+        urls = ["wss://localhost", "wss://a"]
+        async with open_stream(urls, **options(network)) as events:
+            with trio.move_on_after(1):
+                await take(events, 1)
+    assert "wss://localhost: no TLS: [SSL: CERTIFICATE_VERIFY_FAILED]" in caplog.text
+
+
+async def test_tls_without_an_answer_is_left(autojump_clock: MockClock) -> None:
+    async with open_network() as network:
+        network.host("a", never)  # waits for a request
+        network.host("b", serve())
+        async with open_stream(["wss://a", "ws://b"], **options(network)) as events:
+            with trio.fail_after(11):
+                assert await take(events, 5) == ALL

@@ -101,7 +101,9 @@ class Marks:
 
     def skip_to(self, position: str) -> None:
         """There is nothing to process up to this position."""
-        self._processed = position
+        # Due at once: it may be the beginning, which is another one after a crash. There
+        # are few of these.
+        self._processed, self._count = position, self._every
 
     def due(self, *, idle: bool) -> str | None:
         """The position that is to be saved now: when enough are done, or it is quiet."""

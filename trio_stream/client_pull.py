@@ -21,7 +21,6 @@ from trio_stream.client_resume import LONGEST_DELAY, Progress, Route
 from trio_stream.client_verdicts import (
     Closed,
     Lost,
-    NotResumable,
     Rejected,
     ServerFault,
     StreamError,
@@ -111,18 +110,17 @@ class Puller:
     async def _begin(self, url: str, connection: Connection) -> str:
         if "stream-position" not in connection.headers and self._wanted.with_notices:
             # A refusal may be told behind the upgrade, since notices were asked for.
-            self._read(url, await connection.receive())
-            raise NotResumable(url)
+            with trio.move_on_after(self._transport.connect_timeout):
+                message = _parse(await connection.receive())
+                if message is not None and message.get("notice") == "refused":
+                    raise verdicts.refusal_told(url, message)
         begun = self._progress.begin(url, connection.headers)
         logger.info("%s: the stream begins after %s", url, begun)
         return begun
 
     def _read(self, url: str, text: str | bytes) -> Item:
-        try:
-            message = json.loads(text)
-        except ValueError:
-            message = None
-        if not isinstance(message, dict):
+        message = _parse(text)
+        if message is None:
             raise ServerFault(f"{url} sent what is no message: {text[:100]!r}")
         if "notice" in message and "transaction_id" not in message:
             return self._read_notice(url, message)
@@ -133,3 +131,11 @@ class Puller:
             raise verdicts.refusal_told(url, notice)
         logger.debug("%s: notice %r", url, notice)
         return Item(self._progress.stand(url, notice.get("position")), None)
+
+
+def _parse(text: str | bytes) -> Event | None:
+    try:
+        message = json.loads(text)
+    except ValueError:
+        return None
+    return message if isinstance(message, dict) else None

@@ -7,7 +7,7 @@ the server, whose answer says more than a copy of its rules would.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 from urllib.parse import parse_qsl, urlencode, urlsplit
@@ -122,8 +122,3 @@ def read_url(url: str) -> Place:
     if not target.isascii() or not target.isprintable() or " " in target:
         raise ValueError(f"what is not ASCII must be percent-encoded in {url!r}")
     return Place(parts.hostname, port, parts.scheme == "wss", target)
-
-
-def choices(urls: Sequence[str]) -> dict[str, Place]:
-    """The places by URL."""
-    return {url: read_url(url) for url in urls}
