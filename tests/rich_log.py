@@ -53,6 +53,7 @@ def _transaction(chance: random.Random, height: int, index: int) -> Transaction:
     receivers = [tuple(chance.sample(KEYS, 2)) for _ in range(chance.randrange(3))]
     document = {
         "id": own,
+        "asset": {},
         "metadata": "Zürich \U0001f41d"
         * chance.choices((0, 1, 10, 6_000), (300, 600, 100, 1))[0],
         "outputs": [{"condition": {"details": {"public_key": "x"}}} for _ in receivers],

@@ -13,10 +13,10 @@ import trio
 from scripts.signing import create, encode, transfer
 from tests.instant_node import VALIDATOR
 from tests.ledger.chains import ALICE, BOB, Engine
-from trio_stream import log_lookups
+from trio_stream import http_reads, log_lookups, log_search
 from trio_stream.commit_log import CommitLog
 from trio_stream.http_answers import Answer, spaced
-from trio_stream.http_reads import Reads, Streamed
+from trio_stream.http_reads import SEARCH_TOO_LONG, Reads, Streamed
 from trio_stream.ledger.application import Application
 from trio_stream.log_reader import LogReader
 from trio_stream.transactions.candidate import CandidateCache
@@ -26,6 +26,9 @@ ASSET = create(ALICE, recipients=[(ALICE, 1), (BOB, 2)], data={"é": 1})
 MOVED = transfer(ASSET, ALICE)
 BACK = transfer(MOVED, ALICE)
 OTHER = create(BOB)
+PAPER = {"z": "some paper", "a": [1, {"é": 2.50}]}
+NOTE = {"note": "written on it"}
+NOTED = create(BOB, data=PAPER, metadata=NOTE)
 KEY = ALICE.public
 ABSENT = "a" * 64
 MISSING = (
@@ -48,7 +51,7 @@ class World:
         cache = CandidateCache(1 << 20)
         self.engine = Engine(Application(log, cache, version="0"))
         self.engine.init_chain(validators=[VALIDATOR])
-        for block in ([], [ASSET, OTHER], [MOVED, BACK]):
+        for block in ([], [ASSET, OTHER], [MOVED, BACK, NOTED]):
             self.engine.block(*map(encode, block))
         self.reader = LogReader(log.path, cache, run_sync=inline)
         self.reads = Reads(self.reader)
@@ -218,6 +221,91 @@ async def test_which_fault_of_outputs_is_named(
     assert await world.refusal("outputs", query) == message
 
 
+# Text search
+
+
+@pytest.mark.parametrize(
+    ("route", "query", "body"),
+    [
+        ("assets", "search=paper", [{"data": PAPER, "id": NOTED["id"]}]),
+        ("assets", f"search={OTHER['id']}", [{"data": None, "id": OTHER["id"]}]),
+        ("assets", "search=nothing&foo=1", []),
+        ("assets", "search=-paper", []),
+        (
+            "metadata",
+            "search=%22written+on%22",
+            [{"id": NOTED["id"], "metadata": NOTE}],
+        ),
+        ("metadata", f"search={OTHER['id']}", [{"id": OTHER["id"], "metadata": None}]),
+        ("metadata", "search=paper", []),
+    ],
+)
+async def test_documents_that_a_search_finds(
+    route: str, query: str, body: list[object], world: World
+) -> None:
+    assert await world.body(route, query) == spaced(body).decode()
+
+
+@pytest.mark.parametrize(
+    ("limit", "count"),
+    [
+        ("0", 2),
+        ("1", 1),
+        ("-1", 1),
+        ("%20%2B1_0%20", 2),
+        ("2&limit=1", 2),
+        ("9" * 999, 2),
+    ],
+)
+async def test_limits_of_a_search(limit: str, count: int, world: World) -> None:
+    query = f"search={OTHER['id']}+paper&limit={limit}"
+    assert len(json.loads(await world.body("assets", query))) == count
+
+
+BAD_LIMIT = "invalid literal for int() with base 10: "
+
+
+@pytest.mark.parametrize("route", ["assets", "metadata"])
+@pytest.mark.parametrize(
+    ("query", "message"),
+    [
+        ("", {"search": MISSING}),
+        ("limit=abc", {"search": MISSING}),
+        ("search=&limit=abc", {"limit": BAD_LIMIT + "'abc'"}),
+        ("search=x&limit=1&limit=", {"limit": BAD_LIMIT + "''"}),
+        ("search=x&limit=1.0", {"limit": BAD_LIMIT + "'1.0'"}),
+        ("search=", "text_search cannot be empty"),
+        ("search=&search=x", "text_search cannot be empty"),
+    ],
+)
+async def test_which_fault_of_a_search_is_named(
+    route: str, query: str, message: object, world: World
+) -> None:
+    assert await world.refusal(route, query) == message
+
+
+async def test_a_limit_of_thousands_of_digits_is_refused(world: World) -> None:
+    message = await world.refusal("assets", f"search=x&limit={'9' * 5_000}")
+    assert "4300 digits" in message["limit"]
+
+
+async def test_an_empty_search_is_refused_in_bigchaindb_s_own_form(
+    world: World,
+) -> None:
+    answer = await world.get("assets", "search=")
+    assert answer == Answer(
+        400, b'{"message":"text_search cannot be empty","status":400}\n'
+    )
+
+
+async def test_a_search_that_finds_too_much_is_given_up(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(log_search, "SEARCH_SECONDS", 0)
+    monkeypatch.setattr(log_search, "_STEPS", 1)
+    assert await world.get("assets", "search=paper") == SEARCH_TOO_LONG
+
+
 # Arrays of several pages
 
 
@@ -231,6 +319,8 @@ async def test_which_fault_of_outputs_is_named(
         ("outputs", f"public_key={KEY}&spent=true"),
         ("outputs", f"public_key={KEY}&spent=false"),
         ("outputs", f"public_key={KEY}&limit=2"),
+        ("assets", f"search=paper+{ASSET['id']}+{OTHER['id']}"),
+        ("metadata", f"search=written+{BACK['id']}+{OTHER['id']}"),
     ],
 )
 async def test_pages_make_the_same_array(
@@ -239,6 +329,7 @@ async def test_pages_make_the_same_array(
     whole = await world.body(route, query)
     monkeypatch.setattr(log_lookups, "PAGE_OUTPUTS", rows)
     monkeypatch.setattr(log_lookups, "PAGE_TRANSACTIONS", rows)
+    monkeypatch.setattr(http_reads, "PAGE_TRANSACTIONS", rows)
     assert await world.body(route, query) == whole
 
 

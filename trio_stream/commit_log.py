@@ -27,6 +27,7 @@ from trio_stream.ledger.block import (
     Validator,
 )
 from trio_stream.ledger.owners import named_keys
+from trio_stream.ledger.searchable import text_of
 from trio_stream.log_file import (
     FILE_NAME,
     LogDamaged,
@@ -197,7 +198,9 @@ class CommitLog(StoredView):
             "INSERT INTO bodies VALUES (?, ?)", ((at, each.raw) for at, each in placed)
         )
         many("INSERT INTO outputs VALUES (?, ?, ?, ?, NULL)", _output_rows(placed))
-        many("INSERT INTO keys VALUES (?, ?, ?, ?)", _key_rows(placed))
+        keys, texts = _document_rows(placed)
+        many("INSERT INTO keys VALUES (?, ?, ?, ?)", keys)
+        many("INSERT INTO texts (rowid, asset, metadata) VALUES (?, ?, ?)", texts)
         # After the inserts, because a transaction may spend an output of its own block.
         spends = list(_spends(placed))
         before = self._connection.total_changes()
@@ -255,10 +258,18 @@ def _output_rows(placed: _Placed) -> Iterator[Row]:
             yield at, index, output.amount, output.condition_uri
 
 
-def _key_rows(placed: _Placed) -> Iterator[Row]:
+def _document_rows(placed: _Placed) -> tuple[list[Row], list[Row]]:
+    """Keys and texts, which are read from the JSON object; that is read again but once."""
+    keys: list[Row] = []
+    texts: list[Row] = []
     for at, accepted in placed:
-        for named in named_keys(accepted.transaction):
-            yield named.public_key, at, named.output_index, named.in_details
+        document = accepted.transaction.value
+        for named in named_keys(accepted.transaction, document):
+            keys.append((named.public_key, at, named.output_index, named.in_details))
+        text = text_of(document)
+        if any(text):
+            texts.append((at, *text))
+    return keys, texts
 
 
 def _spends(placed: _Placed) -> Iterator[Row]:

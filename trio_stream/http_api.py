@@ -190,6 +190,14 @@ def _add_routes(app: Api, reader: Reader, streams_url: str) -> None:
     async def blocks() -> Response:
         return _response(await reads.blocks(request.query_string))
 
+    @app.get("/api/v1/assets")
+    async def assets() -> Response:
+        return _response(await reads.assets(request.query_string))
+
+    @app.get("/api/v1/metadata")
+    async def metadata() -> Response:
+        return _response(await reads.metadata(request.query_string))
+
     @app.get("/api/v1/validators")
     async def validators() -> Response:
         return _response(await reads.validators(request.query_string))

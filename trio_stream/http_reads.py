@@ -11,10 +11,10 @@ client goes on with the last one it has got, on any node.
 from __future__ import annotations
 
 import base64
-import sys
+from array import array
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial, wraps
-from typing import Final, Protocol, Self
+from typing import Any, Final, Protocol, Self
 
 import trio
 
@@ -23,10 +23,25 @@ from trio_stream import http_parameters as parameters
 from trio_stream.http_answers import Answer
 from trio_stream.http_parameters import Given, Refused
 from trio_stream.ledger.block import Validator
-from trio_stream.log_lookups import BEGINNING, Cursor, OutputsPage, TransactionsPage
+from trio_stream.log_lookups import (
+    BEGINNING,
+    PAGE_BYTES,
+    PAGE_TRANSACTIONS,
+    Cursor,
+    OutputsPage,
+    TransactionsPage,
+)
+from trio_stream.log_search import Documents, SearchTooLong
+from trio_stream.transactions import canonical
 from trio_stream.transactions.shown import shown
 
-_ALL: Final = sys.maxsize
+# More than there can be, and SQLite can count on from it.
+_ALL: Final = 1 << 62
+
+EMPTY_SEARCH: Final = answers.error(400, "text_search cannot be empty")
+SEARCH_TOO_LONG: Final = answers.error(
+    503, "The search finds too much: ask for rarer words, or for a phrase"
+)
 
 
 class Reader(Protocol):
@@ -49,6 +64,14 @@ class Reader(Protocol):
     async def last_transaction(
         self, asset_id: str, *, operation: str | None, after: Cursor
     ) -> TransactionsPage: ...
+
+    async def search(
+        self, documents: Documents, text: str, limit: int
+    ) -> array[int]: ...
+
+    async def bodies(
+        self, positions: Sequence[int], *, max_bytes: int
+    ) -> list[tuple[str, bytes]]: ...
 
 
 Turn = Callable[[Cursor], Awaitable[tuple[bytes, Cursor | None]]]
@@ -185,10 +208,33 @@ class Reads:
         heights = await self._reader.heights_with(transaction_id)
         return Answer(200, answers.spaced(heights))
 
+    @_answered
+    async def assets(self, query: bytes) -> Answer | Streamed:
+        """The assets that a text search finds."""
+        return await self._search(Documents.ASSETS, query)
+
+    @_answered
+    async def metadata(self, query: bytes) -> Answer | Streamed:
+        """The metadata that a text search finds."""
+        return await self._search(Documents.METADATA, query)
+
     async def validators(self, _: bytes) -> Answer:
         """The newest set of validators."""
         found = await self._reader.validators()
         return Answer(200, answers.spaced([_validator(each) for each in found]))
+
+    async def _search(self, documents: Documents, query: bytes) -> Answer | Streamed:
+        given = Given(query)
+        text = given.required("search", str)
+        limit = given.optional("limit", int) or 0
+        if not text:
+            return EMPTY_SEARCH
+        try:
+            found = await self._reader.search(documents, text, min(abs(limit), _ALL))
+        except SearchTooLong:
+            return SEARCH_TOO_LONG
+        turn = _SearchTurn(self._reader, documents, found)
+        return await _array(turn.read, BEGINNING)
 
     async def _place(self, name: str, transaction_id: str) -> int:
         found = await self._reader.place(transaction_id)
@@ -234,6 +280,40 @@ class _TransactionsTurn:
         self._left -= len(page.raws)
         items = await _listed([partial(shown, raw) for raw in page.raws])
         return items, page.next if self._left else None
+
+
+class _SearchTurn:
+    """Pages of what a search has found."""
+
+    def __init__(
+        self, reader: Reader, documents: Documents, found: Sequence[int]
+    ) -> None:
+        self._reader = reader
+        self._document = _asset if documents is Documents.ASSETS else _metadata
+        self._found = found
+
+    async def read(self, after: Cursor) -> tuple[bytes, Cursor | None]:
+        begin = after.position + 1
+        some = self._found[begin : begin + PAGE_TRANSACTIONS]
+        bodies = await self._reader.bodies(some, max_bytes=PAGE_BYTES)
+        items = await _listed([partial(self._document, *each) for each in bodies])
+        end = begin + len(bodies)
+        return items, Cursor(end - 1) if end < len(self._found) else None
+
+
+def _asset(transaction_id: str, raw: bytes) -> dict[str, object]:
+    document = _document(raw)
+    return {"data": document["asset"]["data"], "id": transaction_id}
+
+
+def _metadata(transaction_id: str, raw: bytes) -> dict[str, object]:
+    return {"id": transaction_id, "metadata": _document(raw)["metadata"]}
+
+
+def _document(raw: bytes) -> dict[str, Any]:
+    document = canonical.decode(raw)
+    assert isinstance(document, dict)
+    return document
 
 
 def _validator(validator: Validator) -> dict[str, object]:

@@ -65,6 +65,18 @@ def heights_with(connection: apsw.Connection, transaction_id: str) -> list[int]:
     return [] if found is None else [found >> INDEX_BITS]
 
 
+def block_transactions(height: int, connection: apsw.Connection) -> list[bytes] | None:
+    """A block's accepted transactions as the engine gave them; None above the tip."""
+    tip = newest_block(connection)
+    if tip is None or height > tip.height:
+        # Block 0 is InitChain's, and empty.
+        begun = row(connection, "SELECT 1 FROM chain")
+        return [] if height == 0 and begun else None
+    span = position_key(height, 0), position_key(height, MAX_TRANSACTIONS)
+    sql = "SELECT raw FROM bodies WHERE position BETWEEN ? AND ? ORDER BY position"
+    return [raw for (raw,) in rows(connection, sql, *span)]
+
+
 def latest_validators(connection: apsw.Connection) -> list[Row]:
     """Key type, key and power of each validator in the set of the greatest height."""
     sql = (

@@ -1,16 +1,17 @@
 """Reading the commit log beside its writer.
 
-Async outside, read-only SQLite connections in threads inside. Readers come in three sets that share
+Async outside, read-only SQLite connections in threads inside. Readers come in four sets that share
 nothing, each with a limiter of its own: the channel's, whose one read a block all subscribers wait
-for; look-ups, for HTTP; and replay, for subscribers who catch up. A thousand of the last must not
-hold up the first.
+for; look-ups, for HTTP; replay, for subscribers who catch up; and text searches, which take long
+when they find much. A thousand of one kind must not hold up the others.
 
 Every read is a short transaction that ends before its thread does, so that what it saw is one state
-of the log, and no checkpoint waits for a reader longer than for a page.
+of the log, and no checkpoint waits for a reader longer than for a page; for a search, seconds.
 """
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
@@ -20,12 +21,14 @@ from typing import Final
 
 import apsw
 import trio
-from trio_stream import log_lookups, log_places
+
+from trio_stream import log_lookups, log_places, log_search
 from trio_stream.abci.messages import Time
 from trio_stream.ledger.block import INDEX_BITS, MAX_TRANSACTIONS, Tip, Validator
 from trio_stream.log_connections import Connections, RunSync
 from trio_stream.log_lookups import Cursor, OutputsPage, TransactionsPage
 from trio_stream.log_replay import Bounds, FramePage, read_frames
+from trio_stream.log_search import Documents
 from trio_stream.log_view import (
     Row,
     StoredView,
@@ -79,7 +82,9 @@ class LogReader:
             path, LOOKUP_THREADS, run_sync, together=LOOKUPS_TOGETHER
         )
         self._replay = Connections(path, 1, run_sync, together=1)
-        self._sets = (self._channel, self._lookups, self._replay)
+        self._searches = Connections(path, 1, run_sync, together=1)
+        # In the order in which a pause waits for them: the slowest while the others go on.
+        self._sets = (self._searches, self._replay, self._lookups, self._channel)
 
     async def aclose(self) -> None:
         """Close all connections; no read may be under way."""
@@ -156,7 +161,7 @@ class LogReader:
 
     async def block(self, height: int) -> list[bytes] | None:
         """The bytes of a block's accepted transactions, in order; None above the tip."""
-        return await self._lookups.read(partial(_block, height))
+        return await self._lookups.read(partial(log_lookups.block_transactions, height))
 
     async def outcome(self, transaction_id: str) -> Outcome | None:
         """What became of this id in a block: committed, or last refused."""
@@ -198,6 +203,21 @@ class LogReader:
     ) -> TransactionsPage:
         """Of the same transactions only the newest."""
         look = partial(log_lookups.last_transaction, asset_id, operation, after)
+        return await self._lookups.read(look)
+
+    async def search(self, documents: Documents, text: str, limit: int) -> array[int]:
+        """Positions of the transactions that a text search finds, best first.
+
+        At most `limit`, if it is not 0. Raises `SearchTooLong`.
+        """
+        look = partial(log_search.search, documents, text, limit)
+        return await self._searches.read(look)
+
+    async def bodies(
+        self, positions: Sequence[int], *, max_bytes: int
+    ) -> list[tuple[str, bytes]]:
+        """Id and bytes of these transactions, from the first on, and more up to `max_bytes`."""
+        look = partial(log_search.bodies, positions, max_bytes)
         return await self._lookups.read(look)
 
     def _validate(self, candidate: Candidate, connection: apsw.Connection) -> None:
@@ -250,17 +270,6 @@ def _blocks_within(
         chosen.append(block)
     blocks.close()
     return chosen
-
-
-def _block(height: int, connection: apsw.Connection) -> list[bytes] | None:
-    tip = newest_block(connection)
-    if tip is None or height > tip.height:
-        # Block 0 is InitChain's, and empty.
-        begun = row(connection, "SELECT 1 FROM chain")
-        return [] if height == 0 and begun else None
-    span = position_key(height, 0), position_key(height, MAX_TRANSACTIONS)
-    sql = "SELECT raw FROM bodies WHERE position BETWEEN ? AND ? ORDER BY position"
-    return [raw for (raw,) in rows(connection, sql, *span)]
 
 
 def _outcome(transaction_id: str, connection: apsw.Connection) -> Outcome | None:

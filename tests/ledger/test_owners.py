@@ -14,7 +14,7 @@ from trio_stream.transactions.candidate import CandidateCache
 def keys_of(document):
     transaction = CandidateCache(0).examine(encode(document)).transaction
     assert transaction is not None
-    return list(named_keys(transaction))
+    return list(named_keys(transaction, transaction.value))
 
 
 def vector(name):
@@ -75,4 +75,4 @@ def test_a_number_that_a_duplicate_replaces_is_no_obstacle():
     raw = b'{"version": ' + b"9" * 5_000 + b", " + encode(document)[1:]
     transaction = CandidateCache(0).examine(raw).transaction
     assert transaction is not None
-    assert list(named_keys(transaction)) == keys_of(document)
+    assert list(named_keys(transaction, transaction.value)) == keys_of(document)

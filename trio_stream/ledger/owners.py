@@ -7,8 +7,8 @@ ask for a key wherever it stands, so those that stand in one place only are list
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Final, NamedTuple
+from collections.abc import Iterator, Mapping
+from typing import Any, Final, NamedTuple
 
 from trio_stream.transactions.model import Transaction
 
@@ -28,16 +28,18 @@ class NamedKey(NamedTuple):
     in_details: bool
 
 
-def named_keys(transaction: Transaction) -> Iterator[NamedKey]:
-    """Each key that the transaction's inputs and outputs name, once a place."""
+def named_keys(
+    transaction: Transaction, document: Mapping[str, Any]
+) -> Iterator[NamedKey]:
+    """Each key that the transaction's inputs and outputs name, once a place.
+
+    `document` is its JSON object.
+    """
     owners = {key for each in transaction.inputs for key in each.owners_before}
     for key in sorted(owners):
         if len(key) <= KEY_LIMIT:
             yield NamedKey(key, OWNER_BEFORE, False)
-    # Not the plain reader: it fails on numbers that the careful one lets pass, where a duplicate of
-    # their member replaces them.
-    outputs = transaction.value["outputs"]
-    details = [each["condition"]["details"] for each in outputs]
+    details = [each["condition"]["details"] for each in document["outputs"]]
     for index, output in enumerate(transaction.outputs):
         spenders = _keys_in(details[index])
         for key in dict.fromkeys(output.public_keys):
