@@ -37,6 +37,10 @@ def event(height: int, index: int) -> CommitEvent:
     )
 
 
+def app_hash(height: int) -> str:
+    return hashlib.sha3_256(b"block %d" % height).hexdigest()
+
+
 def refusal(height: int, index: int) -> Refusal:
     return Refusal(height, index, None, sha256(height, index), "DoubleSpend", "spent")
 
@@ -66,6 +70,7 @@ class MemoryLog:
         self.reads: list[int] = []
         self.replays: list[Position] = []
         self.looked_into: list[Position] = []
+        self.most_contents = 1_000
 
     @property
     def height(self) -> int:
@@ -86,7 +91,7 @@ class MemoryLog:
         self.blocks.append(
             CommittedBlock(
                 height,
-                f"{height:064x}",
+                app_hash(height),
                 tuple(event(height, index) for index in indexes),
                 tuple(refusal(height, index) for index in sorted(refused)),
                 Time(1_700_000_000 + height, height),
@@ -128,7 +133,7 @@ class MemoryLog:
         data, ends, keys = b"", list[int](), list[int]()
         up_to = min(until, Position.end_of(self.height))
         for run in cut(self.blocks, after=START):
-            contents = {p.key: self._contents(p) for p in index.wanted(run)}
+            contents = {p.key: self.contents_of(p) for p in index.wanted(run)}
             for numbers in index.match(run, contents).values():
                 made = Composer(run, contents).frames(selection, numbers or ())
                 texts = dict(zip(made.ends, texts_in(made.data), strict=True))
@@ -142,7 +147,8 @@ class MemoryLog:
                     keys.append(key)
         return FramePage(data, ends, keys, max(after, up_to))
 
-    def _contents(self, place: Position) -> Contents:
+    def contents_of(self, place: Position) -> Contents:
+        """What the transaction at this place holds."""
         return Contents(keys_of(*place), raw_of(*place))
 
     async def contents(
@@ -150,7 +156,8 @@ class MemoryLog:
     ) -> dict[int, Contents]:
         await trio.lowlevel.checkpoint()
         self.looked_into += places
-        return {place.key: self._contents(place) for place in places}
+        some = places[: self.most_contents]
+        return {place.key: self.contents_of(place) for place in some}
 
     async def landmarks(self, place: Position | str | None) -> Landmarks:
         await trio.lowlevel.checkpoint()

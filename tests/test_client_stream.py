@@ -12,7 +12,7 @@ from trio.testing import MockClock, memory_stream_pair, wait_all_tasks_blocked
 from tests.memory_log import event
 from tests.websocket_peer import CLOSE, PING, TEXT, frame
 from trio_stream.client_stream import ClientStream, State
-from trio_stream.stream.frames import close_frame, frame_events
+from trio_stream.stream.frames import close_frame, frame_events, ping_frame
 from trio_stream.stream.position import START, Position
 
 ONE = frame_events([event(1, 0)], start=START, end=Position.end_of(1))
@@ -154,10 +154,10 @@ async def test_after_a_close_no_event_follows() -> None:
 
         assert one.stream.state is State.CLOSED
         assert one.stream.send_nowait(ONE, 0) == 0
-        assert not one.stream.ping_nowait()
+        assert not one.stream.frame_nowait(ping_frame())
         with pytest.raises(trio.ClosedResourceError):
             await one.stream.settle()
-        await one.stream.ping()
+        await one.stream.frame(ping_frame())
 
 
 async def test_pings_are_not_passed_on_after_a_close() -> None:
@@ -180,7 +180,7 @@ async def test_a_broken_connection_is_left_before_its_descriptor_is_free() -> No
         assert one.raw.fileno() == -1
         assert one.stream.state is State.CLOSED
         assert one.stream.reason is not None and "broken" in one.stream.reason
-        assert not one.stream.ping_nowait()
+        assert not one.stream.frame_nowait(ping_frame())
 
 
 async def test_a_ping_into_a_broken_connection_closes_it() -> None:
@@ -188,19 +188,19 @@ async def test_a_ping_into_a_broken_connection_closes_it() -> None:
         one.peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
         await one.peer.aclose()
 
-        assert not one.stream.ping_nowait()
+        assert not one.stream.frame_nowait(ping_frame())
         assert one.stream.state is State.CLOSED
 
 
 async def test_pings_are_written_without_waiting() -> None:
     async with connected() as one:
         assert one.stream.drained
-        assert one.stream.ping_nowait()
+        assert one.stream.frame_nowait(ping_frame())
         assert await one.read(2) == b"\x89\x00"
 
         one.owe()
         assert not one.stream.drained
-        assert not one.stream.ping_nowait()
+        assert not one.stream.frame_nowait(ping_frame())
 
 
 async def test_no_byte_taken_for_its_time_is_a_stall(autojump_clock: MockClock) -> None:
@@ -333,6 +333,6 @@ async def test_over_a_stream_that_is_no_socket_nothing_is_in_place(
     assert stream.send_nowait(ONE, 0) == 0
     await stream.send_all(MANY.data)
     assert await theirs.receive_some() == MANY.data
-    await stream.ping()
+    await stream.frame(ping_frame())
     assert await theirs.receive_some() == b"\x89\x00"
     await stream.aclose()

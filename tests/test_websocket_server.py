@@ -21,10 +21,11 @@ from tests.websocket_peer import (
     frame,
     request,
 )
-from trio_stream import websocket_server
+from trio_stream import websocket_gate, websocket_server
 from trio_stream.log_file import LogDamaged
 from trio_stream.stream.inbound import MESSAGE_LIMIT
-from trio_stream.stream.position import Position
+from trio_stream.stream.request import Asked
+from trio_stream.stream.resume import Beginning
 from trio_stream.websocket_server import Limits
 
 
@@ -71,7 +72,7 @@ async def test_a_durable_block_that_is_announced_later_is_not_new() -> None:
 
 async def test_the_library_on_the_other_side_is_content() -> None:
     async with open_door() as door:
-        url = f"ws://127.0.0.1:{door.port}{PATH}?after=x"
+        url = f"ws://127.0.0.1:{door.port}{PATH}?x=1"
         async with trio_websocket.open_websocket_url(url) as client:
             await client.send_message("hello")
             await client.ping()
@@ -401,7 +402,7 @@ async def test_an_error_of_ours_costs_one_client(
     async with open_door() as door:
         peer = await door.subscribe()
         with monkeypatch.context() as patch:
-            patch.setattr(websocket_server, "judge", lambda *_: 1 / 0)
+            patch.setattr(websocket_gate, "judge", lambda *_: 1 / 0)
             with pytest.raises((trio.BrokenResourceError, AssertionError)):
                 await door.subscribe()
         door.commit()
@@ -414,12 +415,12 @@ async def test_an_error_of_ours_costs_one_client(
 async def test_a_broken_log_ends_the_door() -> None:
     with pytest.RaisesGroup(LogDamaged, flatten_subgroups=True):
         async with open_door() as door:
-            door.channel.tip = _damaged  # type: ignore[method-assign]
+            door.channel.begin = _damaged  # type: ignore[method-assign]
             with pytest.raises((trio.BrokenResourceError, AssertionError)):
                 await door.subscribe()
             await trio.sleep_forever()
 
 
-async def _damaged() -> Position:
+async def _damaged(asked: Asked) -> Beginning:
     await trio.lowlevel.checkpoint()
     raise LogDamaged("read", Path("log.db"), "test")

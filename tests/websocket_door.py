@@ -11,7 +11,7 @@ from functools import partial
 import trio
 
 from tests.memory_log import MemoryLog
-from tests.websocket_peer import UPGRADE, Peer, request
+from tests.websocket_peer import PATH, UPGRADE, Peer, request
 from trio_stream import websocket_server
 from trio_stream.commit_channel import CommitChannel
 from trio_stream.stream.events import encode
@@ -44,11 +44,12 @@ class Door:
         receive_buffer: int | None = None,
         early: bytes = b"",
         method: str = "GET",
+        path: str = PATH,
         headers: Mapping[str, str] = UPGRADE,
     ) -> Peer:
         """A client that has been let in; `early` goes out behind its request."""
         peer = await self.connect(receive_buffer=receive_buffer)
-        await peer.send(request(method, headers=headers) + early)
+        await peer.send(request(method, path, headers=headers) + early)
         peer.head = await peer.read_head()
         assert peer.head.startswith(b"HTTP/1.1 101 "), peer.head
         return peer

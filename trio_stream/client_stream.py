@@ -35,14 +35,13 @@ from trio_stream.sockets import (
     reset_on_close,
     unacknowledged,
 )
-from trio_stream.stream.frames import Frames, close_frame, is_close, ping_frame
+from trio_stream.stream.frames import Frames, close_frame, is_close
 from trio_stream.stream.inbound import ClientFrames
 
 # A socket that takes nothing of a slice has made no progress; one that takes part has.
 SLICE_BYTES = 64 * 1024
 # An SSLStream does not tell about part of what it was given, so it gets one TLS record.
 _TLS_SLICE_BYTES = 16 * 1024
-_PING = ping_frame()
 
 
 T = TypeVar("T")
@@ -143,26 +142,26 @@ class ClientStream(trio.abc.Stream):
         self.state = State.OWING
         return end
 
-    def ping_nowait(self) -> bool:
-        """Send a Ping if the socket takes it. A plain function."""
+    def frame_nowait(self, frame: bytes) -> bool:
+        """Send a frame of its own if the socket takes it. A plain function."""
         if self.state is not State.IDLE or self._send is None:
             return False
         try:
-            sent = self._send(_PING)
+            sent = self._send(frame)
         except BlockingIOError:
             return False
         except OSError as error:
             self.cut(f"broken: {error}")
             return False
-        if sent < len(_PING):
-            self._kept = _PING[sent:]
+        if sent < len(frame):
+            self._kept = frame[sent:]
             self.state = State.OWING
         return True
 
-    async def ping(self) -> None:
-        """Send a Ping, under TLS."""
+    async def frame(self, frame: bytes) -> None:
+        """Send a frame, under TLS; no matter if the client is gone."""
         with suppress(trio.BrokenResourceError, trio.ClosedResourceError):
-            await self.send_all(_PING)
+            await self.send_all(frame)
 
     async def settle(self) -> None:
         """Send what is kept, and wait until the socket takes more if it was full.

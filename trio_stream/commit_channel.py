@@ -23,8 +23,17 @@ from trio_stream.commit_waiters import Clones, SendNowait
 from trio_stream.replay_pages import PAGE_BYTES, Replay, log_fell_short
 from trio_stream.stream.events import CommitEvent, CommittedBlock, Refusal
 from trio_stream.stream.matching import Contents
-from trio_stream.stream.position import Position, position_text
-from trio_stream.stream.resume import Landmarks
+from trio_stream.stream.position import GivenPosition, Position, position_text
+from trio_stream.stream.request import Asked, BadRequest
+from trio_stream.stream.resume import (
+    Beginning,
+    Landmarks,
+    Refused,
+    begin,
+    place_of,
+    prove,
+    unreadable,
+)
 from trio_stream.stream.runs import cut
 from trio_stream.stream.selection import PLAIN, Selection
 
@@ -89,9 +98,16 @@ class Watch:
 class CommitChannel:
     """The end that is told of commits, and where clones come from."""
 
-    def __init__(self, reader: Reader, *, tail_bytes: int = 8 * 1024 * 1024) -> None:
+    def __init__(
+        self,
+        reader: Reader,
+        *,
+        tail_bytes: int = 8 * 1024 * 1024,
+        resume_ahead: int = 100,
+    ) -> None:
         self.ended = trio.Event()
         self._reader = reader
+        self._resume_ahead = resume_ahead
         self._clones = Clones(reader, tail_bytes=tail_bytes)
         self._tip = 0
         self._height = 0
@@ -114,18 +130,39 @@ class CommitChannel:
         """The end of the newest block in the log."""
         return Position.end_of((await self._reader.tip()).height)
 
-    async def landmarks(self, place: Position | str | None) -> Landmarks:
-        """What the log says of itself, and of a position or a transaction's id."""
-        return await self._reader.landmarks(place)
+    async def begin(self, asked: Asked) -> Beginning:
+        """Where a stream begins: from now on is from the end of the log. Raises `Refused`."""
+        landmarks = await self._reader.landmarks(place_of(asked.after))
+        return begin(asked, landmarks, resume_ahead=self._resume_ahead)
+
+    async def refuse(self, error: BadRequest) -> Refused:
+        """The refusal of what cannot be read, which says what could be had."""
+        return unreadable(error, await self._reader.landmarks(None))
+
+    async def prove(self, beginning: Beginning) -> None:
+        """Compare what could not be, before its position was reached. Raises `Refused`."""
+        landmarks = await self._reader.landmarks(beginning.after)
+        given = GivenPosition(beginning.after, beginning.unproven)
+        prove(given, landmarks.found or landmarks.start, landmarks)
+
+    @property
+    def end_text(self) -> str | None:
+        """How clients are told the position of all who wait; None if it cannot be said."""
+        clones = self._clones
+        if clones.fingerprint is None:
+            return None
+        return position_text(*clones.tail.end, clones.fingerprint)
 
     async def position_text(self, position: Position) -> str:
         """How clients are told a position."""
-        clones = self._clones
-        if position == clones.tail.end and clones.fingerprint is not None:
-            return position_text(*position, clones.fingerprint)
+        known = self.end_text
+        if known is not None and position == self._clones.tail.end:
+            return known
         landmarks = await self._reader.landmarks(position)
-        found = max(landmarks.start, landmarks.found or landmarks.start)
-        return position_text(*position, found.fingerprint)
+        found = landmarks.found
+        if position == landmarks.start.position:
+            found = landmarks.start
+        return position_text(*position, found.fingerprint if found else None)
 
     def clone(
         self,

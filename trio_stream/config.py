@@ -68,6 +68,8 @@ class Config:
     handshake_timeout: float = _setting(10.0, values.seconds)
     send_buffer: int = _setting(128 * KIB, values.positive)
     tail_bytes: int = _setting(8 * MIB, values.positive)
+    # Blocks by which a position may be beyond the tip: it may come from another node.
+    resume_ahead: int = _setting(100, values.whole)
 
     # HTTP.
     max_body_bytes: int = _setting(2 * MIB, values.positive)

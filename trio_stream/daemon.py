@@ -128,7 +128,9 @@ async def _build(
     reader = LogReader(log.path, cache)
     stack.push_async_callback(reader.aclose)
     application = Application(log, cache, version=__version__)
-    channel = CommitChannel(reader, tail_bytes=config.tail_bytes)
+    channel = CommitChannel(
+        reader, tail_bytes=config.tail_bytes, resume_ahead=config.resume_ahead
+    )
     checkpointer = Checkpointer(log, reader)
     node = NodeClient(
         config.node,

@@ -7,18 +7,37 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import NamedTuple
 
 import trio
 
 from trio_stream.client_stream import ClientStream, State
+from trio_stream.commit_channel import CommitChannel
 from trio_stream.commit_clones import CommitReceiveChannel
+from trio_stream.stream.frames import ping_frame
 from trio_stream.stream.keepalive import Keepalive, Verdict
+from trio_stream.stream.notices import Notice
+from trio_stream.stream.resume import Beginning
+from trio_stream.teller import Teller
 
 # What is sent with one copy, where frames cannot be written in place.
 _PIECE_BYTES = 64 * 1024
 # The pinger lets others run after this many.
 _PINGS_AT_ONCE = 200
+_PING = ping_frame()
 _NO_ANSWER = 1011  # RFC 6455 has no code for it; other servers use this one
+
+
+class Ending(NamedTuple):
+    """How a stream ends in good order: the Close, and what our own log says."""
+
+    code: int
+    reason: str | None
+    why: str
+
+
+_FINISHED = Ending(1000, None, "the end that was asked for")
+_GOING_AWAY = Ending(1001, None, "the channel has ended")
 
 
 class Subscriber:
@@ -33,18 +52,40 @@ class Subscriber:
         self._clone = clone
         self._nursery = nursery
 
-    async def feed(self) -> None:
-        """Send what the channel has, until `trio.EndOfChannel`.
+    async def serve(
+        self, channel: CommitChannel, beginning: Beginning, teller: Teller | None
+    ) -> Ending:
+        """Send all there is, from the beginning to the end.
 
-        Raises `trio.ClosedResourceError` or `trio.BrokenResourceError` if the client
-        is gone. No shared frames are held while this waits for the socket.
+        Raises `Refused` if the log, having reached it, finds the beginning to be of another
+        history; `trio.ClosedResourceError` or `trio.BrokenResourceError` if the client is gone.
         """
+        if teller is not None:
+            await teller.tell_subscribed()
+        try:
+            if beginning.unproven is not None:
+                await self._clone.reached()
+                await channel.prove(beginning)
+            await self._feed(teller)
+        except trio.EndOfChannel:
+            pass
+        finished = self._clone.finished
+        if teller is not None:
+            await teller.tell(Notice.CHECKPOINT if finished else Notice.CLOSING)
+        return _FINISHED if finished else _GOING_AWAY
+
+    async def _feed(self, teller: Teller | None) -> None:
+        # No shared frames are held while this waits for the socket.
         stream, clone = self._stream, self._clone
         while True:
             await stream.settle()
             if clone.behind:
                 await stream.wait_send_all_might_not_block()
+            if teller is not None:
+                await teller.tell_what_is_due()
             batch = await clone.receive()
+            if not batch.data:
+                continue
             if stream.in_place:
                 sent = stream.send_nowait(batch.frames, batch.offset)
                 if sent is not None:
@@ -55,6 +96,8 @@ class Subscriber:
                 clone.seek(position)
                 del batch
                 await stream.send_all(piece)
+            if teller is not None:
+                teller.sent_messages()
 
     @property
     def pongs(self) -> int:
@@ -67,9 +110,9 @@ class Subscriber:
     def ping(self) -> bool:
         """Send a Ping; False if that is not possible now. A plain function."""
         if not self._stream.in_place:
-            self._nursery.start_soon(self._stream.ping)
+            self._nursery.start_soon(self._stream.frame, _PING)
             return True
-        sent = self._stream.ping_nowait()
+        sent = self._stream.frame_nowait(_PING)
         if self._stream.state is State.OWING:
             self._clone.owe()
         return sent

@@ -3,14 +3,15 @@
     clients ── client ── private nursery: the library's reader · the client's own task
     doors      trio.serve_listeners, whose handlers live in `clients`
     pinger     one task that pings all clients by due time
+    reminder   one task that tells those who asked for it where they stand
 
 A client at the tip sleeps: the channel's pass writes to its socket in place, and so does
 the pinger. Its own task wakes when the socket was full, or when it has to catch up.
 
 No client can end this door. trio-websocket 0.12.2 lets exceptions out of its reader task
-when a peer misbehaves at the right moment, and a plain GET makes it wait for ever; so each
-client has a guard around its nursery, and the request head is read and judged here before
-the library sees one. Slowness is judged in `client_stream`, silence in `stream.keepalive`.
+when a peer misbehaves at the right moment, so each client has a guard around its nursery.
+Requests are read and judged in `websocket_gate`, before the library sees one; slowness is
+judged in `client_stream`, silence in `stream.keepalive`.
 """
 
 from __future__ import annotations
@@ -20,38 +21,30 @@ import math
 import socket
 import ssl
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from email.utils import formatdate
 from functools import partial
-from typing import NamedTuple
 
-import h11
 import trio
 import trio_websocket
 
-from trio_stream import __version__
 from trio_stream.client_stream import ClientStream
 from trio_stream.commit_channel import CommitChannel
 from trio_stream.log_file import CommitLogError
-from trio_stream.sockets import give_up_after, linger
-from trio_stream.stream.admission import Admission, client_address, trusted_networks
-from trio_stream.stream.handshake import (
-    HEAD_TOO_LARGE,
-    MALFORMED,
-    Rejection,
-    Upgrade,
-    judge,
-)
-from trio_stream.subscriber import Pinger, Subscriber
+from trio_stream.sockets import give_up_after
+from trio_stream.stream.frames import text_frame
+from trio_stream.stream.notices import refused_text, stream_headers
+from trio_stream.stream.resume import Refused
+from trio_stream.subscriber import Ending, Pinger, Subscriber
+from trio_stream.teller import Reminder, Teller
+from trio_stream.websocket_gate import SERVER, Admitted, Denied, Gate
 
 logger = logging.getLogger(__name__)
 
-_SERVER = f"trio_stream/{__version__}"
 # Connections beyond the limit of clients that may be here to be told so.
 _STRANGERS = 1_000
 _RECEIVE_BYTES = 4 * 1024
-_GOING_AWAY = 1001
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +82,7 @@ async def serve(
     door = _Door(channel, limits, tls)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(door.pinger.run)
+        nursery.start_soon(door.reminder.run)
         async with trio.open_nursery() as clients:
             async with trio.open_nursery() as doors:
                 listen = partial(trio.serve_listeners, handler_nursery=clients)
@@ -102,14 +96,6 @@ async def serve(
         nursery.cancel_scope.cancel()
 
 
-class _Entry(NamedTuple):
-    """What is left of the request of a client that may stay."""
-
-    address: str
-    request: bytes
-    early: bytes
-
-
 class _Door:
     """What all clients of one `serve` have in common."""
 
@@ -119,16 +105,20 @@ class _Door:
         self._channel = channel
         self._limits = limits
         self._tls = tls
-        self._trusted = trusted_networks(limits.trusted_proxies)
         self._connections = 0
-        self._admission = Admission(
-            total=limits.max_clients, per_address=limits.max_clients_per_address
+        self._gate = Gate(
+            channel,
+            head_limit=limits.head_limit,
+            total=limits.max_clients,
+            per_address=limits.max_clients_per_address,
+            trusted_proxies=limits.trusted_proxies,
         )
         self.pinger = Pinger(
             lambda: channel.bytes_framed,
             interval=limits.ping_interval,
             timeout=limits.pong_timeout,
         )
+        self.reminder = Reminder()
 
     async def welcome(self, accepted: trio.SocketStream) -> None:
         """Handle a connection. Nothing that its peer does comes out of here."""
@@ -172,108 +162,93 @@ class _Door:
             )
         # One deadline for all of it, lifted once the client is let in.
         with trio.move_on_after(limits.handshake_timeout) as patience:
-            entry = await self._let_in(stream, peer)
-            if entry is None:
+            client = await self._gate.let_in(stream, peer)
+            if client is None:
                 return
             try:
-                client = ClientStream(
+                subscribed = ClientStream(
                     stream,
                     raw,
                     in_place=self._tls is None,
-                    request=entry.request,
-                    early=entry.early,
+                    request=client.request,
+                    early=client.early,
                     stall_timeout=limits.stall_timeout,
                 )
-                await self._serve(client, entry.address, patience)
+                await self._serve(subscribed, client, patience)
             finally:
-                self._admission.leave(entry.address)
-
-    async def _let_in(self, stream: trio.abc.Stream, peer: str) -> _Entry | None:
-        """Read the request; answer it if its sender may not stay."""
-        head = await _read_head(stream, self._limits.head_limit)
-        if head is None:
-            return None
-        if isinstance(head, Rejection):
-            logger.info("%s: refused with status %d", peer, head.status)
-            await _answer(stream, head)
-            return None
-        request, early = head
-        forwarded = [v for name, v in request.headers if name == b"x-forwarded-for"]
-        address = client_address(peer, forwarded, self._trusted)
-        verdict = judge(request.method, request.target, request.headers)
-        if isinstance(verdict, Upgrade):
-            rejection = self._admission.enter(address)
-            if rejection is None:
-                return _Entry(address, verdict.encode(), early)
-            verdict = rejection
-        logger.info("%s: refused with status %d", address, verdict.status)
-        await _answer(stream, verdict, head_only=request.method == b"HEAD")
-        return None
+                self._gate.leave(client)
 
     async def _serve(
-        self, stream: ClientStream, address: str, patience: trio.CancelScope
+        self,
+        stream: ClientStream,
+        client: Admitted | Denied,
+        patience: trio.CancelScope,
     ) -> None:
         try:
             async with trio.open_nursery() as nursery:
                 proposal = await trio_websocket.wrap_server_stream(
                     nursery, stream, receive_buffer_size=_RECEIVE_BYTES
                 )
-                # "From now on" begins where the log ends before the 101 is written.
-                after = await self._channel.tip()
-                send_nowait = stream.send_nowait if stream.in_place else None
-                with self._channel.clone(after, send_nowait=send_nowait) as clone:
-                    stream.on_close = clone.close
-                    connection = await proposal.accept(extra_headers=_headers())
-                    patience.deadline = math.inf
-                    logger.info("%s: subscribed", address)
-                    subscriber = Subscriber(stream, clone, nursery)
-                    try:
-                        with self.pinger.present(subscriber):
-                            await subscriber.feed()
-                    except trio.EndOfChannel:
-                        stream.leave("the channel has ended")
-                        await connection.aclose(_GOING_AWAY)
-                    except (trio.BrokenResourceError, trio.ClosedResourceError):
-                        pass  # the library's reader learns it too, and ends
+                connection = await proposal.accept(extra_headers=_headers(client))
+                patience.deadline = math.inf
+                logger.info("%s: subscribed", client.address)
+                with suppress(trio.BrokenResourceError, trio.ClosedResourceError):
+                    ending = await self._feed(stream, client, nursery)
+                    stream.leave(ending.why)
+                    # Who takes nothing more, or does not say Close as well, is cut.
+                    with trio.move_on_after(self._limits.stall_timeout):
+                        await connection.aclose(ending.code, ending.reason)
+                # Else the library's reader learns it too, and ends.
         finally:
             stream.cut("cut")
-            logger.info("%s: %s", address, stream.reason)
+            logger.info("%s: %s", client.address, stream.reason)
+
+    async def _feed(
+        self, stream: ClientStream, client: Admitted | Denied, nursery: trio.Nursery
+    ) -> Ending:
+        """Give a client what it asked for, until that ends."""
+        if isinstance(client, Denied):
+            return await _tell_refused(stream, client.refused)
+        asked, beginning = client.asked, client.beginning
+        clone = self._channel.clone(
+            beginning.after,
+            selection=asked.selection,
+            until=beginning.until,
+            send_nowait=stream.send_nowait if stream.in_place else None,
+        )
+        with clone:
+            stream.on_close = clone.close
+            subscriber = Subscriber(stream, clone, nursery)
+            teller = None
+            with ExitStack() as presence:
+                presence.enter_context(self.pinger.present(subscriber))
+                if asked.notices:
+                    teller = Teller(self._channel, stream, clone, beginning, nursery)
+                    presence.enter_context(self.reminder.present(teller))
+                try:
+                    return await subscriber.serve(self._channel, beginning, teller)
+                except Refused as refused:
+                    refused.notices = asked.notices
+                    return await _tell_refused(stream, refused)
 
 
-def _headers() -> list[tuple[bytes, bytes]]:
-    """What the 101 says beside the handshake, as BigchainDB's does."""
-    return [
-        (b"Content-Type", b"application/octet-stream"),
-        (b"Date", formatdate(usegmt=True).encode("ascii")),
-        (b"Server", _SERVER.encode("ascii")),
+async def _tell_refused(stream: ClientStream, refused: Refused) -> Ending:
+    """Tell why it cannot begin, if it asked for notices."""
+    if refused.notices:
+        await stream.send_all(text_frame(refused_text(refused)))
+    return Ending(refused.close_code, refused.error, f"refused: {refused}")
+
+
+def _headers(client: Admitted | Denied) -> list[tuple[bytes, bytes]]:
+    """What the 101 says beside the handshake, as BigchainDB's does; and of the stream."""
+    if isinstance(client, Admitted):
+        said = stream_headers(client.beginning.text, client.beginning.landmarks)
+    else:
+        said = stream_headers(None, client.refused.landmarks)
+    headers = [
+        ("Content-Type", "application/octet-stream"),
+        ("Date", formatdate(usegmt=True)),
+        ("Server", SERVER),
+        *said,
     ]
-
-
-async def _read_head(
-    stream: trio.abc.Stream, limit: int
-) -> tuple[h11.Request, bytes] | Rejection | None:
-    """The request and what came behind it; None if the peer went away first."""
-    parser = h11.Connection(h11.SERVER, max_incomplete_event_size=limit)
-    try:
-        while (event := parser.next_event()) is h11.NEED_DATA:
-            if not limit:
-                return HEAD_TOO_LARGE
-            data = await stream.receive_some(min(limit, _RECEIVE_BYTES))
-            if not data:
-                return None
-            limit -= len(data)
-            parser.receive_data(bytes(data))
-    except h11.RemoteProtocolError:
-        return MALFORMED
-    assert isinstance(event, h11.Request)
-    return event, parser.trailing_data[0]
-
-
-async def _answer(
-    stream: trio.abc.Stream, rejection: Rejection, *, head_only: bool = False
-) -> None:
-    date = formatdate(usegmt=True)
-    data = rejection.encode(server=_SERVER, date=date, head_only=head_only)
-    with suppress(trio.BrokenResourceError, trio.ClosedResourceError):
-        await stream.send_all(data)
-    await linger(stream)
+    return [(name.encode("ascii"), value.encode("ascii")) for name, value in headers]

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import base64
+import json
 
 import pytest
 
@@ -11,7 +12,10 @@ from trio_stream.stream.handshake import (
     Rejection,
     Upgrade,
     judge,
+    refusal,
 )
+from trio_stream.stream.resume import Landmarks, Refused
+from trio_stream.stream.selection import Stream
 
 KEY = base64.b64encode(bytes(range(16)))
 GOOD = {
@@ -38,7 +42,6 @@ def verdict(
     [
         ({}, b"GET", STREAM_PATH),
         ({}, b"HEAD", STREAM_PATH),
-        ({}, b"GET", STREAM_PATH + b"?after=1&x=/"),
         ({b"upgrade": b" WebSocket "}, b"GET", STREAM_PATH),
         ({b"connection": b"keep-alive, Upgrade"}, b"GET", STREAM_PATH),
         ({b"host": None}, b"GET", STREAM_PATH),
@@ -51,6 +54,25 @@ def test_a_good_upgrade(
     changes: dict[bytes, bytes | None], method: bytes, target: bytes
 ) -> None:
     assert verdict(changes, method=method, target=target) == Upgrade(KEY.decode())
+
+
+@pytest.mark.parametrize("stream", Stream)
+def test_an_upgrade_says_which_stream_and_how(stream: Stream) -> None:
+    target = f"/api/v1/streams/{stream.value}?after=1&x=/?%ff".encode()
+
+    assert verdict(target=target) == Upgrade(KEY.decode(), stream, "after=1&x=/?%ff")
+
+
+@pytest.mark.parametrize(("status", "retry"), [(409, b""), (503, b"Retry-After: 10")])
+def test_who_cannot_begin_is_told_in_json(status: int, retry: bytes) -> None:
+    refused = Refused(status, "no", "not here", Landmarks(tip=7))
+
+    data = refusal(refused).encode(server="x", date="y")
+
+    head, _, body = data.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 %d " % status) and retry in head
+    assert b"\r\nContent-Type: application/json\r\n" in head
+    assert json.loads(body)["tip"] == 7
 
 
 def test_what_the_library_gets_is_the_least_that_it_needs() -> None:

@@ -4,7 +4,8 @@ The rules, their order and their texts are those of BigchainDB's event server, b
 byte, because programs match on them; with one difference: the right path without any
 upgrade header is answered 426 and a hint, since that is somebody with a browser or curl.
 A good upgrade may come by HEAD as well as by GET, offers of extensions and subprotocols are
-ignored, and so is a query string. Reading the head and writing the answer is not done here.
+ignored. The query string is for `request` to read. Reading the head and writing the answer
+is not done here.
 """
 
 from __future__ import annotations
@@ -13,12 +14,17 @@ import base64
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-STREAM_PATH = b"/api/v1/streams/valid_transactions"
+from trio_stream.stream.resume import Refused
+from trio_stream.stream.selection import STREAMS_PATH, Stream
+
+_STREAMS = {(STREAMS_PATH + stream.value).encode("ascii"): stream for stream in Stream}
+STREAM_PATH = (STREAMS_PATH + Stream.VALID_TRANSACTIONS.value).encode("ascii")
 
 _REASONS = {
     400: "Bad Request",
     404: "Not Found",
     405: "Method Not Allowed",
+    409: "Conflict",
     426: "Upgrade Required",
     429: "Too Many Requests",
     431: "Request Header Fields Too Large",
@@ -35,6 +41,7 @@ class Rejection:
     status: int
     text: str
     headers: Mapping[str, str] = field(default_factory=dict)
+    content_type: str = "text/plain; charset=utf-8"
 
     def encode(self, *, server: str, date: str, head_only: bool = False) -> bytes:
         """The HTTP response. The connection is to be closed after it."""
@@ -43,7 +50,7 @@ class Rejection:
         lines = [
             f"HTTP/1.1 {self.status} {_REASONS.get(self.status, 'Bad Request')}",
             *(f"{name}: {value}" for name, value in self.headers.items()),
-            "Content-Type: text/plain; charset=utf-8",
+            f"Content-Type: {self.content_type}",
             f"Content-Length: {len(body)}",
             f"Date: {date}",
             f"Server: {server}",
@@ -55,9 +62,11 @@ class Rejection:
 
 @dataclass(frozen=True, slots=True)
 class Upgrade:
-    """A good request. What is left of it is the key."""
+    """A good request: what is left of it."""
 
     key: str
+    stream: Stream = Stream.VALID_TRANSACTIONS
+    query: str = ""
 
     def encode(self) -> bytes:
         """The request as any WebSocket library understands it."""
@@ -84,17 +93,32 @@ def judge(
     method: bytes, target: bytes, headers: Iterable[tuple[bytes, bytes]]
 ) -> Upgrade | Rejection:
     """Decide on a request. Names of headers are in lower case."""
-    if target.partition(b"?")[0] != STREAM_PATH:
+    path, _, query = target.partition(b"?")
+    stream = _STREAMS.get(path)
+    if stream is None:
         return Rejection(404, "404: Not Found")
     if method not in (b"GET", b"HEAD"):
         return Rejection(405, "405: Method Not Allowed", {"Allow": "GET,HEAD"})
     values: dict[bytes, str] = {}
     for name, value in headers:
         values.setdefault(name, value.decode("utf-8", "surrogateescape"))
-    return _judge_upgrade(values)
+    key = _judge_upgrade(values)
+    if isinstance(key, Rejection):
+        return key
+    return Upgrade(key, stream, query.decode("latin-1"))
 
 
-def _judge_upgrade(headers: Mapping[bytes, str]) -> Upgrade | Rejection:
+def refusal(refused: Refused) -> Rejection:
+    """The answer to one who cannot begin where it wants to."""
+    headers = {}
+    if refused.retry_after is not None:
+        headers["Retry-After"] = str(refused.retry_after)
+    text = refused.body().decode("ascii")
+    return Rejection(refused.status, text, headers, "application/json")
+
+
+def _judge_upgrade(headers: Mapping[bytes, str]) -> str | Rejection:
+    """The key of a good upgrade."""
     upgrade = headers.get(b"upgrade")
     if upgrade is None:
         return Rejection(
@@ -118,7 +142,7 @@ def _judge_upgrade(headers: Mapping[bytes, str]) -> Upgrade | Rejection:
     if not _is_key(key):
         return Rejection(400, f"Handshake error: {key!r}")
     assert key is not None
-    return Upgrade(key)
+    return key
 
 
 def _is_key(key: str | None) -> bool:

@@ -18,6 +18,7 @@ import enum
 import json
 from typing import Final
 
+from trio_stream.stream.position import Position
 from trio_stream.stream.resume import Beginning, Landmarks, Refused
 
 CHECKPOINT_SECONDS: Final = 5.0
@@ -32,6 +33,35 @@ class Notice(enum.Enum):
     FELL_BEHIND = "fell_behind"
     CHECKPOINT = "checkpoint"
     CLOSING = "closing"
+
+
+class Telling:
+    """Which notice is due to one client. Time is passed in."""
+
+    def __init__(self, position: Position, *, now: float) -> None:
+        self.told = position
+        """The last position of which the client knows by a message or a notice."""
+        self._since = now
+        self._live = False
+
+    def due(
+        self, position: Position, *, live: bool, at_tip: bool, now: float
+    ) -> Notice | None:
+        """What to tell a client that stands at `position` and is not being served."""
+        if at_tip and not self._live:
+            self._live = True
+            return Notice.CAUGHT_UP
+        if self._live and not live:
+            self._live = False
+            return Notice.FELL_BEHIND
+        passed = position.height - self.told.height
+        late = now - self._since >= CHECKPOINT_SECONDS and position > self.told
+        return Notice.CHECKPOINT if late or passed >= CHECKPOINT_BLOCKS else None
+
+    def sent(self, position: Position, *, now: float) -> None:
+        """The client was sent something that tells it this position."""
+        self.told = position
+        self._since = now
 
 
 def notice_text(notice: Notice, *, position: str, chain: str) -> bytes:
@@ -53,10 +83,10 @@ def refused_text(refused: Refused) -> bytes:
     return _text(notice="refused", **refused.members())
 
 
-def stream_headers(position: str, landmarks: Landmarks) -> list[tuple[str, str]]:
-    """What the answer that opens a stream says about it."""
+def stream_headers(position: str | None, landmarks: Landmarks) -> list[tuple[str, str]]:
+    """What the answer that opens a stream says about it; without a position it is refused."""
     return [
-        ("Stream-Position", position),
+        *([("Stream-Position", position)] if position is not None else []),
         ("Stream-Oldest", str(landmarks.oldest)),
         ("Stream-Tip", str(landmarks.tip)),
         ("Stream-Chain", _header_value(landmarks.chain)),

@@ -1,0 +1,161 @@
+"""Who may subscribe: a request is read and judged before the WebSocket library sees it.
+
+trio-websocket 0.12.2 answers a plain GET by itself and then waits for ever, so all that is
+no good upgrade is answered here; and so is who cannot begin where it wants to, since a
+refusal after the upgrade has neither a status nor a body.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from contextlib import suppress
+from email.utils import formatdate
+from typing import Final, NamedTuple
+
+import h11
+import trio
+
+from trio_stream import __version__
+from trio_stream.commit_channel import CommitChannel
+from trio_stream.sockets import linger
+from trio_stream.stream.admission import Admission, client_address, trusted_networks
+from trio_stream.stream.handshake import (
+    HEAD_TOO_LARGE,
+    MALFORMED,
+    Rejection,
+    Upgrade,
+    judge,
+    refusal,
+)
+from trio_stream.stream.request import Asked, BadRequest, parse_request
+from trio_stream.stream.resume import Beginning, Refused
+
+logger = logging.getLogger(__name__)
+
+SERVER: Final = f"trio_stream/{__version__}"
+_RECEIVE_BYTES = 4 * 1024
+
+
+class Admitted(NamedTuple):
+    """A client that has been let in."""
+
+    address: str
+    request: bytes
+    early: bytes
+    """What it sent behind its request."""
+    asked: Asked
+    beginning: Beginning
+
+
+class Denied(NamedTuple):
+    """A client that is let in only to be told that it cannot stay."""
+
+    address: str
+    request: bytes
+    early: bytes
+    refused: Refused
+
+
+class Gate:
+    """Reads requests, and lets in at most so many clients."""
+
+    def __init__(
+        self,
+        channel: CommitChannel,
+        *,
+        head_limit: int,
+        total: int,
+        per_address: int,
+        trusted_proxies: Sequence[str],
+    ) -> None:
+        self._channel = channel
+        self._head_limit = head_limit
+        self._trusted = trusted_networks(trusted_proxies)
+        self._admission = Admission(total=total, per_address=per_address)
+
+    async def let_in(
+        self, stream: trio.abc.Stream, peer: str
+    ) -> Admitted | Denied | None:
+        """Read the request; answer it if its sender may not stay.
+
+        Who is let in has to `leave` in the end.
+        """
+        head = await _read_head(stream, self._head_limit)
+        if head is None:
+            return None
+        if isinstance(head, Rejection):
+            logger.info("%s: refused with status %d", peer, head.status)
+            await _answer(stream, head)
+            return None
+        request, early = head
+        forwarded = [v for name, v in request.headers if name == b"x-forwarded-for"]
+        address = client_address(peer, forwarded, self._trusted)
+        verdict = judge(request.method, request.target, request.headers)
+        if isinstance(verdict, Upgrade):
+            full = self._admission.enter(address)
+            found = full or await self._place(verdict, address, early)
+            if not isinstance(found, Rejection):
+                return found
+            verdict = found
+        logger.info("%s: refused with status %d", address, verdict.status)
+        await _answer(stream, verdict, head_only=request.method == b"HEAD")
+        return None
+
+    def leave(self, client: Admitted | Denied) -> None:
+        """One who was let in is gone."""
+        self._admission.leave(client.address)
+
+    async def _place(
+        self, upgrade: Upgrade, address: str, early: bytes
+    ) -> Admitted | Denied | Rejection:
+        """Find where it begins. Who may not stay has left again."""
+        stays = False
+        try:
+            request = upgrade.encode()
+            try:
+                asked = parse_request(upgrade.stream, upgrade.query)
+                beginning = await self._channel.begin(asked)
+                stays = True
+                return Admitted(address, request, early, asked, beginning)
+            except BadRequest as error:
+                refused = await self._channel.refuse(error)
+            except Refused as error:
+                refused = error
+            stays = refused.notices
+            if stays:
+                return Denied(address, request, early, refused)
+            return refusal(refused)
+        finally:
+            if not stays:
+                self._admission.leave(address)
+
+
+async def _read_head(
+    stream: trio.abc.Stream, limit: int
+) -> tuple[h11.Request, bytes] | Rejection | None:
+    """The request and what came behind it; None if the peer went away first."""
+    parser = h11.Connection(h11.SERVER, max_incomplete_event_size=limit)
+    try:
+        while (event := parser.next_event()) is h11.NEED_DATA:
+            if not limit:
+                return HEAD_TOO_LARGE
+            data = await stream.receive_some(min(limit, _RECEIVE_BYTES))
+            if not data:
+                return None
+            limit -= len(data)
+            parser.receive_data(bytes(data))
+    except h11.RemoteProtocolError:
+        return MALFORMED
+    assert isinstance(event, h11.Request)
+    return event, parser.trailing_data[0]
+
+
+async def _answer(
+    stream: trio.abc.Stream, rejection: Rejection, *, head_only: bool = False
+) -> None:
+    date = formatdate(usegmt=True)
+    data = rejection.encode(server=SERVER, date=date, head_only=head_only)
+    with suppress(trio.BrokenResourceError, trio.ClosedResourceError):
+        await stream.send_all(data)
+    await linger(stream)
