@@ -74,7 +74,8 @@ async def instant_node(
     """A node at height 1, its first block empty; `whole`: blocks by FinalizeBlock."""
     cache = CandidateCache(1 << 20)
     with CommitLog.open(home) as log:
-        engine = Engine(Application(log, cache, version="0"), whole=whole)
+        application = Application(log, cache, version="0")
+        engine = Engine(application, whole=whole)
         engine.init_chain(validators=[VALIDATOR])
         reader = LogReader(home / FILE_NAME, cache)
         channel = CommitChannel(reader)
@@ -89,6 +90,7 @@ async def instant_node(
             reader=reader,
             node=node,
             channel=channel,
+            checks=application.recent_checks,
             streams_url=node.ws_url,
             commit_timeout=10,
             max_body_bytes=1 << 20,

@@ -18,6 +18,7 @@ from scripts.signing import Key, create, encode
 from trio_stream import http_api, http_server
 from trio_stream.http_answers import Answer as Said
 from trio_stream.http_submit import Submission
+from trio_stream.ledger.recent_checks import RecentChecks
 from trio_stream.log_lookups import Cursor, OutputsPage
 from trio_stream.node_client import CheckResult
 
@@ -119,6 +120,7 @@ async def served() -> AsyncIterator[tuple[Client, http_api.Api]]:
         reader=cast(http_api.Reader, Log()),
         node=Node(),
         channel=None,  # type: ignore[arg-type]  # no test here waits for a block
+        checks=RecentChecks(),
         streams_url=STREAMS,
         commit_timeout=10,
         max_body_bytes=MAX_BODY,

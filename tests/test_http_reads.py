@@ -14,9 +14,11 @@ from scripts.signing import create, encode, transfer
 from tests.instant_node import VALIDATOR
 from tests.ledger.chains import ALICE, BOB, Engine
 from trio_stream import http_reads, log_lookups, log_search
+from trio_stream.abci.messages import CheckTx
 from trio_stream.commit_log import CommitLog
 from trio_stream.http_answers import Answer, spaced
-from trio_stream.http_reads import SEARCH_TOO_LONG, Reads, Streamed
+from trio_stream.http_arrays import Streamed
+from trio_stream.http_reads import SEARCH_TOO_LONG, Reads
 from trio_stream.ledger.application import Application
 from trio_stream.log_reader import LogReader
 from trio_stream.transactions.candidate import CandidateCache
@@ -49,12 +51,17 @@ class World:
 
     def __init__(self, log: CommitLog) -> None:
         cache = CandidateCache(1 << 20)
-        self.engine = Engine(Application(log, cache, version="0"))
+        application = Application(log, cache, version="0")
+        self.engine = Engine(application)
         self.engine.init_chain(validators=[VALIDATOR])
         for block in ([], [ASSET, OTHER], [MOVED, BACK, NOTED]):
             self.engine.block(*map(encode, block))
         self.reader = LogReader(log.path, cache, run_sync=inline)
-        self.reads = Reads(self.reader)
+        self.reads = Reads(self.reader, application.recent_checks)
+
+    def check(self, transaction: dict[str, Any]) -> None:
+        """What the mempool asks of it."""
+        self.engine.ask(CheckTx(encode(transaction), recheck=False))
 
     async def body(self, route: str, query: str) -> str:
         """The body of a 200, whole or in pieces."""
@@ -374,3 +381,91 @@ async def test_validators_with_any_parameters(world: World) -> None:
         '[{"public_key": {"type": "ed25519-base64", "value":'
         ' "Zr5+Myx6RTMyvZ0Kf32wVfXF7xoGraZtmLOftoEMRzo="}, "voting_power": 10}]\n'
     )
+
+
+# Statuses
+
+
+async def status(world: World, transaction: dict[str, Any]) -> Any:
+    query = f"transaction_id={transaction['id']}"
+    found = json.loads(await world.body("statuses", query))
+    assert found.pop("transaction_id") == transaction["id"]
+    return found
+
+
+async def test_the_status_of_what_a_block_committed(world: World) -> None:
+    assert await status(world, OTHER) == {
+        "status": "committed",
+        "position": f"2:1:{OTHER['id'][:8]}",
+        "height": 2,
+        "index": 1,
+    }
+    # Engines whose cache is empty check again what is committed.
+    world.check(OTHER)
+    assert (await status(world, OTHER))["status"] == "committed"
+
+
+async def test_the_status_of_what_a_block_refused_names_the_block_and_the_reason(
+    world: World,
+) -> None:
+    spent_again = transfer(ASSET, ALICE, metadata={"again": True})
+    world.engine.block(encode(create(ALICE, data={"x": 1})), encode(spent_again))
+    refused = await status(world, spent_again)
+    assert refused.pop("reason")
+    assert refused == {
+        "status": "refused",
+        "by": "block",
+        "position": f"4:1:{spent_again['id'][:8]}",
+        "height": 4,
+        "index": 1,
+        "error": "DoubleSpend",
+    }
+
+
+async def test_the_status_of_what_the_check_refused(world: World) -> None:
+    spent_again = transfer(ASSET, ALICE, metadata={"again": True})
+    assert await status(world, spent_again) == {"status": "unknown"}
+    world.check(spent_again)
+    refused = await status(world, spent_again)
+    assert refused.pop("reason")
+    assert refused == {"status": "refused", "by": "check", "error": "DoubleSpend"}
+
+
+async def test_a_transaction_is_pending_from_its_check_to_its_block(
+    world: World,
+) -> None:
+    document = create(ALICE, data={"x": 1})
+    assert await status(world, document) == {"status": "unknown"}
+    world.check(document)
+    assert await status(world, document) == {"status": "pending"}
+    world.engine.block(encode(document))
+    assert (await status(world, document))["status"] == "committed"
+
+
+async def test_what_a_block_refused_may_be_pending_again(world: World) -> None:
+    early = transfer(create(ALICE, data={"x": 1}), ALICE)
+    asset = create(ALICE, data={"x": 1})
+    world.check(asset)
+    world.engine.block(encode(early))
+    assert (await status(world, early))["status"] == "refused"
+    world.engine.block(encode(asset))
+    world.check(early)
+    assert await status(world, early) == {"status": "pending"}
+    # A later block has the last word: it was checked before that.
+    rival = transfer(asset, ALICE, metadata={"faster": True})
+    world.engine.block(encode(rival), encode(early))
+    assert (await status(world, early))["height"] == 6
+
+
+@pytest.mark.parametrize(
+    ("query", "message"),
+    [
+        ("", {"transaction_id": MISSING}),
+        ("transaction_id=x", {"transaction_id": "Invalid hash"}),
+        (f"transaction_id={ABSENT}&foo=1", "Unknown arguments: foo"),
+    ],
+)
+async def test_which_fault_of_statuses_is_named(
+    query: str, message: object, world: World
+) -> None:
+    assert await world.refusal("statuses", query) == message

@@ -151,6 +151,7 @@ async def _build(
         reader=reader,
         node=node,
         channel=channel,
+        checks=application.recent_checks,
         streams_url=_streams_url(config, stream[0]),
         commit_timeout=config.commit_timeout,
         max_body_bytes=config.max_body_bytes,

@@ -30,9 +30,11 @@ from werkzeug.routing import BaseConverter
 
 from trio_stream import http_answers as answers
 from trio_stream.http_answers import Answer
+from trio_stream.http_arrays import Streamed
 from trio_stream.http_body import Body, Disconnected, Receive
+from trio_stream.http_reads import Checks
 from trio_stream.http_reads import Reader as ParameterReader
-from trio_stream.http_reads import Reads, Streamed
+from trio_stream.http_reads import Reads
 from trio_stream.http_submit import Channel, Examiner, Node, Submission
 from trio_stream.transactions.shown import shown
 
@@ -136,11 +138,12 @@ def create_app(
     reader: Reader,
     node: Node,
     channel: Channel,
+    checks: Checks,
     streams_url: str,
     commit_timeout: float,
     max_body_bytes: int,
 ) -> Api:
-    """The API over a committed state, a node to broadcast through, and its commits."""
+    """The API over a committed state, a node to broadcast through, its checks and commits."""
     app = Api(__name__, static_folder=None)
     app.submission = Submission(reader, node, channel, commit_timeout=commit_timeout)
     app.max_body_bytes = max_body_bytes
@@ -149,14 +152,13 @@ def create_app(
     app.url_map.strict_slashes = False
     app.url_map.converters["digits"] = _Digits
     _add_errors(app)
-    _add_routes(app, reader, streams_url)
+    _add_routes(app, reader, Reads(reader, checks), streams_url)
     return app
 
 
-def _add_routes(app: Api, reader: Reader, streams_url: str) -> None:
+def _add_routes(app: Api, reader: Reader, reads: Reads, streams_url: str) -> None:
     root = Answer(200, answers.root(streams_url))
     api_root = Answer(200, answers.api_root(streams_url))
-    reads = Reads(reader)
 
     @app.get("/")
     async def index() -> Response:
@@ -197,6 +199,10 @@ def _add_routes(app: Api, reader: Reader, streams_url: str) -> None:
     @app.get("/api/v1/metadata")
     async def metadata() -> Response:
         return _response(await reads.metadata(request.query_string))
+
+    @app.get("/api/v1/statuses")
+    async def statuses() -> Response:
+        return _response(await reads.statuses(request.query_string))
 
     @app.get("/api/v1/validators")
     async def validators() -> Response:

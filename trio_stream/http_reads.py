@@ -1,8 +1,7 @@
 """What GET answers from the committed state, for requests that carry parameters.
 
-Each method takes the query string and gives an answer. A long array is not built: when it does not
-end with its first page, the answer is an iterator of pieces that reads page after page as the
-client takes them, and holds two pages at most. All pages are of the state that the first one saw.
+Each method takes the query string and gives an answer; arrays are of one state, that which the
+first page saw.
 
 `limit` and `after` are not BigchainDB's. `after` is what an array says of its own items, so a
 client goes on with the last one it has got, on any node.
@@ -11,18 +10,18 @@ client goes on with the last one it has got, on any node.
 from __future__ import annotations
 
 import base64
-from array import array
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial, wraps
-from typing import Any, Final, Protocol, Self
-
-import trio
+from typing import Any, Final, Protocol
 
 from trio_stream import http_answers as answers
 from trio_stream import http_parameters as parameters
 from trio_stream.http_answers import Answer
+from trio_stream.http_arrays import Streamed, answer_array, listed
 from trio_stream.http_parameters import Given, Refused
+from trio_stream.http_status import status
 from trio_stream.ledger.block import Validator
+from trio_stream.ledger.recent_checks import Check
 from trio_stream.log_lookups import (
     BEGINNING,
     PAGE_BYTES,
@@ -31,6 +30,7 @@ from trio_stream.log_lookups import (
     OutputsPage,
     TransactionsPage,
 )
+from trio_stream.log_reader import Outcome
 from trio_stream.log_search import Documents, SearchTooLong
 from trio_stream.transactions import canonical
 from trio_stream.transactions.shown import shown
@@ -48,6 +48,8 @@ class Reader(Protocol):
     """What is asked of the committed state."""
 
     async def place(self, transaction_id: str) -> int | None: ...
+
+    async def outcome(self, transaction_id: str) -> Outcome | None: ...
 
     async def heights_with(self, transaction_id: str) -> list[int]: ...
 
@@ -67,77 +69,17 @@ class Reader(Protocol):
 
     async def search(
         self, documents: Documents, text: str, limit: int
-    ) -> array[int]: ...
+    ) -> Sequence[int]: ...
 
     async def bodies(
         self, positions: Sequence[int], *, max_bytes: int
     ) -> list[tuple[str, bytes]]: ...
 
 
-Turn = Callable[[Cursor], Awaitable[tuple[bytes, Cursor | None]]]
-"""Reads a page: the items as JSON, and where the next one begins."""
+class Checks(Protocol):
+    """What is known of checks before a block."""
 
-
-class Streamed:
-    """A JSON array in pieces, from an iterator that needs no closing."""
-
-    def __init__(self, beginning: bytes, rest: _Items) -> None:
-        self._beginning = beginning
-        self._rest: _Items | None = rest
-
-    def __aiter__(self) -> Self:
-        return self
-
-    async def __anext__(self) -> bytes:
-        if self._rest is None:
-            raise StopAsyncIteration
-        if self._beginning:
-            await trio.lowlevel.checkpoint()
-            piece, self._beginning = self._beginning, b""
-            return piece
-        items = await self._rest.next()
-        if items is None:
-            self._rest = None
-            return b"]\n"
-        return b", " + items
-
-
-class _Items:
-    """Pages of items, one after the other, without those that have none."""
-
-    def __init__(self, turn: Turn, after: Cursor) -> None:
-        self._turn = turn
-        self._next: Cursor | None = after
-
-    async def next(self) -> bytes | None:
-        """The next items; None after the last. Always a checkpoint."""
-        await trio.lowlevel.checkpoint_if_cancelled()
-        while self._next is not None:
-            items, self._next = await self._turn(self._next)
-            if items:
-                return items
-        await trio.lowlevel.cancel_shielded_checkpoint()
-        return None
-
-
-async def _array(turn: Turn, after: Cursor) -> Answer | Streamed:
-    items = _Items(turn, after)
-    first = await items.next() or b""
-    # One look ahead, so that what has one page has a length.
-    second = await items.next()
-    if second is None:
-        return Answer(200, b"[%b]\n" % first)
-    return Streamed(b"[%b, %b" % (first, second), items)
-
-
-async def _listed(documents: Sequence[Callable[[], object]]) -> bytes:
-    """The documents as items of an array, made one by one."""
-    texts = []
-    for document in documents:
-        texts.append(answers.spaced(document()).rstrip())
-        # There may be many, each of which takes a while, and others wait.
-        await trio.lowlevel.checkpoint()
-    return b", ".join(texts)
+    def newest(self, transaction_id: str) -> Check | None: ...
 
 
 Get = Callable[["Reads", bytes], Awaitable[Answer | Streamed]]
@@ -159,8 +101,9 @@ def _answered(get: Get) -> Get:
 class Reads:
     """Answers GET requests with parameters; every query string gets an answer."""
 
-    def __init__(self, reader: Reader) -> None:
+    def __init__(self, reader: Reader, checks: Checks) -> None:
         self._reader = reader
+        self._checks = checks
 
     @_answered
     async def transactions(self, query: bytes) -> Answer | Streamed:
@@ -178,10 +121,10 @@ class Reads:
             page = await self._reader.last_transaction(
                 asset_id, operation=operation, after=after
             )
-            items = await _listed([partial(shown, raw) for raw in page.raws])
+            items = await listed([partial(shown, raw) for raw in page.raws])
             return Answer(200, b"[%b]\n" % items)
         turn = _TransactionsTurn(self._reader, asset_id, operation, limit)
-        return await _array(turn.read, after)
+        return await answer_array(turn.read, after)
 
     @_answered
     async def outputs(self, query: bytes) -> Answer | Streamed:
@@ -197,7 +140,7 @@ class Reads:
             transaction_id, output_index = last_seen
             after = Cursor(await self._place("after", transaction_id), output_index)
         turn = _OutputsTurn(self._reader, key, spent, limit)
-        return await _array(turn.read, after)
+        return await answer_array(turn.read, after)
 
     @_answered
     async def blocks(self, query: bytes) -> Answer | Streamed:
@@ -218,6 +161,18 @@ class Reads:
         """The metadata that a text search finds."""
         return await self._search(Documents.METADATA, query)
 
+    @_answered
+    async def statuses(self, query: bytes) -> Answer | Streamed:
+        """What became of a transaction, as far as this node knows."""
+        given = Given(query)
+        transaction_id = given.required("transaction_id", parameters.hash_text)
+        given.nothing_else()
+        # Before the log is asked: what it has not heard of by then is decided after this check.
+        check = self._checks.newest(transaction_id)
+        outcome = await self._reader.outcome(transaction_id)
+        known = {"transaction_id": transaction_id, **status(outcome, check)}
+        return Answer(200, answers.spaced(known))
+
     async def validators(self, _: bytes) -> Answer:
         """The newest set of validators."""
         found = await self._reader.validators()
@@ -234,7 +189,7 @@ class Reads:
         except SearchTooLong:
             return SEARCH_TOO_LONG
         turn = _SearchTurn(self._reader, documents, found)
-        return await _array(turn.read, BEGINNING)
+        return await answer_array(turn.read, BEGINNING)
 
     async def _place(self, name: str, transaction_id: str) -> int:
         found = await self._reader.place(transaction_id)
@@ -278,7 +233,7 @@ class _TransactionsTurn:
             self._asset_id, operation=self._operation, after=after, limit=self._left
         )
         self._left -= len(page.raws)
-        items = await _listed([partial(shown, raw) for raw in page.raws])
+        items = await listed([partial(shown, raw) for raw in page.raws])
         return items, page.next if self._left else None
 
 
@@ -296,7 +251,7 @@ class _SearchTurn:
         begin = after.position + 1
         some = self._found[begin : begin + PAGE_TRANSACTIONS]
         bodies = await self._reader.bodies(some, max_bytes=PAGE_BYTES)
-        items = await _listed([partial(self._document, *each) for each in bodies])
+        items = await listed([partial(self._document, *each) for each in bodies])
         end = begin + len(bodies)
         return items, Cursor(end - 1) if end < len(self._found) else None
 

@@ -58,6 +58,8 @@ from trio_stream.ledger.block import (
     Tip,
 )
 from trio_stream.ledger.genesis import GenesisError, read_chain
+from trio_stream.ledger.recent_checks import RecentChecks
+from trio_stream.ledger.recent_checks import Refused as RefusedCheck
 from trio_stream.ledger.staging import StagedBlock, reason
 from trio_stream.transactions.candidate import CandidateCache
 from trio_stream.transactions.errors import ValidationError
@@ -111,6 +113,8 @@ class Application:
         self._chain = store.chain()
         self._tip = store.tip()
         self._block: _InProgress | None = None
+        self.recent_checks = RecentChecks()
+        """What the mempool was told; may be asked while requests are answered."""
 
     @property
     def height(self) -> int:
@@ -179,10 +183,14 @@ class Application:
 
     def _check(self, tx: bytes) -> TxResult:
         # Against what is committed only: the engine's mempool knows no block in progress.
+        candidate = self._cache.examine(tx)
         try:
-            validate(self._cache.examine(tx), self._store)
+            validate(candidate, self._store)
         except ValidationError as error:
-            return _refusal(type(error).__name__, reason(error))
+            refused = RefusedCheck(type(error).__name__, reason(error))
+            self.recent_checks.note(candidate, self.height, refused)
+            return _refusal(*refused)
+        self.recent_checks.note(candidate, self.height, None)
         return _VALID
 
     def _begin(self, request: BeginBlock, owner: int) -> Done:

@@ -1,0 +1,82 @@
+"""JSON arrays of any length, made of pages.
+
+A long array is not built: when it does not end with its first page, the answer is an iterator of
+pieces that reads page after page as the client takes them, and holds two pages at most.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Self
+
+import trio
+
+from trio_stream import http_answers as answers
+from trio_stream.http_answers import Answer
+from trio_stream.log_lookups import Cursor
+
+Turn = Callable[[Cursor], Awaitable[tuple[bytes, Cursor | None]]]
+"""Reads a page: its items as JSON, and where the next one begins."""
+
+
+class Streamed:
+    """A JSON array in pieces, from an iterator that needs no closing."""
+
+    def __init__(self, beginning: bytes, rest: _Items) -> None:
+        self._beginning = beginning
+        self._rest: _Items | None = rest
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> bytes:
+        if self._rest is None:
+            raise StopAsyncIteration
+        if self._beginning:
+            await trio.lowlevel.checkpoint()
+            piece, self._beginning = self._beginning, b""
+            return piece
+        items = await self._rest.next()
+        if items is None:
+            self._rest = None
+            return b"]\n"
+        return b", " + items
+
+
+class _Items:
+    """Pages of items, one after the other, without those that have none."""
+
+    def __init__(self, turn: Turn, after: Cursor) -> None:
+        self._turn = turn
+        self._next: Cursor | None = after
+
+    async def next(self) -> bytes | None:
+        """The next items; None after the last. Always a checkpoint."""
+        await trio.lowlevel.checkpoint_if_cancelled()
+        while self._next is not None:
+            items, self._next = await self._turn(self._next)
+            if items:
+                return items
+        await trio.lowlevel.cancel_shielded_checkpoint()
+        return None
+
+
+async def answer_array(turn: Turn, after: Cursor) -> Answer | Streamed:
+    """The answer whose items are on the pages from `after` on."""
+    items = _Items(turn, after)
+    first = await items.next() or b""
+    # One look ahead, so that what has one page has a length.
+    second = await items.next()
+    if second is None:
+        return Answer(200, b"[%b]\n" % first)
+    return Streamed(b"[%b, %b" % (first, second), items)
+
+
+async def listed(documents: Sequence[Callable[[], object]]) -> bytes:
+    """The documents as items of an array, made one by one."""
+    texts = []
+    for document in documents:
+        texts.append(answers.spaced(document()).rstrip())
+        # There may be many, each of which takes a while, and others wait.
+        await trio.lowlevel.checkpoint()
+    return b", ".join(texts)

@@ -1,0 +1,63 @@
+"""What the mempool's checks said lately of each transaction, by its id.
+
+BigchainDB's users have no way to learn that a transaction was refused after it had been taken, or
+that it still waits. The newest checks are remembered here, as many as fit, in memory alone: this is
+what one node happens to know, and nothing that enters the state.
+
+One thread writes; others may ask at any time, without a lock: each step here is one operation of a
+dictionary.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import Final, NamedTuple
+
+from trio_stream.transactions.candidate import Candidate
+
+RECENT_CHECKS: Final = 20_000
+"""Four times what an engine's mempool holds by default; 700 bytes each at most."""
+
+
+class Refused(NamedTuple):
+    """Why a check refused."""
+
+    error: str
+    reason: str
+
+
+class Check(NamedTuple):
+    """The newest check of an id."""
+
+    height: int
+    """The tip that it was checked against."""
+    refused: Refused | None
+    is_own: bool
+    """The bytes are the transaction of this id, and do not only claim to be."""
+
+
+class RecentChecks:
+    """The newest checks, one an id."""
+
+    def __init__(self, limit: int = RECENT_CHECKS) -> None:
+        self._limit = limit
+        self._checks: OrderedDict[str, Check] = OrderedDict()
+
+    def note(self, candidate: Candidate, height: int, refused: Refused | None) -> None:
+        """Remember a check, if it is known which id it is about."""
+        transaction_id = candidate.transaction_id
+        if transaction_id is None:
+            return
+        is_own = candidate.transaction is not None
+        known = self._checks.get(transaction_id)
+        # Whoever sends nonsense under another's id must not hide what became of that.
+        if known is not None and known.is_own and not is_own:
+            return
+        self._checks[transaction_id] = Check(height, refused, is_own)
+        self._checks.move_to_end(transaction_id)
+        if len(self._checks) > self._limit:
+            self._checks.popitem(last=False)
+
+    def newest(self, transaction_id: str) -> Check | None:
+        """The newest check of this id, if it is remembered."""
+        return self._checks.get(transaction_id)
