@@ -81,7 +81,7 @@ class Joiner:
         text = event_text(event, form, time=_TIME_TEXT)
         frame = text_frame(text)
         self.frame_bytes = len(frame)
-        """What the shortest frame takes."""
+        """What the longest frame takes."""
         self.columns: str
         """Of `transactions`, what is used; to copy the others takes a fifth of the time."""
         self._bindings: dict[str, object]
@@ -94,6 +94,7 @@ class Joiner:
             self.columns = "position, id, asset_id, sha256"
             # The index, of one digit here, stands in it twice.
             self._bindings = {"size": len(text) - 2}
+            self.frame_bytes += 2 * (len(str(MAX_TRANSACTIONS)) - 1)
 
     def join(self, connection: apsw.Connection, source: Source) -> Joined:
         """The frames of these transactions."""
