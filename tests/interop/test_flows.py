@@ -12,7 +12,7 @@ import pytest
 
 from scripts import signing
 from tests.interop.conftest import Run, events_of
-from tests.interop.drivers import SEEDS, StepFailed
+from tests.interop.drivers import SEEDS
 
 pytestmark = [pytest.mark.engine, pytest.mark.interop]
 
@@ -22,12 +22,6 @@ PUBLIC = {
     name: signing.Key.from_seed(bytes.fromhex(seed)).public
     for name, seed in SEEDS.items()
 }
-
-
-def waits_for(route: str) -> pytest.MarkDecorator:
-    """For a route that is not served yet: due once it is, for the test then fails as passing."""
-    reason = f"no route {route} yet"
-    return pytest.mark.xfail(raises=StepFailed, strict=True, reason=reason)
 
 
 def check_sent(run: Run, step: dict[str, Any]) -> dict[str, Any]:
@@ -146,7 +140,6 @@ def test_transactions_of_an_asset_are_listed(run: Run) -> None:
     )
 
 
-@waits_for("/assets and /metadata")
 @pytest.mark.parametrize("subject", ["assets", "metadata"])
 def test_assets_and_metadata_are_searched(run: Run, subject: str) -> None:
     results = run.steps[f"search_{subject}"]
