@@ -14,6 +14,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable, Callable
 from functools import partial
+from pathlib import Path
 from typing import Any, Protocol
 
 import trio
@@ -39,6 +40,8 @@ from trio_stream.http_submit import Channel, Examiner, Node, Submission
 from trio_stream.transactions.shown import shown
 
 logger = logging.getLogger(__name__)
+
+OPENAPI = Path(__file__).parent / "openapi.json"
 
 _TRANSACTIONS = "/api/v1/transactions"
 _SUBMIT_PATHS = (_TRANSACTIONS, _TRANSACTIONS + "/")
@@ -159,6 +162,7 @@ def create_app(
 def _add_routes(app: Api, reader: Reader, reads: Reads, streams_url: str) -> None:
     root = Answer(200, answers.root(streams_url))
     api_root = Answer(200, answers.api_root(streams_url))
+    description = Answer(200, OPENAPI.read_bytes())
 
     @app.get("/")
     async def index() -> Response:
@@ -167,6 +171,10 @@ def _add_routes(app: Api, reader: Reader, reads: Reads, streams_url: str) -> Non
     @app.get("/api/v1")
     async def api_index() -> Response:
         return _response(api_root)
+
+    @app.get("/api/v1/openapi.json")
+    async def openapi() -> Response:
+        return _response(description)
 
     # POST is taken in front; both stand here for what `Allow` says.
     @app.route(_TRANSACTIONS, methods=["GET", "POST"])
