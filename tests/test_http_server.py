@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from hypercorn.trio.tcp_server import TCPServer
 from trio import socket
+from trio.testing import wait_all_tasks_blocked
 
 from scripts.http_client import HttpConnection as Client
 from scripts.http_client import fetch
@@ -281,3 +282,19 @@ async def test_who_is_still_shaking_hands_when_the_server_stops_gets_no_request_
         assert await late.receive_some() == b""
         await late.aclose()
         await idle.aclose()
+
+
+@pytest.mark.parametrize("lasting", [0, 1])
+async def test_what_lasts_is_not_waited_for(lasting: int) -> None:
+    answered = trio.Event()
+    async with served(answered=answered, lasting=lambda: lasting) as server:
+        stream = await server.connect()
+        await stream.send_all(b"GET /hold HTTP/1.1\r\nHost: a\r\n\r\n")
+        await server.app.held.wait()
+        server.stop.set()
+        await wait_all_tasks_blocked(0.01)
+        assert answered.is_set() == bool(lasting)
+        server.app.go.set()
+        await answered.wait()
+        assert (await stream.receive_some()).startswith(b"HTTP/1.1 200")
+        await stream.aclose()

@@ -130,6 +130,11 @@ class CommitChannel:
         """The end of the newest block in the log."""
         return Position.end_of((await self._reader.tip()).height)
 
+    @property
+    def height(self) -> int:
+        """The newest block that subscribers were given."""
+        return self._clones.tail.end.height
+
     async def begin(self, asked: Asked) -> Beginning:
         """Where a stream begins: from now on is from the end of the log. Raises `Refused`."""
         landmarks = await self._reader.landmarks(place_of(asked.after))

@@ -102,6 +102,13 @@ class CommitReceiveChannel(trio.abc.ReceiveChannel[Batch]):
         """The end of the last run that had messages for those who wait with it."""
         return self._group.last
 
+    def pass_nothing(self) -> None:
+        """Move over what has no messages for it, where that is known at once."""
+        tail = self._clones.tail
+        if not self.behind and self._position < tail.end:
+            if self._source() is Source.TIP:
+                self._position = tail.end
+
     def seek(self, position: Position) -> None:
         """Go on from `position`; for a caller that could not use all of a batch."""
         self._position = position
@@ -141,6 +148,9 @@ class CommitReceiveChannel(trio.abc.ReceiveChannel[Batch]):
             if self._owing:
                 self._owing = False
                 return Batch(Frames(self._position, self._position))
+            if self.until is not None:
+                # The last transaction of its last block is its end, too.
+                self.pass_nothing()
             if self.finished:
                 raise trio.EndOfChannel
             source = self._source()

@@ -64,6 +64,8 @@ class _Door:
     address: str | None = None
     stop: trio.Event = field(default_factory=trio.Event)
     done: trio.Event = field(default_factory=trio.Event)
+    # Set by a door when it is done but for those who follow the channel.
+    idle: trio.Event = field(default_factory=trio.Event)
     scope: trio.CancelScope = field(default_factory=trio.CancelScope)
 
     async def run(  # noqa: ASYNC128  # what it serves reports that it has started
@@ -72,6 +74,14 @@ class _Door:
         with self.scope:
             await self.serve(stop=self.stop, task_status=task_status)
         self.done.set()
+
+    async def quiet(self, seconds: float) -> None:
+        """Ask it to stop and wait until it has nothing else to do than to follow the channel."""
+        self.stop.set()
+        with trio.move_on_after(seconds) as patience:
+            await self.idle.wait()
+        if patience.cancelled_caught:
+            logger.warning("%s has requests left after %g s", self.name, seconds)
 
     async def finish(self, seconds: float) -> None:
         """Ask it to stop and wait; after `seconds` cancel it."""
@@ -167,20 +177,24 @@ async def _build(
     serve_stream = partial(
         websocket_server.serve, channel, stream, limits=_limits(config), tls=tls
     )
+    answered = trio.Event()
     serve_api = partial(
         http_server.serve,
         app,
         api,
         certfile=config.tls_certificate,
         keyfile=config.tls_key,
-        shutdown_timeout=config.shutdown_http,
+        # The streams that it serves end behind the channel, within the whole of a stop.
+        shutdown_timeout=config.shutdown_total,
+        lasting=app.lasting,
+        answered=answered,
     )
     doors = (
         _Door("channel", channel.run),
         _Door("checkpoints", checkpointer.run),
         _Door("abci", serve_abci, addresses.abci),
         _Door("stream", serve_stream, addresses.stream),
-        _Door("api", serve_api, addresses.api),
+        _Door("api", serve_api, addresses.api, idle=answered),
     )
     return addresses, {door.name: door for door in doors}
 
@@ -189,10 +203,12 @@ async def _shut_down(config: Config, doors: dict[str, _Door]) -> None:
     """Stop the way the data goes: intake, source, channel, subscribers."""
     # The WebSocket doors close now; the guests leave when the channel has ended.
     doors["stream"].stop.set()
-    await doors["api"].finish(config.shutdown_http)
+    await doors["api"].quiet(config.shutdown_http)
     await doors["abci"].finish(config.shutdown_abci)
     await doors["channel"].finish(config.shutdown_stream)
-    await doors["stream"].finish(config.shutdown_stream)
+    async with trio.open_nursery() as subscribers:
+        for name in ("stream", "api"):
+            subscribers.start_soon(doors[name].finish, config.shutdown_stream)
     await doors["checkpoints"].finish(config.shutdown_stream)
 
 

@@ -12,7 +12,6 @@ requests go its way. No route but that one wants a body.
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
@@ -27,16 +26,20 @@ from werkzeug.exceptions import (
     MethodNotAllowed,
     NotFound,
 )
-from werkzeug.routing import BaseConverter
+from werkzeug.routing import BaseConverter, WebsocketMismatch
 
 from trio_stream import http_answers as answers
+from trio_stream.commit_channel import CommitChannel
 from trio_stream.http_answers import Answer
 from trio_stream.http_arrays import Streamed
-from trio_stream.http_body import Body, Disconnected, Receive
+from trio_stream.http_body import Body, Disconnected, Receive, Send, headers_of, write
+from trio_stream.http_pull import PULL_PATH
 from trio_stream.http_reads import Checks
 from trio_stream.http_reads import Reader as ParameterReader
 from trio_stream.http_reads import Reads
-from trio_stream.http_submit import Channel, Examiner, Node, Submission
+from trio_stream.http_submit import Examiner, Node, Submission
+from trio_stream.http_subscriptions import NOT_EVENTS, Subscriptions
+from trio_stream.stream.selection import STREAMS_PATH, Stream
 from trio_stream.transactions.shown import shown
 
 logger = logging.getLogger(__name__)
@@ -47,8 +50,6 @@ _TRANSACTIONS = "/api/v1/transactions"
 _SUBMIT_PATHS = (_TRANSACTIONS, _TRANSACTIONS + "/")
 # The database's integers; no block is higher.
 _MAX_HEIGHT = 2**63 - 1
-
-Send = Callable[[Any], Awaitable[None]]
 
 
 class Reader(Examiner, ParameterReader, Protocol):
@@ -63,6 +64,12 @@ class _Digits(BaseConverter):
     """Decimal digits, as many as there are; anything else is another path."""
 
     regex = "[0-9]+"
+
+
+class _Stream(BaseConverter):
+    """The name of a stream."""
+
+    regex = "|".join(each.value for each in Stream)
 
 
 class _Request(TrioASGIHTTPConnection):
@@ -81,10 +88,10 @@ class _Request(TrioASGIHTTPConnection):
         except HTTPException:
             # A `Host` that cannot be routed is raised before there are handlers for it.
             origin = taken.headers.get("Origin")
-            write = partial(_write, send, answers.UNREADABLE, origin)
+            respond = partial(write, send, answers.UNREADABLE, origin)
         else:
-            write = partial(self._send_response, send, answer)
-        await body.answered_by(write)
+            respond = partial(self._send_response, send, answer)
+        await body.answered_by(respond)
 
 
 class Api(QuartTrio):
@@ -92,17 +99,25 @@ class Api(QuartTrio):
 
     asgi_http_class = _Request
     submission: Submission
+    subscriptions: Subscriptions
     max_body_bytes: int
+
+    def lasting(self) -> int:
+        """How many requests are under way that end when the channel does."""
+        return self.subscriptions.present
 
     async def asgi_app(self, scope: Any, receive: Receive, send: Send) -> None:
         # A request to upgrade has no method here.
-        if scope.get("method") == "POST" and scope["path"] in _SUBMIT_PATHS:
+        method = scope.get("method")
+        if method == "POST" and scope["path"] in _SUBMIT_PATHS:
             await self._post(scope, receive, send)
+        elif method == "GET" and (serve := self.subscriptions.door_of(scope)):
+            await serve(receive, send)
         else:
             await super().asgi_app(scope, receive, send)
 
     async def _post(self, scope: Any, receive: Receive, send: Send) -> None:
-        headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
+        headers = headers_of(scope)
         body = Body(receive, self.max_body_bytes)
         try:
             data = await body.read()
@@ -114,7 +129,7 @@ class Api(QuartTrio):
                 scope["query_string"], headers.get(b"content-type", ""), data
             )
         origin = headers.get(b"origin")
-        await body.answered_by(partial(_write, send, answer, origin))
+        await body.answered_by(partial(write, send, answer, origin))
 
     async def _submit(self, query: bytes, content_type: str, data: bytes) -> Answer:
         try:
@@ -124,23 +139,11 @@ class Api(QuartTrio):
             return answers.FAILED
 
 
-async def _write(send: Send, answer: Answer, origin: str | None) -> None:
-    fields = [
-        ("content-type", answer.content_type),
-        ("content-length", str(len(answer.body))),
-        *answers.cors(origin),
-    ]
-    headers = [(name.encode("ascii"), text.encode("latin-1")) for name, text in fields]
-    start = {"type": "http.response.start", "status": answer.status, "headers": headers}
-    await send(start)
-    await send({"type": "http.response.body", "body": answer.body})
-
-
 def create_app(
     *,
     reader: Reader,
     node: Node,
-    channel: Channel,
+    channel: CommitChannel,
     checks: Checks,
     streams_url: str,
     commit_timeout: float,
@@ -149,11 +152,13 @@ def create_app(
     """The API over a committed state, a node to broadcast through, its checks and commits."""
     app = Api(__name__, static_folder=None)
     app.submission = Submission(reader, node, channel, commit_timeout=commit_timeout)
+    app.subscriptions = Subscriptions(channel)
     app.max_body_bytes = max_body_bytes
     # Quart would cut an answer after a minute, however much of it the peer is taking.
     app.config["RESPONSE_TIMEOUT"] = None
     app.url_map.strict_slashes = False
     app.url_map.converters["digits"] = _Digits
+    app.url_map.converters["stream"] = _Stream
     _add_errors(app)
     _add_routes(app, reader, Reads(reader, checks), streams_url)
     return app
@@ -212,6 +217,15 @@ def _add_routes(app: Api, reader: Reader, reads: Reads, streams_url: str) -> Non
     async def statuses() -> Response:
         return _response(await reads.statuses(request.query_string))
 
+    # What these are for is taken in front; here is what is left.
+    @app.get(f"{STREAMS_PATH}<stream:_>")
+    async def stream(_: str) -> Response:
+        return _response(NOT_EVENTS)
+
+    @app.get(PULL_PATH)
+    async def events() -> Response:
+        return _response(Answer(200, b""))
+
     @app.get("/api/v1/validators")
     async def validators() -> Response:
         return _response(await reads.validators(request.query_string))
@@ -237,8 +251,10 @@ async def _block(reader: Reader, digits: str) -> Answer:
 
 
 def _add_errors(app: Api) -> None:
+    # An upgrade to a WebSocket finds none here, whatever else the path is for.
+    @app.errorhandler(WebsocketMismatch)
     @app.errorhandler(NotFound)
-    async def no_such_path(_: NotFound) -> Response:
+    async def no_such_path(_: HTTPException) -> Response:
         return _response(answers.NO_SUCH_PATH)
 
     @app.errorhandler(MethodNotAllowed)

@@ -1,4 +1,4 @@
-"""The body of a request: kept up to a limit, read past beyond it.
+"""Requests and answers without a framework; and bodies, kept up to a limit, read past beyond.
 
 It is read to its end even where nobody wants it. Hypercorn 0.18 hands a body over in a
 queue of ten pieces; an application that answers without taking them leaves the connection
@@ -8,12 +8,16 @@ bytes is reset, which takes the answer from a client that was still sending.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import trio
 
+from trio_stream import http_answers as answers
+from trio_stream.http_answers import Answer
+
 Receive = Callable[[], Awaitable[Any]]
+Send = Callable[[Any], Awaitable[None]]
 
 # What is read past before the answer; then it goes out while the rest is read past.
 READ_PAST = 16 * 1024 * 1024
@@ -60,3 +64,24 @@ class Body:
     async def _read_past(self) -> None:
         while (await self._receive())["type"] == "http.request":
             pass
+
+
+def headers_of(scope: Mapping[str, Any]) -> dict[bytes, str]:
+    """A request's headers by name; of several with one name the last."""
+    return {name: value.decode("latin-1") for name, value in scope["headers"]}
+
+
+async def write(
+    send: Send, answer: Answer, origin: str | None, *more: tuple[str, str]
+) -> None:
+    """Send a whole answer, with `more` headers than its own."""
+    fields = [
+        ("content-type", answer.content_type),
+        ("content-length", str(len(answer.body))),
+        *more,
+        *answers.cors(origin),
+    ]
+    headers = [(name.encode("ascii"), text.encode("latin-1")) for name, text in fields]
+    start = {"type": "http.response.start", "status": answer.status, "headers": headers}
+    await send(start)
+    await send({"type": "http.response.body", "body": answer.body})

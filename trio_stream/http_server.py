@@ -14,7 +14,7 @@ import logging
 import math
 import re
 import ssl
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from http import HTTPStatus
 from pathlib import Path
@@ -57,16 +57,20 @@ async def serve(
     stop: trio.Event,
     stall_timeout: float = STALL_TIMEOUT,
     max_connections: int = MAX_CONNECTIONS,
+    lasting: Callable[[], int] = lambda: 0,
+    answered: trio.Event | None = None,
     task_status: trio.TaskStatus[
         Sequence[trio.SocketListener]
     ] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """Serve `app` until `stop` is set and the requests under way are answered.
 
-    They get `shutdown_timeout` seconds for it; then they are cut.
+    They get `shutdown_timeout` seconds for it; then they are cut. `answered` is set before
+    that, when none are left but `lasting` ones, which end by themselves when the node stops.
     """
     tls = _tls_context(certfile, keyfile)
     door = _Door(app, tls, stall_timeout, max_connections)
+    door.lasting, door.answered = lasting, answered
     async with trio.open_nursery() as clients:
         async with trio.open_nursery() as doors:
             accept = partial(
@@ -112,6 +116,9 @@ class _Door:
         self._max_connections = max_connections
         self._open: dict[_Transport, _Connection | None] = {}
         self._empty = trio.Event()
+        self._stopping = False
+        self.lasting: Callable[[], int] = lambda: 0
+        self.answered: trio.Event | None = None
 
     async def welcome(self, stream: trio.SocketStream) -> None:
         """Serve one connection; whatever it does, nobody else notices."""
@@ -132,13 +139,23 @@ class _Door:
             stream.socket.close()
             if not self._open:
                 self._empty.set()
+            self.look_who_is_left()
 
     async def stop(self) -> None:
         """Close what is idle, and the others after the answer in hand."""
+        self._stopping = True
         await self.context.terminated.set()
         for connection in self._open.values():
             if connection is not None and connection.is_idle:
                 connection.stop_reading()
+        self.look_who_is_left()
+
+    def look_who_is_left(self) -> None:
+        """Once stopping: is there anything under way that does not last?"""
+        if self._stopping and self.answered is not None:
+            busy = [c for c in self._open.values() if c is not None and not c.is_idle]
+            if len(busy) <= self.lasting():
+                self.answered.set()
 
     async def cut_after(self, seconds: float, clients: trio.CancelScope) -> None:
         """Wait for the last connection; after `seconds` cut all that are left."""
@@ -162,7 +179,7 @@ class _Door:
         connection = _Connection(
             self._app, self._config, self.context, state, stream  # type: ignore[arg-type]
         )
-        connection.prepare()
+        connection.prepare(self.look_who_is_left)
         self._open[transport] = connection
         await connection.run()
 
@@ -185,8 +202,9 @@ class _Connection(TCPServer):
     its JavaScript driver shows them to applications.
     """
 
-    def prepare(self) -> None:
-        """What its constructor would do."""
+    def prepare(self, on_idle: Callable[[], None]) -> None:
+        """What its constructor would do; `on_idle` is called at the end of each answer."""
+        self._on_idle = on_idle
         self.idle_task = _NoIdleTask()  # type: ignore[assignment]  # all it is asked
         self.is_idle = True
         self._head = b""
@@ -202,6 +220,7 @@ class _Connection(TCPServer):
         elif isinstance(event, Updated):
             self.is_idle = event.idle
             if event.idle:
+                self._on_idle()
                 self._reading.deadline = trio.current_time() + KEEP_ALIVE
                 if self.context.terminated.is_set():
                     self.stop_reading()

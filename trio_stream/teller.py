@@ -54,6 +54,7 @@ class Teller:
     async def tell_what_is_due(self) -> None:
         """Called where the subscriber has been given all up to the clone's position."""
         clone = self._clone
+        clone.pass_nothing()
         notice = self._telling.due(
             clone.position,
             live=clone.live,
