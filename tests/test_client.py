@@ -234,6 +234,20 @@ async def test_a_position_that_turns_out_to_be_of_another_history_is_raised() ->
                 await take(events)
 
 
+async def test_a_notice_that_tells_so_is_raised_before_the_goodbye() -> None:
+    async def act(visit: Visit) -> None:
+        await visit.accept("9:0:abcdef12")
+        await visit.send({"notice": "refused", "message": "another", "status": 409})
+        await visit.close(4409, "other_history")
+
+    async with open_network() as network:
+        network.host("a", act)
+        asking = options(network, after="9:0:abcdef12", notices=True)
+        with pytest.raises(Refused, match="409: another"):
+            async with open_stream("ws://a", **asking) as events:
+                await take(events)
+
+
 @pytest.mark.parametrize("notices", [True, False])
 @pytest.mark.parametrize("messages", [[], [{"transaction_id": "b"}], ["x"]])
 async def test_a_server_without_positions_is_refused(
@@ -456,6 +470,48 @@ async def test_a_quiet_server_that_answers_is_kept(autojump_clock: MockClock) ->
     assert len(network.visits) == 1
 
 
+async def test_a_server_that_talks_is_not_pinged(autojump_clock: MockClock) -> None:
+    asked: list[object] = []
+
+    async def talking(visit: Visit) -> None:
+        await visit.accept()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(listen, visit)
+            for each in ALL:
+                await trio.sleep(2)
+                await visit.send(each)
+            nursery.cancel_scope.cancel()
+
+    async def listen(visit: Visit) -> None:
+        asked.append(await visit.stream.receive_some())
+
+    async with open_network() as network:
+        network.host("a", talking)
+        asking = options(network, silence_timeout=9)
+        async with open_stream("ws://a", **asking) as events:
+            assert await take(events, 5) == ALL
+    assert asked == []
+
+
+@pytest.mark.parametrize("more", range(4))
+async def test_a_slow_caller_gets_what_was_sent_before_a_goodbye(
+    autojump_clock: MockClock, more: int
+) -> None:
+    events_sent = [message(height, 0) for height in range(1, HAND_OVER + more)]
+
+    async def act(visit: Visit) -> None:
+        await visit.accept()
+        await visit.send(*events_sent)
+        await visit.close(1000)
+
+    async with open_network() as network:
+        network.host("a", act)
+        asking = options(network, until="tip")
+        async with open_stream("ws://a", **asking) as events:
+            await trio.sleep(1_000)
+            assert await take(events) == events_sent
+
+
 async def test_a_slow_caller_is_not_a_silent_server(
     autojump_clock: MockClock,
 ) -> None:
@@ -629,17 +685,16 @@ async def test_a_cancelled_caller_keeps_what_it_has_done() -> None:
 
 
 async def test_positions_are_saved_less_often_if_wanted() -> None:
-    events_sent = [message(height, 0) for height in range(1, 201)]
+    events_sent = [message(height, 0) for height in range(1, HAND_OVER)]
     kept = Kept()
     async with open_network() as network:
         network.host("a", sending(*events_sent))
-        asking = options(network, checkpoint=kept, checkpoint_every=50)
+        asking = options(network, checkpoint=kept, checkpoint_every=20)
         async with open_stream("ws://a", **asking) as events:
-            await take(events, 1)
             await wait_all_tasks_blocked()
-            await take(events, 149)
+            await take(events, 50)
     places = [position.split(":")[0] for position in kept.saved]
-    assert places == ["0", "50", "100", "150"]
+    assert places == ["0", "20", "40", "50"]
 
 
 async def test_a_saved_position_is_where_it_goes_on() -> None:

@@ -10,6 +10,7 @@ from typing import Any, cast
 
 import pytest
 import trio
+from trio.testing import wait_all_tasks_blocked
 
 from tests.scripted_server import (
     ALL,
@@ -20,7 +21,6 @@ from tests.scripted_server import (
     end_of,
     message,
     rejecting,
-    sending,
     serve,
 )
 from trio_stream.client import Options, Refused, iterate
@@ -60,8 +60,18 @@ def test_the_end_ends_it() -> None:
 
 
 def test_many_events_are_handed_over_as_they_are() -> None:
-    many = [message(height, 0) for height in range(1, 1_000)]
-    with iterate("ws://a", **options(sending(*many))) as events:
+    many = [message(height, 0) for height in range(1, 500)]
+    full = threading.Event()
+
+    async def act(visit: Visit) -> None:
+        await visit.accept()
+        await visit.send(*many)
+        await wait_all_tasks_blocked()
+        full.set()
+        await visit.until_gone()
+
+    with iterate("ws://a", **options(act)) as events:
+        full.wait()
         assert [next(events) for _ in many] == many
 
 
@@ -156,6 +166,16 @@ def test_an_interrupt_while_waiting_loses_nothing() -> None:
             next(events)
         interrupted.set()
         assert next(events) == ALL[1]
+
+
+def test_a_trio_that_cannot_run_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(main: object) -> None:
+        raise OSError("no epoll")
+
+    monkeypatch.setattr(trio, "run", fail)
+    with pytest.raises(OSError, match="no epoll"):
+        with iterate("ws://a", **options(serve())) as events:
+            next(events)
 
 
 def test_wrong_options_are_said_at_once() -> None:

@@ -93,6 +93,13 @@ def test_the_end_is_known_when_its_block_is() -> None:
     assert progress.parameters() == [("after", "3::abcdef12"), ("until", "3")]
 
 
+@pytest.mark.parametrize("headers", [{}, {"stream-oldest": "x"}])
+def test_another_beginning_needs_its_reason(headers: dict[str, str]) -> None:
+    progress = Progress(after="0::")
+    with pytest.raises(ServerFault, match="begins at 9::, asked for what is after 0::"):
+        progress.begin(URL, {"stream-position": "9::", **headers})
+
+
 def test_a_stream_without_an_end_is_never_finished() -> None:
     progress = Progress(after="9")
     assert not progress.ends

@@ -37,8 +37,8 @@ def iterate(urls: Texts, **options: Unpack[Options]) -> Iterator[BlockingEvents]
     marks = Marks(options.get("checkpoint_every", 1))
     background = _Background(make_puller(urls, options, saved=saved))
     events = BlockingEvents(background, checkpoint, marks)
+    background.start()
     try:
-        background.start()
         yield events
         marks.settle()
     finally:
@@ -110,11 +110,10 @@ class _Background:
 
     def stop(self) -> None:
         """End the thread, and wait until it has ended."""
-        if self._thread.ident is not None:
-            token = self._token.result()
-            with suppress(trio.RunFinishedError):
-                token.run_sync_soon(self._scope.cancel)
-            self._thread.join()
+        token = self._token.result()
+        with suppress(trio.RunFinishedError):
+            token.run_sync_soon(self._scope.cancel)
+        self._thread.join()
 
     def fetch(self) -> bool:
         """Wait until something is ready; False if nothing will be."""
@@ -125,8 +124,7 @@ class _Background:
         try:
             trio.run(self._main)
         except Exception as error:
-            if self._token.done():
-                raise
+            # It could not begin. Later this is an error itself, which tells of both.
             self._token.set_exception(error)
 
     async def _main(self) -> None:

@@ -72,7 +72,7 @@ class Connection:
         raise Closed(reason.code, reason.reason)
 
 
-class WatchedStream(trio.abc.Stream):
+class WatchedStream:
     """A byte stream that is broken when nothing comes for too long while it is read."""
 
     def __init__(self, stream: trio.abc.Stream, limit: float) -> None:
@@ -94,9 +94,6 @@ class WatchedStream(trio.abc.Stream):
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
         await self._stream.send_all(data)
-
-    async def wait_send_all_might_not_block(self) -> None:
-        await self._stream.wait_send_all_might_not_block()
 
     async def aclose(self) -> None:
         await self._stream.aclose()
@@ -129,7 +126,7 @@ async def connect(place: Place, transport: Transport) -> AsyncIterator[Connectio
                 reader.scope.cancel()
                 nursery.cancel_scope.cancel()
     finally:
-        await trio.aclose_forcefully(watched)
+        await trio.aclose_forcefully(stream)
 
 
 async def _dial(place: Place, transport: Transport, deadline: float) -> trio.abc.Stream:
@@ -196,7 +193,7 @@ async def _upgrade(
     with trio.move_on_at(deadline) as patience, reader.handshake:
         socket = await trio_websocket.wrap_client_stream(
             reader,  # type: ignore[arg-type]  # starts one task
-            reader.watched,  # type: ignore[arg-type]  # any stream will do
+            reader.watched,  # type: ignore[arg-type]  # all that it uses
             place.authority,
             place.target,
             max_message_size=MESSAGE_LIMIT,

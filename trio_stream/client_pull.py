@@ -28,8 +28,8 @@ from trio_stream.client_verdicts import (
 
 logger = logging.getLogger(__name__)
 
-HAND_OVER: Final = 256
-"""Messages that are read ahead of the caller: enough that tasks take turns seldom."""
+HAND_OVER: Final = 64
+"""Messages that are read ahead of the caller. A whole transaction may have a MiB."""
 
 # JSON values: what is in them is the server's to say.
 Event = dict[str, Any]
