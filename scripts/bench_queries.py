@@ -1,0 +1,134 @@
+"""How long look-ups take in a small log and in a large one.
+
+    python -m scripts.bench_queries [--transactions N] [--directory DIR]
+
+Two logs are written, of 10,000 transactions and of N (200,000; a million takes some minutes and
+2 GB), in which each question has an answer of the same size. Then the same questions are asked of
+both, at random places, by turns, through the reader that HTTP uses. The bar is below twice the
+time.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import trio
+
+from scripts.query_data import BLOCK, fill, named, sample
+from scripts.report import machine, number, ratio, table
+from trio_stream.commit_log import CommitLog
+from trio_stream.http_reads import Reads
+from trio_stream.ledger.recent_checks import RecentChecks
+from trio_stream.log_file import FILE_NAME, open_for_checkpoints
+from trio_stream.log_reader import LogReader
+from trio_stream.transactions.candidate import CandidateCache
+
+SMALL = 10_000
+LARGE = 200_000
+PER_KEY = 5
+QUESTIONS = 500
+ROUNDS = 4
+
+Question = Callable[[int], Awaitable[object]]
+
+
+class Log:
+    """A filled log and the questions to it."""
+
+    def __init__(self, home: Path, count: int) -> None:
+        self.count = count
+        began = time.perf_counter()
+        with CommitLog.open(home) as log:
+            self.slowest = fill(log, count, count // PER_KEY)
+            checkpoints = open_for_checkpoints(log.path)
+            checkpoints.wal_checkpoint()
+            checkpoints.close()
+        self.rate = count / (time.perf_counter() - began)
+        self.size = (home / FILE_NAME).stat().st_size
+        self.reader = LogReader(home / FILE_NAME, CandidateCache(0))
+        self._reads = Reads(self.reader, RecentChecks())
+
+    def questions(self) -> dict[str, Question]:
+        """By what they ask."""
+        reads = self._reads
+
+        def names(n: int) -> tuple[bytes, bytes, bytes, bytes]:
+            found = named(n, self.count // PER_KEY)
+            own, asset, key, word = (each.encode() for each in found)
+            return own, asset, key, word
+
+        return {
+            "transaction by id": lambda n: self.reader.transaction(
+                names(n)[0].decode()
+            ),
+            "block of an id": lambda n: reads.blocks(b"transaction_id=" + names(n)[0]),
+            "history of an asset": lambda n: reads.transactions(
+                b"asset_id=" + names(n)[1]
+            ),
+            "last of an asset": lambda n: reads.transactions(
+                b"last_tx=true&asset_id=" + names(n)[1]
+            ),
+            "outputs of a key": lambda n: reads.outputs(b"public_key=" + names(n)[2]),
+            "unspent of a key": lambda n: reads.outputs(
+                b"spent=false&public_key=" + names(n)[2]
+            ),
+            "a rare word": lambda n: reads.metadata(b"search=" + names(n)[3]),
+        }
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--transactions", type=int, default=LARGE, metavar="N")
+    parser.add_argument("--directory", type=Path, help="where the logs are written")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(dir=options.directory) as directory:
+        trio.run(_bench, Path(directory), options.transactions)
+
+
+async def _bench(directory: Path, large: int) -> None:
+    async with AsyncExitStack() as stack:
+        logs = []
+        for count in (SMALL, large):
+            log = Log(directory / str(count), count)
+            stack.push_async_callback(log.reader.aclose)
+            logs.append(log)
+            print(
+                f"{count:,} transactions: {log.size / 1e6:,.0f} MB,"
+                f" written at {number(log.rate)} a second, the slowest block of"
+                f" {BLOCK:,} in {number(log.slowest)} s"
+            )
+        rows = [await _row(logs, what) for what in logs[0].questions()]
+    print(machine())
+    head = ["look-up", f"us at {SMALL:,}", f"us at {large:,}", "ratio"]
+    print(table("Look-ups", head, rows))
+
+
+async def _row(logs: list[Log], what: str) -> list[str]:
+    seconds = [0.0 for _ in logs]
+    for turn in range(ROUNDS):
+        for i, log in enumerate(logs):
+            numbers = list(sample(log.count, QUESTIONS * ROUNDS))
+            mine = numbers[turn * QUESTIONS : (turn + 1) * QUESTIONS]
+            seconds[i] += await _seconds(log.questions()[what], mine)
+    small, large = (1e6 * each / QUESTIONS / ROUNDS for each in seconds)
+    return [what, number(small), number(large), ratio(large, small)]
+
+
+async def _seconds(question: Question, numbers: list[int]) -> float:
+    # The first few warm up what is not the log's.
+    for n in numbers[:5]:
+        await question(n)
+    began = time.perf_counter()
+    for n in numbers:
+        await question(n)
+    return time.perf_counter() - began
+
+
+if __name__ == "__main__":
+    main()
