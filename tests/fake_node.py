@@ -83,11 +83,15 @@ class FakeNode:
         self._connections: dict[str, EngineConnection] = {}
 
     async def __aenter__(self) -> Self:
-        for name in self.dialect.connections:
-            with trio.fail_after(self._timeout):
-                stream = await self._connect()
-            connection = EngineConnection(stream, self.dialect.name, self._timeout)
-            self._connections[name] = connection
+        try:
+            for name in self.dialect.connections:
+                with trio.fail_after(self._timeout):
+                    stream = await self._connect()
+                connection = EngineConnection(stream, self.dialect.name, self._timeout)
+                self._connections[name] = connection
+        except BaseException:
+            await self.aclose()
+            raise
         return self
 
     async def __aexit__(
@@ -100,8 +104,10 @@ class FakeNode:
 
     async def aclose(self) -> None:
         """Close all connections, as a node that ends."""
-        for connection in self._connections.values():
-            await trio.aclose_forcefully(connection.stream)
+        # All of them, also when cancelled.
+        with trio.move_on_after(self._timeout, shield=True):
+            for connection in self._connections.values():
+                await trio.aclose_forcefully(connection.stream)
 
     @property
     def query(self) -> EngineConnection:

@@ -189,6 +189,19 @@ async def test_a_closed_clone_receives_nothing() -> None:
         await clone.receive()
 
 
+@pytest.mark.parametrize("after", [Position(2, 1), END(2)])
+async def test_a_clone_that_has_all_up_to_its_end_is_told_so(after: Position) -> None:
+    world = World()
+    for _ in range(2):
+        await world.commit(2)
+    clone = CommitReceiveChannel(world.clones, after, until=END(2))
+
+    with trio.fail_after(5), pytest.raises(trio.EndOfChannel):
+        await clone.receive()
+
+    assert clone.finished
+
+
 async def test_a_clone_ahead_of_the_tail_waits_until_it_is_reached() -> None:
     world, got = World(), bytearray()
     clone = world.clone(END(2))
