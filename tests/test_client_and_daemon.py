@@ -310,8 +310,18 @@ async def test_tail_ends_well_when_it_is_asked_to(
                 printed = b""
                 while printed.count(b"\n") < 3:
                     printed += await process.stdout.receive_some()
+                # It waits for more once it has saved.
+                await child.poll(
+                    partial(saved, state, f"1:2:{documents[2]['id'][:8]}\n"),
+                    seconds=DEADLINE,
+                    what="position",
+                )
                 process.send_signal(number)  # a status other than 0 is an error
-    assert state.read_text().startswith(f"1:2:{documents[2]['id'][:8]}")
+
+
+async def saved(state: Path, text: str) -> bool | None:
+    await trio.lowlevel.checkpoint()
+    return (state.exists() and state.read_text() == text) or None
 
 
 async def test_tail_ends_well_when_nobody_reads(tmp_path: Path) -> None:

@@ -117,7 +117,7 @@ def closing(url: str, closed: Closed, *, until: bool) -> StreamError | Lost | No
     if closed.code == _DONE and until:
         return None
     if closed.code in _REFUSAL_CODES:
-        return _judge(url, closed.code - 4000, {"message": closed.reason}, "")
+        return _judge(url, closed.code - 4000, {"error": closed.reason}, "")
     if closed.code == _TOO_BIG:
         # Asking again would bring the same message again.
         return ServerFault(f"{url} sent a message that is too large ({closed.reason})")

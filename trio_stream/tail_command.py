@@ -2,8 +2,10 @@
 
 It follows the stream with `client.iterate`, since a terminal or a pipe may hold up a print for
 as long as it likes: the thread behind goes on answering the server, and Ctrl-C gets through.
-A line that has been written counts as processed. Status 0: the end that was asked for, Ctrl-C,
-or nobody reads any more. 2: arguments or a position that a server refuses. 1: anything else.
+A line that has been written counts as processed; one at which Ctrl-C came may be printed again.
+
+Status 0: the end that was asked for, Ctrl-C, or nobody reads any more. 2: arguments or a position
+that a server refuses. 1: anything else.
 """
 
 from __future__ import annotations
