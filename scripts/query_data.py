@@ -46,16 +46,29 @@ def named(n: int, keys: int) -> Named:
     return Named(_id(n), _id(asset), base58_encode(seed), f"word{n // PER_WORD}")
 
 
-def fill(log: CommitLog, count: int, keys: int) -> float:
-    """Commit so many transactions; the seconds that the slowest block took."""
-    slowest = 0.0
-    log.begin_chain(Chain("bench", 1, "", 1, _TIME, ()))
-    for height, begin in enumerate(range(0, count, BLOCK), start=1):
-        accepted = [_accepted(n, n - begin, keys) for n in range(begin, begin + BLOCK)]
-        began = time.perf_counter()
-        log.append(Block(height, _TIME, "", accepted, ()))
-        slowest = max(slowest, time.perf_counter() - began)
-    return slowest
+class Filled(NamedTuple):
+    """What it took to fill a log."""
+
+    written: int
+    seconds: float
+    slowest: float
+    """Seconds of the slowest block."""
+
+
+def fill(log: CommitLog, count: int, keys: int) -> Filled:
+    """Commit so many transactions, in whole blocks, less those that are there already."""
+    began, slowest = time.perf_counter(), 0.0
+    tip = log.tip()
+    if tip is None:
+        log.begin_chain(Chain("bench", 1, "", 1, _TIME, ()))
+    first = tip.height if tip else 0
+    for height in range(first, count // BLOCK):
+        start = height * BLOCK
+        accepted = [_accepted(n, n - start, keys) for n in range(start, start + BLOCK)]
+        block_began = time.perf_counter()
+        log.append(Block(height + 1, _TIME, "", accepted, ()))
+        slowest = max(slowest, time.perf_counter() - block_began)
+    return Filled(count - first * BLOCK, time.perf_counter() - began, slowest)
 
 
 def sample(count: int, size: int) -> Iterator[int]:
