@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 
 import pytest
 import trio
@@ -13,6 +14,7 @@ from trio_stream.stream.position import START, Position
 from trio_stream.stream.selection import PLAIN, Form, Selection
 
 END = Position.end_of(99)
+RICH = Selection(form=Form.POSITION)
 
 
 class SlowLog(MemoryLog):
@@ -152,7 +154,7 @@ async def test_each_selection_has_pages_of_its_own() -> None:
     pages.join()
 
     plain = await pages.page(PLAIN, START, until=END)
-    rich = await pages.page(Selection(form=Form.POSITION), START, until=END)
+    rich = await pages.page(RICH, START, until=END)
 
     assert len(plain.ends) == len(rich.ends) == 2
     assert len(plain.data) < len(rich.data)
@@ -166,3 +168,57 @@ async def test_a_page_ends_where_it_is_told() -> None:
     page = await ReplayPages(log).page(PLAIN, START, until=Position.end_of(1))
 
     assert (len(page.ends), page.end) == (2, Position.end_of(1))
+
+
+class ShortPages(MemoryLog):
+    """A log whose pages hold two events."""
+
+    async def frames(self, *args: Any, **bounds: Any) -> FramePage:
+        return await super().frames(*args, **{**bounds, "max_rows": 2})
+
+
+async def test_two_pages_are_read_while_one_is_sent() -> None:
+    log = ShortPages()
+    for _ in range(5):
+        log.commit(2)
+    pages, tip = ReplayPages(log), Position.end_of(5)
+    page = [START, *(Position(height, 1) for height in range(1, 6))]
+
+    async def reads_after(place: Position, until: Position) -> list[Position]:
+        log.replays.clear()
+        await pages.page(PLAIN, place, until=until)
+        await wait_all_tasks_blocked()
+        return log.replays
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(pages.read_ahead)
+        pages.join()
+        assert await reads_after(page[0], page[1]) == [page[0]]
+        assert await reads_after(page[1], tip) == [page[1], page[2], page[3]]
+        assert await reads_after(page[2], tip) == [page[4]]
+        pages.leave()
+        # Nobody replays, so nobody is expected.
+        assert await reads_after(page[1], tip) == [page[1]]
+        nursery.cancel_scope.cancel()
+
+
+async def test_nothing_is_read_ahead_while_somebody_waits_for_a_page() -> None:
+    log = log_with(1, 1, 1)
+    pages, tip = ReplayPages(log), Position.end_of(3)
+    pages.join()
+    log.gate.set()
+    await pages.page(PLAIN, START, until=Position.end_of(1))
+    log.gate = trio.Event()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(pages.read_ahead)
+        nursery.start_soon(partial(pages.page, RICH, START, until=tip))
+        await wait_all_tasks_blocked()
+        await pages.page(PLAIN, START, until=tip)
+        await wait_all_tasks_blocked()
+        assert log.replays == [START, START]
+        log.gate.set()
+        await pages.page(PLAIN, START, until=tip)
+        await wait_all_tasks_blocked()
+        nursery.cancel_scope.cancel()
+
+    assert log.replays[2:] == [Position.end_of(1)]

@@ -20,7 +20,7 @@ import trio
 
 from trio_stream.commit_clones import CommitReceiveChannel
 from trio_stream.commit_waiters import Clones, SendNowait
-from trio_stream.replay_pages import PAGE_BYTES, Replay, log_fell_short
+from trio_stream.replay_pages import Replay, log_fell_short
 from trio_stream.stream.events import CommitEvent, CommittedBlock, Refusal
 from trio_stream.stream.matching import Contents
 from trio_stream.stream.position import GivenPosition, Position, position_text
@@ -40,6 +40,8 @@ from trio_stream.stream.selection import PLAIN, Selection
 # Of transactions that are looked into for filters and full messages. Beyond that
 # those who want them read the log.
 _CONTENT_BYTES = 4 * 1024 * 1024
+# Blocks that are read at once when the channel is behind: their frames are made in Python.
+_READ_BYTES = 256 * 1024
 # At start the newest blocks are read, for subscribers who were away a moment.
 _PRIMED_BLOCKS = 64
 # Each watch is a request that waits for its block at the HTTP door.
@@ -218,6 +220,7 @@ class CommitChannel:
             await self._prime()
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._wake_at, stop)
+                nursery.start_soon(self._clones.pages.read_ahead)
                 task_status.started()
                 await self._follow(stop)
                 await self._clones.end_gently()
@@ -247,7 +250,7 @@ class CommitChannel:
                 await self._moved.wait()
 
     async def _read_on(self) -> None:
-        blocks = await self._reader.blocks_after(self._height, max_bytes=PAGE_BYTES)
+        blocks = await self._reader.blocks_after(self._height, max_bytes=_READ_BYTES)
         if not blocks:
             raise log_fell_short(self._height, self._tip)
         if self._watches:

@@ -5,6 +5,9 @@ same and stand at the same place share one: the first reads, the others wait for
 while anybody replays, in bounded memory, so that a subscriber need not hold on to a page while
 its socket takes part of it; whoever comes back too late reads again.
 
+While a page is sent, the next ones are read, if nobody waits for another: then a thread makes
+frames and the event loop sends them at the same time.
+
 Where a subscriber reads is decided in `commit_clones`, not here.
 """
 
@@ -22,9 +25,11 @@ from trio_stream.stream.frames import Frames
 from trio_stream.stream.position import Position
 from trio_stream.stream.selection import Selection
 
-PAGE_BYTES = 256 * 1024
+# A way to a thread and back costs as much as 200 KiB of frames.
+PAGE_BYTES = 1024 * 1024
 # Rows looked at for a page: a read must end soon even where nothing matches.
 PAGE_ROWS = 10_000
+_PAGES_AHEAD = 2
 ALL_PAGES_BYTES = 64 * 1024 * 1024
 
 _Place = tuple[Selection, Position]
@@ -76,6 +81,8 @@ class ReplayPages:
         self._pages: OrderedDict[_Place, Frames] = OrderedDict()
         self._reading: dict[_Place, trio.Event] = {}
         self._readers = 0
+        self._expected: tuple[_Place, Position]
+        self._expects = trio.Event()
 
     @property
     def weight(self) -> int:
@@ -107,23 +114,41 @@ class ReplayPages:
         while place in self._reading:
             await self._reading[place].wait()
         page = self._pages.get(place)
-        if page is not None:
+        if page is None:
+            page = await self._read(place, until)
+        else:
             self._pages.move_to_end(place)
             await trio.lowlevel.cancel_shielded_checkpoint()
-            return page
+        following = selection, page.end
+        if page.end < until:
+            self._expected = following, until
+            self._expects.set()
+        return page
+
+    async def read_ahead(self) -> None:
+        """Read what somebody will want next, for ever. Raises what the log raises."""
+        while True:
+            await self._expects.wait()
+            self._expects = trio.Event()
+            (selection, after), until = self._expected
+            for _ in range(_PAGES_AHEAD):
+                wanted = self._readers and not (self._reading or self._expects.is_set())
+                if not wanted or after >= until:
+                    break
+                place = selection, after
+                page = self._pages.get(place) or await self._read(place, until)
+                after = page.end
+
+    async def _read(self, place: _Place, until: Position) -> Frames:
         done = self._reading[place] = trio.Event()
         try:
             found = await self._log.frames(
-                selection,
-                after,
-                until=until,
-                max_bytes=PAGE_BYTES,
-                max_rows=PAGE_ROWS,
+                *place, until=until, max_bytes=PAGE_BYTES, max_rows=PAGE_ROWS
             )
         finally:
             del self._reading[place]
             done.set()
-        page = Frames(after, found.up_to, found.frames, found.ends, found.keys)
+        page = Frames(place[1], found.up_to, found.frames, found.ends, found.keys)
         self._keep(place, page)
         return page
 
