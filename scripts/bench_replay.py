@@ -44,6 +44,10 @@ T = TypeVar("T")
 
 SIGNER = Key.from_seed(bytes(32))
 PACE = 0.1
+# What is asked of replay; beside each figure stands the one it is to be compared with.
+SPEED_BAR = 1_000_000  # events a second, at least
+RESUME_LIMIT = 2.0  # times as long as without, at most
+WAL_LIMIT = 128 << 20  # bytes, less than that
 _SLICE = 256 * 1024
 _HEAD = b"HTTP/1.1 101 Switching Protocols\r\n\r\n"
 
@@ -115,9 +119,10 @@ async def speed(folder: Path, given: argparse.Namespace) -> str:
                 seconds = await _bare(data, digest)
                 bare.append(blocks * size / seconds)
         best, median = max(ours), statistics.median(ours)
-        row = [f"{size} a block", *map(report.number, (best, median, max(bare)))]
+        figures = map(report.number, (SPEED_BAR, best, median, max(bare)))
+        row = [f"{size} a block", *figures]
         rows.append([*row, report.ratio(best, max(bare))])
-    head = ["events", "best", "median", "bare socket", "of bare"]
+    head = ["events", "bar", "best", "median", "bare socket", "of bare"]
     return report.table("Replay to one client, events a second", head, rows)
 
 
@@ -166,10 +171,10 @@ class Driver:
         await self._node.commit()
         return time.perf_counter() - began
 
-    async def paced(self, into: list[float]) -> None:
-        """A block of one transaction ten times a second, for ever."""
+    async def paced(self, into: list[float], stop: trio.Event) -> None:
+        """A block of one transaction ten times a second, until `stop` is set."""
         due = trio.current_time()
-        while True:
+        while not stop.is_set():
             due = max(due + PACE, trio.current_time())
             await trio.sleep_until(due)
             into.append(await self.block(1))
@@ -198,9 +203,12 @@ async def resume(folder: Path, given: argparse.Namespace) -> str:
     async with run_daemon(Settings(home=home)) as daemon, driver(daemon) as engine:
 
         async def measured(into: list[float], wait: Callable[[], Awaitable[T]]) -> T:
-            async with child.open_nursery() as nursery:
-                nursery.start_soon(engine.paced, into)
-                return await wait()
+            stop = trio.Event()
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(engine.paced, into, stop)
+                result = await wait()
+                stop.set()  # cancelled inside a block, the engine would not know of it
+            return result
 
         await measured([], partial(trio.sleep, 2))
         await measured(alone, partial(trio.sleep, given.blocks * PACE))
@@ -218,7 +226,7 @@ async def resume(folder: Path, given: argparse.Namespace) -> str:
         f" {given.clients:,} clients {given.behind:,} blocks behind,"
         f" who needed {statistics.median(rounds):.1f} s"
     )
-    return report.table(title, ["", "alone", "beside", "ratio"], rows)
+    return report.table(title, ["", "alone", "beside", "ratio", "limit"], rows)
 
 
 def _p99(values: Sequence[float]) -> float:
@@ -227,7 +235,7 @@ def _p99(values: Sequence[float]) -> float:
 
 def _compared(name: str, alone: float, beside: float) -> list[str]:
     times = [f"{value * 1000:.2f} ms" for value in (alone, beside)]
-    return [name, *times, report.ratio(beside, alone)]
+    return [name, *times, report.ratio(beside, alone), f"{RESUME_LIMIT:.2f}x"]
 
 
 async def wal(folder: Path, given: argparse.Namespace) -> str:
@@ -247,8 +255,12 @@ async def wal(folder: Path, given: argparse.Namespace) -> str:
                 committed += 1
                 largest = max(largest, file.stat().st_size)
     title = f"Write-ahead log under {given.seconds:g} s of four replaying readers"
-    row = [f"{committed:,} blocks of 100", f"{largest / (1 << 20):.1f} MiB", "128 MiB"]
-    return report.table(title, ["committed", "largest", "bound"], [row])
+    row = [f"{committed:,} blocks of 100", *map(_mebibytes, (largest, WAL_LIMIT))]
+    return report.table(title, ["committed", "largest", "limit"], [row])
+
+
+def _mebibytes(size: float) -> str:
+    return f"{size / (1 << 20):.1f} MiB"
 
 
 PARTS = {"speed": speed, "resume": resume, "wal": wal}
@@ -261,17 +273,20 @@ async def measure(folder: Path, given: argparse.Namespace) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description="Measure replay.")
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS))
     parser.add_argument(
         "--events", type=int, nargs="+", default=[1, 100], help="a block"
     )
     parser.add_argument("--total", type=int, default=600_000, help="events in the log")
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=5, help="of the speed part")
     parser.add_argument("--clients", type=int, default=1_000, help="that resume")
     parser.add_argument("--behind", type=int, default=10_000, help="blocks")
     parser.add_argument("--blocks", type=int, default=150, help="timed, of each kind")
-    parser.add_argument("--seconds", type=float, default=20, help="of the wal part")
+    parser.add_argument("--seconds", type=float, default=60, help="of the wal part")
     parser.add_argument("--directory", type=Path, help="where the logs are written")
     given = parser.parse_args(arguments)
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
