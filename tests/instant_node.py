@@ -20,6 +20,7 @@ from trio_stream import http_api, http_server, websocket_server
 from trio_stream.abci.messages import CheckTx, TxResult, ValidatorUpdate
 from trio_stream.commit_channel import CommitChannel
 from trio_stream.commit_log import CommitLog
+from trio_stream.http_submit import Node
 from trio_stream.ledger.application import Application
 from trio_stream.log_file import FILE_NAME
 from trio_stream.log_reader import LogReader
@@ -69,9 +70,16 @@ class InstantNode:
 
 @asynccontextmanager
 async def instant_node(
-    home: Path, *, whole: bool = False
+    home: Path,
+    *,
+    whole: bool = False,
+    rpc: Node | None = None,
+    commit_timeout: float = 10,
 ) -> AsyncIterator[InstantNode]:
-    """A node at height 1, its first block empty; `whole`: blocks by FinalizeBlock."""
+    """A node at height 1, its first block empty; `whole`: blocks by FinalizeBlock.
+
+    `rpc`: what is posted goes there, and no block is made of it.
+    """
     cache = CandidateCache(1 << 20)
     with CommitLog.open(home) as log:
         application = Application(log, cache, version="0")
@@ -88,11 +96,11 @@ async def instant_node(
         node.ws_url = f"ws://127.0.0.1:{ws_port}{STREAM_PATH}"
         app = http_api.create_app(
             reader=reader,
-            node=node,
+            node=rpc or node,
             channel=channel,
             checks=application.recent_checks,
             streams_url=node.ws_url,
-            commit_timeout=10,
+            commit_timeout=commit_timeout,
             max_body_bytes=1 << 20,
         )
         limits = websocket_server.Limits()
