@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -83,11 +84,17 @@ async def test_requests_made_from_it_get_answers_that_it_allows(tmp_path: Path) 
     async with instant_node(tmp_path) as node:
         node.block(encode(ASSET), encode(MOVED))
         asked = await trio.to_thread.run_sync(ask_all, node.http_url)
-    assert asked == REQUESTS
+    print(asked)
+    assert asked.total() == REQUESTS
+    assert set(asked) == {
+        f"{method.upper()} {path}"
+        for path, operations in DESCRIPTION["paths"].items()
+        for method in operations
+    }
 
 
-def ask_all(url: str) -> int:
-    """Send the requests; how many were sent. Raises what an answer fails."""
+def ask_all(url: str) -> Counter[str]:
+    """Send the requests; how many to each operation. Raises what an answer fails."""
     load_all_checks()
     checks: list[Any] = [schemathesis.checks.CHECKS.get_one(name) for name in CHECKS]
     schema = schemathesis.openapi.from_dict(DESCRIPTION)
@@ -100,7 +107,7 @@ def ask_all(url: str) -> int:
         ]
     )
     session = requests.Session()
-    asked = 0
+    asked: Counter[str] = Counter()
 
     @given(cases, st.data())
     @hypothesis.settings(
@@ -111,7 +118,6 @@ def ask_all(url: str) -> int:
         suppress_health_check=list(HealthCheck),
     )
     def ask(case: schemathesis.Case, data: st.DataObject) -> None:
-        nonlocal asked
         for place in (case.query, case.path_parameters):
             for name in set(place or ()) & set(KNOWN):
                 if data.draw(st.booleans()):
@@ -119,10 +125,12 @@ def ask_all(url: str) -> int:
         if case.path == "/api/v1/events":
             # Where there is no message it would be waited for.
             case.query.pop("wait", None)
+        if case.method == "POST" and data.draw(st.booleans()):
+            case.body = create(BOB, data={"n": data.draw(st.integers(0, 99))})
         answer = case.call_and_validate(base_url=url, session=session, checks=checks)
         # A node that has not got to a position yet says when to come again.
         assert answer.status_code < 500 or "retry-after" in answer.headers, case
-        asked += 1
+        asked[case.operation.label] += 1
 
     with session:
         ask()
