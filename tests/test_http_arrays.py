@@ -1,0 +1,106 @@
+"""Arrays of pages: what is read when, and what is sent."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import trio
+from trio.testing import wait_all_tasks_blocked
+
+from trio_stream.http_answers import Answer
+from trio_stream.http_arrays import Streamed, answer_array, listed
+from trio_stream.log_lookups import BEGINNING, Cursor
+
+
+class Pages:
+    """So many pages of a number each; those in `empty` have none."""
+
+    def __init__(self, count: int, *, empty: tuple[int, ...] = ()) -> None:
+        self.count = count
+        self.empty = empty
+        self.read_so_far = 0
+        self.breaks_at: int | None = None
+
+    async def read(self, after: Cursor) -> tuple[bytes, Cursor | None]:
+        await trio.lowlevel.checkpoint()
+        page = after.position + 1
+        assert page == self.read_so_far
+        if page == self.breaks_at:
+            raise RuntimeError("the log is broken")
+        self.read_so_far += 1
+        items = b"" if page in self.empty else b"%d" % page
+        return items, Cursor(page) if page + 1 < self.count else None
+
+
+async def whole(pages: Pages) -> bytes:
+    answer = await answer_array(pages.read, BEGINNING)
+    if isinstance(answer, Answer):
+        assert answer.status == 200
+        return answer.body
+    return b"".join([piece async for piece in answer])
+
+
+@pytest.mark.parametrize("empty", [(), (0,), (1,), (0, 1), (2,), (1, 2), (0, 1, 2, 3)])
+@pytest.mark.parametrize("count", [1, 2, 3, 4])
+async def test_pages_are_one_array(count: int, empty: tuple[int, ...]) -> None:
+    numbers = [n for n in range(count) if n not in empty]
+    body = await whole(Pages(count, empty=empty))
+    assert body == json.dumps(numbers).encode() + b"\n"
+
+
+async def test_what_has_one_page_has_a_length() -> None:
+    assert isinstance(await answer_array(Pages(1).read, BEGINNING), Answer)
+    pages = Pages(5, empty=(0, 2, 3, 4))
+    assert isinstance(await answer_array(pages.read, BEGINNING), Answer)
+
+
+async def test_a_page_is_read_when_the_client_has_taken_the_one_before() -> None:
+    pages = Pages(100)
+    answer = await answer_array(pages.read, BEGINNING)
+    assert isinstance(answer, Streamed)
+    assert pages.read_so_far == 2
+    for taken in range(50):
+        await anext(answer)
+        assert pages.read_so_far == taken + 2
+    # Who takes no more has no more read for him.
+    await wait_all_tasks_blocked()
+    assert pages.read_so_far == 51
+
+
+async def test_a_page_that_fails_ends_the_array_without_its_end() -> None:
+    pages = Pages(5)
+    pages.breaks_at = 3
+    answer = await answer_array(pages.read, BEGINNING)
+    assert isinstance(answer, Streamed)
+    assert [await anext(answer), await anext(answer)] == [b"[0, 1", b", 2"]
+    with pytest.raises(RuntimeError):
+        await anext(answer)
+
+
+async def test_the_end_comes_once() -> None:
+    answer = await answer_array(Pages(2).read, BEGINNING)
+    assert isinstance(answer, Streamed)
+    assert [piece async for piece in answer] == [b"[0, 1", b"]\n"]
+    for _ in range(2):
+        with pytest.raises(StopAsyncIteration):
+            await anext(answer)
+
+
+async def test_items_are_made_one_by_one_while_others_run() -> None:
+    made: list[str] = []
+
+    async def other() -> None:
+        for _ in range(3):
+            await trio.lowlevel.checkpoint()
+            made.append("other")
+
+    def item() -> object:
+        made.append("item")
+        return {"é": len(made)}
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(other)
+        items = await listed([item] * 3)
+    assert items.count(b"\\u00e9") == 3 and items.count(b", ") == 2
+    assert made.index("other") < len(made) - 1 - made[::-1].index("item")
