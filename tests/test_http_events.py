@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -16,9 +16,11 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 
 from tests.memory_log import CHAIN, KEYS, MemoryLog, app_hash, event
 from tests.test_websocket_resume import end_of, position_of, texts_of
-from tests.websocket_peer import PATH
+from tests.websocket_peer import PATH, Peer
 from trio_stream import http_api, http_server
 from trio_stream.commit_channel import CommitChannel
+from trio_stream.http_events import EventStreams
+from trio_stream.stream.selection import Stream
 
 BLOCKS = "/api/v1/streams/valid_blocks"
 REFUSED = "/api/v1/streams/refused_transactions"
@@ -29,7 +31,7 @@ EVENTS = "/api/v1/events"
 class Answer:
     """An answer whose body may still be coming."""
 
-    stream: trio.SocketStream
+    stream: trio.abc.Stream
     http: h11.Connection
     status: int = 0
     headers: dict[str, str] = field(default_factory=dict)
@@ -44,7 +46,7 @@ class Answer:
 
     async def _next(self) -> Any:
         while (found := self.http.next_event()) is h11.NEED_DATA:
-            self.http.receive_data(await self.stream.receive_some())
+            self.http.receive_data(bytes(await self.stream.receive_some()))
         return found
 
     async def whole(self) -> bytes:
@@ -85,10 +87,17 @@ class Server:
     stop: trio.Event = field(default_factory=trio.Event)
     channel_stop: trio.Event = field(default_factory=trio.Event)
     answered: trio.Event = field(default_factory=trio.Event)
-    streams: list[trio.SocketStream] = field(default_factory=list)
+    streams: list[trio.abc.Stream] = field(default_factory=list)
 
-    async def ask(self, path: str, method: str = "GET", **headers: str) -> Answer:
-        stream = await trio.open_tcp_stream("127.0.0.1", self.port)
+    async def ask(
+        self,
+        path: str,
+        method: str = "GET",
+        receive_buffer: int | None = None,
+        **headers: str,
+    ) -> Answer:
+        peer = await Peer.connect(self.port, receive_buffer=receive_buffer)
+        stream = peer.stream
         self.streams.append(stream)
         http = h11.Connection(h11.CLIENT)
         fields = [(name.replace("_", "-"), value) for name, value in headers.items()]
@@ -99,8 +108,13 @@ class Server:
         await stream.send_all(b"".join(part or b"" for part in sent))
         return await Answer(stream, http).begin()
 
-    async def listen(self, path: str, **headers: str) -> Answer:
-        return await self.ask(path, Accept="text/event-stream", **headers)
+    async def listen(
+        self, path: str, receive_buffer: int | None = None, **headers: str
+    ) -> Answer:
+        accept = "text/event-stream"
+        return await self.ask(
+            path, receive_buffer=receive_buffer, Accept=accept, **headers
+        )
 
     async def pull(self, query: str = "") -> Any:
         answer = await self.ask(EVENTS + query)
@@ -328,6 +342,54 @@ async def test_a_silent_stream_is_kept_open_by_comments(
         while b"\n:\n\n" not in answer.data:
             answer.data += bytes((await answer._next()).data)
         assert trio.current_time() - began <= 20
+
+
+async def test_what_is_written_slowly_is_not_lost(autojump_clock: MockClock) -> None:
+    async with served() as server:
+        written: list[bytes] = []
+
+        async def send(message: Mapping[str, Any]) -> None:
+            await trio.sleep(3)  # so that deadlines of any kind pass meanwhile
+            written.append(message.get("body", b""))
+
+        async with trio.open_nursery() as nursery:
+            streams = EventStreams(server.channel)
+            path = Stream.VALID_TRANSACTIONS
+            nursery.start_soon(streams.serve, path, "after=earliest", {}, send)
+            for _ in range(20):
+                await trio.sleep(7)
+                server.commit()
+            await trio.sleep(60)
+            nursery.cancel_scope.cancel()
+
+        lines = b"".join(written).decode().split("\n")
+        got = [x.removeprefix("data: ") for x in lines if x.startswith("data: ")]
+        assert got == texts_of(server.log, PATH)
+
+
+async def test_a_reader_that_stalls_is_cut_after_its_time(
+    autojump_clock: MockClock,
+) -> None:
+    async with served() as server:
+        stalled = await server.listen(PATH, receive_buffer=4096)
+        await wait_all_tasks_blocked()
+        server.commit(30_000)  # more than the sockets' buffers hold
+        await trio.sleep(59)
+        assert server.app.lasting() == 1
+
+        await trio.sleep(5)
+
+        assert server.app.lasting() == 0
+        assert stalled.status == 200
+
+
+async def test_browsers_do_not_come_back_all_at_once() -> None:
+    async with served() as server:
+        answers = [await server.listen(PATH) for _ in range(8)]
+
+        waits = {(await answer.event())["retry"] for answer in answers}
+
+        assert len(waits) > 1
 
 
 async def test_a_client_that_goes_away_is_forgotten() -> None:

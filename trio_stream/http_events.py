@@ -136,18 +136,21 @@ class _Writer:
                 await _more(self._send, _refusal(refused), last=True)
 
     async def _write_some(self, clone: CommitReceiveChannel) -> None:
-        # Nobody else wakes this one where nothing matches.
+        batch = None
+        # Nobody else wakes this one where nothing matches. What has been received is written
+        # outside of the deadline, or it would be lost with the write.
         with trio.move_on_after(CHECKPOINT_SECONDS):
             batch = await clone.receive()
-            data, position = batch.take(_PIECE_BYTES)
-            clone.seek(position)
-            del batch
-            if data:
-                await self._write(b"".join(map(self._event, texts_in(data))))
-                self._telling.sent(position, now=trio.current_time())
+        if batch is None:
+            if trio.current_time() - self._sent_at >= COMMENT_SECONDS:
+                await self._write(sse.COMMENT)
             return
-        if trio.current_time() - self._sent_at >= COMMENT_SECONDS:
-            await self._write(sse.COMMENT)
+        data, position = batch.take(_PIECE_BYTES)
+        clone.seek(position)
+        del batch
+        if data:
+            await self._write(b"".join(map(self._event, texts_in(data))))
+            self._telling.sent(position, now=trio.current_time())
 
     def _event(self, text: bytes) -> bytes:
         selection = self._asked.selection
