@@ -17,7 +17,7 @@ from tests.websocket_door import Door, open_door
 from tests.websocket_peer import CLOSE, PATH, TEXT, Peer, request
 from trio_stream.stream.frames import texts_in
 from trio_stream.stream.matching import Composer, SelectionIndex
-from trio_stream.stream.position import START, Position
+from trio_stream.stream.position import START, Position, parse_position
 from trio_stream.stream.request import parse_request
 from trio_stream.stream.runs import cut
 from trio_stream.stream.selection import Stream
@@ -394,6 +394,35 @@ async def test_catching_up_is_told_between_history_and_news(
         }
         news = texts_of(door.log, path)[len(history) :]
         assert await peer.texts(len(news)) == news
+
+
+async def test_falling_behind_is_told_and_catching_up_again() -> None:
+    limits = Limits(send_buffer=4096)
+    async with open_door(limits=limits, tail_bytes=1) as door:
+        path = f"{PATH}?notices=1"
+        peer = await door.subscribe(path=path, receive_buffer=4096)
+        assert [(await notice(peer))["notice"] for _ in "12"] == [
+            "subscribed",
+            "caught_up",
+        ]
+        for _ in range(20):
+            door.commit(500)
+            await wait_all_tasks_blocked()
+        texts: list[str] = []
+        told: list[str] = []
+        while told[-1:] != ["caught_up"]:
+            _, text = await peer.next()
+            message = json.loads(str(text))
+            if "notice" in message:
+                told.append(message["notice"])
+                last = json.loads(texts[-1])
+                reached = parse_position(message["position"]).position
+                assert last["height"] == reached.height
+            else:
+                texts.append(str(text))
+
+        assert told == ["fell_behind", "caught_up"]
+        assert texts == door.texts()
 
 
 async def test_who_asks_for_no_notices_gets_none() -> None:

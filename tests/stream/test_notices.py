@@ -5,7 +5,10 @@ import json
 import pytest
 
 from trio_stream.stream.notices import (
+    CHECKPOINT_BLOCKS,
+    CHECKPOINT_SECONDS,
     Notice,
+    Telling,
     notice_text,
     refused_text,
     stream_headers,
@@ -69,3 +72,45 @@ def test_no_notice_looks_like_an_event():
 def test_any_chain_id_fits_a_header(chain, value):
     headers = dict(stream_headers("1::", Landmarks(chain=chain)))
     assert headers["Stream-Chain"] == value
+
+
+def due(telling, height, *, live=True, at_tip=False, now=0.0):
+    end = Position.end_of(height)
+    return telling.due(end, live=live, at_tip=at_tip, now=now)
+
+
+def test_catching_up_and_falling_behind_are_told_in_turn():
+    telling = Telling(Position.end_of(0), now=0)
+
+    told = [
+        due(telling, 1, live=False),
+        due(telling, 2),
+        due(telling, 3, at_tip=True),
+        due(telling, 3, at_tip=True),
+        due(telling, 3),
+        due(telling, 3, live=False),
+        due(telling, 4, live=False),
+        due(telling, 5, at_tip=True),
+    ]
+
+    caught, fell = Notice.CAUGHT_UP, Notice.FELL_BEHIND
+    assert told == [None, None, caught, None, None, fell, None, caught]
+
+
+def test_a_checkpoint_is_due_after_so_many_seconds_if_there_is_a_step():
+    telling = Telling(Position.end_of(1), now=100)
+
+    assert due(telling, 2, now=100 + CHECKPOINT_SECONDS - 0.1) is None
+    assert due(telling, 1, now=200) is None
+    assert due(telling, 2, now=100 + CHECKPOINT_SECONDS) is Notice.CHECKPOINT
+    telling.sent(Position.end_of(2), now=200)
+    assert due(telling, 3, now=200 + CHECKPOINT_SECONDS - 0.1) is None
+
+
+def test_a_checkpoint_is_due_after_so_many_blocks():
+    telling = Telling(Position.end_of(1), now=0)
+
+    assert due(telling, CHECKPOINT_BLOCKS) is None
+    assert due(telling, 1 + CHECKPOINT_BLOCKS) is Notice.CHECKPOINT
+    telling.sent(Position.end_of(5_000), now=0)
+    assert due(telling, 1 + CHECKPOINT_BLOCKS) is None
