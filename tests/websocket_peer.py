@@ -121,6 +121,10 @@ class Peer:
         frames, self._frames = self._frames, []
         return frames
 
+    def put_back(self, frames: list[tuple[int, object]]) -> None:
+        """Look at these again before all others."""
+        self._frames[:0] = frames
+
     async def texts(self, count: int) -> list[str]:
         """The next so many events; whatever else comes is an error, but for Pings."""
         texts: list[str] = []
