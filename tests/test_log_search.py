@@ -25,6 +25,7 @@ DATA: dict[str, Any] = {
     "one": {"text": "the quick fox", "deep": [{"list": ["Déjà vu"]}]},
     "fox": {"text": "foxes, foxes and a FOX"},
     "parts": {"a": "stop", "b": "watch"},
+    "german": {"language": "german", "text": "Die Katzen"},
     "numbers": {"fox_name": 12, "bicycle": True},
     "signs": {"text": "snake_case pre-market don't x\0y 日本語"},
 }
@@ -83,6 +84,9 @@ def found(
         ("market", {"signs"}),
         ("日本語", {"signs"}),
         ("y", {"signs"}),
+        # MongoDB would take the words of this one for German ones.
+        ("katze", set()),
+        ("katzen", {"german"}),
         # Stop words
         ("the", set()),
         ("are the", set()),
