@@ -1,0 +1,189 @@
+"""A real browser subscribes: what pages see of the streams, in Chromium without a screen."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import h11
+import pytest
+import trio
+
+from scripts.signing import encode
+from tests.fake_node import Chain
+from tests.test_client_and_daemon import some
+from tests.test_daemon import host_and_port, node_at, running, settings
+from tests.websocket_peer import PATH
+
+CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
+PAGE = Path(__file__).parent / "browser_page.html"
+QUIET = """--headless --no-sandbox --disable-gpu --disable-dev-shm-usage --disable-quic
+    --no-first-run --disable-background-networking --disable-component-update --disable-sync
+    --disable-extensions --no-proxy-server""".split()
+
+
+class Told:
+    """What the page has told, the newest by name."""
+
+    def __init__(self) -> None:
+        self._found: dict[str, Any] = {}
+        self._more = trio.Event()
+
+    def put(self, name: str, what: Any) -> None:
+        # Each request has a connection of its own, and may be overtaken.
+        if len(what) >= len(self._found.get(name, ())):
+            self._found[name] = what
+        self._more.set()
+        self._more = trio.Event()
+
+    async def get(self, name: str, count: int = 1) -> Any:
+        """What was told under this name, once it has so many members."""
+        while len(self._found.get(name, ())) < count:
+            await self._more.wait()
+        return self._found[name]
+
+
+async def serve_page(told: Told, stream: trio.SocketStream) -> None:
+    """Answer one request: the page, or what it tells."""
+    http = h11.Connection(h11.SERVER)
+
+    async def next_event() -> Any:
+        while (event := http.next_event()) is h11.NEED_DATA:
+            http.receive_data(bytes(await stream.receive_some()))
+        return event
+
+    async with stream:
+        request = await next_event()
+        if not isinstance(request, h11.Request):
+            return  # browsers connect in advance
+        body = b""
+        while isinstance(event := await next_event(), h11.Data):
+            body += bytes(event.data)
+        path = request.target.decode()
+        if path.startswith("/told/"):
+            told.put(path.removeprefix("/told/"), json.loads(body))
+        page = PAGE.read_bytes() if path.startswith("/?") else b""
+        head = [("Content-Type", "text/html"), ("Content-Length", str(len(page)))]
+        response = h11.Response(
+            status_code=200, headers=[*head, ("Connection", "close")]
+        )
+        parts = response, h11.Data(data=page), h11.EndOfMessage()
+        await stream.send_all(b"".join(http.send(part) or b"" for part in parts))
+
+
+class Line:
+    """What stands between the browser and a door: it can break, and notes what goes in."""
+
+    def __init__(self, target: str) -> None:
+        self._target = host_and_port(target)
+        self._scopes: set[trio.CancelScope] = set()
+        self.requests = b""
+
+    async def carry(self, stream: trio.SocketStream) -> None:
+        with trio.CancelScope() as scope:
+            self._scopes.add(scope)
+            async with stream, await trio.open_tcp_stream(*self._target) as door:
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(self._copy, stream, door, scope)
+                    async for data in door:
+                        await stream.send_all(data)
+                    scope.cancel()
+        self._scopes.discard(scope)
+
+    async def _copy(
+        self, stream: trio.abc.Stream, door: trio.abc.Stream, scope: trio.CancelScope
+    ) -> None:
+        async for data in stream:
+            self.requests += data
+            await door.send_all(data)
+        scope.cancel()
+
+    def cut(self) -> None:
+        for scope in self._scopes:
+            scope.cancel()
+
+
+@asynccontextmanager
+async def page_open(directory: Path, stream: str, line: Line) -> AsyncIterator[Told]:
+    """The page is open in a browser, which comes to the HTTP door over `line`."""
+    assert CHROMIUM is not None
+    told = Told()
+    async with trio.open_nursery() as nursery:
+        ports = []
+        for handler in (partial(serve_page, told), line.carry):
+            serve = partial(trio.serve_tcp, handler, 0, host="127.0.0.1")
+            listeners = await nursery.start(serve)
+            ports.append(listeners[0].socket.getsockname()[1])
+        asked = {"ws": stream, "http": f"http://127.0.0.1:{ports[1]}{PATH}"}
+        url = f"http://127.0.0.1:{ports[0]}/?{urlencode(asked)}"
+        with open(directory / "browser.log", "wb") as log:
+            run = partial(
+                trio.run_process,
+                [CHROMIUM, *QUIET, f"--user-data-dir={directory / 'profile'}", url],
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                check=False,
+            )
+            await nursery.start(run)
+        yield told
+        nursery.cancel_scope.cancel()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium here")
+async def test_pages_subscribe_resume_and_are_refused(tmp_path: Path) -> None:
+    with trio.fail_after(90):
+        async with running(settings(tmp_path / "home")) as addresses:
+            async with node_at(addresses, "C38", Chain()) as node:
+                await node.handshake()
+                documents = some(3, "first")
+                await node.block(*map(encode, documents))
+                line = Line(addresses.api)
+                stream = addresses.stream
+                async with page_open(tmp_path, stream, line) as told:
+                    await check_websockets(told, [each["id"] for each in documents])
+                    await told.get("source", 3)
+                    line.cut()
+                    await node.block(*map(encode, more := some(2, "more")))
+                    documents += more
+                    await check_sources(told, [each["id"] for each in documents])
+                    # Where it stood; that may have been told without a message.
+                    assert b"\r\nlast-event-id: 1:" in line.requests.lower()
+
+
+async def check_websockets(told: Told, ids: list[str]) -> None:
+    texts = [json.loads(text) for text in await told.get("socket", 5)]
+    assert [text.get("notice") or text["transaction_id"] for text in texts[:5]] == [
+        *("subscribed", *ids, "caught_up")
+    ]
+
+    closed = await told.get("told_refused_closed")
+    assert (closed["code"], closed["reason"]) == (4404, "unknown_transaction")
+    notice = json.loads(closed["texts"][0])
+    assert (notice["notice"], notice["status"], notice["tip"]) == ("refused", 404, 1)
+    # Without notices the refusal comes before the upgrade, of which pages see nothing.
+    closed = await told.get("plain_refused_closed")
+    assert (closed["code"], closed["texts"]) == (1006, [])
+
+    closed = await told.get("socket_until_closed")
+    assert (closed["code"], closed["wasClean"]) == (1000, True)
+    assert [json.loads(text)["transaction_id"] for text in closed["texts"]] == ids
+
+
+async def check_sources(told: Told, ids: list[str]) -> None:
+    events = await told.get("source", len(ids))
+    assert [(kind, json.loads(data)["transaction_id"]) for kind, data, _ in events] == [
+        ("message", each) for each in ids
+    ]
+    # The browser reconnects after these, and is told by 204 to stop.
+    [(kind, data, _)] = await told.get("source_refused_closed")
+    assert (kind, json.loads(data)["status"]) == ("refused", 404)
+    *_, (kind, _, _) = await told.get("source_until_closed")
+    assert kind == "end"
