@@ -202,7 +202,8 @@ def _refusal(refused: Refused) -> bytes:
     """Told as an event, since browsers show neither a refusal's status nor its body."""
     data = refused.body().rstrip()
     if refused.retry_after is not None:
-        return sse.retry(refused.retry_after * 1000) + sse.event(data, name="refused")
+        wait = refused.retry_after * 1000 + random.randint(*_RETRY_MILLISECONDS)
+        return sse.retry(wait) + sse.event(data, name="refused")
     return sse.event(data, id_="refused", name="refused")
 
 
