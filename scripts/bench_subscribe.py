@@ -1,0 +1,182 @@
+"""How fast blocks reach many subscribers: the daemon's stream beside the engine's `subscribe`.
+
+    python -m scripts.bench_subscribe [--engine NAME] [--clients N] [--events N ...] [--rounds N]
+
+One chain, CometBFT 0.38 by default, with our daemon as its application. In turn so many clients
+subscribe to `tm.event='Tx'` at the engine's RPC, or to the daemon's stream, from a process of their
+own; then blocks of one event and of more are made, while nothing else happens. Figures are
+deliveries (events times clients) a second, from a block's first delivery to its last one, the best
+of some rounds; and what did not come, and how many clients were cut or told that nothing more will.
+"""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import itertools
+import json
+import os
+import resource
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+import trio
+
+from scripts import child, engine_home, engine_process, load, report, signing
+from scripts.bench_chain import at_rest, running
+from scripts.daemon_process import Settings, run_daemon
+from scripts.engine_home import Validator
+from scripts.engine_process import Rpc
+
+PAUSE = "2s"
+"""After each block: what is posted meanwhile makes up the next one."""
+
+
+class Step(NamedTuple):
+    """What one block's delivery came to."""
+
+    events: int
+    wanted: int
+    first: float
+    last: float
+    came: int
+    gone: int
+
+    @property
+    def rate(self) -> float:
+        return self.came / (self.last - self.first) if self.last > self.first else 0.0
+
+
+def calls(signer: signing.Key) -> Iterator[bytes]:
+    """Requests that post one new transaction each to the engine."""
+    for n in itertools.count():
+        raw = signing.encode(signing.create(signer, data={"n": n}))
+        call = {
+            "jsonrpc": "2.0",
+            "id": "1",
+            "method": "broadcast_tx_sync",
+            "params": {"tx": base64.b64encode(raw).decode()},
+        }
+        yield load.post("/", json.dumps(call).encode())
+
+
+async def make_block(rpc: Rpc, events: int, requests: Iterator[bytes]) -> None:
+    """Post what makes up one block. A single one is made at once, others after the pause."""
+    if events == 1:
+        await at_rest(rpc)
+    some = list(itertools.islice(requests, events))
+    await load.post_all(rpc.port, some, b'"code":0')
+
+
+async def check_block(rpc: Rpc, events: int) -> None:
+    """Raise RuntimeError unless one of the newest blocks holds just so many transactions."""
+    tip = await rpc.height()
+    counts = [len(await rpc.transactions(h)) for h in range(max(tip - 2, 1), tip + 1)]
+    if events not in counts:
+        raise RuntimeError(f"{events} transactions came in blocks of {counts}")
+
+
+async def deliver(
+    kind: str, port: int, rpc: Rpc, given: argparse.Namespace, requests: Iterator[bytes]
+) -> list[Step]:
+    """Subscribe so many clients; before each larger block there is one of a single event."""
+    wanted = [each for events in given.events for each in (1, events)]
+    told, lines = trio.open_memory_channel[str](len(wanted) + 1)
+    receivers = [sys.executable, "-m", "scripts.subscribe_receivers", kind]
+    numbers = map(str, (port, given.clients, *wanted))
+    steps = []
+    async with child.open_nursery() as nursery:
+        process = await child.start(
+            nursery,
+            "receivers",
+            [*receivers, *numbers],
+            log=given.folder / "receivers.log",
+            environment=child.environment({}),
+            on_line=told.send_nowait,
+        )
+        line = partial(child.while_alive, process, lines.receive)
+        if (said := await line()) != "ready":
+            raise RuntimeError(f"the receivers said {said}")
+        for events in wanted:
+            await make_block(rpc, events, requests)
+            first, last, came, gone = json.loads(await line())
+            await check_block(rpc, events)
+            steps.append(Step(events, events * given.clients, first, last, came, gone))
+    return steps
+
+
+def validator(home: Path, proxy_app: str, clients: int) -> Validator:
+    rpc, p2p = engine_home.free_ports(2)
+    settings: dict[engine_home.Key, engine_home.Value] = {
+        ("consensus", "timeout_commit"): PAUSE,
+        ("rpc", "max_open_connections"): clients + 100,
+        ("rpc", "max_subscription_clients"): clients + 100,
+        ("", "log_level"): "error",
+    }
+    return Validator(home, proxy_app, rpc, p2p, settings)
+
+
+async def measure(given: argparse.Namespace) -> dict[str, list[Step]]:
+    """The steps of all rounds, for each kind of subscription."""
+    found: dict[str, list[Step]] = {"daemon": [], "engine": []}
+    binary = await engine_process.find_binary(given.engine)
+    (port,) = engine_home.free_ports(1)
+    app = f"tcp://127.0.0.1:{port}"
+    it = validator(given.folder / "engine", app, given.clients)
+    node = f"http://127.0.0.1:{it.rpc_port}"
+    settings = Settings(home=given.folder / "daemon", abci=app, node=node)
+    requests = calls(signing.Key.from_seed(b"\x01" * 32))
+    async with run_daemon(settings) as daemon, running(binary, it) as engine:
+        ports = {
+            "daemon": urlsplit(daemon.stream).port or 80,
+            "engine": engine.rpc.port,
+        }
+        for _ in range(given.rounds):
+            for kind, steps in found.items():
+                steps += await deliver(kind, ports[kind], engine.rpc, given, requests)
+    return found
+
+
+def row(clients: int, events: int, found: dict[str, list[Step]]) -> list[str]:
+    sides = [[step for step in found[k] if step.events == events] for k in found]
+    rates = [max(step.rate for step in steps) for steps in sides]
+    cells = [f"{clients:,} x {events}", *map(report.number, rates)]
+    cells.append(report.ratio(*rates))
+    for steps in sides:
+        lost = sum(step.wanted - step.came for step in steps)
+        wanted = sum(step.wanted for step in steps)
+        gone = max(step.gone for step in steps)
+        cells.append(f"{lost:,} of {wanted:,}; {gone:,} clients")
+    return cells
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m scripts.bench_subscribe")
+    parser.add_argument("--engine", default="cometbft-0.38.26")
+    parser.add_argument("--clients", type=int, default=1_000)
+    parser.add_argument(
+        "--events", type=int, nargs="+", default=[100, 500], help="in the larger blocks"
+    )
+    parser.add_argument("--rounds", type=int, default=2)
+    given = parser.parse_args(arguments)
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    os.environ.setdefault("PYTHONUNBUFFERED", "1")
+    with tempfile.TemporaryDirectory(prefix="trio_stream_bench_") as folder:
+        given.folder = Path(folder)
+        found = trio.run(measure, given)
+    rows = [row(given.clients, events, found) for events in (1, *given.events)]
+    head = ["clients x events", "ours", "the engine's", "ratio"]
+    head += ["ours lost; cut", "the engine's lost; cut"]
+    print(report.machine())
+    print(report.table(f"deliveries a second, {given.engine}", head, rows))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

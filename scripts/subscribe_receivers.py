@@ -1,0 +1,158 @@
+"""The subscribers of `bench_subscribe`: many sockets in one process that only count messages.
+
+Run as a process of its own, so that receiving does not cost what is measured its core. Connects,
+subscribes, writes a line "ready". Then for each step (a block of so many events) a line: the times
+(of the monotonic clock) of the first and of the last message, how many came in all, and how many
+clients have been cut or told that they will get no more.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import select
+import signal
+import socket
+import time
+from collections.abc import Callable
+
+PATHS = {"engine": "/websocket", "daemon": "/api/v1/streams/valid_transactions"}
+SUBSCRIBE = json.dumps(
+    {
+        "jsonrpc": "2.0",
+        "method": "subscribe",
+        "id": 1,
+        "params": {"query": "tm.event='Tx'"},
+    }
+).encode()
+QUIET = 8.0
+"""Without a byte for so many seconds nothing more of a block is expected."""
+CONNECTING_AT_ONCE = 50
+
+
+def masked(opcode: int, payload: bytes | bytearray = b"") -> bytes:
+    """A client's frame of less than 126 bytes, with a mask that changes nothing."""
+    return bytes([0x80 | opcode, 0x80 | len(payload)]) + bytes(4) + payload
+
+
+class Client:
+    """Counts the messages of one connection."""
+
+    def __init__(self, connected: socket.socket) -> None:
+        self.socket = connected
+        self.messages = 0
+        self.gone = False
+        self._rest = bytearray()
+
+    def count(self, buffer: bytearray, size: int) -> int:
+        """Messages in what the engine sent: frames are parsed, errors end the subscription."""
+        data = self._rest + buffer[:size]
+        at = found = 0
+        while len(data) - at >= 2:
+            length, body = data[at + 1] & 0x7F, at + 2
+            if length >= 126:
+                body += 2 if length == 126 else 8
+                length = int.from_bytes(data[at + 2 : body])
+            end = body + length
+            if len(data) < end:
+                break
+            if data[at] == 0x89:
+                self.socket.send(masked(0xA, data[body:end]))
+            elif data[at] == 0x81:
+                self.gone |= data.find(b'"error":', body, end) >= 0
+                found += not self.gone
+            at = end
+        self._rest = data[at:]
+        return found
+
+    def count_ours(self, buffer: bytearray, size: int) -> int:
+        """The same for the daemon's: as ASCII stands in them, bytes of headers stand out."""
+        found = buffer.count(0x81, 0, size)
+        if not found:
+            self.gone |= buffer.find(0x88, 0, size) >= 0
+            if buffer.find(0x89, 0, size) >= 0:
+                self.socket.send(masked(0xA))
+        return found
+
+
+def connect(kind: str, port: int, count: int) -> list[Client]:
+    """So many clients, subscribed."""
+    head = (
+        f"GET {PATHS[kind]} HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\n"
+        "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+    ).encode()
+    clients: list[Client] = []
+    while len(clients) < count:
+        batch = []
+        for _ in range(min(CONNECTING_AT_ONCE, count - len(clients))):
+            batch.append(socket.create_connection(("127.0.0.1", port)))
+            batch[-1].sendall(head)
+        for each in batch:
+            answer = b""
+            while b"\r\n\r\n" not in answer:
+                answer += each.recv(1)
+            if b" 101 " not in answer:
+                raise RuntimeError(f"not connected: {answer!r}")
+            if kind == "engine":
+                each.sendall(masked(0x1, SUBSCRIBE))
+                while b'"result"' not in (answer := each.recv(4096)):
+                    if b'"error"' in answer or not answer:
+                        raise RuntimeError(f"not subscribed: {answer!r}")
+            each.setblocking(False)
+            clients.append(Client(each))
+    return clients
+
+
+def receive_step(
+    poll: select.epoll,
+    by_number: dict[int, Client],
+    wanted: int,
+    count: Callable[[Client, bytearray, int], int],
+) -> str:
+    """Take messages until all have come or nothing more does; the line to be written."""
+    missing, came, first, last = wanted * len(by_number), 0, 0.0, 0.0
+    buffer = bytearray(256 * 1024)
+    while missing > 0:
+        ready = poll.poll(QUIET if first else 60)
+        if not ready:
+            break
+        for number, _ in ready:
+            client = by_number[number]
+            try:
+                size = client.socket.recv_into(buffer)
+            except ConnectionError:
+                size = 0
+            if not size:
+                client.gone = True
+                poll.unregister(number)
+            elif found := count(client, buffer, size):
+                last = time.monotonic()
+                first = first or last
+                came += found
+                missing -= found
+    gone = sum(client.gone for client in by_number.values())
+    return json.dumps([first, last, came, gone])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("kind", choices=PATHS)
+    parser.add_argument("port", type=int)
+    parser.add_argument("clients", type=int)
+    parser.add_argument("steps", type=int, nargs="+")
+    given = parser.parse_args()
+    clients = connect(given.kind, given.port, given.clients)
+    poll = select.epoll()
+    by_number = {client.socket.fileno(): client for client in clients}
+    for number in by_number:
+        poll.register(number, select.EPOLLIN)
+    count = Client.count if given.kind == "engine" else Client.count_ours
+    print("ready", flush=True)
+    for wanted in given.steps:
+        print(receive_step(poll, by_number, wanted, count), flush=True)
+    signal.pause()  # until whoever reads the lines has enough
+
+
+if __name__ == "__main__":
+    main()
