@@ -15,7 +15,7 @@ from tests.ledger.chains import ALICE, BOB, CAROL, Engine, new_engine
 from trio_stream import log_lookups
 from trio_stream.commit_log import CommitLog
 from trio_stream.ledger.block import INDEX_BITS
-from trio_stream.log_file import open_for_reading
+from trio_stream.log_file import open_for_checkpoints, open_for_reading
 from trio_stream.log_lookups import (
     BEGINNING,
     Cursor,
@@ -283,3 +283,23 @@ def test_the_newest_set_of_validators_counts(chain: Chain, tmp_path: Path) -> No
         ("ed25519", b"\x02", 3),
         ("ed25519", b"\x03", 1),
     ]
+
+
+# A reader that maps the file
+
+
+def test_a_mapped_reader_sees_the_file_grow_under_it(tmp_path: Path) -> None:
+    with CommitLog.open(tmp_path) as log:
+        connection = open_for_reading(log.path, mapped=True)
+        assert connection.pragma("mmap_size") != 0
+        checkpoints = open_for_checkpoints(log.path)
+        for height in range(1, BLOCKS + 1):
+            commit_blocks(log, 1)
+            if height % 3 == 0:
+                checkpoints.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_RESTART)
+            for document in accepted_of(height):
+                assert all_transactions(connection, document["id"], None)[0] == document
+        for key in (ALICE.public, BOB.public):
+            assert all_outputs(connection, key, None) == expected_outputs(key, None)
+        checkpoints.close()
+        connection.close()

@@ -33,11 +33,18 @@ class Connections:
     """Connections of one purpose, each used by one thread at a time.
 
     Reads that find all threads busy go together, up to `together` of them, when one comes
-    free: a thread hop costs as much as most look-ups do.
+    free: a thread hop costs as much as most look-ups do. `mapped` is for reads at random
+    places.
     """
 
     def __init__(
-        self, path: Path, count: int, run_sync: RunSync, *, together: int
+        self,
+        path: Path,
+        count: int,
+        run_sync: RunSync,
+        *,
+        together: int,
+        mapped: bool = False,
     ) -> None:
         self._path = path
         self._limiter = trio.CapacityLimiter(count)
@@ -46,7 +53,9 @@ class Connections:
         self._looks = Gathering(self._hop, turns=count, limit=together)
         self._idle: deque[apsw.Connection] = deque()
         with translated("open", path):
-            self._idle.extend(open_for_reading(path) for _ in range(count))
+            self._idle.extend(
+                open_for_reading(path, mapped=mapped) for _ in range(count)
+            )
 
     async def read(self, look: Callable[[apsw.Connection], T]) -> T:
         return cast(T, await self._looks.ask(look))

@@ -31,6 +31,10 @@ WAL_LIMIT: Final = 64 << 20
 
 BUSY_MILLISECONDS: Final = 10_000
 
+MAP_LIMIT: Final = 1 << 40
+"""Bytes of the database in a reader's address space. They are the system's page cache and take no
+memory of ours; a cache of SQLite's own is emptied by every block that is committed."""
+
 CHECKPOINT_MILLISECONDS: Final = 50
 """How long a checkpoint that keeps the writer out waits for a reader in another process."""
 
@@ -148,10 +152,12 @@ def open_for_writing(path: Path) -> apsw.Connection:
     return connection
 
 
-def open_for_reading(path: Path) -> apsw.Connection:
-    """A connection that can't change anything."""
+def open_for_reading(path: Path, *, mapped: bool = False) -> apsw.Connection:
+    """A connection that can't change anything; `mapped`: it does not copy what it reads."""
     connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
     connection.set_busy_timeout(BUSY_MILLISECONDS)
+    if mapped:
+        value(connection, f"PRAGMA mmap_size = {MAP_LIMIT}")
     return connection
 
 

@@ -91,11 +91,13 @@ _OUTPUTS_END: Final = (
     " WHERE public_key = ? AND (position, output_index) > (?, ?) AND position <= ?"
     " ORDER BY position, output_index LIMIT 1 OFFSET ?"
 )
-# One text, because a row for each would cost Python more than SQLite's whole search.
-_OUTPUTS: Final = """
-    SELECT count(*), coalesce(group_concat(item, ', '), '') FROM (
-        SELECT '{"transaction_id": "' || id || '", "output_index": ' || output_index || '}'
-            AS item
+# One text, because a row for each would cost Python more than SQLite's whole search. What stands
+# between two items is its separator: SQLite copies less.
+_BEGIN: Final = '{"transaction_id": "'
+_END: Final = "}"
+_OUTPUTS: Final = f"""
+    SELECT count(*), group_concat(item, '{_END}, {_BEGIN}') FROM (
+        SELECT id || '", "output_index": ' || output_index AS item
         FROM keys CROSS JOIN transactions USING (position) %s
         WHERE public_key = ?1 AND in_details AND output_index >= 0
             AND (position, output_index) > (?2, ?3)
@@ -133,7 +135,8 @@ def outputs_page(
     bindings = [*seek, position, output_index, limit]
     if spent is not None:
         bindings.append(up_to)
-    number, text = rows(connection, _OUTPUTS_OF[spent], *bindings)[0]
+    number, items = rows(connection, _OUTPUTS_OF[spent], *bindings)[0]
+    text = f"{_BEGIN}{items}{_END}" if number else ""
     following = Cursor(position, output_index, up_to) if end else None
     return OutputsPage(text, number, following)
 

@@ -79,7 +79,7 @@ class LogReader:
         self._cache = cache
         self._channel = Connections(path, 1, run_sync, together=1)
         self._lookups = Connections(
-            path, LOOKUP_THREADS, run_sync, together=LOOKUPS_TOGETHER
+            path, LOOKUP_THREADS, run_sync, together=LOOKUPS_TOGETHER, mapped=True
         )
         self._replay = Connections(path, 1, run_sync, together=1)
         self._searches = Connections(path, 1, run_sync, together=1)
