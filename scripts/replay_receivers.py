@@ -2,10 +2,10 @@
 
     python -m scripts.replay_receivers PORT CLIENTS BYTES [--target TARGET] [--check] [--for-ever]
 
-Connects, writes "ready", waits for a line, sends all requests at once, and writes a line with two
-times (of the monotonic clock, which all processes share): of that, and of the moment at which the
-last one had so many bytes of frames. With --check there follows the SHA-256 of what the first one
-got. With --for-ever each begins again when it has them, until this is killed.
+Writes "ready", waits for a line, connects and asks with all clients at once, and writes a line with
+two times (of the monotonic clock, which all processes share): of that, and of the moment at which
+the last one had so many bytes of frames. With --check there follows the SHA-256 of what the first
+one got. With --for-ever each begins again when it has them, until this is killed.
 """
 
 from __future__ import annotations
@@ -31,17 +31,14 @@ class Client:
         self._port = port
         self._request = request
         self.kept: list[bytes] | None = None
-        self.connect()
 
-    def connect(self) -> None:
+    def begin(self) -> None:
         self.socket = socket.create_connection(
             ("127.0.0.1", self._port), source_address=self._address
         )
         self._head = bytearray()
         self._upgraded = False
         self.received = 0
-
-    def begin(self) -> None:
         self.socket.sendall(self._request)
         self.socket.setblocking(False)
 
@@ -78,7 +75,6 @@ def receive(clients: list[Client], size: int, *, for_ever: bool) -> None:
                 poll.unregister(number)
                 if for_ever:
                     client.socket.close()
-                    client.connect()
                     client.begin()
                     by_number[client.socket.fileno()] = client
                     poll.register(client.socket, select.EPOLLIN)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
@@ -282,3 +283,27 @@ async def test_the_real_log_is_followed_and_replayed(tmp_path: Path) -> None:
                 assert places == sorted(places)
             stop.set()
         await reader.aclose()
+
+
+async def test_turns_wait_while_undisturbed_work_is_done() -> None:
+    done, order = threading.Event(), list[str]()
+
+    def work() -> None:
+        done.wait()
+        order.append("worked")
+
+    async def take() -> None:
+        await channel.turn()
+        order.append("turn")
+        if len(order) == 1:
+            done.set()
+
+    async with running(MemoryLog()) as (channel, _):
+        await channel.turn()
+        async with trio.open_nursery() as nursery:
+            limiter = trio.CapacityLimiter(1)
+            nursery.start_soon(partial(channel.run_undisturbed, work, limiter=limiter))
+            # They are rare then, but there are some.
+            nursery.start_soon(take)
+
+    assert order == ["turn", "worked"]

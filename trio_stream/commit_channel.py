@@ -11,7 +11,7 @@ who wait are served in `commit_waiters`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import chain
 from typing import Protocol
@@ -137,6 +137,10 @@ class CommitChannel:
         """The newest block that subscribers were given."""
         return self._clones.tail.end.height
 
+    async def turn(self) -> None:
+        """Wait for a turn among those who come and those who read the log."""
+        await self._clones.turns.turn()
+
     async def begin(self, asked: Asked) -> Beginning:
         """Where a stream begins: from now on is from the end of the log. Raises `Refused`."""
         landmarks = await self._reader.landmarks(place_of(asked.after))
@@ -184,6 +188,13 @@ class CommitChannel:
             self._clones, after, send_nowait, selection=selection, until=until
         )
 
+    async def run_undisturbed(
+        self, work: Callable[[], object], *, limiter: trio.CapacityLimiter
+    ) -> object:
+        """`trio.to_thread.run_sync`, and turns are rare meanwhile."""
+        with self._clones.turns.held():
+            return await trio.to_thread.run_sync(work, limiter=limiter)
+
     @contextmanager
     def watch(self, tx_sha256: bytes) -> Iterator[Watch]:
         """Wait for the transaction whose bytes have this SHA-256.
@@ -221,6 +232,7 @@ class CommitChannel:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._wake_at, stop)
                 nursery.start_soon(self._clones.pages.read_ahead)
+                nursery.start_soon(self._clones.turns.give)
                 task_status.started()
                 await self._follow(stop)
                 await self._clones.end_gently()

@@ -199,6 +199,7 @@ class CommitReceiveChannel(trio.abc.ReceiveChannel[Batch]):
             if page.end <= position:
                 raise log_fell_short(position.height, clones.tail.end.height)
             self._page = weakref.ref(page)
+        await clones.turns.turn()
         return Batch(page, page.offset_after(position))
 
     def _replay_ends(self) -> None:

@@ -26,6 +26,7 @@ from trio_stream.stream.position import Position
 from trio_stream.stream.runs import Run
 from trio_stream.stream.selection import PLAIN, Selection
 from trio_stream.stream.subscription import Tail
+from trio_stream.turns import Turns
 
 # A pass over the waiters lets other tasks run after this time, looked at now and then.
 # A woken task is work too, which is done when the pass lets it: about so much each.
@@ -95,6 +96,7 @@ class Clones:
         self.fingerprint: str | None = None
         """What stands at the tail's end; None if nobody said."""
         self.pages = ReplayPages(log)
+        self.turns = Turns()
         self.ended = False
         self.bytes_framed = 0
         """How many bytes any one clone may have been given in passes."""

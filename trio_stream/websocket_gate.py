@@ -8,7 +8,7 @@ refusal after the upgrade has neither a status nor a body.
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from email.utils import formatdate
 from typing import Final, NamedTuple
@@ -81,7 +81,7 @@ class Gate:
 
         Who is let in has to `leave` in the end.
         """
-        head = await _read_head(stream, self._head_limit)
+        head = await _read_head(stream, self._head_limit, self._channel.turn)
         if head is None:
             return None
         if isinstance(head, Rejection):
@@ -132,7 +132,7 @@ class Gate:
 
 
 async def _read_head(
-    stream: trio.abc.Stream, limit: int
+    stream: trio.abc.Stream, limit: int, turn: Callable[[], Awaitable[None]]
 ) -> tuple[h11.Request, bytes] | Rejection | None:
     """The request and what came behind it; None if the peer went away first."""
     parser = h11.Connection(h11.SERVER, max_incomplete_event_size=limit)
@@ -144,6 +144,7 @@ async def _read_head(
             if not data:
                 return None
             limit -= len(data)
+            await turn()
             parser.receive_data(bytes(data))
     except h11.RemoteProtocolError:
         return MALFORMED
