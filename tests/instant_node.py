@@ -33,6 +33,8 @@ VALIDATOR = ValidatorUpdate(
     "ed25519", b64decode("Zr5+Myx6RTMyvZ0Kf32wVfXF7xoGraZtmLOftoEMRzo="), 10
 )
 
+MAX_BODY = 1 << 20
+
 
 class InstantNode:
     """Stands for the consensus node's RPC."""
@@ -101,7 +103,7 @@ async def instant_node(
             checks=application.recent_checks,
             streams_url=node.ws_url,
             commit_timeout=commit_timeout,
-            max_body_bytes=1 << 20,
+            max_body_bytes=MAX_BODY,
         )
         limits = websocket_server.Limits()
         async with trio.open_nursery() as nursery:
@@ -109,6 +111,7 @@ async def instant_node(
             streams = partial(websocket_server.serve, channel, ws, limits=limits)
             await nursery.start(partial(streams, stop=stop))
             api = partial(http_server.serve, app, http, certfile=None, keyfile=None)
+            api = partial(api, direct=app.direct, max_body_bytes=MAX_BODY)
             await nursery.start(partial(api, shutdown_timeout=5, stop=stop))
             yield node
             stop.set()

@@ -115,7 +115,10 @@ async def _answer(stream: trio.SocketStream, http: h11.Connection) -> Answer:
 
 
 @asynccontextmanager
-async def served() -> AsyncIterator[tuple[Client, http_api.Api]]:
+async def served(
+    *, in_front: bool = True
+) -> AsyncIterator[tuple[Client, http_api.Api]]:
+    """`in_front`: plain requests are answered in front of hypercorn and Quart."""
     app = http_api.create_app(
         reader=cast(http_api.Reader, Log()),
         node=Node(),
@@ -128,6 +131,8 @@ async def served() -> AsyncIterator[tuple[Client, http_api.Api]]:
     listeners = await trio.open_tcp_listeners(0, host="127.0.0.1")
     stop = trio.Event()
     serve = partial(http_server.serve, app, listeners, certfile=None, keyfile=None)
+    if in_front:
+        serve = partial(serve, direct=app.direct, max_body_bytes=MAX_BODY)
     async with trio.open_nursery() as nursery:
         # A connection that is left standing holds the test up.
         await nursery.start(partial(serve, shutdown_timeout=math.inf, stop=stop))
@@ -135,9 +140,9 @@ async def served() -> AsyncIterator[tuple[Client, http_api.Api]]:
         stop.set()
 
 
-@pytest.fixture
-async def client() -> AsyncIterator[Client]:
-    async with served() as (client, _):
+@pytest.fixture(params=[True, False], ids=["in front", "behind"])
+async def client(request: pytest.FixtureRequest) -> AsyncIterator[Client]:
+    async with served(in_front=request.param) as (client, _):
         yield client
 
 

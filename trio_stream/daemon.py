@@ -173,7 +173,6 @@ async def _build(
         on_commit=on_commit,
         frame_limit=config.frame_limit,
         shutdown_timeout=config.shutdown_abci,
-        run_sync=channel.run_undisturbed,
     )
     serve_stream = partial(
         websocket_server.serve, channel, stream, limits=_limits(config), tls=tls
@@ -189,6 +188,8 @@ async def _build(
         shutdown_timeout=config.shutdown_total,
         lasting=app.lasting,
         answered=answered,
+        direct=app.direct,
+        max_body_bytes=config.max_body_bytes,
     )
     doors = (
         _Door("channel", channel.run),

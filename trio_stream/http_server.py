@@ -1,6 +1,7 @@
 """The HTTP door: hypercorn's connections on our sockets, each of them guarded.
 
-Hypercorn speaks HTTP/1.1 to the ASGI application. Its own server is left out, for three
+Hypercorn speaks HTTP/1.1 to the ASGI application; plain requests (`http_plain`) for what can be
+answered at once are answered in front of it. Its own server is left out, for three
 reasons, each with a test on real sockets: a byte after an `Upgrade` request raises out of
 the connection, and would end every other one with it; its writes are shielded, so that a
 peer that never reads holds a cancelled server up for ever; and it swallows
@@ -11,40 +12,27 @@ and what hypercorn writes to ends each wait by itself.
 from __future__ import annotations
 
 import logging
-import math
-import re
 import ssl
 from collections.abc import Callable, Sequence
 from functools import partial
-from http import HTTPStatus
 from pathlib import Path
 
-import h11
 import trio
 from hypercorn.app_wrappers import ASGIWrapper
 from hypercorn.config import Config
-from hypercorn.events import Closed, Event, RawData, Updated
-from hypercorn.trio.tcp_server import TCPServer
 from hypercorn.trio.worker_context import WorkerContext
 from hypercorn.typing import ASGIFramework, ConnectionState
+
+from trio_stream.http_connection import Connection, Transport
+from trio_stream.http_plain import HEAD_BYTES, Direct
 
 logger = logging.getLogger(__name__)
 
 # Each costs a file descriptor, of which subscribers need most.
 MAX_CONNECTIONS = 4096
-# Seconds without a byte of a request that has begun, and between two requests.
-READ_TIMEOUT = 30.0
-KEEP_ALIVE = 75.0
-# Seconds without a byte of the answer accepted, and what is offered at once.
+# Seconds without a byte of the answer accepted.
 STALL_TIMEOUT = 60.0
-_SLICE = 64 * 1024
-_HEAD_BYTES = 16 * 1024
-_RECEIVE = 64 * 1024
 _TLS_TIMEOUT = 10.0
-
-# The head is sent by itself, so no body is taken for one.
-_STATUS_LINE = re.compile(rb"(HTTP/1\.1 ([0-9]{3}) )\r\n")
-_PHRASES = {int(s): s.phrase.upper().encode("ascii") for s in HTTPStatus}
 
 
 async def serve(
@@ -59,6 +47,8 @@ async def serve(
     max_connections: int = MAX_CONNECTIONS,
     lasting: Callable[[], int] = lambda: 0,
     answered: trio.Event | None = None,
+    direct: Direct = lambda request: None,
+    max_body_bytes: int = 0,
     task_status: trio.TaskStatus[
         Sequence[trio.SocketListener]
     ] = trio.TASK_STATUS_IGNORED,
@@ -67,10 +57,12 @@ async def serve(
 
     They get `shutdown_timeout` seconds for it; then they are cut. `answered` is set before
     that, when none are left but `lasting` ones, which end by themselves when the node stops.
+    `direct` is asked for each plain request of up to `max_body_bytes` before `app` is.
     """
     tls = _tls_context(certfile, keyfile)
     door = _Door(app, tls, stall_timeout, max_connections)
     door.lasting, door.answered = lasting, answered
+    door.direct, door.max_body_bytes = direct, max_body_bytes
     async with trio.open_nursery() as clients:
         async with trio.open_nursery() as doors:
             accept = partial(
@@ -114,11 +106,13 @@ class _Door:
         self._tls = tls
         self._stall_timeout = stall_timeout
         self._max_connections = max_connections
-        self._open: dict[_Transport, _Connection | None] = {}
+        self._open: dict[Transport, Connection | None] = {}
         self._empty = trio.Event()
         self._stopping = False
         self.lasting: Callable[[], int] = lambda: 0
         self.answered: trio.Event | None = None
+        self.direct: Direct = lambda request: None
+        self.max_body_bytes = 0
 
     async def welcome(self, stream: trio.SocketStream) -> None:
         """Serve one connection; whatever it does, nobody else notices."""
@@ -126,7 +120,7 @@ class _Door:
             logger.warning("connection refused: %d are open", len(self._open))
             await trio.aclose_forcefully(stream)
             return
-        transport = _Transport(stream, self._stall_timeout)
+        transport = Transport(stream, self._stall_timeout)
         self._open[transport] = None
         try:
             await self._serve(transport)
@@ -167,7 +161,7 @@ class _Door:
             transport.cut()
         clients.cancel()
 
-    async def _serve(self, transport: _Transport) -> None:
+    async def _serve(self, transport: Transport) -> None:
         stream: trio.abc.Stream = transport
         if self._tls is not None:
             # Compatible: peers may close without TLS's own farewell, and so do we.
@@ -176,138 +170,21 @@ class _Door:
             )
         state = ConnectionState({})
         # It takes a plain stream too, which its annotation does not say (0.18).
-        connection = _Connection(
+        connection = Connection(
             self._app, self._config, self.context, state, stream  # type: ignore[arg-type]
         )
-        connection.prepare(self.look_who_is_left)
+        connection.prepare(self.direct, self.max_body_bytes, self.look_who_is_left)
         self._open[transport] = connection
         await connection.run()
-
-
-class _NoIdleTask:
-    """In place of a task for each pause between two requests: a deadline does it."""
-
-    async def restart(self, *_: object) -> None:
-        pass
-
-    async def stop(self) -> None:
-        pass
-
-
-class _Connection(TCPServer):
-    """Hypercorn's, with fewer steps a request and the reason phrases that it leaves out.
-
-    The head of an answer goes out together with the first bytes of its body, so an
-    answer that streams should begin at once. BigchainDB's phrases are in capitals, and
-    its JavaScript driver shows them to applications.
-    """
-
-    def prepare(self, on_idle: Callable[[], None]) -> None:
-        """What its constructor would do; `on_idle` is called at the end of each answer."""
-        self._on_idle = on_idle
-        self.idle_task = _NoIdleTask()  # type: ignore[assignment]  # all it is asked
-        self.is_idle = True
-        self._head = b""
-        self._reading = trio.CancelScope()
-
-    def stop_reading(self) -> None:
-        """Close the connection as if its peer had."""
-        self._reading.cancel()
-
-    async def protocol_send(self, event: Event) -> None:
-        if isinstance(event, RawData):
-            await self._write(event.data)
-        elif isinstance(event, Updated):
-            self.is_idle = event.idle
-            if event.idle:
-                self._on_idle()
-                self._reading.deadline = trio.current_time() + KEEP_ALIVE
-                if self.context.terminated.is_set():
-                    self.stop_reading()
-        else:
-            await super().protocol_send(event)
-
-    async def _write(self, data: bytes) -> None:
-        found = _STATUS_LINE.match(data)
-        if found is not None:
-            phrase = _PHRASES.get(int(found[2]), b"")
-            self._head = found[1] + phrase + data[found.end(1) :]
-        elif self._head or data:
-            data, self._head = self._head + data, b""
-            await super().protocol_send(RawData(data))
-
-    async def _read_data(self) -> None:
-        self._reading.deadline = trio.current_time() + KEEP_ALIVE
-        with self._reading:
-            while True:
-                try:
-                    data = await self.stream.receive_some(_RECEIVE)
-                except (trio.ClosedResourceError, trio.BrokenResourceError):
-                    break
-                self._reading.deadline = trio.current_time() + READ_TIMEOUT
-                await self.protocol.handle(RawData(bytes(data)))
-                if not data:
-                    break
-                if not self.is_idle and self._is_read():
-                    # The peer owes nothing; how long the answer takes is the routes'.
-                    self._reading.deadline = math.inf
-        await self.protocol.handle(Closed())
-
-    def _is_read(self) -> bool:
-        http = getattr(self.protocol.protocol, "connection", None)
-        return getattr(http, "their_state", None) is h11.DONE
 
 
 def _hypercorn_config() -> Config:
     config = Config()
     config.include_server_header = False
-    config.h11_max_incomplete_size = _HEAD_BYTES
+    config.h11_max_incomplete_size = HEAD_BYTES
     # A client may keep its connection for as long as it likes.
     config.keep_alive_max_requests = 2**62
     config.ssl_handshake_timeout = _TLS_TIMEOUT
     config.errorlog = logger
     config.accesslog = None
     return config
-
-
-class _Transport(trio.abc.HalfCloseableStream):
-    """A socket on which no wait to write lasts, shielded or not.
-
-    Bytes go out in slices; one that is not accepted in time, or a `cut`, breaks the
-    stream, which is what hypercorn takes for a peer that has gone.
-    """
-
-    def __init__(self, stream: trio.SocketStream, stall_timeout: float) -> None:
-        self._stream = stream
-        self._stall_timeout = stall_timeout
-        self._writing = trio.CancelScope()
-        self._cut = False
-        # Hypercorn asks it for the addresses of both ends.
-        self.socket = stream.socket
-
-    def cut(self) -> None:
-        """Break it now, whoever waits."""
-        self._cut = True
-        self._writing.cancel()
-
-    async def send_all(self, data: bytes | bytearray | memoryview) -> None:
-        view = memoryview(data)
-        for start in range(0, len(view), _SLICE):
-            with trio.move_on_after(self._stall_timeout) as self._writing:
-                if self._cut:
-                    self._writing.cancel()
-                await self._stream.send_all(view[start : start + _SLICE])
-            if self._writing.cancelled_caught:
-                raise trio.BrokenResourceError("nothing was accepted in time")
-
-    async def wait_send_all_might_not_block(self) -> None:
-        await self._stream.wait_send_all_might_not_block()
-
-    async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
-        return await self._stream.receive_some(max_bytes)
-
-    async def send_eof(self) -> None:
-        await self._stream.send_eof()
-
-    async def aclose(self) -> None:
-        await self._stream.aclose()
