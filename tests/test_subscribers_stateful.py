@@ -31,6 +31,7 @@ from tests.history import asset_of
 from tests.ledger.chains import ALICE, BOB
 from tests.served_node import ServedNode
 from tests.wandering_client import WanderingClient
+from trio_stream.stream.position import START, Position
 
 PATHS = [
     "valid_transactions",
@@ -44,7 +45,13 @@ PATHS = [
     "valid_blocks?detail=position&empty_blocks=1",
     "refused_transactions?detail=position",
 ]
-BEGINNINGS = [{}, {"after": "earliest"}, {"from_height": "2"}, {"after": "3"}]
+# Where a stream begins by these; None: at the tip.
+BEGINNINGS: list[tuple[dict[str, str], Position | None]] = [
+    ({}, None),
+    ({"after": "earliest"}, START),
+    ({"from_height": "2"}, Position.end_of(1)),
+    ({"after": "3"}, Position.end_of(3)),
+]
 NODES = st.sampled_from([0, 0, 1])
 
 
@@ -79,7 +86,9 @@ class Subscribers(RuleBasedStateMachine):
 
     @initialize(target=clients, paths=st.permutations(PATHS))
     def begin(self, paths: list[str]) -> Any:
-        return multiple(*(self._subscribe(0, path, False, {}) for path in paths[:5]))
+        return multiple(
+            *(self._subscribe(0, path, False, {}, None) for path in paths[:5])
+        )
 
     @rule(
         target=clients,
@@ -89,16 +98,26 @@ class Subscribers(RuleBasedStateMachine):
         beginning=st.sampled_from(BEGINNINGS),
     )
     def subscribe(
-        self, number: int, path: str, notices: bool, beginning: dict[str, str]
+        self,
+        number: int,
+        path: str,
+        notices: bool,
+        beginning: tuple[dict[str, str], Position | None],
     ) -> WanderingClient:
-        return self._subscribe(number, path, notices, beginning)
+        return self._subscribe(number, path, notices, *beginning)
 
     def _subscribe(
-        self, number: int, path: str, notices: bool, beginning: dict[str, str]
+        self,
+        number: int,
+        path: str,
+        notices: bool,
+        parameters: dict[str, str],
+        start: Position | None,
     ) -> WanderingClient:
-        client = WanderingClient(path, notices=notices)
+        node, client = self.nodes[number], WanderingClient(path, notices=notices)
         self.all.append(client)
-        self.loop.do(partial(client.connect, self.nodes[number], beginning))
+        self.loop.do(partial(client.connect, node, parameters))
+        assert client.start == (start or Position.end_of(node.height))
         return client
 
     @rule(
