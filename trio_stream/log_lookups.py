@@ -17,7 +17,7 @@ from trio_stream.ledger.block import INDEX_BITS, MAX_TRANSACTIONS
 from trio_stream.log_view import Row, is_id, newest_block, position_key, row, rows
 
 PAGE_OUTPUTS: Final = 2_000
-"""Rows of a key that a page looks at; it takes about two milliseconds."""
+"""Rows of a key that a page looks at; it takes a few milliseconds."""
 PAGE_TRANSACTIONS: Final = 100
 PAGE_BYTES: Final = 256 * 1024
 """A page of transactions ends with the one that reaches this."""
@@ -98,7 +98,7 @@ _END: Final = "}"
 _OUTPUTS: Final = f"""
     SELECT count(*), group_concat(item, '{_END}, {_BEGIN}') FROM (
         SELECT id || '", "output_index": ' || output_index AS item
-        FROM keys CROSS JOIN transactions USING (position) %s
+        FROM keys %s CROSS JOIN transactions USING (position)
         WHERE public_key = ?1 AND in_details AND output_index >= 0
             AND (position, output_index) > (?2, ?3)
             AND (position, output_index) <= (?4, ?5) %s
