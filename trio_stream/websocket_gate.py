@@ -116,6 +116,8 @@ class Gate:
             try:
                 asked = parse_request(upgrade.stream, upgrade.query)
                 beginning = await self._channel.begin(asked)
+                # Those who were looked up together come back together.
+                await self._channel.turn()
                 stays = True
                 return Admitted(address, request, early, asked, beginning)
             except BadRequest as error:
