@@ -58,6 +58,26 @@ async def test_who_finds_a_turn_free_asks_alone() -> None:
     assert oracle.batches == [["a"], ["b"]]
 
 
+@pytest.mark.parametrize(("turns", "batches"), [(1, [3]), (2, [3, 2]), (3, [3, 2])])
+async def test_who_comes_in_the_same_step_is_asked_for_together(
+    turns: int, batches: list[int]
+) -> None:
+    oracle = Oracle(turns=turns)
+    async with trio.open_nursery() as nursery:
+        for item in "abcde":
+            nursery.start_soon(oracle.ask, item)
+        await wait_all_tasks_blocked()
+        assert [len(batch) for batch in oracle.batches] == batches
+        for _ in range(3):
+            await oracle.turn()
+        # All turns are free again.
+        await oracle.ask_in_order(nursery, " ".join("fghi"[:turns]))
+        assert [len(batch) for batch in oracle.batches] == [3, 2] + [1] * turns
+        for _ in range(turns):
+            await oracle.turn()
+    assert oracle.answered == {item: item for item in "abcde" + "fghi"[:turns]}
+
+
 async def test_who_comes_meanwhile_is_asked_for_in_the_next_turn_up_to_the_limit() -> (
     None
 ):

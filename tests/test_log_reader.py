@@ -415,7 +415,7 @@ async def test_look_ups_that_find_all_threads_busy_share_the_next_one(log):
     async with trio.open_nursery() as nursery:
         for height in (1, 2, 3, 4, BLOCKS + 1):
             nursery.start_soon(reader.block, height)
-        await trio.testing.wait_all_tasks_blocked()
+            await trio.testing.wait_all_tasks_blocked()
         assert hops == 2
         go.set()
     assert hops == 3

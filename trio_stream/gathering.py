@@ -2,7 +2,8 @@
 
 Where a question costs little and the way there and back a lot (a thread, a request over
 the network), many askers at once should share the way. Whoever finds a turn free asks at
-once, alone: nobody waits for company. Whoever comes while all turns are taken stands in
+once, together with those who came in the same step of the event loop: nobody waits for
+company. Whoever comes while all turns are taken stands in
 line, and the first of the line takes the next turn for all behind it, up to a limit. So a
 batch is as large as the load is, and without load there are none.
 """
@@ -49,15 +50,18 @@ class Gathering(Generic[T, R]):
         self._ask_all = ask_all
         self._free_turns = turns
         self._limit = limit
+        self._collecting = False
         self._line: deque[_Place[T, R]] = deque()
 
     async def ask(self, item: T) -> R:
         """The answer to `item`. If this is cancelled, others in line are asked for still."""
         place: _Place[T, R] = _Place(item)
         self._line.append(place)
-        if self._free_turns:
+        if self._free_turns and not self._collecting:
             self._free_turns -= 1
-            place.leads = True
+            place.leads = self._collecting = True
+            await trio.lowlevel.cancel_shielded_checkpoint()
+            self._collecting = False
         else:
             await self._wait(place)
         if place.leads:
@@ -84,6 +88,9 @@ class Gathering(Generic[T, R]):
         """Take a turn for the head of the line, where the caller stands first."""
         size = min(self._limit, len(self._line))
         batch = [self._line.popleft() for _ in range(size)]
+        if self._line and self._free_turns:
+            self._free_turns -= 1
+            self._pass_on()
         outcomes: Sequence[outcome.Outcome[R]] | None = None
         try:
             outcomes = await self._ask_all([place.item for place in batch])
