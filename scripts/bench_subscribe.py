@@ -7,6 +7,7 @@ subscribe to `tm.event='Tx'` at the engine's RPC, or to the daemon's stream, fro
 own; then blocks of one event and of more are made, while nothing else happens. Figures are
 deliveries (events times clients) a second, from a block's first delivery to its last one, the best
 of some rounds; and what did not come, and how many clients were cut or told that nothing more will.
+Beside them some clients stall: they read on when the others have the block, if they are let.
 """
 
 from __future__ import annotations
@@ -33,19 +34,17 @@ from scripts.daemon_process import Settings, run_daemon
 from scripts.engine_home import Validator
 from scripts.engine_process import Rpc
 
-PAUSE = "2s"
-"""After each block: what is posted meanwhile makes up the next one."""
-
 
 class Step(NamedTuple):
     """What one block's delivery came to."""
 
     events: int
-    wanted: int
     first: float
     last: float
     came: int
     gone: int
+    stalled_came: int
+    stalled_gone: int
 
     @property
     def rate(self) -> float:
@@ -88,7 +87,7 @@ async def deliver(
     wanted = [each for events in given.events for each in (1, events)]
     told, lines = trio.open_memory_channel[str](len(wanted) + 1)
     receivers = [sys.executable, "-m", "scripts.subscribe_receivers", kind]
-    numbers = map(str, (port, given.clients, *wanted))
+    numbers = map(str, (port, given.clients, given.stalled, *wanted))
     steps = []
     async with child.open_nursery() as nursery:
         process = await child.start(
@@ -104,16 +103,17 @@ async def deliver(
             raise RuntimeError(f"the receivers said {said}")
         for events in wanted:
             await make_block(rpc, events, requests)
-            first, last, came, gone = json.loads(await line())
+            readers, (_, _, *stalled) = json.loads(await line())
             await check_block(rpc, events)
-            steps.append(Step(events, events * given.clients, first, last, came, gone))
+            steps.append(Step(events, *readers, *stalled))
     return steps
 
 
-def validator(home: Path, proxy_app: str, clients: int) -> Validator:
+def validator(home: Path, proxy_app: str, given: argparse.Namespace) -> Validator:
     rpc, p2p = engine_home.free_ports(2)
+    clients = given.clients + given.stalled
     settings: dict[engine_home.Key, engine_home.Value] = {
-        ("consensus", "timeout_commit"): PAUSE,
+        ("consensus", "timeout_commit"): given.pause,
         ("rpc", "max_open_connections"): clients + 100,
         ("rpc", "max_subscription_clients"): clients + 100,
         ("", "log_level"): "error",
@@ -127,7 +127,7 @@ async def measure(given: argparse.Namespace) -> dict[str, list[Step]]:
     binary = await engine_process.find_binary(given.engine)
     (port,) = engine_home.free_ports(1)
     app = f"tcp://127.0.0.1:{port}"
-    it = validator(given.folder / "engine", app, given.clients)
+    it = validator(given.folder / "engine", app, given)
     node = f"http://127.0.0.1:{it.rpc_port}"
     settings = Settings(home=given.folder / "daemon", abci=app, node=node)
     requests = calls(signing.Key.from_seed(b"\x01" * 32))
@@ -142,16 +142,20 @@ async def measure(given: argparse.Namespace) -> dict[str, list[Step]]:
     return found
 
 
-def row(clients: int, events: int, found: dict[str, list[Step]]) -> list[str]:
-    sides = [[step for step in found[k] if step.events == events] for k in found]
+def row(
+    given: argparse.Namespace, events: int, found: dict[str, list[Step]]
+) -> list[str]:
+    sides = [[step for step in found[kind] if step.events == events] for kind in found]
     rates = [max(step.rate for step in steps) for steps in sides]
-    cells = [f"{clients:,} x {events}", *map(report.number, rates)]
+    cells = [f"{given.clients:,} x {events}", *map(report.number, rates)]
     cells.append(report.ratio(*rates))
     for steps in sides:
-        lost = sum(step.wanted - step.came for step in steps)
-        wanted = sum(step.wanted for step in steps)
-        gone = max(step.gone for step in steps)
-        cells.append(f"{lost:,} of {wanted:,}; {gone:,} clients")
+        wanted = len(steps) * events * given.clients
+        lost = wanted - sum(step.came for step in steps)
+        cells.append(f"{lost:,}; {max(step.gone for step in steps):,}")
+        wanted = len(steps) * events * given.stalled
+        lost = wanted - sum(step.stalled_came for step in steps)
+        cells.append(f"{lost:,}; {max(step.stalled_gone for step in steps):,}")
     return cells
 
 
@@ -159,10 +163,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m scripts.bench_subscribe")
     parser.add_argument("--engine", default="cometbft-0.38.26")
     parser.add_argument("--clients", type=int, default=1_000)
+    parser.add_argument("--stalled", type=int, default=20, help="more that stall")
     parser.add_argument(
         "--events", type=int, nargs="+", default=[100, 500], help="in the larger blocks"
     )
     parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument(
+        "--pause", default="2s", help="after a block, in which the next is posted"
+    )
     given = parser.parse_args(arguments)
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
@@ -170,9 +178,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with tempfile.TemporaryDirectory(prefix="trio_stream_bench_") as folder:
         given.folder = Path(folder)
         found = trio.run(measure, given)
-    rows = [row(given.clients, events, found) for events in (1, *given.events)]
+    rows = [row(given, events, found) for events in (1, *given.events)]
     head = ["clients x events", "ours", "the engine's", "ratio"]
-    head += ["ours lost; cut", "the engine's lost; cut"]
+    for whose in ("ours", "the engine's"):
+        head += [f"{whose}: lost; cut", "of those who stall"]
     print(report.machine())
     print(report.table(f"deliveries a second, {given.engine}", head, rows))
     return 0

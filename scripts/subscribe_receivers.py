@@ -3,7 +3,8 @@
 Run as a process of its own, so that receiving does not cost what is measured its core. Connects,
 subscribes, writes a line "ready". Then for each step (a block of so many events) a line: the times
 (of the monotonic clock) of the first and of the last message, how many came in all, and how many
-clients have been cut or told that they will get no more.
+clients have been cut or told that they will get no more; and the same for those who stall, which
+begin to read when all others have what they wait for.
 """
 
 from __future__ import annotations
@@ -27,7 +28,10 @@ SUBSCRIBE = json.dumps(
 ).encode()
 QUIET = 8.0
 """Without a byte for so many seconds nothing more of a block is expected."""
+START = 60.0
+"""Seconds in which a block has to begin."""
 CONNECTING_AT_ONCE = 50
+STALLED_BUFFER = 4096
 
 
 def masked(opcode: int, payload: bytes | bytearray = b"") -> bytes:
@@ -75,7 +79,20 @@ class Client:
         return found
 
 
-def connect(kind: str, port: int, count: int) -> list[Client]:
+Count = Callable[[Client, bytearray, int], int]
+
+
+def open_socket(port: int, receive_buffer: int) -> socket.socket:
+    opened = socket.socket()
+    if receive_buffer:
+        opened.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+    opened.connect(("127.0.0.1", port))
+    return opened
+
+
+def connect(
+    kind: str, port: int, count: int, *, receive_buffer: int = 0
+) -> list[Client]:
     """So many clients, subscribed."""
     head = (
         f"GET {PATHS[kind]} HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\n"
@@ -86,7 +103,7 @@ def connect(kind: str, port: int, count: int) -> list[Client]:
     while len(clients) < count:
         batch = []
         for _ in range(min(CONNECTING_AT_ONCE, count - len(clients))):
-            batch.append(socket.create_connection(("127.0.0.1", port)))
+            batch.append(open_socket(port, receive_buffer))
             batch[-1].sendall(head)
         for each in batch:
             answer = b""
@@ -104,35 +121,41 @@ def connect(kind: str, port: int, count: int) -> list[Client]:
     return clients
 
 
-def receive_step(
-    poll: select.epoll,
-    by_number: dict[int, Client],
-    wanted: int,
-    count: Callable[[Client, bytearray, int], int],
-) -> str:
-    """Take messages until all have come or nothing more does; the line to be written."""
-    missing, came, first, last = wanted * len(by_number), 0, 0.0, 0.0
-    buffer = bytearray(256 * 1024)
-    while missing > 0:
-        ready = poll.poll(QUIET if first else 60)
-        if not ready:
-            break
-        for number, _ in ready:
-            client = by_number[number]
-            try:
-                size = client.socket.recv_into(buffer)
-            except ConnectionError:
-                size = 0
-            if not size:
-                client.gone = True
-                poll.unregister(number)
-            elif found := count(client, buffer, size):
-                last = time.monotonic()
-                first = first or last
-                came += found
-                missing -= found
-    gone = sum(client.gone for client in by_number.values())
-    return json.dumps([first, last, came, gone])
+class Crowd:
+    """Clients that are read from together."""
+
+    def __init__(self, clients: list[Client], count: Count) -> None:
+        self._by_number = {client.socket.fileno(): client for client in clients}
+        self._count = count
+        self._poll = select.epoll()
+        for number in self._by_number:
+            self._poll.register(number, select.EPOLLIN)
+
+    def receive(self, wanted: int, patience: float) -> tuple[float, float, int, int]:
+        """Take messages until all have come or nothing more does: first, last, came, gone."""
+        by_number, count = self._by_number, self._count
+        missing, came, first, last = wanted * len(by_number), 0, 0.0, 0.0
+        buffer = bytearray(256 * 1024)
+        while missing > 0:
+            ready = self._poll.poll(QUIET if first else patience)
+            if not ready:
+                break
+            for number, _ in ready:
+                client = by_number[number]
+                try:
+                    size = client.socket.recv_into(buffer)
+                except ConnectionError:
+                    size = 0
+                if not size:
+                    client.gone = True
+                    self._poll.unregister(number)
+                elif found := count(client, buffer, size):
+                    last = time.monotonic()
+                    first = first or last
+                    came += found
+                    missing -= found
+        gone = sum(client.gone for client in by_number.values())
+        return first, last, came, gone
 
 
 def main() -> None:
@@ -140,17 +163,17 @@ def main() -> None:
     parser.add_argument("kind", choices=PATHS)
     parser.add_argument("port", type=int)
     parser.add_argument("clients", type=int)
+    parser.add_argument("stalled", type=int)
     parser.add_argument("steps", type=int, nargs="+")
     given = parser.parse_args()
-    clients = connect(given.kind, given.port, given.clients)
-    poll = select.epoll()
-    by_number = {client.socket.fileno(): client for client in clients}
-    for number in by_number:
-        poll.register(number, select.EPOLLIN)
     count = Client.count if given.kind == "engine" else Client.count_ours
+    readers = Crowd(connect(given.kind, given.port, given.clients), count)
+    some = connect(given.kind, given.port, given.stalled, receive_buffer=STALLED_BUFFER)
+    stalled = Crowd(some, count)
     print("ready", flush=True)
     for wanted in given.steps:
-        print(receive_step(poll, by_number, wanted, count), flush=True)
+        found = readers.receive(wanted, START), stalled.receive(wanted, QUIET)
+        print(json.dumps(found), flush=True)
     signal.pause()  # until whoever reads the lines has enough
 
 
