@@ -1,16 +1,19 @@
 """How fast blocks reach many WebSocket clients.
 
-    python -m scripts.bench_fanout [--clients N ...] [--events N ...] [--tls] [--busy]
+    python -m scripts.bench_fanout [--clients N ...] [--events N ...] [--tls] [--busy | --stalled]
 
 Ours, beside a loop that awaits `send_str` of aiohttp for each event and client, as BigchainDB
 does it, and beside a bare loop of non-blocking sends over as many sockets, the limit of any server
 that makes a system call a client. The clients are in a process of their own; a block is sent when
 the one before it has been handed to every socket; the clock runs until the last client has the last
 byte. Figures are deliveries (events times clients) a second, the best of some rounds in which all
-take turns, and the longest time for which our event loop did not look at its sockets.
+take turns; the longest time for which our event loop did not look at its sockets; and how much
+memory (PSS) our process takes for a client that is connected and waits.
 
 With `--busy`: how long a block takes to the last client when one comes at a time, on an idle daemon
-and beside a state machine that is saturated with CheckTx.
+and beside a state machine that is saturated with CheckTx. With `--stalled`: how long a block takes
+to the clients that read, with and without a tenth that read nothing; and how memory grows, of our
+process and of the kernel for its sockets, while those are there for `--minutes`.
 """
 
 from __future__ import annotations
@@ -42,6 +45,7 @@ from scripts.fanout_senders import (
     make_blocks,
     ours,
 )
+from scripts.fanout_stalled import compare_latency, process_bytes, watch_memory
 from scripts.signing import Key, create, encode
 from trio_stream.__main__ import GC_THRESHOLDS, SWITCH_INTERVAL
 from trio_stream.abci.messages import CheckTx, InitChain, Time
@@ -79,6 +83,30 @@ class LongestStep(trio.abc.Instrument):
             self.seconds = max(self.seconds, time.perf_counter() - self._since)
 
 
+class Weight:
+    """How much memory a client that waits takes of our process.
+
+    The most of all rounds: from the second on, what the first has freed is used again.
+    """
+
+    def __init__(self, clients: int) -> None:
+        self.each = 0.0
+        self._clients = clients
+        self._before = 0
+
+    def begin(self) -> None:
+        """Nobody is there yet."""
+        gc.collect()
+        self._before = process_bytes()
+
+    @asynccontextmanager
+    async def there(self) -> AsyncIterator[None]:
+        """Everybody is."""
+        gc.collect()
+        self.each = max(self.each, (process_bytes() - self._before) / self._clients)
+        yield
+
+
 def rate(send: Send, clients: int, blocks: Sequence[Block], *, tls: bool) -> float:
     """Deliveries a second."""
     gc.collect()
@@ -91,8 +119,15 @@ def compare(
     clients: int, events: int, given: argparse.Namespace, tls: ssl.SSLContext | None
 ) -> list[object]:
     """One row of the table."""
-    step = LongestStep()
-    send_ours = partial(ours, tls=tls, watch=step, instruments=[step])
+    step, weight = LongestStep(), Weight(clients)
+
+    def send_ours(blocks: Sequence[Block], receiver: Receiver) -> Times:
+        weight.begin()
+        beside = weight.there()
+        return ours(
+            blocks, receiver, tls=tls, watch=step, beside=beside, instruments=[step]
+        )
+
     # What is faster gets more to do, so that all run for a second or so.
     more = 40 if events > 1 and tls is None else 2
     ways: dict[str, tuple[Send, int]] = {
@@ -103,8 +138,8 @@ def compare(
         ways["bare"] = (bare, more)
     best = dict.fromkeys(ways, 0.0)
     for _ in range(given.rounds):
-        for name, (send, weight) in ways.items():
-            count = max(1, given.deliveries * weight // (clients * events))
+        for name, (send, times) in ways.items():
+            count = max(1, given.deliveries * times // (clients * events))
             blocks = make_blocks(count, events)
             found = rate(send, clients, blocks, tls=tls is not None)
             best[name] = max(best[name], found)
@@ -117,6 +152,7 @@ def compare(
         report.ratio(best["ours"], best["aiohttp"]),
         report.ratio(best["ours"], limit),
         f"{step.seconds * 1000:.1f} ms",
+        f"{weight.each / 1000:.1f} KB",
     ]
 
 
@@ -172,6 +208,16 @@ def reach(
     ]
 
 
+def stalled(given: argparse.Namespace, tls: ssl.SSLContext | None) -> None:
+    """Print what stalled clients do to latency and memory."""
+    print(report.machine(), flush=True)
+    for clients in given.clients:
+        if given.rounds:
+            print(compare_latency(clients, given, tls), flush=True)
+        if given.minutes:
+            print(watch_memory(clients, given, tls), flush=True)
+
+
 def self_signed(directory: Path) -> ssl.SSLContext:
     """A context with a certificate that nobody knows."""
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
@@ -180,7 +226,9 @@ def self_signed(directory: Path) -> ssl.SSLContext:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description="Measure the fan-out to many clients.")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--clients", type=int, nargs="+", default=[1_000])
     parser.add_argument("--events", type=int, nargs="+", default=[1, 100])
     parser.add_argument("--rounds", type=int, default=2)
@@ -189,6 +237,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--tls", action="store_true", help="over wss://")
     parser.add_argument("--busy", action="store_true", help="beside saturated CheckTx")
+    parser.add_argument(
+        "--stalled", action="store_true", help="beside clients that read nothing"
+    )
+    parser.add_argument(
+        "--minutes", type=float, default=10, help="of --stalled; 0: no memory"
+    )
     given = parser.parse_args(arguments)
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
@@ -198,13 +252,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     row = reach if given.busy else compare
     with tempfile.TemporaryDirectory() as directory:
         tls = self_signed(Path(directory)) if given.tls else None
+        if given.stalled:
+            stalled(given, tls)
+            return 0
         rows = [
             row(clients, events, given, tls)
             for clients in given.clients
             for events in given.events
         ]
     head = ["clients x events", "ours", "aiohttp", "bare"]
-    head += ["of aiohttp", "of bare", "longest step"]
+    head += ["of aiohttp", "of bare", "longest step", "PSS of one"]
     title = "deliveries a second"
     if given.busy:
         head = ["clients x events", "idle", "busy", "busy / idle"]

@@ -3,7 +3,7 @@
 Run as a process of its own, so that receiving does not cost what is measured its core.
 Connects, upgrades, writes a line "ready"; then, for each block of so many bytes, a line with
 the time (of the monotonic clock, which all processes share) at which the last client had
-all of it.
+all of it; with --each, the times of all clients. The last clients of --stalled read nothing.
 """
 
 from __future__ import annotations
@@ -53,11 +53,14 @@ def connect(port: int, count: int, tls: bool) -> list[socket.socket]:
     return connected
 
 
-def count_blocks(clients: list[socket.socket], size: int, blocks: int) -> None:
-    """Write when each block has reached everybody."""
+def count_blocks(
+    clients: list[socket.socket], size: int, blocks: int, *, each: bool
+) -> None:
+    """Write when each block has reached everybody, or each of them."""
     by_number = {client.fileno(): client for client in clients}
     received = dict.fromkeys(by_number, 0)
     missing = [len(clients)] * blocks
+    times: list[list[float]] = [[] for _ in range(blocks if each else 0)]
     poll = select.epoll()
     for number in by_number:
         poll.register(number, select.EPOLLIN)
@@ -75,13 +78,15 @@ def count_blocks(clients: list[socket.socket], size: int, blocks: int) -> None:
                 received[number] += got
                 for block in range(before, min(received[number] // size, blocks)):
                     missing[block] -= 1
+                    if each:
+                        times[block].append(time.monotonic())
                 if got < len(buffer) and not isinstance(
                     by_number[number], ssl.SSLSocket
                 ):
                     break
         now = time.monotonic()
         while done < blocks and not missing[done]:
-            print(now, flush=True)
+            print(*(times[done] if each else [now]), flush=True)
             done += 1
 
 
@@ -92,10 +97,13 @@ def main() -> None:
     parser.add_argument("size", type=int)
     parser.add_argument("blocks", type=int)
     parser.add_argument("--tls", action="store_true")
+    parser.add_argument("--each", action="store_true")
+    parser.add_argument("--stalled", type=int, default=0)
     given = parser.parse_args()
     clients = connect(given.port, given.clients, given.tls)
     print("ready", flush=True)
-    count_blocks(clients, given.size, given.blocks)
+    reading = clients[: len(clients) - given.stalled]
+    count_blocks(reading, given.size, given.blocks, each=given.each)
 
 
 if __name__ == "__main__":

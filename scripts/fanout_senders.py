@@ -20,6 +20,7 @@ from contextlib import (
     AbstractContextManager,
     nullcontext,
 )
+from dataclasses import replace
 from functools import partial
 from types import TracebackType
 from typing import Self
@@ -57,15 +58,32 @@ def make_blocks(count: int, events: int) -> list[Block]:
 
 
 class Receiver:
-    """The process with the clients."""
+    """The process with the clients. The last of them may be `stalled`: they read nothing.
 
-    def __init__(self, clients: int, blocks: Sequence[Block], *, tls: bool) -> None:
+    With `each`, `arrivals` will have the times at which the others had each block.
+    """
+
+    def __init__(
+        self,
+        clients: int,
+        blocks: Sequence[Block],
+        *,
+        tls: bool,
+        stalled: int = 0,
+        each: bool = False,
+    ) -> None:
         self.clients = clients
         self._blocks = len(blocks)
         size = sum(len(text_frame(encode(event))) for event in blocks[0])
         self._arguments = [str(clients), str(size), str(self._blocks)]
         if tls:
             self._arguments.append("--tls")
+        if stalled:
+            self._arguments += ["--stalled", str(stalled)]
+        if each:
+            self._arguments.append("--each")
+        self._each = each
+        self.arrivals: list[list[float]] = []
         self._process: subprocess.Popen[str] | None = None
 
     def connect(self, port: int) -> None:
@@ -78,7 +96,13 @@ class Receiver:
 
     def times(self) -> list[float]:
         """When each block had reached the last client. Blocks until it has."""
-        return [float(self._line()) for _ in range(self._blocks)]
+        last: list[float] = []
+        for _ in range(self._blocks):
+            found = [float(word) for word in self._line().split()]
+            last.append(max(found))
+            if self._each:
+                self.arrivals.append(found)
+        return last
 
     def _line(self) -> str:
         assert self._process is not None and self._process.stdout is not None
@@ -227,6 +251,7 @@ def ours(
     pause: float = 0.0,
     watch: AbstractContextManager[object] | None = None,
     beside: AbstractAsyncContextManager[None] | None = None,
+    limits: websocket_server.Limits | None = None,
     instruments: Sequence[trio.abc.Instrument] = (),
 ) -> Times:
     """The commit channel and the WebSocket door.
@@ -234,13 +259,17 @@ def ours(
     With `pause`, one block is announced each so many seconds; `beside` is what runs
     meanwhile; `watch` is entered when all clients are there and left when they have everything.
     """
-    run = partial(_ours, blocks, receiver, tls, pause, watch, beside)
+    # The receiver answers nothing, and a Ping would be counted as part of a block.
+    limits = limits or websocket_server.Limits()
+    limits = replace(limits, max_clients=receiver.clients, ping_interval=3600)
+    run = partial(_ours, blocks, receiver, limits, tls, pause, watch, beside)
     return trio.run(run, instruments=instruments)
 
 
 async def _ours(
     blocks: Sequence[Block],
     receiver: Receiver,
+    limits: websocket_server.Limits,
     tls: ssl.SSLContext | None,
     pause: float,
     watch: AbstractContextManager[object] | None,
@@ -248,8 +277,6 @@ async def _ours(
 ) -> Times:
     log = _Log(blocks)
     channel = CommitChannel(log, tail_bytes=1 << 30)
-    # The receiver answers nothing, and a Ping would be counted as part of a block.
-    limits = websocket_server.Limits(max_clients=receiver.clients, ping_interval=3600)
     listeners = await trio.open_tcp_listeners(0, host="127.0.0.1", backlog=4096)
     stop = trio.Event()
     async with trio.open_nursery() as nursery:
@@ -268,17 +295,18 @@ async def _ours(
         await trio.to_thread.run_sync(receiver.connect, port)
         async with beside or nullcontext():
             with watch or nullcontext():
-                if pause:
-                    await _announce_each(channel, log, pause)
-                else:
-                    log.committed = len(blocks)
-                    channel.advance(len(blocks))
-                times = await trio.to_thread.run_sync(receiver.times)
+                async with trio.open_nursery() as announcer:
+                    announcer.start_soon(_announce, channel, log, pause)
+                    times = await trio.to_thread.run_sync(receiver.times)
         nursery.cancel_scope.cancel()
     return log.starts, times
 
 
-async def _announce_each(channel: CommitChannel, log: _Log, pause: float) -> None:
+async def _announce(channel: CommitChannel, log: _Log, pause: float) -> None:
+    if not pause:
+        log.committed = len(log.blocks)
+        channel.advance(log.committed)
+        return
     begin = trio.current_time()
     for height in range(1, len(log.blocks) + 1):
         await trio.sleep_until(begin + height * pause)
