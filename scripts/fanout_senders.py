@@ -252,6 +252,7 @@ def ours(
     watch: AbstractContextManager[object] | None = None,
     beside: AbstractAsyncContextManager[None] | None = None,
     limits: websocket_server.Limits | None = None,
+    tail_bytes: int = 1 << 30,
     instruments: Sequence[trio.abc.Instrument] = (),
 ) -> Times:
     """The commit channel and the WebSocket door.
@@ -262,12 +263,15 @@ def ours(
     # The receiver answers nothing, and a Ping would be counted as part of a block.
     limits = limits or websocket_server.Limits()
     limits = replace(limits, max_clients=receiver.clients, ping_interval=3600)
-    run = partial(_ours, blocks, receiver, limits, tls, pause, watch, beside)
+    log = _Log(blocks)
+    channel = CommitChannel(log, tail_bytes=tail_bytes)
+    run = partial(_ours, log, channel, receiver, limits, tls, pause, watch, beside)
     return trio.run(run, instruments=instruments)
 
 
 async def _ours(
-    blocks: Sequence[Block],
+    log: _Log,
+    channel: CommitChannel,
     receiver: Receiver,
     limits: websocket_server.Limits,
     tls: ssl.SSLContext | None,
@@ -275,8 +279,6 @@ async def _ours(
     watch: AbstractContextManager[object] | None,
     beside: AbstractAsyncContextManager[None] | None,
 ) -> Times:
-    log = _Log(blocks)
-    channel = CommitChannel(log, tail_bytes=1 << 30)
     listeners = await trio.open_tcp_listeners(0, host="127.0.0.1", backlog=4096)
     stop = trio.Event()
     async with trio.open_nursery() as nursery:

@@ -34,6 +34,8 @@ SETTLED_MINUTES = 2.0
 _COMPARED_BLOCKS = 150
 _SO_MEMINFO = 55  # asm-generic/socket.h; Python has no name for it
 _MEMINFO = struct.Struct("9I")
+# So small that it is full long before the first look.
+_TAIL_BYTES = 1 << 20
 _PATIENT = Limits(stall_timeout=24 * 3600)
 
 
@@ -131,7 +133,15 @@ def watch_memory(
     stalled = clients // SHARE
     gc.collect()
     with Receiver(clients, blocks, tls=tls is not None, stalled=stalled) as receiver:
-        ours(blocks, receiver, tls=tls, pause=PAUSE, beside=sampled(), limits=_PATIENT)
+        ours(
+            blocks,
+            receiver,
+            tls=tls,
+            pause=PAUSE,
+            beside=sampled(),
+            limits=_PATIENT,
+            tail_bytes=_TAIL_BYTES,
+        )
     rows = []
     for name, early, late in zip(("PSS", "TCP memory"), *found, strict=True):
         cells = [f"{size / (1 << 20):.1f} MiB" for size in (early, late)]
