@@ -54,6 +54,10 @@ class State(enum.Enum):
     CLOSED = enum.auto()
 
 
+# To look up a member takes 40 ns in Python 3.11, for each client and block.
+_IDLE = State.IDLE
+
+
 class ClientStream(trio.abc.Stream):
     """A subscriber's stream, from the upgrade on.
 
@@ -123,11 +127,12 @@ class ClientStream(trio.abc.Stream):
         Returns None if that is all. Else the end of the last frame that is sent or
         begun, whose rest is kept. Never raises: a broken connection is closed.
         """
-        if self.state is not State.IDLE or self._send is None:
+        send = self._send
+        if self.state is not _IDLE or send is None:
             return offset
         data = frames.data
         try:
-            sent = self._send(memoryview(data)[offset:] if offset else data)
+            sent = send(memoryview(data)[offset:] if offset else data)
         except BlockingIOError:
             self.state = State.OWING
             return offset
