@@ -173,6 +173,7 @@ async def _build(
         on_commit=on_commit,
         frame_limit=config.frame_limit,
         shutdown_timeout=config.shutdown_abci,
+        run_sync=channel.run_undisturbed,
     )
     serve_stream = partial(
         websocket_server.serve, channel, stream, limits=_limits(config), tls=tls
