@@ -126,6 +126,26 @@ async def test_a_client_that_never_reads_cannot_stop_the_server_from_stopping() 
     await stream.aclose()
 
 
+def unsent(port: int, peer: int) -> int:
+    """Bytes that the kernel holds from the server at `port` for the peer at another port."""
+    for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
+        _, local, remote, _, queues, *_ = line.split()
+        if (int(local[-4:], 16), int(remote[-4:], 16)) == (port, peer):
+            return int(queues.split(":")[0], 16)
+    raise AssertionError("no such connection")
+
+
+async def test_the_kernel_holds_little_for_a_client_that_does_not_read() -> None:
+    async with served(send_buffer=32 * 1024) as server:
+        stream = await server.connect()
+        await stream.send_all(b"GET /large HTTP/1.1\r\nHost: a\r\n\r\n")
+        await stream.receive_some(1)
+        await wait_all_tasks_blocked(0.05)
+        held = unsent(server.port, stream.socket.getsockname()[1])
+        assert 0 < held <= 2 * 64 * 1024
+        await stream.aclose()
+
+
 async def test_a_request_in_hand_is_answered_while_the_server_stops() -> None:
     async with served() as server:
         stream = await server.connect()

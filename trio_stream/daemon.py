@@ -189,6 +189,7 @@ async def _build(
         shutdown_timeout=config.shutdown_total,
         lasting=app.lasting,
         answered=answered,
+        send_buffer=config.send_buffer,
         direct=app.direct,
         max_body_bytes=config.max_body_bytes,
     )

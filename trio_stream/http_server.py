@@ -16,6 +16,7 @@ import ssl
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
+from socket import SO_SNDBUF, SOL_SOCKET
 
 import trio
 from hypercorn.app_wrappers import ASGIWrapper
@@ -25,6 +26,7 @@ from hypercorn.typing import ASGIFramework, ConnectionState
 
 from trio_stream.http_connection import Connection, Transport
 from trio_stream.http_plain import HEAD_BYTES, Direct
+from trio_stream.sockets import give_up_after
 
 logger = logging.getLogger(__name__)
 
@@ -32,6 +34,8 @@ logger = logging.getLogger(__name__)
 MAX_CONNECTIONS = 4096
 # Seconds without a byte of the answer accepted.
 STALL_TIMEOUT = 60.0
+# What the kernel holds for a peer that does not read; it takes up to 4 MB if it may.
+SEND_BUFFER = 128 * 1024
 _TLS_TIMEOUT = 10.0
 
 
@@ -44,6 +48,7 @@ async def serve(
     shutdown_timeout: float,
     stop: trio.Event,
     stall_timeout: float = STALL_TIMEOUT,
+    send_buffer: int = SEND_BUFFER,
     max_connections: int = MAX_CONNECTIONS,
     lasting: Callable[[], int] = lambda: 0,
     answered: trio.Event | None = None,
@@ -62,6 +67,7 @@ async def serve(
     tls = _tls_context(certfile, keyfile)
     door = _Door(app, tls, stall_timeout, max_connections)
     door.lasting, door.answered = lasting, answered
+    door.send_buffer = send_buffer
     door.direct, door.max_body_bytes = direct, max_body_bytes
     async with trio.open_nursery() as clients:
         async with trio.open_nursery() as doors:
@@ -109,6 +115,7 @@ class _Door:
         self._open: dict[Transport, Connection | None] = {}
         self._empty = trio.Event()
         self._stopping = False
+        self.send_buffer = SEND_BUFFER
         self.lasting: Callable[[], int] = lambda: 0
         self.answered: trio.Event | None = None
         self.direct: Direct = lambda request: None
@@ -122,7 +129,10 @@ class _Door:
             return
         transport = Transport(stream, self._stall_timeout)
         self._open[transport] = None
+        raw = stream.socket
         try:
+            raw.setsockopt(SOL_SOCKET, SO_SNDBUF, self.send_buffer)
+            give_up_after(raw, self._stall_timeout)
             await self._serve(transport)
         except* (OSError, trio.BrokenResourceError, trio.ClosedResourceError) as gone:
             logger.debug("connection ended: %r", gone.exceptions)
