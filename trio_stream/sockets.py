@@ -46,7 +46,7 @@ def unacknowledged(raw: socket.socket) -> int:
         return 0  # this kernel does not say
 
 
-def give_up_after(raw: socket.socket, seconds: float) -> None:
+def give_up_after(raw: socket.socket | trio.socket.SocketType, seconds: float) -> None:
     """Let the kernel end a connection whose peer acknowledges nothing for so long.
 
     Otherwise a peer that vanished with a few bytes under way is kept for a quarter of an hour.
