@@ -1,6 +1,6 @@
 """How fast the whole chain is: signed transactions from POST to event, on a real engine.
 
-Signed CREATEs are prepared first, then posted over eight kept-alive connections in mode async to
+Signed CREATEs are prepared first, then posted over kept-alive connections in mode async to
 a daemon with a validator of its own; the clock runs from the first POST to the last event that a
 subscriber gets. The limit is the same engine with its built-in key-value store, posted to in the
 same way: what is left of a chain when the application costs nothing. Then single transactions
@@ -34,7 +34,9 @@ chain is measured without, so that no POST meets the pause."""
 PATIENCE = 60.0
 
 
-async def whole_chain(daemon: RunningDaemon, rpc: Rpc, count: int) -> float:
+async def whole_chain(
+    daemon: RunningDaemon, rpc: Rpc, count: int, connections: int
+) -> float:
     """Transactions a second from the first POST to the last event."""
     signer = signing.Key.from_seed(b"\x01" * 32)
     documents = [signing.create(signer, data={"n": n}) for n in range(count)]
@@ -44,7 +46,9 @@ async def whole_chain(daemon: RunningDaemon, rpc: Rpc, count: int) -> float:
     async with load.subscribed(daemon) as stream, trio.open_nursery() as nursery:
         await at_rest(rpc)
         started = trio.current_time()
-        nursery.start_soon(load.post_all, daemon.api_port, requests, b" 202 ")
+        nursery.start_soon(
+            load.post_all, daemon.api_port, requests, b" 202 ", connections
+        )
         while missing:
             missing.discard(json.loads(await load.next_event(stream))["transaction_id"])
         ended = trio.current_time()
@@ -83,7 +87,9 @@ async def at_rest(rpc: Rpc) -> None:
     await child.poll(signed, seconds=PATIENCE, what="rest of the chain")
 
 
-async def engine_alone(engine: RunningEngine, count: int, size: int) -> float:
+async def engine_alone(
+    engine: RunningEngine, count: int, size: int, connections: int
+) -> float:
     """Transactions a second through the engine's own key-value store."""
     requests = []
     for n in range(count):
@@ -103,7 +109,9 @@ async def engine_alone(engine: RunningEngine, count: int, size: int) -> float:
 
     async with trio.open_nursery() as nursery:
         started = trio.current_time()
-        nursery.start_soon(load.post_all, engine.rpc.port, requests, b'"code":0')
+        nursery.start_soon(
+            load.post_all, engine.rpc.port, requests, b'"code":0', connections
+        )
         await child.poll(all_stored, seconds=PATIENCE, what="end of the key-value run")
         ended = trio.current_time()
     return count / (ended - started)
@@ -141,14 +149,14 @@ class Figures:
     """Seconds that each process used during the run of the whole chain."""
 
 
-async def measure(name: str, count: int, singles: int) -> Figures:
+async def measure(name: str, count: int, connections: int, singles: int) -> Figures:
     figures = Figures()
     binary = await engine_process.find_binary(name)
     size = len(signing.encode(signing.create(signing.Key.from_seed(bytes(32)))))
     with tempfile.TemporaryDirectory(prefix="trio_stream_bench_") as folder:
         place = Path(folder)
         async with running(binary, validator(place / "alone", "kvstore")) as engine:
-            figures.alone = await engine_alone(engine, count, size)
+            figures.alone = await engine_alone(engine, count, size, connections)
         (port,) = engine_home.free_ports(1)
         ours = validator(place / "ours", f"tcp://127.0.0.1:{port}")
         node = f"http://127.0.0.1:{ours.rpc_port}"
@@ -159,7 +167,9 @@ async def measure(name: str, count: int, singles: int) -> Figures:
             async with running(binary, ours) as engine:
                 processes = {"daemon": daemon, "engine": engine}
                 before = {name: cpu_seconds(each) for name, each in processes.items()}
-                figures.chain = await whole_chain(daemon, engine.rpc, count)
+                figures.chain = await whole_chain(
+                    daemon, engine.rpc, count, connections
+                )
                 for name, each in processes.items():
                     figures.cpu[name] = cpu_seconds(each) - before[name]
     return figures
@@ -169,19 +179,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m scripts.bench_chain")
     parser.add_argument("--engine", default=os.environ.get("ENGINE") or engines.DEFAULT)
     parser.add_argument("--count", type=int, default=5000, help="transactions")
+    parser.add_argument(
+        "--connections", type=int, default=load.CONNECTIONS, help="that post"
+    )
     parser.add_argument("--singles", type=int, default=40, help="on the idle chain")
     options = parser.parse_args(arguments)
-    figures = trio.run(measure, options.engine, options.count, options.singles)
+    figures = trio.run(
+        measure, options.engine, options.count, options.connections, options.singles
+    )
     print(report.machine())
-    print(tables(figures, options.engine, options.count))
+    print(tables(figures, options.engine, options.count, options.connections))
     return 0
 
 
-def tables(figures: Figures, engine: str, count: int) -> str:
+def tables(figures: Figures, engine: str, count: int, connections: int) -> str:
     chain = report.number(figures.chain)
     alone = report.number(figures.alone)
     speed = report.table(
-        f"The whole chain: {count:,} CREATEs, {engine}, {PAUSE} between blocks",
+        f"The whole chain: {count:,} CREATEs over {connections} connections, {engine},"
+        f" {PAUSE} between blocks",
         ["", "tx/s", "of the engine alone"],
         [
             ["from the first POST to the last event", chain]

@@ -72,8 +72,10 @@ async def answer(connection: Wire) -> bytes:
     return head.split(b"\r\n")[0] + b"\n" + await connection.exactly(length)
 
 
-async def post_all(port: int, requests: Sequence[bytes], good: bytes) -> None:
-    """Post over CONNECTIONS kept-alive connections, each waiting for its answers."""
+async def post_all(
+    port: int, requests: Sequence[bytes], good: bytes, connections: int = CONNECTIONS
+) -> None:
+    """Post over so many kept-alive connections, each waiting for its answers."""
 
     async def one(share: Sequence[bytes]) -> None:
         async with wire(port) as connection:
@@ -84,8 +86,8 @@ async def post_all(port: int, requests: Sequence[bytes], good: bytes) -> None:
                     raise RuntimeError(f"not accepted: {said!r}")
 
     async with trio.open_nursery() as nursery:
-        for start in range(CONNECTIONS):
-            nursery.start_soon(one, requests[start::CONNECTIONS])
+        for start in range(connections):
+            nursery.start_soon(one, requests[start::connections])
 
 
 @asynccontextmanager
