@@ -33,6 +33,7 @@ class FakeApplication:
         self.disowned: list[int] = []
         self.prepared: list[tuple[m.Request, ...]] = []
         self.threads: set[int] = set()
+        self.quick = False
         self._before = before
         self._results: list[m.TxResult] = []
 
@@ -42,6 +43,9 @@ class FakeApplication:
 
     def disown(self, owner: int) -> None:
         self.disowned.append(owner)
+
+    def is_quick(self, requests: Sequence[m.Request]) -> bool:
+        return self.quick
 
     def prepare(self, requests: Sequence[m.Request]) -> None:
         self.prepared.append(tuple(requests))

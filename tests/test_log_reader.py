@@ -315,7 +315,6 @@ async def test_transactions_are_examined_against_what_is_committed(reader):
     unknown = encode(transfer(create(BOB), BOB))
 
     candidate = await reader.examine(good)
-    await reader.validate(candidate)
     assert candidate.sha256 == hashlib.sha256(good).digest()
     with pytest.raises(DoubleSpend):
         await reader.examine(spent)
@@ -397,6 +396,36 @@ async def test_a_cancelled_pause_lets_go_of_what_it_had(log):
             await trio.testing.wait_all_tasks_blocked()
             nursery.cancel_scope.cancel()
     assert (await reader.tip()).height == BLOCKS
+    await reader.aclose()
+
+
+async def test_what_is_quick_has_no_thread_but_waits_for_a_place(log):
+    threads = []
+
+    async def run_sync(function, *, limiter):
+        async with limiter:
+            threads.append(function)
+            return function()
+
+    reader = open_reader(log, run_sync=run_sync)
+    small, large = [
+        encode(create(ALICE, data={"text": "x" * length})) for length in (1, 3000)
+    ]
+    known = EVENTS[0].transaction_id
+    assert (await reader.examine(small)).transaction is not None
+    assert await reader.transaction(known) is not None
+    assert await reader.outcome(known) == EVENTS[0]
+    assert await reader.heights_with(known) == [1]
+    assert threads == []
+    await reader.examine(large)
+    assert len(threads) == 1
+
+    async with trio.open_nursery() as nursery:
+        async with reader.paused():
+            nursery.start_soon(reader.examine, small)
+            await trio.testing.wait_all_tasks_blocked()
+            assert nursery.child_tasks
+    assert len(threads) == 1
     await reader.aclose()
 
 

@@ -47,6 +47,29 @@ async def test_routine_requests_need_no_thread() -> None:
     assert answers == [m.EchoAnswer("x"), m.Done()]
 
 
+async def test_quick_checks_need_no_thread_and_have_their_turn() -> None:
+    gate = trio.Event()
+
+    async def gated(sync_fn: Callable[[], None], **options: object) -> None:
+        await gate.wait()
+        sync_fn()
+
+    application = FakeApplication()
+    application.quick = True
+    machine = StateMachine(application, on_commit=nothing, run_sync=gated)
+
+    assert await machine.answer(CHECK, owner=1) == [m.TxResult(0)]
+    async with trio.open_nursery() as nursery:
+        # Only checks are quick; this one has the thread.
+        nursery.start_soon(lambda: machine.answer(COMMIT, owner=2))
+        await trio.testing.wait_all_tasks_blocked()
+        nursery.start_soon(lambda: machine.answer(CHECK, owner=3))
+        await trio.testing.wait_all_tasks_blocked()
+        assert [owner for _, owner in application.asked] == [1]
+        gate.set()
+    assert [owner for _, owner in application.asked] == [1, 2, 3]
+
+
 async def test_a_failure_is_the_last_answer() -> None:
     application = FakeApplication()
     machine = StateMachine(application, on_commit=nothing, run_sync=run_inline)

@@ -3,6 +3,10 @@
 A set is for one purpose and shares nothing with any other, so that readers of one kind wait for
 their own kind alone. Every read is a short transaction that ends before its thread does: what it
 saw is one state of the log, and no checkpoint waits for a reader longer than for a read.
+
+What is quick (a look at an index or two, some microseconds) is not worth a thread: there and back
+takes ten times as long, and two threads of Python get in each other's way. So such reads happen in
+place, in the event loop's own step, as many as go together; whatever may take long has a thread.
 """
 
 from __future__ import annotations
@@ -12,7 +16,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
-from typing import TypeVar, cast
+from typing import NamedTuple, TypeVar, cast
 
 import apsw
 import trio
@@ -27,6 +31,11 @@ Look = Callable[[apsw.Connection], object]
 
 RunSync = Callable[..., Awaitable[object]]
 """Runs a function in a thread and waits for it, as `trio.to_thread.run_sync` does."""
+
+
+class _Asked(NamedTuple):
+    look: Look
+    quick: bool
 
 
 class Connections:
@@ -49,21 +58,26 @@ class Connections:
         self._path = path
         self._limiter = trio.CapacityLimiter(count)
         self._run_sync = run_sync
-        self._looks: Gathering[Look, object]
-        self._looks = Gathering(self._hop, turns=count, limit=together)
+        self._looks: Gathering[_Asked, object]
+        self._looks = Gathering(self._ask, turns=count, limit=together)
         self._idle: deque[apsw.Connection] = deque()
         with translated("open", path):
             self._idle.extend(
                 open_for_reading(path, mapped=mapped) for _ in range(count)
             )
 
-    async def read(self, look: Callable[[apsw.Connection], T]) -> T:
-        return cast(T, await self._looks.ask(look))
+    async def read(
+        self, look: Callable[[apsw.Connection], T], *, quick: bool = False
+    ) -> T:
+        """What `look` finds; `quick` if that takes microseconds, whatever is asked."""
+        return cast(T, await self._looks.ask(_Asked(look, quick)))
 
-    async def _hop(self, looks: Sequence[Look]) -> Sequence[Captured[object]]:
-        found = await self._run_sync(
-            partial(self._look_all, looks), limiter=self._limiter
-        )
+    async def _ask(self, asked: Sequence[_Asked]) -> Sequence[Captured[object]]:
+        look_all = partial(self._look_all, [each.look for each in asked])
+        if all(each.quick for each in asked):
+            async with self._limiter:
+                return look_all()
+        found = await self._run_sync(look_all, limiter=self._limiter)
         return cast("Sequence[Captured[object]]", found)
 
     async def hold(self, stack: AsyncExitStack) -> None:

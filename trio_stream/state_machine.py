@@ -3,7 +3,9 @@
 The application that answers ABCI requests is synchronous code that computes signatures
 and writes to a disk, so it runs in a worker thread, one request after the other. What
 the connections want of it comes in hops, and between two hops whoever is most urgent
-goes next: consensus, then mempool, then queries.
+goes next: consensus, then mempool, then queries. A hop that the application says is quick
+(checks of what it knows already) is answered in place, since the way to the thread and
+back would take longer; it has its turn like any other.
 
 The thread is never abandoned. A task that is cancelled meanwhile waits for it, and a
 height that it made durable is announced before anything else happens, an `await`
@@ -37,6 +39,10 @@ class Application(Protocol):
     @property
     def height(self) -> int:
         """The last height that is durable."""
+        ...
+
+    def is_quick(self, requests: Sequence[Request]) -> bool:
+        """Whether these checks are answered in less time than a way to a thread and back."""
         ...
 
     def prepare(self, requests: Sequence[Request]) -> None:
@@ -98,7 +104,13 @@ class StateMachine:
             await self._waiting[hop.priority].park()
         self._taken = True
         try:
-            await self._run_sync(work, limiter=self._limiter)
+            if hop.priority is Priority.MEMPOOL and self._application.is_quick(
+                hop.requests
+            ):
+                await trio.lowlevel.checkpoint()
+                work()
+            else:
+                await self._run_sync(work, limiter=self._limiter)
         finally:
             self._announce()
             self._let_go()

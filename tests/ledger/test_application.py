@@ -279,6 +279,23 @@ def test_check_tx_knows_what_is_committed_and_not_the_block_in_progress(engine):
     assert engine.ask(messages.CheckTx(encode(moved), True)).code == 0
 
 
+def test_quick_is_a_small_transaction_that_was_looked_at(engine):
+    small, other, large = [
+        encode(create(ALICE, data={"text": "x" * length})) for length in (1, 2, 3000)
+    ]
+
+    def is_quick(*txs):
+        checks = [messages.CheckTx(tx, False) for tx in txs]
+        return engine.application.is_quick([*checks, messages.Flush()])
+
+    assert not is_quick(small)
+    for tx in (small, large):
+        engine.ask(messages.CheckTx(tx, False))
+    assert is_quick(small, small)
+    assert not is_quick(small, other)
+    assert not is_quick(large)
+
+
 def test_check_tx_is_answered_before_init_chain():
     fresh = empty_application()
     request = messages.CheckTx(encode(create(ALICE)), False)

@@ -106,6 +106,10 @@ class CandidateCache:
         """Bytes of memory that the kept candidates take, estimated."""
         return self._size
 
+    def has(self, raw: bytes) -> bool:
+        """Whether these bytes have been looked at lately."""
+        return hashlib.sha256(raw).digest() in self._kept
+
     def examine(self, raw: bytes) -> Candidate:
         """The candidate of these bytes; their error, if any, is in it, not raised."""
         key = hashlib.sha256(raw).digest()
