@@ -21,7 +21,7 @@ import math
 import socket
 import ssl
 from collections.abc import Sequence
-from contextlib import ExitStack, suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from email.utils import formatdate
 from functools import partial
@@ -45,6 +45,7 @@ logger = logging.getLogger(__name__)
 # Connections beyond the limit of clients that may be here to be told so.
 _STRANGERS = 1_000
 _RECEIVE_BYTES = 4 * 1024
+_NOT_REMINDED: AbstractContextManager[None] = nullcontext()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -190,6 +191,7 @@ class _Door:
                     nursery, stream, receive_buffer_size=_RECEIVE_BYTES
                 )
                 connection = await proposal.accept(extra_headers=_headers(client))
+                del proposal  # a kilobyte, for as long as the client stays
                 patience.deadline = math.inf
                 logger.info("%s: subscribed", client.address)
                 with suppress(trio.BrokenResourceError, trio.ClosedResourceError):
@@ -219,12 +221,11 @@ class _Door:
         with clone:
             stream.on_close = clone.close
             subscriber = Subscriber(stream, clone, nursery)
-            teller = None
-            with ExitStack() as presence:
-                presence.enter_context(self.pinger.present(subscriber))
-                if asked.notices:
-                    teller = Teller(self._channel, stream, clone, beginning, nursery)
-                    presence.enter_context(self.reminder.present(teller))
+            teller, reminded = None, _NOT_REMINDED
+            if asked.notices:
+                teller = Teller(self._channel, stream, clone, beginning, nursery)
+                reminded = self.reminder.present(teller)
+            with self.pinger.present(subscriber), reminded:
                 try:
                     return await subscriber.serve(self._channel, beginning, teller)
                 except Refused as refused:

@@ -25,7 +25,7 @@ from urllib.parse import parse_qsl
 
 from trio_stream.stream.names import meant_by
 from trio_stream.stream.position import GivenPosition, parse_position
-from trio_stream.stream.selection import Form, Selection, Stream
+from trio_stream.stream.selection import PLAIN, Form, Selection, Stream
 
 _ID: Final = re.compile(r"[0-9a-f]{64}")
 _DIGITS: Final = re.compile(r"[0-9]{1,18}")
@@ -219,7 +219,8 @@ def _selection(values: _Values, stream: Stream | None) -> Selection:
             raise BadRequest(f"detail=full is for {Stream.VALID_TRANSACTIONS.value}")
     if stream is not Stream.VALID_BLOCKS and values.once("empty_blocks") is not None:
         raise BadRequest(f"empty_blocks is for {Stream.VALID_BLOCKS.value}")
-    return selection
+    # Each client keeps its own, and nearly all of them ask for the same.
+    return PLAIN if selection == PLAIN else selection
 
 
 def _after(values: _Values) -> After:
