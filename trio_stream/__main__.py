@@ -29,9 +29,10 @@ logger = logging.getLogger(__name__)
 # time.
 SWITCH_INTERVAL = 0.00005
 
-# A full collection looks at every client's objects and stands between two steps of the
-# event loop; what is made per message holds no cycles, so it is wanted seldom.
-GC_THRESHOLDS = (50_000, 20, 100)
+# A collection stands between two steps of the event loop. A small one takes a millisecond or
+# two, however many clients come at once; a full one looks at every client's objects, and what
+# is made per message or client holds no cycles, so it is wanted very seldom.
+GC_THRESHOLDS = (1_000, 4, 25_000)
 
 _LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
