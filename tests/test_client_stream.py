@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
@@ -58,7 +58,11 @@ class Connection:
 
 
 @asynccontextmanager
-async def connected(*, upgraded: bool = True) -> AsyncIterator[Connection]:
+async def connected(
+    *,
+    upgraded: bool = True,
+    turn: Callable[[], Awaitable[object]] = trio.lowlevel.checkpoint,
+) -> AsyncIterator[Connection]:
     (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
     theirs = socket.socket()
     theirs.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
@@ -68,7 +72,7 @@ async def connected(*, upgraded: bool = True) -> AsyncIterator[Connection]:
     transport = trio.SocketStream(trio.socket.from_stdlib_socket(raw))
     raw.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 16 * 1024)
     stream = ClientStream(
-        transport, raw, in_place=True, request=b"GET", stall_timeout=60
+        transport, raw, in_place=True, request=b"GET", stall_timeout=60, turn=turn
     )
     left: list[int] = []
     stream.on_close = lambda: left.append(raw.fileno())
@@ -166,6 +170,28 @@ async def test_pings_are_not_passed_on_after_a_close() -> None:
         await one.peer.send_all(frame(PING) + frame(CLOSE, b"\x03\xe9"))
 
         assert (await one.stream.receive_some())[0] == 0x88
+
+
+@pytest.mark.parametrize("broken", [False, True])
+async def test_who_goes_by_himself_is_left_in_his_turn(broken: bool) -> None:
+    turn = trio.Event()
+    async with connected(turn=turn.wait) as one, trio.open_nursery() as nursery:
+
+        @nursery.start_soon
+        async def read() -> None:
+            with suppress(trio.BrokenResourceError):
+                assert await one.stream.receive_some() == b""
+
+        if broken:
+            linger = b"\1\0\0\0\0\0\0\0"
+            one.peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+        await one.peer.aclose()
+        await trio.sleep(0.05)
+        assert one.left == []
+
+        turn.set()
+        await wait_all_tasks_blocked()
+        assert len(one.left) == 1
 
 
 async def test_a_broken_connection_is_left_before_its_descriptor_is_free() -> None:

@@ -63,7 +63,8 @@ class ClientStream(trio.abc.Stream):
 
     `raw` is the socket below `stream`. With `in_place` frames may be written to it
     directly; not under TLS. `on_close` is called, once, in the step in which the
-    connection is found to be gone, before the descriptor is free.
+    connection is found to be gone, before the descriptor is free. `turn` is awaited before
+    that where the client has gone by itself, since all may do so at once.
     """
 
     __slots__ = (
@@ -76,7 +77,8 @@ class ClientStream(trio.abc.Stream):
         "_send",
         "_stall_timeout",
         "_stream",
-        "_turn",
+        "_wait_for_turn",
+        "_writer",
         "inbound",
         "on_close",
         "reason",
@@ -92,6 +94,7 @@ class ClientStream(trio.abc.Stream):
         request: bytes,
         early: bytes = b"",
         stall_timeout: float,
+        turn: Callable[[], Awaitable[object]] = trio.lowlevel.checkpoint,
     ) -> None:
         self.state = State.IDLE
         self.inbound = ClientFrames()
@@ -101,7 +104,8 @@ class ClientStream(trio.abc.Stream):
         self._raw = raw
         self._send = raw.send if raw is not None and in_place else None
         self._stall_timeout = stall_timeout
-        self._turn = trio.StrictFIFOLock()
+        self._writer = trio.StrictFIFOLock()
+        self._wait_for_turn = turn
         self._kept = b""
         self._gone = False
         # What the library reads first, and what the client sent behind it. Nothing
@@ -177,7 +181,7 @@ class ClientStream(trio.abc.Stream):
 
     async def wait_send_all_might_not_block(self) -> None:
         """Wait until the socket takes something. Cuts the connection if it stalls."""
-        async with self._turn:
+        async with self._writer:
             await self._progress(self._stream.wait_send_all_might_not_block)
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
@@ -186,7 +190,7 @@ class ClientStream(trio.abc.Stream):
         Raises `trio.BrokenResourceError` or `trio.ClosedResourceError`. If it is
         cancelled or stalls inside a frame, the connection is cut.
         """
-        async with self._turn:
+        async with self._writer:
             if self.state is State.CLOSED:
                 raise trio.ClosedResourceError
             last_word = is_close(data)
@@ -244,6 +248,7 @@ class ClientStream(trio.abc.Stream):
             if not data:
                 data = await self._receive(max_bytes)
             if not data:
+                await self._wait_for_turn()
                 self.leave("closed without Close")
                 return b""
             if wanted := self.inbound.receive_data(data):
@@ -255,6 +260,7 @@ class ClientStream(trio.abc.Stream):
         try:
             return bytes(await self._stream.receive_some(max_bytes))
         except trio.BrokenResourceError as error:
+            await self._wait_for_turn()
             self.cut(f"broken: {error.__cause__ or error}")
             raise
 

@@ -1,10 +1,10 @@
 """Turns for work that can wait: one piece of it each time all other tasks have had theirs.
 
 Trio runs every task that is ready before it looks at its sockets again. So a thousand subscribers
-who come at once, or all read the log, would make one step of the event loop as long as a thousand
-pieces of work, and a Commit that arrives meanwhile would wait for it, several times over. Here they
-queue, and a step holds one piece. While something more urgent wants the processor, the queue moves
-seldom; it never stands still.
+who come at once, or go, or all read the log, would make one step of the event loop as long as a
+thousand pieces of work, and a Commit that arrives meanwhile would wait for it, several times over.
+Here they queue, and a step holds one piece. While something more urgent wants the processor, the
+queue moves seldom; it never stands still.
 """
 
 from __future__ import annotations

@@ -107,6 +107,7 @@ class _Door:
         self._limits = limits
         self._tls = tls
         self._connections = 0
+        self._turn = channel.turn  # one for all
         self._gate = Gate(
             channel,
             head_limit=limits.head_limit,
@@ -174,6 +175,7 @@ class _Door:
                     request=client.request,
                     early=client.early,
                     stall_timeout=limits.stall_timeout,
+                    turn=self._turn,
                 )
                 await self._serve(subscribed, client, patience)
             finally:
