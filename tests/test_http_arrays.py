@@ -92,8 +92,8 @@ async def test_items_are_made_one_by_one_while_others_run() -> None:
 
     async def other() -> None:
         for _ in range(3):
-            await trio.lowlevel.checkpoint()
             made.append("other")
+            await trio.lowlevel.checkpoint()
 
     def item() -> object:
         made.append("item")
