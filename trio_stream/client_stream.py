@@ -260,9 +260,10 @@ class ClientStream(trio.abc.Stream):
         try:
             return bytes(await self._stream.receive_some(max_bytes))
         except trio.BrokenResourceError as error:
-            await self._wait_for_turn()
-            self.cut(f"broken: {error.__cause__ or error}")
-            raise
+            reason = f"broken: {error.__cause__ or error}"
+        await self._wait_for_turn()
+        self.cut(reason)
+        raise trio.BrokenResourceError(reason)
 
     async def _refuse(self, code: int) -> None:
         self.leave(f"the client broke the protocol: {code}")
