@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from hypothesis import settings
+from trio.testing import MockClock
 
 VECTORS = Path(__file__).parent / "vectors"
 """Recorded facts of the reference: transactions, chains, wire messages, answers."""
@@ -12,3 +14,9 @@ VECTORS = Path(__file__).parent / "vectors"
 # A busy machine is no fault of the code: examples have no deadline.
 settings.register_profile("trio_stream", deadline=None)
 settings.load_profile("trio_stream")
+
+
+@pytest.fixture
+def patient_clock() -> MockClock:
+    """Jumps as `autojump_clock` does, but gives what is on its way through the kernel time."""
+    return MockClock(autojump_threshold=0.05)

@@ -321,7 +321,7 @@ async def test_notices_are_events_of_their_own() -> None:
 
 
 async def test_a_position_is_told_while_nothing_matches(
-    autojump_clock: MockClock,
+    patient_clock: MockClock,
 ) -> None:
     async with served() as server:
         answer = await server.listen(f"{PATH}?asset_id={'0' * 64}")
@@ -334,7 +334,7 @@ async def test_a_position_is_told_while_nothing_matches(
 
 
 async def test_a_silent_stream_is_kept_open_by_comments(
-    autojump_clock: MockClock,
+    patient_clock: MockClock,
 ) -> None:
     async with served() as server:
         answer = await server.listen(PATH)
@@ -344,7 +344,7 @@ async def test_a_silent_stream_is_kept_open_by_comments(
         assert trio.current_time() - began <= 20
 
 
-async def test_what_is_written_slowly_is_not_lost(autojump_clock: MockClock) -> None:
+async def test_what_is_written_slowly_is_not_lost(patient_clock: MockClock) -> None:
     async with served() as server:
         written: list[bytes] = []
 
@@ -368,7 +368,7 @@ async def test_what_is_written_slowly_is_not_lost(autojump_clock: MockClock) -> 
 
 
 async def test_a_reader_that_stalls_is_cut_after_its_time(
-    autojump_clock: MockClock,
+    patient_clock: MockClock,
 ) -> None:
     async with served() as server:
         stalled = await server.listen(PATH, receive_buffer=4096)
@@ -377,9 +377,10 @@ async def test_a_reader_that_stalls_is_cut_after_its_time(
         await trio.sleep(59)
         assert server.app.lasting() == 1
 
-        await trio.sleep(5)
-
-        assert server.app.lasting() == 0
+        # The kernel may find room for some bytes more, which is progress.
+        with trio.fail_after(300):
+            while server.app.lasting():
+                await trio.sleep(5)
         assert stalled.status == 200
 
 
@@ -503,7 +504,7 @@ async def test_a_pull_waits_for_the_first_message() -> None:
 
 @pytest.mark.parametrize("query", ["?wait=5", "?wait=5&after=3", "?wait=5&after=3:1"])
 async def test_a_pull_waits_no_longer_than_it_is_told(
-    query: str, autojump_clock: MockClock
+    query: str, patient_clock: MockClock
 ) -> None:
     async with served(blocks=1) as server:
         began = trio.current_time()

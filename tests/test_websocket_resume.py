@@ -476,7 +476,7 @@ async def test_a_browser_is_told_why_it_is_refused(
         assert "stream-position" not in head_of(peer)
 
 
-async def test_checkpoints_while_nothing_matches(autojump_clock: MockClock) -> None:
+async def test_checkpoints_while_nothing_matches(patient_clock: MockClock) -> None:
     async with open_door() as door:
         asset = event(4, 0).transaction_id
         peer = await door.subscribe(path=f"{PATH}?asset_id={asset}&notices=1")
@@ -499,7 +499,7 @@ async def test_checkpoints_while_nothing_matches(autojump_clock: MockClock) -> N
 
 
 async def test_who_gets_messages_needs_no_checkpoints(
-    autojump_clock: MockClock,
+    patient_clock: MockClock,
 ) -> None:
     async with open_door() as door:
         peer = await door.subscribe(path=f"{PATH}?notices=1")

@@ -188,7 +188,7 @@ async def test_a_plain_get_of_the_right_path_gets_426_and_a_hint() -> None:
         assert b"ws://" in body
 
 
-async def test_who_says_nothing_is_not_waited_for(autojump_clock: MockClock) -> None:
+async def test_who_says_nothing_is_not_waited_for(patient_clock: MockClock) -> None:
     async with open_door() as door:
         silent, dripping = [await door.connect() for _ in range(2)]
         start = trio.current_time()
@@ -304,7 +304,7 @@ async def test_a_frame_without_a_mask_is_tolerated() -> None:
         assert await peer.next() == (PONG, b"p")
 
 
-async def test_a_client_that_answers_pings_stays(autojump_clock: MockClock) -> None:
+async def test_a_client_that_answers_pings_stays(patient_clock: MockClock) -> None:
     async with open_door() as door:
         peer = await door.subscribe()
         for _ in range(10):
@@ -318,7 +318,7 @@ async def test_a_client_that_answers_pings_stays(autojump_clock: MockClock) -> N
 
 
 async def test_a_client_that_answers_no_ping_is_closed(
-    autojump_clock: MockClock,
+    patient_clock: MockClock,
 ) -> None:
     async with open_door(limits=Limits(ping_interval=5, pong_timeout=3)) as door:
         peer = await door.subscribe()
@@ -349,7 +349,7 @@ async def test_shutting_down_gives_the_last_events_and_then_says_goodbye() -> No
 
 
 async def test_who_does_not_say_goodbye_is_cut_at_the_deadline(
-    autojump_clock: MockClock,
+    patient_clock: MockClock,
 ) -> None:
     async with open_door() as door:
         peer = await door.subscribe()
@@ -363,7 +363,7 @@ async def test_who_does_not_say_goodbye_is_cut_at_the_deadline(
 
 
 async def test_who_replays_at_the_end_gets_whole_frames_and_close(
-    autojump_clock: MockClock,
+    patient_clock: MockClock,
 ) -> None:
     async with open_door(tail_bytes=1) as door:
         peer = await door.subscribe(receive_buffer=4096)
@@ -381,7 +381,7 @@ async def test_who_replays_at_the_end_gets_whole_frames_and_close(
 
 
 async def test_half_a_frame_at_the_deadline_is_cut_without_close(
-    autojump_clock: MockClock,
+    patient_clock: MockClock,
 ) -> None:
     async with open_door() as door:
         peer = await door.subscribe(receive_buffer=4096)

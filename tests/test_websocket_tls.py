@@ -57,7 +57,7 @@ async def test_a_block_larger_than_all_buffers_arrives(contexts: Contexts) -> No
 
 
 async def test_pings_go_both_ways(
-    contexts: Contexts, autojump_clock: MockClock
+    contexts: Contexts, patient_clock: MockClock
 ) -> None:
     limits = Limits(ping_interval=5, pong_timeout=3)
     async with open_door(
@@ -99,16 +99,17 @@ async def test_shutting_down_says_goodbye(contexts: Contexts) -> None:
 
 
 async def test_a_stalled_client_is_cut(
-    contexts: Contexts, autojump_clock: MockClock
+    contexts: Contexts, patient_clock: MockClock
 ) -> None:
     async with open_door(tls=contexts[0], client_tls=contexts[1]) as door:
         stalled = await door.subscribe(receive_buffer=4096)
         door.commit(5_000)
         await trio.sleep(59)
         assert not stalled.is_cut()
-        await trio.sleep(2)
-
-        assert stalled.is_cut()
+        # The kernel may find room for some bytes more, which is progress.
+        with trio.fail_after(300):
+            while not stalled.is_cut():
+                await trio.sleep(5)
 
 
 async def test_who_does_not_speak_tls_is_let_go(contexts: Contexts) -> None:
