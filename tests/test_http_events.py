@@ -16,7 +16,7 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 
 from tests.memory_log import CHAIN, KEYS, MemoryLog, app_hash, event
 from tests.test_websocket_resume import end_of, position_of, texts_of
-from tests.websocket_peer import PATH, Peer
+from tests.websocket_peer import PATH, Peer, comes_true
 from trio_stream import http_api, http_server
 from trio_stream.commit_channel import CommitChannel
 from trio_stream.http_events import EventStreams
@@ -378,9 +378,7 @@ async def test_a_reader_that_stalls_is_cut_after_its_time(
         assert server.app.lasting() == 1
 
         # The kernel may find room for some bytes more, which is progress.
-        with trio.fail_after(300):
-            while server.app.lasting():
-                await trio.sleep(5)
+        assert await comes_true(lambda: not server.app.lasting(), seconds=300)
         assert stalled.status == 200
 
 

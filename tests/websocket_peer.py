@@ -6,7 +6,7 @@ import os
 import socket
 import ssl
 import struct
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Self
 
 import trio
@@ -154,3 +154,13 @@ class Peer:
 
 def garbage(size: int = 200) -> bytes:
     return os.urandom(size)
+
+
+async def comes_true(found: Callable[[], bool], *, seconds: float) -> bool:
+    """Is it found within so many seconds? Looked at every five."""
+    looks = int(seconds / 5)
+    for _ in range(looks):
+        if found():
+            return True
+        await trio.sleep(5)
+    return found()
