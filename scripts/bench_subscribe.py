@@ -7,7 +7,8 @@ subscribe to `tm.event='Tx'` at the engine's RPC, or to the daemon's stream, fro
 own; then blocks of one event and of more are made, while nothing else happens. Figures are
 deliveries (events times clients) a second, from a block's first delivery to its last one, the best
 of some rounds; and what did not come, and how many clients were cut or told that nothing more will.
-Beside them some clients stall: they read on when the others have the block, if they are let.
+The limit beside them is a bare loop of sends to as many clients, after a rest. With the others some
+more clients stall: they read on when the rest have the block, if they are let.
 """
 
 from __future__ import annotations
@@ -18,21 +19,35 @@ import itertools
 import json
 import os
 import resource
+import socket
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 from urllib.parse import urlsplit
 
 import trio
 
-from scripts import child, engine_home, engine_process, load, report, signing
+from scripts import (
+    child,
+    engine_home,
+    engine_process,
+    fanout_senders,
+    load,
+    report,
+    signing,
+)
 from scripts.bench_chain import at_rest, running
 from scripts.daemon_process import Settings, run_daemon
 from scripts.engine_home import Validator
 from scripts.engine_process import Rpc
+
+ACCEPTING = 60.0
+"""Seconds in which the receivers have to connect to the bare loop."""
+REST = 2.0
+"""Seconds before the bare loop sends, as there are before the engine makes a block."""
 
 
 class Step(NamedTuple):
@@ -64,30 +79,65 @@ def calls(signer: signing.Key) -> Iterator[bytes]:
         yield load.post("/", json.dumps(call).encode())
 
 
-async def make_block(rpc: Rpc, events: int, requests: Iterator[bytes]) -> None:
-    """Post what makes up one block. A single one is made at once, others after the pause."""
-    if events == 1:
-        await at_rest(rpc)
-    some = list(itertools.islice(requests, events))
-    await load.post_all(rpc.port, some, b'"code":0')
+class Source(Protocol):
+    """Makes the blocks that subscribers get."""
+
+    async def make(self, events: int) -> None:
+        """Make one block of so many events, when nothing else has happened for a while."""
+
+    async def check(self, events: int) -> None:
+        """Raise RuntimeError unless it was one block."""
 
 
-async def check_block(rpc: Rpc, events: int) -> None:
-    """Raise RuntimeError unless one of the newest blocks holds just so many transactions."""
-    tip = await rpc.height()
-    counts = [len(await rpc.transactions(h)) for h in range(max(tip - 2, 1), tip + 1)]
-    if events not in counts:
-        raise RuntimeError(f"{events} transactions came in blocks of {counts}")
+class Chain(Source):
+    """The engine, which makes a block of what is posted."""
+
+    def __init__(self, rpc: Rpc, requests: Iterator[bytes]) -> None:
+        self._rpc = rpc
+        self._requests = requests
+
+    async def make(self, events: int) -> None:
+        if events == 1:  # made at once, others after the pause
+            await at_rest(self._rpc)
+        some = list(itertools.islice(self._requests, events))
+        await load.post_all(self._rpc.port, some, b'"code":0')
+
+    async def check(self, events: int) -> None:
+        tip = await self._rpc.height()
+        newest = range(max(tip - 2, 1), tip + 1)
+        counts = [len(await self._rpc.transactions(height)) for height in newest]
+        if events not in counts:
+            raise RuntimeError(f"{events} transactions came in blocks of {counts}")
+
+
+class Bare(Source):
+    """A loop of sends, without a daemon or an engine."""
+
+    def __init__(self) -> None:
+        self.clients: list[socket.socket] = []
+
+    async def accept(self, listener: socket.socket, count: int) -> None:
+        accept = partial(fanout_senders.accept_clients, listener, count)
+        self.clients = await trio.to_thread.run_sync(accept)
+
+    async def make(self, events: int) -> None:
+        await trio.sleep(REST)
+        (block,) = fanout_senders.make_blocks(1, events)
+        send = partial(fanout_senders.send_bare, self.clients, block)
+        await trio.to_thread.run_sync(send)
+
+    async def check(self, events: int) -> None:
+        pass
 
 
 async def deliver(
-    kind: str, port: int, rpc: Rpc, given: argparse.Namespace, requests: Iterator[bytes]
+    kind: str, port: int, source: Source, given: argparse.Namespace, stalled: int
 ) -> list[Step]:
     """Subscribe so many clients; before each larger block there is one of a single event."""
     wanted = [each for events in given.events for each in (1, events)]
     told, lines = trio.open_memory_channel[str](len(wanted) + 1)
     receivers = [sys.executable, "-m", "scripts.subscribe_receivers", kind]
-    numbers = map(str, (port, given.clients, given.stalled, *wanted))
+    numbers = map(str, (port, given.clients, stalled, *wanted))
     steps = []
     async with child.open_nursery() as nursery:
         process = await child.start(
@@ -102,10 +152,24 @@ async def deliver(
         if (said := await line()) != "ready":
             raise RuntimeError(f"the receivers said {said}")
         for events in wanted:
-            await make_block(rpc, events, requests)
-            readers, (_, _, *stalled) = json.loads(await line())
-            await check_block(rpc, events)
-            steps.append(Step(events, *readers, *stalled))
+            await source.make(events)
+            readers, (_, _, *rest) = json.loads(await line())
+            await source.check(events)
+            steps.append(Step(events, *readers, *rest))
+    return steps
+
+
+async def deliver_bare(given: argparse.Namespace) -> list[Step]:
+    """The same from a bare loop of sends."""
+    source = Bare()
+    with socket.create_server(("127.0.0.1", 0), backlog=4096) as listener:
+        listener.settimeout(ACCEPTING)
+        port = listener.getsockname()[1]
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(source.accept, listener, given.clients)
+            steps = await deliver("bare", port, source, given, 0)
+    for client in source.clients:
+        client.close()
     return steps
 
 
@@ -123,7 +187,7 @@ def validator(home: Path, proxy_app: str, given: argparse.Namespace) -> Validato
 
 async def measure(given: argparse.Namespace) -> dict[str, list[Step]]:
     """The steps of all rounds, for each kind of subscription."""
-    found: dict[str, list[Step]] = {"daemon": [], "engine": []}
+    found: dict[str, list[Step]] = {"daemon": [], "engine": [], "bare": []}
     binary = await engine_process.find_binary(given.engine)
     (port,) = engine_home.free_ports(1)
     app = f"tcp://127.0.0.1:{port}"
@@ -136,9 +200,11 @@ async def measure(given: argparse.Namespace) -> dict[str, list[Step]]:
             "daemon": urlsplit(daemon.stream).port or 80,
             "engine": engine.rpc.port,
         }
+        chain = Chain(engine.rpc, requests)
         for _ in range(given.rounds):
-            for kind, steps in found.items():
-                steps += await deliver(kind, ports[kind], engine.rpc, given, requests)
+            for kind, port in ports.items():
+                found[kind] += await deliver(kind, port, chain, given, given.stalled)
+            found["bare"] += await deliver_bare(given)
     return found
 
 
@@ -148,8 +214,9 @@ def row(
     sides = [[step for step in found[kind] if step.events == events] for kind in found]
     rates = [max(step.rate for step in steps) for steps in sides]
     cells = [f"{given.clients:,} x {events}", *map(report.number, rates)]
-    cells.append(report.ratio(*rates))
-    for steps in sides:
+    ours, engine, bare = rates
+    cells += [report.ratio(ours, engine), report.ratio(ours, bare)]
+    for steps in sides[:2]:
         wanted = len(steps) * events * given.clients
         lost = wanted - sum(step.came for step in steps)
         cells.append(f"{lost:,}; {max(step.gone for step in steps):,}")
@@ -179,7 +246,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         given.folder = Path(folder)
         found = trio.run(measure, given)
     rows = [row(given, events, found) for events in (1, *given.events)]
-    head = ["clients x events", "ours", "the engine's", "ratio"]
+    head = [
+        "clients x events",
+        "ours",
+        "the engine's",
+        "a bare loop",
+        "ratio",
+        "of bare",
+    ]
     for whose in ("ours", "the engine's"):
         head += [f"{whose}: lost; cut", "of those who stall"]
     print(report.machine())

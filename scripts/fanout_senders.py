@@ -127,43 +127,51 @@ class Receiver:
             self._process.stdout.close()
 
 
+def accept_clients(listener: socket.socket, count: int) -> list[socket.socket]:
+    """Take so many WebSocket clients in. Blocks until they are there."""
+    clients: list[socket.socket] = []
+    while len(clients) < count:
+        client, _ = listener.accept()
+        clients.append(client)
+        request = b""
+        while b"\r\n\r\n" not in request:
+            request += client.recv(4096)
+        client.sendall(_101)
+        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, True)
+        client.setblocking(False)
+    return clients
+
+
+def send_bare(clients: Sequence[socket.socket], block: Block) -> None:
+    """One block to all clients, one non-blocking send after the other."""
+    data = b"".join(text_frame(encode(event)) for event in block)
+    for client in clients:
+        unsent = memoryview(data)
+        while unsent:
+            try:
+                unsent = unsent[client.send(unsent) :]
+            except BlockingIOError:
+                poll = select.poll()
+                poll.register(client, select.POLLOUT)
+                poll.poll()
+
+
 def bare(blocks: Sequence[Block], receiver: Receiver) -> Times:
     """The limit: a loop of non-blocking sends over the sockets, and nothing else."""
     return trio.run(_bare, blocks, receiver)
 
 
 async def _bare(blocks: Sequence[Block], receiver: Receiver) -> Times:
-    clients: list[socket.socket] = []
     with socket.create_server(("127.0.0.1", 0), backlog=4096) as listener:
-
-        def accept_all() -> None:
-            while len(clients) < receiver.clients:
-                client, _ = listener.accept()
-                clients.append(client)
-                request = b""
-                while b"\r\n\r\n" not in request:
-                    request += client.recv(4096)
-                client.sendall(_101)
-                client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, True)
-                client.setblocking(False)
-
+        accept = partial(accept_clients, listener, receiver.clients)
         async with trio.open_nursery() as nursery:
             port = listener.getsockname()[1]
             nursery.start_soon(trio.to_thread.run_sync, receiver.connect, port)
-            nursery.start_soon(trio.to_thread.run_sync, accept_all)
+            clients = await trio.to_thread.run_sync(accept)
     starts = []
     for block in blocks:
         starts.append(time.monotonic())
-        data = b"".join(text_frame(encode(event)) for event in block)
-        for client in clients:
-            unsent = memoryview(data)
-            while unsent:
-                try:
-                    unsent = unsent[client.send(unsent) :]
-                except BlockingIOError:
-                    poll = select.poll()
-                    poll.register(client, select.POLLOUT)
-                    poll.poll()
+        send_bare(clients, block)
     times = receiver.times()
     for client in clients:
         client.close()

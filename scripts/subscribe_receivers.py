@@ -17,7 +17,11 @@ import socket
 import time
 from collections.abc import Callable
 
-PATHS = {"engine": "/websocket", "daemon": "/api/v1/streams/valid_transactions"}
+PATHS = {
+    "engine": "/websocket",
+    "daemon": "/api/v1/streams/valid_transactions",
+    "bare": "/",
+}
 SUBSCRIBE = json.dumps(
     {
         "jsonrpc": "2.0",
@@ -30,6 +34,9 @@ QUIET = 8.0
 """Without a byte for so many seconds nothing more of a block is expected."""
 START = 60.0
 """Seconds in which a block has to begin."""
+ROUND = 0.001
+"""Seconds between two rounds over the sockets while a block comes. Without them a server pays for
+waking this process with every send, which it would not if its clients were elsewhere."""
 CONNECTING_AT_ONCE = 50
 STALLED_BUFFER = 4096
 
@@ -37,6 +44,20 @@ STALLED_BUFFER = 4096
 def masked(opcode: int, payload: bytes | bytearray = b"") -> bytes:
     """A client's frame of less than 126 bytes, with a mask that changes nothing."""
     return bytes([0x80 | opcode, 0x80 | len(payload)]) + bytes(4) + payload
+
+
+def frame(data: bytearray, at: int, size: int | None = None) -> tuple[int, int] | None:
+    """Where the payload of the server's frame at `at` begins and ends, if all of it is there."""
+    size = len(data) if size is None else size
+    if size - at < 2:
+        return None
+    length, body = data[at + 1], at + 2
+    if length >= 126:
+        body += 2 if length == 126 else 8
+        if size < body:
+            return None
+        length = int.from_bytes(data[at + 2 : body])
+    return (body, body + length) if body + length <= size else None
 
 
 class Client:
@@ -49,34 +70,45 @@ class Client:
         self._rest = bytearray()
 
     def count(self, buffer: bytearray, size: int) -> int:
-        """Messages in what the engine sent: frames are parsed, errors end the subscription."""
+        """Messages in what the engine sent: one that tells an error ends the subscription."""
         data = self._rest + buffer[:size]
         at = found = 0
-        while len(data) - at >= 2:
-            length, body = data[at + 1] & 0x7F, at + 2
-            if length >= 126:
-                body += 2 if length == 126 else 8
-                length = int.from_bytes(data[at + 2 : body])
-            end = body + length
-            if len(data) < end:
-                break
-            if data[at] == 0x89:
-                self.socket.send(masked(0xA, data[body:end]))
-            elif data[at] == 0x81:
+        while (bounds := frame(data, at)) is not None:
+            body, end = bounds
+            if data[at] == 0x81:
                 self.gone |= data.find(b'"error":', body, end) >= 0
                 found += not self.gone
+            else:
+                self._control(data[at], data[body:end])
             at = end
         self._rest = data[at:]
         return found
 
     def count_ours(self, buffer: bytearray, size: int) -> int:
-        """The same for the daemon's: as ASCII stands in them, bytes of headers stand out."""
-        found = buffer.count(0x81, 0, size)
-        if not found:
-            self.gone |= buffer.find(0x88, 0, size) >= 0
-            if buffer.find(0x89, 0, size) >= 0:
-                self.socket.send(masked(0xA))
+        """The same for the daemon's: as long as they are equally long, not one by one."""
+        if self._rest:
+            buffer = self._rest + buffer[:size]
+            size = len(buffer)
+        at = found = 0
+        while (bounds := frame(buffer, at, size)) is not None:
+            body, end = bounds
+            if buffer[at] == 0x81:
+                length = end - at
+                first_bytes = buffer[at : size - length + 1 : length]
+                equal = len(first_bytes) - len(first_bytes.lstrip(b"\x81"))
+                found += equal
+                at += equal * length
+            else:
+                self._control(buffer[at], buffer[body:end])
+                at = end
+        self._rest = buffer[at:size]
         return found
+
+    def _control(self, first_byte: int, payload: bytes | bytearray) -> None:
+        if first_byte == 0x89:
+            self.socket.send(masked(0xA, payload))
+        elif first_byte == 0x88:
+            self.gone = True
 
 
 Count = Callable[[Client, bytearray, int], int]
@@ -140,6 +172,7 @@ class Crowd:
             ready = self._poll.poll(QUIET if first else patience)
             if not ready:
                 break
+            time.sleep(ROUND)
             for number, _ in ready:
                 client = by_number[number]
                 try:
