@@ -166,7 +166,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--seed", type=int, default=random.SystemRandom().getrandbits(32)
     )
-    parser.add_argument("--engine", default=STAND_IN, help="or a name, or a path")
+    parser.add_argument(
+        "--engine", default=STAND_IN, help=f"{STAND_IN}, or a name, or a path"
+    )
     parser.add_argument("--verbose", action="store_true", help="tell of each kill")
     given = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO if given.verbose else logging.ERROR)
@@ -186,6 +188,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             )
         except Failed as failed:
             print(f"FAILED, seed {given.seed}: {failed}")
+            return 1
+        except engine_process.NoEngine as error:
+            print(f"chaos: {error}", file=sys.stderr)
             return 1
     print(f"{said} ({time.monotonic() - began:.0f} s)")
     return 0

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import trio
 
-from scripts.chaos import compare, run_chaos
+from scripts.chaos import compare, main, run_chaos
 from scripts.chaos_clients import Told, Wish
 from tests.history import accepted_of
 from tests.ledger.chains import ALICE
@@ -60,3 +60,12 @@ async def test_nothing_is_lost_repeated_or_reordered_when_the_daemon_is_killed(
     with trio.fail_after(60):
         said = await run_chaos(tmp_path, seed=7, kills=5, clients=14)
     assert "none was lost, none repeated, none out of order" in said
+
+
+def test_an_engine_of_no_known_name_is_told_of(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["--engine", "cometbft-0.38", "--seed", "1"]) == 1
+    told = capsys.readouterr()
+    assert told.err.startswith("chaos: cometbft-0.38 is neither a program nor one of")
+    assert told.out == "seed 1\n"
