@@ -4,6 +4,7 @@ Run as a process of its own, so that receiving does not cost what is measured it
 Connects, upgrades, writes a line "ready"; then, for each block of so many bytes, a line with
 the time (of the monotonic clock, which all processes share) at which the last client had
 all of it; with --each, the times of all clients. The last clients of --stalled read nothing.
+It ends with its standard input, so that no client leaves while something is still measured.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import argparse
 import select
 import socket
 import ssl
+import sys
 import time
 
 PATH = "/api/v1/streams/valid_transactions"
@@ -104,6 +106,7 @@ def main() -> None:
     print("ready", flush=True)
     reading = clients[: len(clients) - given.stalled]
     count_blocks(reading, given.size, given.blocks, each=given.each)
+    sys.stdin.read()
 
 
 if __name__ == "__main__":

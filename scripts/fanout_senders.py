@@ -90,7 +90,10 @@ class Receiver:
         """Start it; returns once all clients are subscribed. Blocks."""
         command = [sys.executable, "-m", "scripts.fanout_receiver", str(port)]
         self._process = subprocess.Popen(
-            [*command, *self._arguments], stdout=subprocess.PIPE, text=True
+            [*command, *self._arguments],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
         )
         assert self._line() == "ready"
 
@@ -122,9 +125,7 @@ class Receiver:
     ) -> None:
         if self._process is not None:
             self._process.kill()
-            self._process.wait()
-            assert self._process.stdout is not None
-            self._process.stdout.close()
+            self._process.communicate()
 
 
 def accept_clients(listener: socket.socket, count: int) -> list[socket.socket]:
