@@ -42,8 +42,8 @@ class Connections:
     """Connections of one purpose, each used by one thread at a time.
 
     Reads that find all threads busy go together, up to `together` of them, when one comes
-    free: a thread hop costs as much as most look-ups do. `mapped` is for reads at random
-    places.
+    free: a thread hop costs as much as most look-ups do. `mapped` is for reads of what is
+    not in a connection's own cache: at random places, or of all the log.
     """
 
     def __init__(

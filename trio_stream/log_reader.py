@@ -84,7 +84,7 @@ class LogReader:
         self._lookups = Connections(
             path, LOOKUP_THREADS, run_sync, together=LOOKUPS_TOGETHER, mapped=True
         )
-        self._replay = Connections(path, 1, run_sync, together=1)
+        self._replay = Connections(path, 1, run_sync, together=1, mapped=True)
         self._searches = Connections(path, 1, run_sync, together=1)
         # In the order in which a pause waits for them: the slowest while the others go on.
         self._sets = (self._searches, self._replay, self._lookups, self._channel)
