@@ -251,6 +251,9 @@ class _Log:
     async def frames(self, *_: object, **__: object) -> FramePage:
         raise AssertionError("the tail holds all of it")
 
+    async def frame_pages(self, *_: object, **__: object) -> None:
+        raise AssertionError("nobody replays")
+
 
 def ours(
     blocks: Sequence[Block],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 import trio
@@ -146,6 +146,28 @@ class MemoryLog:
                     ends.append(len(data))
                     keys.append(key)
         return FramePage(data, ends, keys, max(after, up_to))
+
+    async def frame_pages(
+        self,
+        selection: Selection,
+        after: Position,
+        *,
+        until: Position,
+        max_bytes: int,
+        max_rows: int,
+        take: Callable[[FramePage], bool],
+    ) -> None:
+        """In the event loop, but what `take` sends there comes first, as from a thread."""
+        more = True
+        while more:
+            page = await self.frames(
+                selection, after, until=until, max_bytes=max_bytes, max_rows=max_rows
+            )
+            more = take(page)
+            after = page.up_to
+            arrived = trio.Event()
+            trio.lowlevel.current_trio_token().run_sync_soon(arrived.set)
+            await arrived.wait()
 
     def contents_of(self, place: Position) -> Contents:
         """What the transaction at this place holds."""

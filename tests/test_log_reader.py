@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import threading
 from functools import partial
 
 import pytest
@@ -172,6 +173,29 @@ async def test_pages_joined_are_the_log(reader, max_rows):
         frames += page.frames
         position = page.up_to
     assert frames == frame_events(EVENTS, start=START, end=START).data
+
+
+async def test_pages_are_made_in_one_thread_until_no_more_is_taken(log):
+    reader = open_reader(log, run_sync=trio.to_thread.run_sync)
+    wanted = [await page_after(reader, START)]
+    while len(wanted) < 4:
+        wanted.append(await page_after(reader, wanted[-1].up_to))
+    taken, threads = [], set()
+
+    def take(page):
+        threads.add(threading.get_ident())
+        taken.append(page)
+        return len(taken) < 4
+
+    await reader.frame_pages(
+        PLAIN, START, until=END, max_bytes=MEGABYTE, max_rows=10, take=take
+    )
+    await reader.aclose()
+
+    assert [page.frames for page in taken] == [page.frames for page in wanted]
+    assert taken[-1].up_to == wanted[-1].up_to
+    assert len(threads) == 1
+    assert threading.get_ident() not in threads
 
 
 @pytest.mark.parametrize(

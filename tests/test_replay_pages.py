@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import threading
 from functools import partial
 from typing import Any
 
@@ -23,6 +24,8 @@ class SlowLog(MemoryLog):
     def __init__(self) -> None:
         super().__init__()
         self.gate = trio.Event()
+        self.gates: dict[Selection, trio.Event] = {}
+        self.most_events = PAGE_ROWS
 
     async def frames(
         self,
@@ -35,9 +38,13 @@ class SlowLog(MemoryLog):
     ) -> FramePage:
         assert (max_bytes, max_rows) == (PAGE_BYTES, PAGE_ROWS)
         page = await super().frames(
-            selection, after, until=until, max_bytes=max_bytes, max_rows=max_rows
+            selection,
+            after,
+            until=until,
+            max_bytes=max_bytes,
+            max_rows=self.most_events,
         )
-        await self.gate.wait()
+        await self.gates.get(selection, self.gate).wait()
         return page
 
 
@@ -200,6 +207,115 @@ async def test_two_pages_are_read_while_one_is_sent() -> None:
         # Nobody replays, so nobody is expected.
         assert await reads_after(page[1], tip) == [page[1]]
         nursery.cancel_scope.cancel()
+
+
+class Turns(ShortPages):
+    """Tells how many pages were made in each go, none before all else has come to rest."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.turns: list[int] = []
+
+    async def frame_pages(self, *args: Any, **kwargs: Any) -> None:
+        before = len(self.replays)
+        await super().frame_pages(*args, **kwargs)
+        self.turns.append(len(self.replays) - before)
+
+    async def frames(self, *args: Any, **bounds: Any) -> FramePage:
+        await wait_all_tasks_blocked()
+        return await super().frames(*args, **bounds)
+
+
+async def test_reading_goes_on_while_pages_are_used_but_not_for_ever() -> None:
+    log = Turns()
+    for _ in range(20):
+        log.commit(2)
+    pages, tip = ReplayPages(log), Position.end_of(20)
+    pages.join()
+    got = bytearray()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(pages.read_ahead)
+        place = START
+        while place < tip:
+            page = await pages.page(PLAIN, place, until=tip)
+            place = page.end
+            got += page.data
+            for _ in range(3):  # it is sent
+                await trio.lowlevel.checkpoint()
+        nursery.cancel_scope.cancel()
+
+    assert got == frame_events(log.events, start=START, end=START).data
+    assert len(log.replays) == len(set(log.replays)) == 20
+    assert max(log.turns) == 8
+
+
+async def test_reading_stops_when_somebody_waits_for_another_page() -> None:
+    log = log_with(1, 1, 1, 1)
+    log.gate.set()
+    one = Position.end_of(1)
+    pages, tip = ReplayPages(log), Position.end_of(4)
+    pages.join()
+    log.most_events = 1
+    await pages.page(PLAIN, START, until=tip)
+    log.gate = trio.Event()
+    log.gates[RICH] = trio.Event()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(pages.read_ahead)
+        await wait_all_tasks_blocked()
+        nursery.start_soon(partial(pages.page, RICH, START, until=one))
+        await wait_all_tasks_blocked()
+        log.gate.set()
+        await wait_all_tasks_blocked()
+        nursery.cancel_scope.cancel()
+
+    assert log.replays == [START, Position(1, 0), START]
+
+
+class InThread(ShortPages):
+    """Takes two pages in a thread, which waits before each."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.go = threading.Event(), threading.Event()
+        self.took = threading.Event()
+
+    async def frame_pages(
+        self, selection: Selection, after: Position, **kwargs: Any
+    ) -> None:
+        take = kwargs.pop("take")
+        first = await self.frames(selection, after, **kwargs)
+        second = await self.frames(selection, first.up_to, **kwargs)
+
+        def read() -> None:
+            for go, page in zip(self.go, (first, second), strict=True):
+                assert go.wait(5)
+                take(page)
+                self.took.set()
+
+        await trio.to_thread.run_sync(read)
+
+
+async def test_two_may_read_the_same_page_and_it_is_kept_once() -> None:
+    log = InThread()
+    for _ in range(4):
+        log.commit(2)
+    pages, tip = ReplayPages(log), Position.end_of(3)
+    pages.join()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(pages.read_ahead)
+        kept = [await pages.page(PLAIN, START, until=tip)]
+        await wait_all_tasks_blocked()
+        log.go[0].set()
+        # The loop stands still here, so that it does not know yet what the thread goes on with.
+        assert log.took.wait(5)
+        kept.append(await pages.page(PLAIN, Position(2, 1), until=tip))
+        log.go[1].set()
+        kept.append(await pages.page(PLAIN, Position(1, 1), until=tip))
+        await wait_all_tasks_blocked()
+        nursery.cancel_scope.cancel()
+
+    assert log.replays.count(Position(2, 1)) == 2
+    assert pages.weight == sum(page.weight for page in kept)
 
 
 async def test_nothing_is_read_ahead_while_somebody_waits_for_a_page() -> None:

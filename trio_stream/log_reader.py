@@ -6,13 +6,13 @@ for; look-ups, for HTTP; replay, for subscribers who catch up; and text searches
 when they find much. A thousand of one kind must not hold up the others.
 
 Every read is a short transaction that ends before its thread does, so that what it saw is one state
-of the log, and no checkpoint waits for a reader longer than for a page; for a search, seconds.
+of the log, and no checkpoint waits for a reader longer than for a few pages; for a search, seconds.
 """
 
 from __future__ import annotations
 
 from array import array
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from itertools import islice, starmap
@@ -27,7 +27,7 @@ from trio_stream.abci.messages import Time
 from trio_stream.ledger.block import INDEX_BITS, MAX_TRANSACTIONS, Tip, Validator
 from trio_stream.log_connections import Connections, RunSync
 from trio_stream.log_lookups import Cursor, OutputsPage, TransactionsPage
-from trio_stream.log_replay import Bounds, FramePage, read_frames
+from trio_stream.log_replay import Bounds, FramePage, read_frame_pages, read_frames
 from trio_stream.log_search import Documents
 from trio_stream.log_view import (
     Row,
@@ -68,7 +68,7 @@ _REFUSAL: Final = f"{_PLACE}, transaction_id, sha256, error, reason"
 class LogReader:
     """Answers questions about what is committed.
 
-    No method can be cancelled while its thread works, which is for a page at most.
+    No method can be cancelled while its thread works, which is for a few pages at most.
     """
 
     def __init__(
@@ -147,6 +147,30 @@ class LogReader:
             bounds=Bounds(max_bytes, max_rows),
         )
         return await readers.read(read)
+
+    async def frame_pages(
+        self,
+        selection: Selection,
+        after: Position,
+        *,
+        until: Position,
+        max_bytes: int,
+        max_rows: int,
+        take: Callable[[FramePage], bool],
+    ) -> None:
+        """One page after the other, as `frames` has them, without a way back in between.
+
+        `take` gets each in the thread that made it, and says whether to make the next.
+        """
+        read = partial(
+            read_frame_pages,
+            selection=selection,
+            after=after,
+            until=until,
+            bounds=Bounds(max_bytes, max_rows),
+            take=take,
+        )
+        await self._replay.read(read)
 
     async def examine(self, raw: bytes) -> Candidate:
         """Parse and judge against what is committed; raises `ValidationError`."""

@@ -10,8 +10,9 @@ for, is made here from rows, by the functions that make the live messages. Which
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
+from functools import partial
 from itertools import islice, starmap
 from typing import Final, NamedTuple
 
@@ -84,6 +85,23 @@ def read_frames(
     if selection.form is Form.FULL:
         return _whole_transactions(connection, selection, span, bounds)
     return _transactions(connection, selection, span, bounds)
+
+
+def read_frame_pages(
+    connection: apsw.Connection,
+    *,
+    selection: Selection,
+    after: Position,
+    until: Position,
+    bounds: Bounds,
+    take: Callable[[FramePage], bool],
+) -> None:
+    """One page after the other to `take`, for as long as it wants more."""
+    read = partial(
+        read_frames, connection, selection=selection, until=until, bounds=bounds
+    )
+    while take(page := read(after=after)):
+        after = page.up_to
 
 
 def _transactions(

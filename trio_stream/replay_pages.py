@@ -5,16 +5,17 @@ same and stand at the same place share one: the first reads, the others wait for
 while anybody replays, in bounded memory, so that a subscriber need not hold on to a page while
 its socket takes part of it; whoever comes back too late reads again.
 
-While a page is sent, the next ones are read, if nobody waits for another: then a thread makes
-frames and the event loop sends them at the same time.
+While a page is sent, the next ones are read, if nobody waits for another: a thread makes frames
+and the event loop sends them at the same time. The thread decides itself, page by page, whether to
+read on. Would it ask, it would wait for the loop, which may be in the middle of a write.
 
 Where a subscriber reads is decided in `commit_clones`, not here.
 """
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import Sequence
+from collections import OrderedDict, deque
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -30,6 +31,8 @@ PAGE_BYTES = 1024 * 1024
 # Rows looked at for a page: a read must end soon even where nothing matches.
 PAGE_ROWS = 10_000
 _PAGES_AHEAD = 2
+# What a thread reads in one go: a checkpoint may wait for so much.
+_PAGES_A_TURN = 8
 ALL_PAGES_BYTES = 64 * 1024 * 1024
 
 _Place = tuple[Selection, Position]
@@ -63,6 +66,17 @@ class Replay(Protocol):
         max_bytes: int,
         max_rows: int,
     ) -> FramePage: ...
+
+    async def frame_pages(
+        self,
+        selection: Selection,
+        after: Position,
+        *,
+        until: Position,
+        max_bytes: int,
+        max_rows: int,
+        take: Callable[[FramePage], bool],
+    ) -> None: ...
 
 
 def log_fell_short(after: int, announced: int) -> LogDamaged:
@@ -130,14 +144,20 @@ class ReplayPages:
         while True:
             await self._expects.wait()
             self._expects = trio.Event()
-            (selection, after), until = self._expected
-            for _ in range(_PAGES_AHEAD):
-                wanted = self._readers and not (self._reading or self._expects.is_set())
-                if not wanted or after >= until:
-                    break
-                place = selection, after
-                page = self._pages.get(place) or await self._read(place, until)
-                after = page.end
+            place, until = self._expected
+            ahead = deque([place], _PAGES_AHEAD)
+            while self._wanted(ahead, until) and (page := self._pages.get(ahead[-1])):
+                ahead.append((place[0], page.end))
+            if self._wanted(ahead, until) and not self._reading:
+                await _Turn(self, ahead, until).run(self._log)
+
+    def _wanted(self, ahead: Sequence[_Place], until: Position) -> bool:
+        """Is a page wanted at the last of these places?
+
+        It is if one of them, who are as many as may be ready, is where somebody goes on.
+        """
+        near = self._expected[0] in ahead and ahead[-1][1] < until
+        return near and self._readers > 0
 
     async def _read(self, place: _Place, until: Position) -> Frames:
         done = self._reading[place] = trio.Event()
@@ -148,15 +168,86 @@ class ReplayPages:
         finally:
             del self._reading[place]
             done.set()
-        page = Frames(place[1], found.up_to, found.frames, found.ends, found.keys)
+        page = _frames(place, found)
         self._keep(place, page)
         return page
 
     def _keep(self, place: _Place, page: Frames) -> None:
-        if not self._readers:
+        if not self._readers or place in self._pages:
             return
         self._pages[place] = page
         self._weight += page.weight
         while self._weight > self._max_bytes:
             _, oldest = self._pages.popitem(last=False)
             self._weight -= oldest.weight
+
+
+class _Turn:
+    """What a thread reads in one go: page after page, from the last of some places on."""
+
+    def __init__(
+        self, pages: ReplayPages, ahead: deque[_Place], until: Position
+    ) -> None:
+        self._pages = pages
+        self._ahead = ahead
+        self._until = until
+        self._left = _PAGES_A_TURN
+        self._token = trio.lowlevel.current_trio_token()
+        self._reading: tuple[_Place, trio.Event] | None = None
+
+    async def run(self, log: Replay) -> None:
+        """Read while more is wanted and nobody waits for another page."""
+        place = self._ahead[-1]
+        self._begin(place)
+        try:
+            await log.frame_pages(
+                *place,
+                until=self._until,
+                max_bytes=PAGE_BYTES,
+                max_rows=PAGE_ROWS,
+                take=self._take,
+            )
+        finally:
+            # All that was taken has arrived: a thread's end is told in line behind it.
+            self._end()
+
+    def _take(self, found: FramePage) -> bool:
+        # In the thread: what it sees of the loop's may be a moment old, which does no harm.
+        place = self._ahead[-1]
+        following = place[0], found.up_to
+        self._ahead.append(following)
+        self._left -= 1
+        goes_on = (
+            self._left > 0
+            and place[1] < found.up_to
+            and len(self._pages._reading) < 2
+            and self._pages._wanted(self._ahead, self._until)
+        )
+        page = _frames(place, found)
+        self._token.run_sync_soon(
+            self._arrive, place, page, following if goes_on else None
+        )
+        return goes_on
+
+    def _arrive(self, place: _Place, page: Frames, following: _Place | None) -> None:
+        self._end()
+        self._pages._keep(place, page)
+        if following is not None:
+            self._begin(following)
+
+    def _begin(self, place: _Place) -> None:
+        # Somebody may have begun at the same place meanwhile, and ends by himself.
+        if place not in self._pages._reading:
+            self._reading = place, trio.Event()
+            self._pages._reading.update([self._reading])
+
+    def _end(self) -> None:
+        if self._reading is not None:
+            place, done = self._reading
+            self._reading = None
+            del self._pages._reading[place]
+            done.set()
+
+
+def _frames(place: _Place, page: FramePage) -> Frames:
+    return Frames(place[1], page.up_to, page.frames, page.ends, page.keys)
