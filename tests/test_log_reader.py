@@ -21,8 +21,9 @@ from tests.history import (
 from tests.ledger.chains import ALICE, BOB, new_engine
 from trio_stream.commit_log import CommitLog
 from trio_stream.ledger.block import MAX_HEIGHT, Tip
+from trio_stream.log_blocks import EVENT_BYTES
 from trio_stream.log_file import LogNotAccessible
-from trio_stream.log_reader import EVENT_BYTES, LogReader
+from trio_stream.log_reader import LogReader
 from trio_stream.stream.events import CommitEvent, Refusal
 from trio_stream.stream.frames import frame_events
 from trio_stream.stream.position import START, Position

@@ -21,7 +21,7 @@ import trio
 from trio_stream.commit_clones import CommitReceiveChannel
 from trio_stream.commit_waiters import Clones, SendNowait
 from trio_stream.replay_pages import Replay, log_fell_short
-from trio_stream.stream.events import CommitEvent, CommittedBlock, Refusal
+from trio_stream.stream.events import CommittedBlock, Outcome
 from trio_stream.stream.matching import Contents
 from trio_stream.stream.position import GivenPosition, Position, position_text
 from trio_stream.stream.request import Asked, BadRequest
@@ -46,8 +46,6 @@ _READ_BYTES = 256 * 1024
 _PRIMED_BLOCKS = 64
 # Each watch is a request that waits for its block at the HTTP door.
 MAX_WATCHES = 10_000
-
-Outcome = CommitEvent | Refusal
 
 
 class Tip(Protocol):

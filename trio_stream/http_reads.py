@@ -30,8 +30,8 @@ from trio_stream.log_lookups import (
     OutputsPage,
     TransactionsPage,
 )
-from trio_stream.log_reader import Outcome
 from trio_stream.log_search import Documents, SearchTooLong
+from trio_stream.stream.events import Outcome
 from trio_stream.transactions import canonical
 from trio_stream.transactions.shown import shown
 

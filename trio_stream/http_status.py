@@ -9,8 +9,7 @@ from __future__ import annotations
 from typing import TypeGuard
 
 from trio_stream.ledger.recent_checks import Check
-from trio_stream.log_reader import Outcome
-from trio_stream.stream.events import CommitEvent, Refusal
+from trio_stream.stream.events import CommitEvent, Outcome, Refusal
 from trio_stream.stream.position import position_text
 
 

@@ -15,7 +15,6 @@ from array import array
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
-from itertools import islice, starmap
 from pathlib import Path
 from typing import Final
 
@@ -23,22 +22,14 @@ import apsw
 import trio
 
 from trio_stream import log_lookups, log_places, log_search
-from trio_stream.abci.messages import Time
-from trio_stream.ledger.block import INDEX_BITS, MAX_TRANSACTIONS, Tip, Validator
+from trio_stream.ledger.block import Tip, Validator
+from trio_stream.log_blocks import blocks_after, outcome
 from trio_stream.log_connections import Connections, RunSync
 from trio_stream.log_lookups import Cursor, OutputsPage, TransactionsPage
 from trio_stream.log_replay import Bounds, FramePage, read_frame_pages, read_frames
 from trio_stream.log_search import Documents
-from trio_stream.log_view import (
-    Row,
-    StoredView,
-    is_id,
-    newest_block,
-    position_key,
-    row,
-    rows,
-)
-from trio_stream.stream.events import CommitEvent, CommittedBlock, Refusal
+from trio_stream.log_view import StoredView, newest_block
+from trio_stream.stream.events import CommittedBlock, Outcome
 from trio_stream.stream.matching import Contents
 from trio_stream.stream.position import Position
 from trio_stream.stream.resume import Landmarks
@@ -46,23 +37,12 @@ from trio_stream.stream.selection import Selection
 from trio_stream.transactions.candidate import Candidate, CandidateCache
 from trio_stream.transactions.rules import validate
 
-Outcome = CommitEvent | Refusal
-"""What became of a transaction in a block."""
-
 LOOKUP_THREADS: Final = 2
 LOOKUPS_TOGETHER: Final = 16
 """Look-ups that share one way to a thread and back when many come at once, or, where all are quick,
 a step of the event loop: two milliseconds of signatures."""
 QUICK_BYTES: Final = 2048
 """A transaction of this size is judged in a millisecond, whatever it is; most in a tenth of it."""
-EVENT_BYTES: Final = 200
-"""About what an event takes when it is encoded; `max_bytes` counts it so."""
-BLOCKS_PER_READ: Final = 10_000
-"""Empty blocks cost no bytes, but looking at them does."""
-
-_PLACE: Final = f"position >> {INDEX_BITS}, position & {MAX_TRANSACTIONS}"
-_EVENT: Final = f"{_PLACE}, coalesce(asset_id, id), id, sha256, operation"
-_REFUSAL: Final = f"{_PLACE}, transaction_id, sha256, error, reason"
 
 
 class LogReader:
@@ -111,7 +91,7 @@ class LogReader:
         self, height: int, *, max_bytes: int
     ) -> list[CommittedBlock]:
         """The blocks above `height`, oldest first: the first whole, and more up to `max_bytes`."""
-        return await self._channel.read(partial(_blocks_after, height, max_bytes))
+        return await self._channel.read(partial(blocks_after, height, max_bytes))
 
     async def contents(
         self, places: Sequence[Position], *, max_bytes: int
@@ -190,7 +170,7 @@ class LogReader:
 
     async def outcome(self, transaction_id: str) -> Outcome | None:
         """What became of this id in a block: committed, or last refused."""
-        return await self._lookups.read(partial(_outcome, transaction_id), quick=True)
+        return await self._lookups.read(partial(outcome, transaction_id), quick=True)
 
     async def place(self, transaction_id: str) -> int | None:
         """The position of a committed transaction, as a `Cursor` has it."""
@@ -249,61 +229,3 @@ class LogReader:
         candidate = self._cache.examine(raw)
         validate(candidate, StoredView(connection, self._path))
         return candidate
-
-
-def _blocks_after(
-    height: int, max_bytes: int, connection: apsw.Connection
-) -> list[CommittedBlock]:
-    chosen = _blocks_within(height, max_bytes, connection)
-    if not chosen:
-        return []
-    span = position_key(chosen[0][0], 0), position_key(chosen[-1][0], MAX_TRANSACTIONS)
-    between = "WHERE position BETWEEN ? AND ? ORDER BY position"
-    committed = rows(connection, f"SELECT {_EVENT} FROM transactions {between}", *span)
-    refused = rows(connection, f"SELECT {_REFUSAL} FROM refused {between}", *span)
-    events, refusals = starmap(CommitEvent, committed), starmap(Refusal, refused)
-    return [
-        CommittedBlock(
-            height,
-            app_hash,
-            tuple(islice(events, accepted_count)),
-            tuple(islice(refusals, refused_count)),
-            Time(*time),
-        )
-        for height, app_hash, accepted_count, refused_count, *time in chosen
-    ]
-
-
-def _blocks_within(
-    height: int, max_bytes: int, connection: apsw.Connection
-) -> list[Row]:
-    """The blocks above `height` whose events take `max_bytes` together, but at least one."""
-    blocks = connection.execute(
-        "SELECT height, app_hash, accepted, refused, seconds, nanos FROM blocks"
-        " WHERE height > ? ORDER BY height LIMIT ?",
-        (height, BLOCKS_PER_READ),
-    )
-    chosen: list[Row] = []
-    for block in blocks:
-        _, _, accepted, refused, *_ = block
-        max_bytes -= EVENT_BYTES * (accepted + refused)
-        if chosen and max_bytes < 0:
-            break
-        chosen.append(block)
-    blocks.close()
-    return chosen
-
-
-def _outcome(transaction_id: str, connection: apsw.Connection) -> Outcome | None:
-    if not is_id(transaction_id):
-        return None
-    sql = f"SELECT {_EVENT} FROM transactions WHERE id = ?"
-    committed = row(connection, sql, transaction_id)
-    if committed:
-        return CommitEvent(*committed)
-    sql = (
-        f"SELECT {_REFUSAL} FROM refused WHERE transaction_id = ?"
-        " ORDER BY position DESC LIMIT 1"
-    )
-    refused = row(connection, sql, transaction_id)
-    return Refusal(*refused) if refused else None

@@ -35,6 +35,10 @@ class Refusal(NamedTuple):
     reason: str
 
 
+Outcome = CommitEvent | Refusal
+"""What became of a transaction in a block."""
+
+
 class CommittedBlock(NamedTuple):
     """A durable block: what it committed and what it refused, each in order."""
 
