@@ -318,6 +318,34 @@ async def test_two_may_read_the_same_page_and_it_is_kept_once() -> None:
     assert pages.weight == sum(page.weight for page in kept)
 
 
+class Short(MemoryLog):
+    """A log that ends before what was announced."""
+
+    async def frames(self, *args: Any, **bounds: Any) -> FramePage:
+        return await super().frames(
+            *args, **{**bounds, "until": Position.end_of(self.height)}
+        )
+
+
+async def test_where_the_log_falls_short_reading_ahead_comes_to_an_end() -> None:
+    log = Short()
+    log.commit(1)
+    pages, announced = ReplayPages(log), Position.end_of(2)
+    pages.join()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(pages.read_ahead)
+        for _ in range(2):
+            page = await pages.page(PLAIN, START, until=announced)
+            assert page.end == Position.end_of(1)
+            await wait_all_tasks_blocked()
+            page = await pages.page(PLAIN, page.end, until=announced)
+            assert page.end == page.start == Position.end_of(1)
+            await wait_all_tasks_blocked()
+        nursery.cancel_scope.cancel()
+    assert log.replays[0] == START
+    assert set(log.replays[1:]) == {Position.end_of(1)}
+
+
 async def test_nothing_is_read_ahead_while_somebody_waits_for_a_page() -> None:
     log = log_with(1, 1, 1)
     pages, tip = ReplayPages(log), Position.end_of(3)

@@ -173,7 +173,8 @@ class ReplayPages:
         return page
 
     def _keep(self, place: _Place, page: Frames) -> None:
-        if not self._readers or place in self._pages:
+        # One that leads nowhere, as the log lacks what was announced, is for nobody to go on from.
+        if not self._readers or place in self._pages or page.end <= place[1]:
             return
         self._pages[place] = page
         self._weight += page.weight
