@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from dataclasses import fields
 from pathlib import Path
+from typing import get_type_hints
 
 import pytest
 
@@ -97,6 +99,26 @@ def test_bigchaindbs_json_file(tmp_path: Path) -> None:
         ('log_level = "loud"', "log_level"),
         ('tls_key = "key.pem"', "tls_certificate"),
         ("home =", "config.toml"),
+        ("hmoe = 'x'", "did you mean 'home'"),
+        ('home = ""', "home"),
+        ('home = "a\\u0000b"', "home"),
+        ('home = "~nobody-of-this-name/x"', "home"),
+        ('stream = "two hosts:1"', "stream"),
+        ('stream = "http://localhost:1"', "stream"),
+        ('stream = "localhost:"', "stream"),
+        ('abci = "tcp://localhost"', "abci"),
+        ('abci = "unix:///%s"' % ("x" * 107), "108 bytes"),
+        ('node = "http://localhost:0"', "node"),
+        ('node = "http://me:secret@localhost:1"', "node"),
+        ('node = "http://localhost:1/rpc"', "node"),
+        ('advertised_host = "ws://node.example"', "advertised_host"),
+        ('advertised_host = "node.example:443"', "advertised_host"),
+        ("advertised_port = 0", "advertised_port"),
+        ("stall_timeout = nan", "stall_timeout"),
+        ("stall_timeout = inf", "stall_timeout"),
+        ("stall_timeout = true", "stall_timeout"),
+        ("a = " + "[" * 100_000, "nested too deep"),
+        ('{"a":' * 100_000, "nested too deep"),
         ('{"wsserver": {"hots": "x"}}', "wsserver.hots"),
         ('{"wsserver": {"port": "x"}}', "wsserver.port"),
         ('{"servers": 5}', "'servers'"),
@@ -112,6 +134,131 @@ def test_what_is_wrong_in_the_file_is_named(
         load({}, {}, file=file)
 
 
+LEAST_AND_MOST = {
+    "frame_limit": (2 << 20, 1 << 30),
+    "cache_bytes": (0, 64 << 30),
+    "node_connections": (1, 1_000),
+    "max_clients": (1, 1_000_000),
+    "max_clients_per_address": (0, 1_000_000),
+    "send_buffer": (4096, 64 << 20),
+    "tail_bytes": (4096, 64 << 30),
+    "resume_ahead": (0, 1_000_000),
+    "max_body_bytes": (1024, 128 << 20),
+    "advertised_port": (1, 65535),
+    "node_timeout": (0.1, 3600),
+    "ping_interval": (0.1, 86400),
+    "pong_timeout": (0.1, 86400),
+    "stall_timeout": (0.1, 86400),
+    "handshake_timeout": (0.1, 3600),
+    "commit_timeout": (0.1, 3600),
+    "shutdown_http": (0.1, 3600),
+    "shutdown_abci": (0.1, 3600),
+    "shutdown_stream": (0.1, 3600),
+    "shutdown_total": (0.1, 3600),
+}
+
+
+@pytest.mark.parametrize("name", [each.name for each in fields(Config)])
+def test_each_number_has_a_range(name: str) -> None:
+    kind = get_type_hints(Config)[name]
+    if kind not in (int, float, int | None):
+        assert name not in LEAST_AND_MOST
+        return
+    step = 0.01 if kind is float else 1
+    least, most = LEAST_AND_MOST[name]
+    # With everything else at its most generous, so that nothing contradicts it.
+    room = {"shutdown_total": 3600, "shutdown_http": 0.1, "shutdown_abci": 0.1}
+    room["shutdown_stream"] = 0.1
+    for good in (least, most):
+        if name.startswith("shutdown_"):
+            good = min(good, 3000) if name != "shutdown_total" else max(good, 0.3)
+        assert getattr(load({**room, name: good}, {}, file=None), name) == good
+    for bad in (least - step, most + step):
+        with pytest.raises(ConfigError, match=f"--{name.replace('_', '-')} must be"):
+            load({name: bad}, {}, file=None)
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ('tls_key = "key.pem"', "tls_certificate and tls_key"),
+        ("shutdown_total = 21", r"shutdown_total \(21 s\) must be at least .*22 s"),
+        ('api = "localhost:7"\nstream = "localhost:7"', "api and stream"),
+        ('api = "0.0.0.0:7"\nstream = "10.0.0.1:7"', "api and stream"),
+        ('api = "[::1]:7"\nabci = "tcp://localhost:7"', "api and abci"),
+        ('node = "http://127.0.0.1:26658"', "own abci address.*26657"),
+        ('node = "http://localhost:9984"', "own api address"),
+    ],
+)
+def test_what_contradicts_another_setting_is_refused(
+    tmp_path: Path, text: str, named: str
+) -> None:
+    file = tmp_path / "config.toml"
+    file.write_text(text)
+    with pytest.raises(ConfigError, match=named):
+        load({}, {}, file=file)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'api = "localhost:0"\nstream = "localhost:0"',
+        'api = "[::1]:7"\nstream = "127.0.0.1:7"',
+        'api = "10.0.0.1:7"\nstream = "10.0.0.2:7"',
+        'abci = "tcp://0.0.0.0:26658"\nnode = "http://engine:26658"',
+        'abci = "unix:///run/abci"\nnode = "http://localhost:26658"',
+    ],
+)
+def test_what_does_not_contradict_is_taken(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "config.toml"
+    # As some editors save it.
+    file.write_text("\ufeff" + text)
+    load({}, {}, file=file)
+
+
+SERVICE = {
+    "TRIO_STREAM_SERVICE_HOST": "10.0.0.1",
+    "TRIO_STREAM_SERVICE_PORT": "9984",
+    "TRIO_STREAM_SERVICE_PORT_API": "9984",
+    "TRIO_STREAM_PORT": "tcp://10.0.0.1:9984",
+    "TRIO_STREAM_PORT_9984_TCP": "tcp://10.0.0.1:9984",
+    "TRIO_STREAM_PORT_9984_TCP_PROTO": "tcp",
+    "TRIO_STREAM_PORT_9984_TCP_PORT": "9984",
+    "TRIO_STREAM_PORT_9984_TCP_ADDR": "10.0.0.1",
+    # Of Services that are called trio-stream-advertised and bigchaindb-wsserver.
+    "TRIO_STREAM_ADVERTISED_PORT": "tcp://10.0.0.2:9985",
+    "BIGCHAINDB_WSSERVER_PORT": "tcp://10.0.0.3:9985",
+}
+
+
+@pytest.mark.parametrize("variable", SERVICE)
+def test_what_kubernetes_says_of_a_service_is_ignored_with_a_warning(
+    variable: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert load({}, {variable: SERVICE[variable]}, file=None) == Config()
+    (record,) = caplog.records
+    assert record.levelname == "WARNING"
+    assert variable in record.getMessage()
+
+
+def test_all_variables_of_services_are_one_line(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    environment = SERVICE | {"TRIO_STREAM_MAX_CLIENTS": "7"}
+    assert load({}, environment, file=None) == Config(max_clients=7)
+    assert len(caplog.records) == 1
+
+
+def test_a_port_that_looks_like_one_is_a_setting(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    environment = {"TRIO_STREAM_ADVERTISED_PORT": "443"}
+    assert load({}, environment, file=None).advertised_port == 443
+    with pytest.raises(ConfigError, match="TRIO_STREAM_PORT"):
+        load({}, {"TRIO_STREAM_PORT": "9984"}, file=None)
+    assert not caplog.records
+
+
 def test_what_is_wrong_elsewhere_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="TRIO_STREAM_HOEM"):
         load({}, {"TRIO_STREAM_HOEM": "x"}, file=None)
@@ -121,8 +268,12 @@ def test_what_is_wrong_elsewhere_is_named(tmp_path: Path) -> None:
         load({}, {"BIGCHAINDB_TENDERMINT_PORT": "x"}, file=None)
     with pytest.raises(ConfigError, match="--abci"):
         load({"abci": "localhost"}, {}, file=None)
-    with pytest.raises(ConfigError, match="missing.toml"):
+    with pytest.raises(ConfigError, match="missing.toml: No such file"):
         load({}, {}, file=tmp_path / "missing.toml")
+    with pytest.raises(ConfigError, match="Is a directory"):
+        load({}, {}, file=tmp_path)
+    with pytest.raises(ConfigError, match="TRIO_STREAM_CONFIG names no home"):
+        load({}, {"TRIO_STREAM_CONFIG": "~nobody-of-this-name/x"}, file=None)
 
 
 def test_texts_of_the_environment_become_values() -> None:

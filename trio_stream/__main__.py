@@ -48,12 +48,13 @@ def _run(parsed: argparse.Namespace) -> int:
     """Run the node; returns the exit status."""
     given = vars(parsed)
     given.pop("command")
+    logging.basicConfig(level=logging.INFO, format=_LOG_FORMAT, stream=sys.stderr)
     try:
         config = load(given, os.environ, file=given.pop("config"))
     except ConfigError as error:
         print(f"trio-stream: {error}", file=sys.stderr)
         return 2
-    logging.basicConfig(level=config.log_level, format=_LOG_FORMAT, stream=sys.stderr)
+    logging.root.setLevel(config.log_level)
     # The libraries' own lines would say each request once more.
     for library in ("trio-websocket", "hypercorn", "quart"):
         logging.getLogger(library).setLevel(max(logging.WARNING, logger.root.level))

@@ -3,25 +3,39 @@
 A setting is taken from the first of these that has it: the command line, the
 environment (`TRIO_STREAM_<NAME>`, then BigchainDB's own names), the file (TOML, or
 BigchainDB's JSON), the default. Whatever is unknown or of the wrong type is a
-`ConfigError` that names it; nothing is guessed. Below `daemon` no room imports this
+`ConfigError` that names it; nothing is guessed. Each number has a range, and what contradicts
+another setting is refused too. Below `daemon` no room imports this
 one: doors are given values.
 """
 
 from __future__ import annotations
 
 import json
+import logging
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
+from difflib import get_close_matches
+from itertools import combinations
 from pathlib import Path
 from typing import TypeVar
 
 from trio_stream import config_values as values
+from trio_stream.config_foreign import (
+    BIGCHAINDB,
+    BIGCHAINDB_VARIABLES,
+    is_of_a_service,
+    of_bigchaindb,
+)
 from trio_stream.config_values import Address, ConfigError
 
-__all__ = ["Address", "Config", "ConfigError", "load"]
+__all__ = ["Address", "Config", "ConfigError", "contradict", "load"]
 
-KIB, MIB = 1024, 1024 * 1024
+logger = logging.getLogger(__name__)
+
+KIB, MIB, GIB = 1024, 1024**2, 1024**3
+MILLION = 1_000_000
+HOUR, DAY = 3_600, 86_400
 
 T = TypeVar("T")
 
@@ -43,47 +57,44 @@ class Config:
 
     # What the index documents say of the stream; None: what is bound.
     advertised_scheme: str | None = _setting(None, values.stream_scheme)
-    advertised_host: str | None = _setting(None, values.text)
-    advertised_port: int | None = _setting(None, values.port)
+    advertised_host: str | None = _setting(None, values.host)
+    advertised_port: int | None = _setting(None, values.fixed_port)
 
     # Both or none; they serve wss:// and https://.
     tls_certificate: Path | None = _setting(None, values.path)
     tls_key: Path | None = _setting(None, values.path)
 
-    # Consensus node: a proposal carries a whole block, at most 100 MiB and some.
-    frame_limit: int = _setting(128 * MIB, values.positive)
-    cache_bytes: int = _setting(64 * MIB, values.whole)
-    node_connections: int = _setting(32, values.positive)
+    # Consensus node: a proposal carries a whole block, at most 100 MiB and some. What the
+    # engine's mempool takes, 1 MiB, must fit.
+    frame_limit: int = _setting(128 * MIB, values.between(2 * MIB, 1024 * MIB))
+    cache_bytes: int = _setting(64 * MIB, values.between(0, 64 * GIB))
+    node_connections: int = _setting(32, values.between(1, 1_000))
     # The node drops an answer that is later than 11 s.
-    node_timeout: float = _setting(15.0, values.seconds)
+    node_timeout: float = _setting(15.0, values.seconds(0.1, HOUR))
 
     # Subscribers.
-    max_clients: int = _setting(20_000, values.positive)
+    max_clients: int = _setting(20_000, values.between(1, MILLION))
     # 0: no limit, since a proxy is one address.
-    max_clients_per_address: int = _setting(0, values.whole)
+    max_clients_per_address: int = _setting(0, values.between(0, MILLION))
     trusted_proxies: tuple[str, ...] = _setting((), values.networks)
-    ping_interval: float = _setting(20.0, values.seconds)
-    pong_timeout: float = _setting(20.0, values.seconds)
-    stall_timeout: float = _setting(60.0, values.seconds)
-    handshake_timeout: float = _setting(10.0, values.seconds)
-    send_buffer: int = _setting(128 * KIB, values.positive)
-    tail_bytes: int = _setting(8 * MIB, values.positive)
+    ping_interval: float = _setting(20.0, values.seconds(0.1, DAY))
+    pong_timeout: float = _setting(20.0, values.seconds(0.1, DAY))
+    stall_timeout: float = _setting(60.0, values.seconds(0.1, DAY))
+    handshake_timeout: float = _setting(10.0, values.seconds(0.1, HOUR))
+    send_buffer: int = _setting(128 * KIB, values.between(4 * KIB, 64 * MIB))
+    tail_bytes: int = _setting(8 * MIB, values.between(4 * KIB, 64 * GIB))
     # Blocks by which a position may be beyond the tip: it may come from another node.
-    resume_ahead: int = _setting(100, values.whole)
+    resume_ahead: int = _setting(100, values.between(0, MILLION))
 
     # HTTP.
-    max_body_bytes: int = _setting(2 * MIB, values.positive)
-    commit_timeout: float = _setting(10.0, values.seconds)
+    max_body_bytes: int = _setting(2 * MIB, values.between(KIB, 128 * MIB))
+    commit_timeout: float = _setting(10.0, values.seconds(0.1, HOUR))
 
     # Each phase of an orderly stop, and the whole of it.
-    shutdown_http: float = _setting(12.0, values.seconds)
-    shutdown_abci: float = _setting(5.0, values.seconds)
-    shutdown_stream: float = _setting(5.0, values.seconds)
-    shutdown_total: float = _setting(25.0, values.seconds)
-
-    def __post_init__(self) -> None:
-        if (self.tls_certificate is None) != (self.tls_key is None):
-            raise ConfigError("tls_certificate and tls_key: give both or none")
+    shutdown_http: float = _setting(12.0, values.seconds(0.1, HOUR))
+    shutdown_abci: float = _setting(5.0, values.seconds(0.1, HOUR))
+    shutdown_stream: float = _setting(5.0, values.seconds(0.1, HOUR))
+    shutdown_total: float = _setting(25.0, values.seconds(0.1, HOUR))
 
 
 _READERS: dict[str, Callable[[object], object]] = {
@@ -93,23 +104,6 @@ _READERS: dict[str, Callable[[object], object]] = {
 ENVIRONMENT_PREFIX = "TRIO_STREAM_"
 # Names the configuration file; not a setting of its own.
 _CONFIG_VARIABLES = ("TRIO_STREAM_CONFIG", "BIGCHAINDB_CONFIG_PATH")
-
-# BigchainDB's settings that mean something here, by section and name.
-_BIGCHAINDB = {
-    ("server", "bind"): "api",
-    ("wsserver", "host"): "stream_host",
-    ("wsserver", "port"): "stream_port",
-    ("wsserver", "advertised_scheme"): "advertised_scheme",
-    ("wsserver", "advertised_host"): "advertised_host",
-    ("wsserver", "advertised_port"): "advertised_port",
-    ("tendermint", "host"): "node_host",
-    ("tendermint", "port"): "node_port",
-}
-# What else its file may hold belongs to parts that are not here (its database, its HTTP
-# server, its log files) and is read past, so that the file can be used as it stands.
-_BIGCHAINDB_UNUSED_SECTIONS = ("server", "database", "log")
-_BIGCHAINDB_UNUSED = {("wsserver", "scheme"), ("tendermint", "version")}
-_BIGCHAINDB_REST = ("CONFIGURED", "validation_plugin")
 
 
 def load(
@@ -122,24 +116,33 @@ def load(
     """
     settings: dict[str, object] = {}
     if file is None:
-        named = next(
-            (environment[v] for v in _CONFIG_VARIABLES if environment.get(v)), None
-        )
-        file = Path(named).expanduser() if named else None
+        named = next((v for v in _CONFIG_VARIABLES if environment.get(v)), None)
+        file = _read_as(values.path, environment[named], named) if named else None
     if file is not None:
         settings.update(_from_file(file))
     settings.update(_from_environment(environment, settings))
     for name, value in flags.items():
         if value is not None:
             settings[name] = _read(name, value, f"--{name.replace('_', '-')}")
-    return Config(**settings)  # type: ignore[arg-type]  # each read by its own reader
+    config = Config(**settings)  # type: ignore[arg-type]  # each read by its own reader
+    contradict(config)
+    return config
 
 
 def _read(name: str, value: object, where: str) -> object:
+    return _read_as(_READERS[name], value, where)
+
+
+def _read_as(read: Callable[[object], T], value: object, where: str) -> T:
     try:
-        return _READERS[name](value)
+        return read(value)
     except ConfigError as error:
-        raise ConfigError(f"{where} {error}, not {value!r}") from None
+        raise ConfigError(f"{where} {error}, not {value!r:.200}") from None
+
+
+def _unknown(name: str) -> str:
+    near = get_close_matches(name, _READERS, n=1)
+    return f"{name!r}" + (f"; did you mean {near[0]!r}?" if near else "")
 
 
 def _from_environment(
@@ -147,57 +150,55 @@ def _from_environment(
 ) -> dict[str, object]:
     theirs: dict[tuple[str, str], object] = {}
     ours: dict[str, object] = {}
+    ignored: list[str] = []
     for variable, value in environment.items():
-        for section, name in _BIGCHAINDB:
-            if variable == f"BIGCHAINDB_{section}_{name}".upper():
-                theirs[section, name] = value
-        if (
-            variable.startswith(ENVIRONMENT_PREFIX)
-            and variable not in _CONFIG_VARIABLES
+        is_ours = variable.startswith(ENVIRONMENT_PREFIX)
+        if variable in _CONFIG_VARIABLES or not (
+            is_ours or variable in BIGCHAINDB_VARIABLES
         ):
+            continue
+        if is_of_a_service(variable, value):
+            ignored.append(variable)
+        elif is_ours:
             name = variable.removeprefix(ENVIRONMENT_PREFIX).lower()
             if name not in _READERS or variable != variable.upper():
-                raise ConfigError(f"unknown environment variable {variable}")
+                raise ConfigError(
+                    f"unknown environment variable {variable}: no setting {_unknown(name)}"
+                )
             ours[name] = _read(name, value, variable)
+        else:
+            theirs[BIGCHAINDB_VARIABLES[variable]] = value
+    if ignored:
+        logger.warning(
+            "not settings, but what Kubernetes says of a Service, and so ignored: %s "
+            "(enableServiceLinks: false, or another name for the Service, keeps them away)",
+            ", ".join(sorted(ignored)),
+        )
     return _from_bigchaindb(theirs, "environment BIGCHAINDB", below) | ours
 
 
 def _from_file(file: Path) -> dict[str, object]:
     try:
-        text = file.read_text(encoding="utf-8")
+        # Editors on Windows begin a file with a byte order mark.
+        text = file.read_text(encoding="utf-8-sig")
         if text.lstrip().startswith("{"):
-            return _from_json(json.loads(text), file)
+            found = of_bigchaindb(json.loads(text))
+            return _from_bigchaindb(found, str(file), {})
         table = tomllib.loads(text)
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        raise ConfigError(f"configuration file {file}: {error.strerror}") from error
+    except RecursionError:
+        raise ConfigError(f"configuration file {file}: is nested too deep") from None
+    except (ValueError, ConfigError) as error:
         raise ConfigError(f"configuration file {file}: {error}") from error
     for name in table:
         if name not in _READERS:
-            raise ConfigError(f"configuration file {file}: unknown key {name!r}")
+            raise ConfigError(
+                f"configuration file {file}: unknown key {_unknown(name)}"
+            )
     return {
         name: _read(name, value, f"{file}: {name}") for name, value in table.items()
     }
-
-
-def _from_json(document: object, file: Path) -> dict[str, object]:
-    if not isinstance(document, dict):
-        raise ConfigError(f"configuration file {file}: must hold an object")
-    found: dict[tuple[str, str], object] = {}
-    for section, members in document.items():
-        if section in _BIGCHAINDB_REST:
-            continue
-        if not isinstance(members, dict):
-            raise ConfigError(f"configuration file {file}: unknown section {section!r}")
-        for name, value in members.items():
-            if (section, name) in _BIGCHAINDB:
-                found[section, name] = value
-            elif (
-                section not in _BIGCHAINDB_UNUSED_SECTIONS
-                and (section, name) not in _BIGCHAINDB_UNUSED
-            ):
-                raise ConfigError(
-                    f"configuration file {file}: unknown key {section}.{name}"
-                )
-    return _from_bigchaindb(found, str(file), {})
 
 
 def _from_bigchaindb(
@@ -207,15 +208,13 @@ def _from_bigchaindb(
     parts: dict[str, object] = {}
     for (section, name), value in found.items():
         place = f"{where} {section}.{name}"
-        target = _BIGCHAINDB[section, name]
+        target = BIGCHAINDB[section, name]
         if target in _READERS:
             settings[target] = _read(target, value, place)
         else:
-            reader = values.port if target.endswith("port") else values.text
-            try:
-                parts[target] = reader(value)
-            except ConfigError as error:
-                raise ConfigError(f"{place} {error}, not {value!r}") from None
+            reader: Callable[[object], object]
+            reader = values.port if target.endswith("port") else values.host
+            parts[target] = _read_as(reader, value, place)
     # Host and port come apart there; what one of them leaves open stays as it was.
     for target, scheme in (("stream", ""), ("node", "http://")):
         if f"{target}_host" in parts or f"{target}_port" in parts:
@@ -226,3 +225,28 @@ def _from_bigchaindb(
             address = Address(host, port)
             settings[target] = f"{scheme}{address}" if scheme else address
     return settings
+
+
+def contradict(config: Config) -> None:
+    """Raise `ConfigError` where settings that are good by themselves don't go together."""
+    if (config.tls_certificate is None) != (config.tls_key is None):
+        raise ConfigError("tls_certificate and tls_key: give both or none")
+    phases = config.shutdown_http + config.shutdown_abci + config.shutdown_stream
+    if round(phases, 3) > config.shutdown_total:
+        raise ConfigError(
+            f"shutdown_total ({config.shutdown_total:g} s) must be at least the sum of its "
+            f"phases, shutdown_http, shutdown_abci and shutdown_stream ({phases:g} s)"
+        )
+    bound = {"api": config.api, "stream": config.stream}
+    if config.abci.startswith("tcp://"):
+        bound["abci"] = values.listen_address(config.abci.removeprefix("tcp://"))
+    for (name, address), (other, there) in combinations(bound.items(), 2):
+        if address.port and address.overlaps(there):
+            raise ConfigError(f"{name} and {other} can't both be {address}")
+    node = values.listen_address(config.node.removeprefix("http://"))
+    for name, address in bound.items():
+        if address.port and node.is_here and address.overlaps(node):
+            raise ConfigError(
+                f"node: {config.node} is this daemon's own {name} address; the engine's RPC"
+                f" is wanted (`laddr` under [rpc] in its config.toml, mostly port 26657)"
+            )

@@ -8,10 +8,18 @@ setting's name; `config` adds that.
 from __future__ import annotations
 
 import ipaddress
+import os
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
+
+# Of a Unix socket's path, as `sockaddr_un` holds it on Linux; others hold a few bytes less.
+UNIX_PATH_BYTES = 107
+
+_LOOPBACK = frozenset(("localhost", "127.0.0.1", "::1"))
+_ANYWHERE = frozenset(("0.0.0.0", "::"))
 
 
 class ConfigError(Exception):
@@ -29,50 +37,77 @@ class Address:
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{host}:{self.port}"
 
+    @property
+    def is_here(self) -> bool:
+        """Is it certainly on this machine?"""
+        return self.host in _LOOPBACK or self.host in _ANYWHERE
+
+    def overlaps(self, other: Address) -> bool:
+        """Is it certain that one socket at most can be bound to both?"""
+        if self.port != other.port or not self._families & other._families:
+            return False
+        hosts = {self.host, other.host}
+        return len(hosts) == 1 or bool(hosts & _ANYWHERE) or hosts <= _LOOPBACK
+
+    @property
+    def _families(self) -> frozenset[int]:
+        """The versions of IP that it may be bound with."""
+        if ":" in self.host:
+            return frozenset((6,))
+        is_ipv4 = re.fullmatch(r"[0-9.]+", self.host) is not None
+        return frozenset((4,)) if is_ipv4 else frozenset((4, 6))
+
 
 def text(value: object) -> str:
     if not isinstance(value, str) or not value:
         raise ConfigError("must be a text that is not empty")
+    if not value.isprintable():
+        raise ConfigError("must be a text without control characters")
     return value
 
 
 def path(value: object) -> Path:
-    return Path(text(value)).expanduser()
+    try:
+        return Path(text(value)).expanduser()
+    except RuntimeError as error:
+        raise ConfigError(f"names no home directory: {error}") from None
 
 
-def whole(value: object) -> int:
-    if isinstance(value, str) and re.fullmatch(r"[0-9]{1,18}", value.strip()):
-        value = int(value)
-    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-        raise ConfigError("must be a whole number that is not negative")
-    return value
+def between(low: int, high: int) -> Callable[[object], int]:
+    """A reader of whole numbers from `low` to `high`."""
+
+    def read(value: object) -> int:
+        if isinstance(value, str) and re.fullmatch(r"[0-9]{1,18}", value.strip()):
+            value = int(value)
+        is_whole = isinstance(value, int) and not isinstance(value, bool)
+        if not is_whole or not low <= value <= high:  # type: ignore[operator]  # whole
+            raise ConfigError(f"must be a whole number, {low} to {high}")
+        assert isinstance(value, int)
+        return value
+
+    return read
 
 
-def positive(value: object) -> int:
-    number = whole(value)
-    if number == 0:
-        raise ConfigError("must be at least 1")
-    return number
+def seconds(low: float, high: float) -> Callable[[object], float]:
+    """A reader of times from `low` to `high`."""
 
-
-def port(value: object) -> int:
-    number = whole(value)
-    if number > 65535:
-        raise ConfigError("must be a port, 0 to 65535")
-    return number
-
-
-def seconds(value: object) -> float:
-    if isinstance(value, str):
+    def read(value: object) -> float:
         try:
-            value = float(value)
-        except ValueError:
-            raise ConfigError("must be a number of seconds") from None
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ConfigError("must be a number of seconds")
-    if not 0 < value < 1e9:
-        raise ConfigError("must be a number of seconds above 0")
-    return float(value)
+            if isinstance(value, str | int | float) and not isinstance(value, bool):
+                number = float(value)
+                if low <= number <= high:
+                    return number
+        except (ValueError, OverflowError):
+            pass
+        raise ConfigError(f"must be a number of seconds, {low:g} to {high:g}")
+
+    return read
+
+
+port = between(0, 65535)
+"""0: any free one."""
+
+fixed_port = between(1, 65535)
 
 
 def listen_address(value: object) -> Address:
@@ -81,15 +116,24 @@ def listen_address(value: object) -> Address:
         host = host[1:-1]
     elif ":" in host:
         raise ConfigError("an IPv6 address stands in brackets: [::1]:9985")
-    if not colon or not host:
+    if not colon or not host or re.search(r"[\s/@\[\]]", host):
         raise ConfigError("must be HOST:PORT")
-    return Address(host, port(number))
+    try:
+        return Address(host, port(number))
+    except ConfigError:
+        raise ConfigError("must be HOST:PORT, the port 0 to 65535") from None
 
 
 def abci_address(value: object) -> str:
     given = text(value)
     scheme, _, rest = given.partition("://")
     if scheme == "unix" and rest:
+        size = len(os.fsencode(rest))
+        if size > UNIX_PATH_BYTES:
+            raise ConfigError(
+                f"has a path of {size} bytes; a Unix socket's has at most"
+                f" {UNIX_PATH_BYTES}: use a shorter one, or tcp://"
+            )
         return given
     if scheme != "tcp":
         raise ConfigError("must be tcp://HOST:PORT or unix://PATH")
@@ -100,12 +144,31 @@ def node_url(value: object) -> str:
     given = text(value).rstrip("/")
     try:
         parts = urlsplit(given.replace("tcp://", "http://", 1))
-        number = parts.port
+        number = 80 if parts.port is None else parts.port
     except ValueError as error:
         raise ConfigError(f"is no URL: {error}") from None
-    if parts.scheme != "http" or not parts.hostname or parts.path or parts.query:
+    more = parts.path or parts.query or parts.fragment or "@" in parts.netloc
+    if parts.scheme != "http" or not parts.hostname or more or not number:
         raise ConfigError("must be http://HOST:PORT")
-    return f"http://{Address(parts.hostname, number or 80)}"
+    return f"http://{Address(parts.hostname, number)}"
+
+
+def host(value: object) -> str:
+    """A name or address by itself; an IPv6 address may stand in brackets."""
+    given = text(value)
+    bare = given[1:-1] if given.startswith("[") and given.endswith("]") else given
+    is_ipv6 = ":" in bare and _is_address(bare)
+    if not is_ipv6 and re.search(r"[\s/@:?#\[\]]", bare):
+        raise ConfigError("must be a host's name or address, without scheme or port")
+    return bare
+
+
+def _is_address(given: str) -> bool:
+    try:
+        ipaddress.ip_address(given.partition("%")[0])
+    except ValueError:
+        return False
+    return True
 
 
 def stream_scheme(value: object) -> str:
@@ -129,4 +192,4 @@ def networks(value: object) -> tuple[str, ...]:
     try:
         return tuple(str(ipaddress.ip_network(text(part))) for part in value)
     except ValueError as error:
-        raise ConfigError(str(error)) from None
+        raise ConfigError(f"must be a list of addresses or networks: {error}") from None
