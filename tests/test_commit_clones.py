@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import random
+from contextlib import suppress
 
 import pytest
 import trio
@@ -13,6 +14,7 @@ from trio_stream.commit_waiters import Clones, SendNowait
 from trio_stream.stream.frames import Frames, frame_events
 from trio_stream.stream.position import START, Position
 from trio_stream.stream.runs import cut
+from trio_stream.stream.selection import PLAIN, Form, Selection, Stream
 
 END = Position.end_of
 
@@ -32,9 +34,12 @@ class World:
             await self.clones.publish(run, contents)
 
     def clone(
-        self, after: Position = START, send: SendNowait | None = None
+        self,
+        after: Position = START,
+        send: SendNowait | None = None,
+        selection: Selection = PLAIN,
     ) -> CommitReceiveChannel:
-        return CommitReceiveChannel(self.clones, after, send)
+        return CommitReceiveChannel(self.clones, after, send, selection=selection)
 
     @property
     def everything(self) -> bytes:
@@ -336,6 +341,59 @@ async def test_a_clone_may_go_in_the_middle_of_a_pass() -> None:
     assert not any(clone.waiting for clone in clones)
 
 
+def nothing_is_left(world: World) -> None:
+    """Nobody is counted who has gone, and nobody waits any more."""
+    clones = world.clones
+    assert set(clones._groups) == {PLAIN} and not clones._index
+    assert not any(clones._everybody()) and not clones._ending
+    assert not clones.pages.weight and not clones.pages._readers
+    assert not clones.pages._reading
+
+
+CREATES = Selection(operations=frozenset(["CREATE"]))
+TRANSFERS = Selection(operations=frozenset(["TRANSFER"]), form=Form.FULL)
+BLOCKS = Selection(Stream.VALID_BLOCKS, empty_blocks=True)
+
+
+@pytest.fixture
+def resting_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Passes that let all other tasks run after each waiter."""
+    monkeypatch.setattr(commit_waiters, "_PASS_SECONDS", -1.0)
+    monkeypatch.setattr(commit_waiters, "_LOOK_EVERY", 1)
+
+
+@pytest.mark.usefixtures("resting_often")
+@pytest.mark.parametrize("comes_back", [False, True])
+async def test_all_of_a_group_may_leave_while_others_are_served(
+    comes_back: bool,
+) -> None:
+    world, got = World(), [bytearray() for _ in range(2)]
+    clones = [world.clone(selection=CREATES)]
+
+    async def leave_when_woken() -> None:
+        await world.clone().receive()
+        clones[0].close()
+        if comes_back:
+            clones.append(world.clone(END(1), selection=CREATES))
+            nursery.start_soon(drain, clones[1], got[1])
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(drain, clones[0], got[0])
+        for _ in range(20):
+            nursery.start_soon(drain, world.clone(), bytearray())
+        nursery.start_soon(leave_when_woken)
+        await wait_all_tasks_blocked()
+        await world.commit(2)
+        await world.commit(2)
+        await wait_all_tasks_blocked()
+        world.clones.end()
+
+    clones[-1].close()
+    assert got[0] == b""
+    assert got[1].count(b"transaction_id") == comes_back
+    nothing_is_left(world)
+
+
 async def test_a_clone_that_its_own_send_closes_leaves_the_waiters() -> None:
     world = World()
 
@@ -400,44 +458,48 @@ async def test_while_a_pass_rests_everybody_has_a_position(
     assert seen == {START, END(1)}
 
 
+@pytest.mark.usefixtures("resting_often")
 @pytest.mark.parametrize("seed", range(10))
-async def test_whatever_happens_each_gets_every_event_once(
-    seed: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Sockets of random room, random pieces, a small tail, and waits cut short."""
-    monkeypatch.setattr(commit_waiters, "_PASS_SECONDS", 0.0)
+async def test_whatever_happens_each_gets_every_event_once(seed: int) -> None:
+    """Sockets of random room, random pieces, a small tail, and waits cut short; subscribers
+    who come, move and go while a pass is under way.
+    """
     chance = random.Random(seed)
     world = World(tail_bytes=chance.choice([1, 5_000, 1 << 20]))
 
-    async def subscribe(sink: Sink | None) -> None:
+    async def subscribe(selection: Selection, sink: Sink | None) -> None:
         start = world.clones.tail.end
-        clone = world.clone(start, sink.send_nowait if sink else None)
-        sink = sink or Sink(0)
-        try:
-            while True:
-                sink.room = chance.choice([0, 100, 500, 5_000])
-                for _ in range(chance.randrange(3)):
-                    await trio.lowlevel.checkpoint()
-                with trio.move_on_after(chance.choice([0, 1000])):
-                    batch = await clone.receive()
-                    piece, position = batch.take(chance.choice([1, 300, 100_000]))
-                    clone.seek(position)
-                    sink.got += piece
-        except trio.EndOfChannel:
-            clone.seek(clone.position)
-        wanted = [e for e in world.log.events if (e.height, e.index) > start]
-        if not clone.behind:
-            assert sink.got == frame_events(wanted, start=START, end=START).data
-        else:
-            whole = frame_events(wanted, start=START, end=START).data
-            assert whole.startswith(sink.got)
+        send = sink.send_nowait if sink else None
+        sink, stays = sink or Sink(0), chance.choice([3, 20, 10_000])
+        with world.clone(start, send, selection) as clone:
+            with suppress(trio.EndOfChannel):
+                for _ in range(stays):
+                    sink.room = chance.choice([0, 100, 500, 5_000])
+                    for _ in range(chance.randrange(3)):
+                        await trio.lowlevel.checkpoint()
+                    with trio.move_on_after(chance.choice([0, 1000])):
+                        batch = await clone.receive()
+                        piece, position = batch.take(chance.choice([1, 300, 100_000]))
+                        clone.seek(position)
+                        sink.got += piece
+            clone.pass_nothing()
+            assert stays < 10_000 or clone.behind or clone.at_tip
+        end = clone.position
+        page = await world.log.frames(
+            selection, start, until=end, max_bytes=1 << 30, max_rows=1 << 30
+        )
+        assert page.frames == sink.got
 
     async with trio.open_nursery() as nursery:
         for _ in range(60):
-            if chance.random() < 0.4:
-                nursery.start_soon(subscribe, chance.choice([None, Sink()]))
-            await world.commit(chance.randrange(6))
+            if chance.random() < 0.6:
+                selection = chance.choice([PLAIN, PLAIN, CREATES, TRANSFERS, BLOCKS])
+                sink = chance.choice([None, Sink()])
+                nursery.start_soon(subscribe, selection, sink)
+            if chance.random() < 0.8:
+                await world.commit(chance.randrange(6))
             for _ in range(chance.randrange(4)):
                 await trio.lowlevel.checkpoint()
-        await wait_all_tasks_blocked()
         world.clones.end()
+
+    nothing_is_left(world)

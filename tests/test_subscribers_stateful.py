@@ -1,5 +1,5 @@
-"""Whatever is committed, read, stalled, broken off, resumed and restarted, and in which order:
-what a subscriber got, joined over its connections, is the log.
+"""Whatever is committed, read, stalled, broken off, resumed and restarted, and in which order, also
+while a block is being given out: what a subscriber got, joined over its connections, is the log.
 
 There are two nodes of one chain, one of which may be behind. Their side is real: the commit
 log on disk, the channel, the WebSocket door on a socket. What should come is worked out
@@ -9,6 +9,7 @@ from the history that is committed, not from the log.
 from __future__ import annotations
 
 import tempfile
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,8 @@ from tests.history import asset_of
 from tests.ledger.chains import ALICE, BOB
 from tests.served_node import ServedNode
 from tests.wandering_client import WanderingClient
+from trio_stream import commit_waiters
+from trio_stream.commit_channel import CommitChannel
 from trio_stream.stream.position import START, Position
 
 PATHS = [
@@ -53,16 +56,33 @@ BEGINNINGS: list[tuple[dict[str, str], Position | None]] = [
     ({"after": "3"}, Position.end_of(3)),
 ]
 NODES = st.sampled_from([0, 0, 1])
+# Of the event loop, between a commit and what comes in the middle of its pass.
+STEPS = st.integers(0, 20)
+CROWD = 20
+"""Who waits at each node besides, and takes all that it is given, so that passes are long."""
+
+
+async def _listen_to_all(channel: CommitChannel) -> None:
+    take_all = lambda frames, offset: None  # noqa: E731
+    with channel.clone(await channel.tip(), send_nowait=take_all) as clone:
+        with suppress(trio.EndOfChannel):
+            while True:
+                await clone.receive()
 
 
 class Subscribers(RuleBasedStateMachine):
-    """Small buffers and a small tail, so that clients fall behind often."""
+    """Small buffers and a small tail, so that clients fall behind often; passes over those who
+    wait let all others run after each of them.
+    """
 
     clients = Bundle("clients")
 
     def __init__(self) -> None:
         super().__init__()
         self._directory = tempfile.TemporaryDirectory()
+        self._patch = pytest.MonkeyPatch()
+        self._patch.setattr(commit_waiters, "_PASS_SECONDS", -1.0)
+        self._patch.setattr(commit_waiters, "_LOOK_EVERY", 1)
         self.loop = GuestLoop()
         self.nodes = [
             ServedNode(Path(self._directory.name) / name, tail_bytes=3_000)
@@ -74,6 +94,9 @@ class Subscribers(RuleBasedStateMachine):
 
     async def _start(self, node: ServedNode) -> None:
         await self.loop.nursery.start(node.run)
+        assert node.channel is not None
+        for _ in range(CROWD):
+            self.loop.nursery.start_soon(_listen_to_all, node.channel)
 
     async def _stop(self, node: ServedNode) -> None:
         node.stopping.set()
@@ -113,10 +136,18 @@ class Subscribers(RuleBasedStateMachine):
         notices: bool,
         parameters: dict[str, str],
         start: Position | None,
+        *,
+        steps: int | None = None,
     ) -> WanderingClient:
         node, client = self.nodes[number], WanderingClient(path, notices=notices)
         self.all.append(client)
-        self.loop.do(partial(client.connect, node, parameters))
+
+        async def job() -> None:
+            if steps is not None:
+                await self._begin_a_pass(number, steps)
+            await client.connect(node, parameters)
+
+        self.loop.do(job)
         assert client.start == (start or Position.end_of(node.height))
         return client
 
@@ -133,6 +164,50 @@ class Subscribers(RuleBasedStateMachine):
                 await wait_all_tasks_blocked()
 
         self.loop.do(job)
+
+    @rule(number=NODES, client=clients, steps=STEPS)
+    def leave_during_a_pass(
+        self, number: int, client: WanderingClient, steps: int
+    ) -> None:
+        async def job() -> None:
+            await self._begin_a_pass(number, steps)
+            client.break_off()
+
+        self.loop.do(job)
+
+    @rule(
+        target=clients,
+        number=NODES,
+        path=st.sampled_from(PATHS),
+        beginning=st.sampled_from(BEGINNINGS),
+        steps=STEPS,
+    )
+    def join_during_a_pass(
+        self,
+        number: int,
+        path: str,
+        beginning: tuple[dict[str, str], Position | None],
+        steps: int,
+    ) -> WanderingClient:
+        return self._subscribe(number, path, False, *beginning, steps=steps)
+
+    @rule(number=NODES, client=clients, steps=STEPS)
+    def seek_during_a_pass(
+        self, number: int, client: WanderingClient, steps: int
+    ) -> None:
+        """It goes on behind what it has read, while it is given what comes next."""
+
+        async def job() -> None:
+            await self._begin_a_pass(number, steps)
+            client.break_off()
+            await client.go_on(self.nodes[number])
+
+        self.loop.do(job)
+
+    async def _begin_a_pass(self, number: int, steps: int) -> None:
+        self.nodes[number].commit(1)
+        for _ in range(steps):
+            await trio.lowlevel.checkpoint()
 
     @rule(client=clients, most=st.sampled_from([1, 3, 20, 1000]))
     def read(self, client: WanderingClient, most: int) -> None:
@@ -193,6 +268,7 @@ class Subscribers(RuleBasedStateMachine):
             for client in self.all:
                 client.break_off()
             self.loop.close()
+            self._patch.undo()
             self._directory.cleanup()
 
     async def _everybody_catches_up(self) -> None:

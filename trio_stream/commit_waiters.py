@@ -178,15 +178,16 @@ class Clones:
         self.tail.append(frames)
         self.fingerprint = run.fingerprint
         found = self._index.match(run, contents) if self._index else {}
-        for selection in found:
-            self._groups[selection].begin_pass(before, end)
+        # Held on to, since a group whose last reader leaves meanwhile is no longer kept.
+        concerned = [(self._groups[each], numbers) for each, numbers in found.items()]
+        for group, _ in concerned:
+            group.begin_pass(before, end)
         if frames.data:
             self._plain.begin_pass(before, end)
         size = len(frames.data)
         self._due = perf_counter() + _PASS_SECONDS
         await self._serve(self._plain, frames)
         composer = Composer(run, contents)
-        concerned = [(self._groups[selection], found[selection]) for selection in found]
         for group, numbers in concerned:
             if not group.unserved:
                 continue
