@@ -190,6 +190,32 @@ async def test_the_index_advertises_the_stream(tmp_path: Path) -> None:
         assert (await index(addresses))["streams"] == expected
 
 
+async def test_what_listens_everywhere_says_so(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    config = Config(
+        home=tmp_path,
+        abci="tcp://0.0.0.0:0",
+        stream=Address("0.0.0.0", 0),
+        api=Address("0.0.0.0", 0),
+    )
+    async with running(config) as addresses:
+        assert (await index(addresses))["streams"] == addresses.stream
+    for address in (addresses.abci, addresses.stream, addresses.api):
+        assert urlsplit(address).hostname == "0.0.0.0"
+        assert address in caplog.text
+    assert "abci is bound to tcp://0.0.0.0:0 and has no authentication" in caplog.text
+
+
+async def test_a_door_for_this_machine_alone_is_no_warning(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with running(settings(tmp_path)):
+        pass
+    assert "no authentication" not in caplog.text
+
+
 async def test_the_process_stops_with_status_0(tmp_path: Path) -> None:
     with trio.fail_after(DEADLINE):
         async with run_daemon(Settings(home=tmp_path / "home")) as process:

@@ -152,7 +152,7 @@ async def served(
             listeners,
             certfile=None,
             keyfile=None,
-            limits=http_server.Limits(),
+            shutdown_timeout=5,
             stop=server.stop,
             lasting=app.lasting,
             answered=server.answered,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 from pathlib import Path
@@ -73,3 +74,33 @@ async def test_a_file_that_is_no_socket_is_left_alone(tmp_path: Path) -> None:
         async with open_abci(f"unix://{path}"):
             pass
     assert path.read_text() == "mine"
+
+
+async def test_a_unix_socket_that_was_removed_meanwhile_is_no_error(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "abci.sock"
+    async with open_abci(f"unix://{path}"):
+        path.unlink()
+
+
+async def test_a_unix_socket_that_another_process_made_meanwhile_is_left_alone(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "abci.sock"
+    async with open_abci(f"unix://{path}"):
+        path.unlink()
+        path.touch()
+    assert path.exists()
+
+
+async def test_a_unix_socket_that_cannot_be_removed_is_reported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refuse(path: str) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", path)
+
+    path = str(tmp_path / "abci.sock")
+    async with open_abci(f"unix://{path}"):
+        monkeypatch.setattr(os, "unlink", refuse)
+    assert f"cannot remove the socket {path}: Permission denied" in caplog.text

@@ -12,10 +12,10 @@ a door that raises takes the daemon down with it.
 from __future__ import annotations
 
 import logging
-import signal
 import ssl
+import sys
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from functools import partial
@@ -25,6 +25,7 @@ import trio
 from trio_stream import (
     __version__,
     abci_server,
+    daemon_signals,
     http_api,
     http_server,
     websocket_server,
@@ -33,7 +34,7 @@ from trio_stream.commit_channel import CommitChannel
 from trio_stream.commit_log import CommitLog
 from trio_stream.config import Address, Config
 from trio_stream.ledger.application import Application
-from trio_stream.listeners import open_abci, open_tcp, port_of
+from trio_stream.listeners import is_local, open_abci, open_tcp, port_of
 from trio_stream.log_checkpoint import Checkpointer
 from trio_stream.log_reader import LogReader
 from trio_stream.node_client import NodeClient
@@ -42,8 +43,6 @@ from trio_stream.transactions.candidate import CandidateCache
 logger = logging.getLogger(__name__)
 
 STREAM_PATH = "/api/v1/streams/valid_transactions"
-# What listens everywhere is advertised as the one name that is right on this machine.
-_ANYWHERE = ("0.0.0.0", "::")
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,30 +98,38 @@ async def run(
     *,
     task_status: trio.TaskStatus[Addresses] = trio.TASK_STATUS_IGNORED,
 ) -> None:
-    """Run the node until SIGTERM or SIGINT, then stop it in good order.
+    """Run the node until SIGTERM or another signal for that, then stop it in good order.
 
     Reports its addresses through `task_status` once all doors listen. Raises what a
     door raises, and `OSError` or `CommitLogError` if it cannot start. A second signal
     cancels at once.
     """
+    # Asked now, since a terminal that was closed is none any more.
+    at_terminal = sys.stderr.isatty()
     async with AsyncExitStack() as stack:
+        ignored = stack.enter_context(
+            trio.open_signal_receiver(*daemon_signals.ignored(at_terminal=at_terminal))
+        )
         addresses, doors = await _build(config, stack)
         signals = stack.enter_context(
-            trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT)
+            trio.open_signal_receiver(*daemon_signals.ends(at_terminal=at_terminal))
         )
         async with trio.open_nursery() as nursery:
+            reporting = trio.CancelScope()
+            nursery.start_soon(daemon_signals.report, ignored, reporting)
             for door in doors.values():
                 await nursery.start(door.run)
                 if door.address is not None:
                     logger.info("listening %s %s", door.name, door.address)
             task_status.started(addresses)
             number = await anext(signals)
-            logger.info("%s: stopping", signal.Signals(number).name)
+            logger.info("%s: stopping", daemon_signals.name(number))
             nursery.cancel_scope.deadline = trio.current_time() + config.shutdown_total
             async with trio.open_nursery() as impatience:
                 impatience.start_soon(_cancel_on_signal, signals, nursery)
                 await _shut_down(config, doors)
                 impatience.cancel_scope.cancel()
+            reporting.cancel()
         if nursery.cancel_scope.cancelled_caught:
             logger.warning("stopped before everything had finished")
     logger.info("stopped")
@@ -154,6 +161,13 @@ async def _build(
         checkpointer.committed()
 
     abci = await stack.enter_async_context(open_abci(config.abci))
+    if not all(map(is_local, abci)):
+        logger.warning(
+            "abci is bound to %s and has no authentication: whoever can reach it can commit"
+            " blocks, which ends the chain; bind it to loopback or to a unix socket, or let"
+            " a firewall admit the engine alone",
+            config.abci,
+        )
     stream = await open_tcp(config.stream.host, config.stream.port)
     api = await open_tcp(config.api.host, config.api.port)
     addresses = _addresses(config, abci, stream, api)
@@ -185,10 +199,13 @@ async def _build(
         api,
         certfile=config.tls_certificate,
         keyfile=config.tls_key,
-        limits=_http_limits(config),
+        # The streams that it serves end behind the channel, within the whole of a stop.
+        shutdown_timeout=config.shutdown_total,
         lasting=app.lasting,
         answered=answered,
+        send_buffer=config.send_buffer,
         direct=app.direct,
+        max_body_bytes=config.max_body_bytes,
     )
     doors = (
         _Door("channel", channel.run),
@@ -213,8 +230,8 @@ async def _shut_down(config: Config, doors: dict[str, _Door]) -> None:
     await doors["checkpoints"].finish(config.shutdown_stream)
 
 
-async def _cancel_on_signal(signals: object, nursery: trio.Nursery) -> None:
-    await anext(signals)  # type: ignore[call-overload]  # trio types it as an iterator
+async def _cancel_on_signal(signals: AsyncIterator[int], nursery: trio.Nursery) -> None:
+    await anext(signals)
     logger.warning("second signal: stopping at once")
     nursery.cancel_scope.cancel()
 
@@ -241,31 +258,9 @@ def _limits(config: Config) -> websocket_server.Limits:
     )
 
 
-def _http_limits(config: Config) -> http_server.Limits:
-    return http_server.Limits(
-        max_connections=config.http_connections,
-        max_connections_per_address=config.http_connections_per_address,
-        trusted_proxies=config.trusted_proxies,
-        head_timeout=config.handshake_timeout,
-        keep_alive=config.http_keep_alive,
-        body_timeout=config.http_body_timeout,
-        body_rate=config.http_body_rate,
-        stall_timeout=config.stall_timeout,
-        send_buffer=config.send_buffer,
-        max_body_bytes=config.max_body_bytes,
-        bytes_under_way=config.http_bytes_under_way,
-        # The streams that it serves end behind the channel, within the whole of a stop.
-        shutdown_timeout=config.shutdown_total,
-    )
-
-
-def _reachable(host: str, listener: trio.SocketListener) -> Address:
-    return Address("localhost" if host in _ANYWHERE else host, port_of(listener))
-
-
 def _streams_url(config: Config, listener: trio.SocketListener) -> str:
     """Where the index documents say the stream is."""
-    bound = _reachable(config.stream.host, listener)
+    bound = Address(config.stream.host, port_of(listener))
     scheme = config.advertised_scheme or ("wss" if config.tls_certificate else "ws")
     address = Address(
         config.advertised_host or bound.host, config.advertised_port or bound.port
@@ -286,6 +281,6 @@ def _addresses(
         place = f"tcp://{Address(host, port_of(abci[0]))}"
     return Addresses(
         abci=place,
-        stream=f"ws{secure}://{_reachable(config.stream.host, stream[0])}{STREAM_PATH}",
-        api=f"http{secure}://{_reachable(config.api.host, api[0])}",
+        stream=f"ws{secure}://{Address(config.stream.host, port_of(stream[0]))}{STREAM_PATH}",
+        api=f"http{secure}://{Address(config.api.host, port_of(api[0]))}",
     )

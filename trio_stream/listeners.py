@@ -8,6 +8,8 @@ passed over as long as another one was bound.
 from __future__ import annotations
 
 import errno
+import ipaddress
+import logging
 import os
 import socket
 import stat
@@ -15,6 +17,8 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 import trio
+
+logger = logging.getLogger(__name__)
 
 # A free port of one family may be taken in the other; another one is tried then.
 _PORT_ATTEMPTS = 10
@@ -77,17 +81,25 @@ def port_of(listener: trio.SocketListener) -> int:
     return port
 
 
+def is_local(listener: trio.SocketListener) -> bool:
+    """Whether nobody but this machine can reach the listener."""
+    if listener.socket.family == socket.AF_UNIX:
+        return True
+    return ipaddress.ip_address(listener.socket.getsockname()[0]).is_loopback
+
+
 @asynccontextmanager
 async def open_abci(address: str) -> AsyncIterator[list[trio.SocketListener]]:
     """Listen at `tcp://HOST:PORT` or `unix://PATH`; the socket's file goes at the end."""
     scheme, _, place = address.partition("://")
     if scheme == "unix":
         listener = await _open_unix(place)
+        made = _file_at(place)
         try:
             yield [listener]
         finally:
             listener.socket.close()
-            os.unlink(place)
+            _remove_own(place, made)
         return
     host, _, port = place.rpartition(":")
     yield await open_tcp(host.strip("[]"), int(port))
@@ -106,6 +118,26 @@ async def _open_unix(path: str) -> trio.SocketListener:
             error.errno, f"cannot listen at unix://{path}: {reason}"
         ) from error
     return trio.SocketListener(sock)
+
+
+def _file_at(path: str) -> tuple[int, int] | None:
+    """Which file is there, whatever it is called; None if there is none to be seen."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def _remove_own(path: str, made: tuple[int, int] | None) -> None:
+    """Remove the socket's file, unless somebody else has removed or replaced it."""
+    if made is None or _file_at(path) != made:
+        return
+    try:
+        os.unlink(path)
+    except OSError as error:
+        # The next start removes it. Nothing else depends on it, so the stop is in order.
+        logger.warning("cannot remove the socket %s: %s", path, error.strerror)
 
 
 def _remove_stale(path: str) -> None:
