@@ -18,7 +18,9 @@ from trio_stream import log_search
 from trio_stream.commit_log import CommitLog
 from trio_stream.log_file import open_for_reading
 from trio_stream.log_lookups import place
+from trio_stream.log_reader import LogReader
 from trio_stream.log_search import Documents, SearchTooLong, bodies, search
+from trio_stream.transactions.candidate import CandidateCache
 
 DATA: dict[str, Any] = {
     "bikes": {"kind": "bicycle", "text": "Quick brown bicycles are running"},
@@ -60,6 +62,7 @@ def found(
     limit: int = 0,
 ) -> list[str]:
     positions = search(documents, text, limit, log)
+    assert positions is not None
     return [IDS[name] for name, _ in bodies(positions, 1 << 20, log)]
 
 
@@ -212,13 +215,24 @@ def test_a_search_that_takes_too_long_is_given_up(
             *(encode(create(ALICE, data={"n": f"fox {n}"})) for n in range(50))
         )
         connection = open_for_reading(log.path)
-        monkeypatch.setattr(log_search, "SEARCH_SECONDS", 0)
+        monkeypatch.setattr(log_search, "SEARCH_SECONDS", -1)
+        monkeypatch.setattr(log_search, "_STEPS", 1)
+        assert search(Documents.ASSETS, "fox", 0, connection) is None
+        connection.close()
+
+
+async def test_a_reader_says_of_a_search_that_it_was_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with CommitLog.open(tmp_path) as log:
+        new_engine(store=log).block(encode(create(ALICE, data={"n": "fox"})))
+        reader = LogReader(log.path, CandidateCache(1))
+        assert len(await reader.search(Documents.ASSETS, "fox", 0)) == 1
+        monkeypatch.setattr(log_search, "SEARCH_SECONDS", -1)
         monkeypatch.setattr(log_search, "_STEPS", 1)
         with pytest.raises(SearchTooLong):
-            search(Documents.ASSETS, "fox", 0, connection)
-        monkeypatch.undo()
-        assert len(search(Documents.ASSETS, "fox", 0, connection)) == 50
-        connection.close()
+            await reader.search(Documents.ASSETS, "fox", 0)
+        await reader.aclose()
 
 
 # Bodies

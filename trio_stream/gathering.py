@@ -32,6 +32,12 @@ class _Place(Generic[T, R]):
         self.leads = False
         self.outcome: outcome.Outcome[R] | None = None
 
+    def pop(self) -> outcome.Outcome[R]:
+        """The outcome, which is let go of: an error holds the frames that hold this place."""
+        found, self.outcome = self.outcome, None
+        assert found is not None
+        return found
+
 
 class Gathering(Generic[T, R]):
     """Asks by `ask_all`, which gives an outcome for each item, in order.
@@ -66,8 +72,7 @@ class Gathering(Generic[T, R]):
             await self._wait(place)
         if place.leads:
             await self._lead()
-        assert place.outcome is not None
-        return place.outcome.unwrap()
+        return place.pop().unwrap()
 
     async def _wait(self, place: _Place[T, R]) -> None:
         called = False

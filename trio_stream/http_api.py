@@ -98,6 +98,9 @@ class _Request(TrioASGIHTTPConnection):
             respond = partial(write, send, answers.UNREADABLE, origin)
         else:
             respond = partial(self._send_response, send, answer)
+        finally:
+            # Its traceback holds the request, which holds it.
+            taken.routing_exception = None
         await body.answered_by(respond)
 
 

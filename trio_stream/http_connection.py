@@ -64,6 +64,11 @@ class Connection(TCPServer):
         self._head = b""
         self._reading = trio.CancelScope()
 
+    def let_go(self) -> None:
+        """After the end: hypercorn's protocol and the connection hold each other."""
+        if hasattr(self, "protocol"):
+            del self.protocol
+
     def stop_reading(self) -> None:
         """Close the connection as if its peer had.
 

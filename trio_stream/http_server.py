@@ -185,7 +185,10 @@ class _Door:
         )
         connection.prepare(self.direct, self.max_body_bytes, self.look_who_is_left)
         self._open[transport] = connection
-        await connection.run()
+        try:
+            await connection.run()
+        finally:
+            connection.let_go()
 
 
 def _hypercorn_config() -> Config:

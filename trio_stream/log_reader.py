@@ -27,7 +27,7 @@ from trio_stream.log_blocks import blocks_after, outcome
 from trio_stream.log_connections import Connections, RunSync
 from trio_stream.log_lookups import Cursor, OutputsPage, TransactionsPage
 from trio_stream.log_replay import Bounds, FramePage, read_frame_pages, read_frames
-from trio_stream.log_search import Documents
+from trio_stream.log_search import Documents, SearchTooLong
 from trio_stream.log_view import StoredView, newest_block
 from trio_stream.stream.events import CommittedBlock, Outcome
 from trio_stream.stream.matching import Contents
@@ -35,6 +35,7 @@ from trio_stream.stream.position import Position
 from trio_stream.stream.resume import Landmarks
 from trio_stream.stream.selection import Selection
 from trio_stream.transactions.candidate import Candidate, CandidateCache
+from trio_stream.transactions.errors import Refusal, ValidationError
 from trio_stream.transactions.rules import validate
 
 LOOKUP_THREADS: Final = 2
@@ -154,9 +155,12 @@ class LogReader:
 
     async def examine(self, raw: bytes) -> Candidate:
         """Parse and judge against what is committed; raises `ValidationError`."""
-        return await self._lookups.read(
+        found = await self._lookups.read(
             partial(self._examine, raw), quick=len(raw) <= QUICK_BYTES
         )
+        if isinstance(found, Refusal):
+            raise found.error()
+        return found
 
     async def transaction(self, transaction_id: str) -> bytes | None:
         """The bytes of a committed transaction."""
@@ -216,7 +220,10 @@ class LogReader:
         At most `limit`, if it is not 0. Raises `SearchTooLong`.
         """
         look = partial(log_search.search, documents, text, limit)
-        return await self._searches.read(look)
+        found = await self._searches.read(look)
+        if found is None:
+            raise SearchTooLong
+        return found
 
     async def bodies(
         self, positions: Sequence[int], *, max_bytes: int
@@ -225,7 +232,12 @@ class LogReader:
         look = partial(log_search.bodies, positions, max_bytes)
         return await self._lookups.read(look)
 
-    def _examine(self, raw: bytes, connection: apsw.Connection) -> Candidate:
+    def _examine(self, raw: bytes, connection: apsw.Connection) -> Candidate | Refusal:
         candidate = self._cache.examine(raw)
-        validate(candidate, StoredView(connection, self._path))
+        try:
+            validate(candidate, StoredView(connection, self._path))
+        except ValidationError as error:
+            # A value: an error that is handed from thread to task holds the frames of both, and
+            # they hold it, so that only the garbage collector would free the bytes.
+            return Refusal.of(error)
         return candidate

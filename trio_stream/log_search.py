@@ -44,10 +44,10 @@ class SearchTooLong(Exception):
 
 def search(
     documents: Documents, text: str, limit: int, connection: apsw.Connection
-) -> array[int]:
+) -> array[int] | None:
     """Positions of the transactions whose document is found, best first, ties by age.
 
-    At most `limit`, if it is not 0. Raises `SearchTooLong`.
+    At most `limit`, if it is not 0. None if the search was given up.
     """
     query = read_query(text.replace("\0", " "))
     if not query.words:
@@ -57,7 +57,7 @@ def search(
     try:
         return _search(documents, query, limit, connection)
     except apsw.InterruptError:
-        raise SearchTooLong from None
+        return None
     finally:
         connection.set_progress_handler(None)
 

@@ -178,7 +178,11 @@ def _result(call: Mapping[str, Any], answer: object, *, repeated: bool) -> Check
         if refused.data.startswith(_CHECK_FAILED):
             found = _CODE.search(refused.data)
             return CheckResult(int(found[1]) if found else 1, refused.data, "")
-        raise refused
+        try:
+            raise refused
+        finally:
+            # It holds this frame.
+            del refused
     # Only an error about the request as a whole comes without its id.
     if answer.get("id") != call["id"]:
         raise NodeUnavailable("an answer to another call", True)

@@ -123,7 +123,8 @@ class Gate:
             except BadRequest as error:
                 refused = await self._channel.refuse(error)
             except Refused as error:
-                refused = error
+                # Its traceback holds this frame, and the frame would hold the error.
+                refused = error.with_traceback(None)
             stays = refused.notices
             if stays:
                 return Denied(address, request, early, refused)
@@ -148,7 +149,9 @@ async def _read_head(
             limit -= len(data)
             await turn()
             parser.receive_data(bytes(data))
-    except h11.RemoteProtocolError:
+    except h11.RemoteProtocolError as error:
+        # A frame of h11's holds its own error.
+        error.__traceback__ = None
         return MALFORMED
     assert isinstance(event, h11.Request)
     return event, parser.trailing_data[0]

@@ -22,7 +22,11 @@ from tests.transactions.documents import (
 )
 from tests.transactions.states import State
 from trio_stream.transactions.candidate import Candidate, CandidateCache
-from trio_stream.transactions.errors import InvalidHash, ValidationError
+from trio_stream.transactions.errors import (
+    InvalidHash,
+    MalformedTransaction,
+    ValidationError,
+)
 from trio_stream.transactions.rules import validate
 
 LARGE = 100_000_000
@@ -47,9 +51,17 @@ def test_a_candidate_of_invalid_bytes_has_the_error_and_the_claimed_id() -> None
     candidate = CandidateCache(LARGE).examine(encode(sealed() | {"id": claimed}))
     assert candidate.transaction is None
     assert isinstance(candidate.error, InvalidHash)
-    assert candidate.error.__traceback__ is None
-    assert candidate.error.__context__ is None
     assert candidate.transaction_id == claimed
+
+
+def test_an_error_is_made_anew_each_time_so_that_it_keeps_no_frames() -> None:
+    candidate = CandidateCache(LARGE).examine(b"[]")
+    for _ in range(2):
+        error = candidate.error
+        assert error is not None and error.__traceback__ is None
+        assert error.__cause__ is None and error.__context__ is None
+        with pytest.raises(MalformedTransaction, match="not a JSON object"):
+            validate(candidate, State())
 
 
 @pytest.mark.parametrize("raw", [b"", b"[]", b"{}", b'{"id": 5}', b'{"id": "abc"}'])

@@ -17,7 +17,7 @@ from collections.abc import Iterable
 from contextlib import AbstractContextManager, nullcontext
 
 from . import canonical
-from .errors import ValidationError
+from .errors import Refusal, ValidationError
 from .fulfillments import Fulfillment, Prefix, Threshold
 from .model import Input, Transaction, parse_value
 
@@ -38,12 +38,12 @@ class Candidate:
     claim, true or not, where they claim one that has the form of an id.
     """
 
-    __slots__ = ("sha256", "transaction", "error", "transaction_id", "_fulfilled")
+    __slots__ = ("sha256", "transaction", "transaction_id", "_refusal", "_fulfilled")
 
     def __init__(self, raw: bytes, sha256: bytes) -> None:
         self.sha256 = sha256
         self.transaction: Transaction | None = None
-        self.error: ValidationError | None = None
+        self._refusal: Refusal | None = None
         self.transaction_id: str | None = None
         value: object = None
         try:
@@ -52,11 +52,14 @@ class Candidate:
             self.transaction_id = self.transaction.id
         except ValidationError as error:
             self.transaction_id = _claimed_id(value)
-            # Its frames and its cause would keep the whole document alive.
-            self.error = error.with_traceback(None)
-            error.__cause__ = error.__context__ = None
+            self._refusal = Refusal.of(error)
         inputs = () if self.transaction is None else self.transaction.inputs
         self._fulfilled: list[bool | None] = [None] * len(inputs)
+
+    @property
+    def error(self) -> ValidationError | None:
+        """Why the bytes are refused whatever the state: each time a new error, to be raised."""
+        return None if self._refusal is None else self._refusal.error()
 
     def is_fulfilled(self, index: int) -> bool:
         """Whether the fulfillment of an input is good for its message."""

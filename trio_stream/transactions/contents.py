@@ -11,6 +11,7 @@ from __future__ import annotations
 from .errors import (
     IntegerOutOfRange,
     NestingTooDeep,
+    Refusal,
     SubnormalDouble,
     ValidationError,
 )
@@ -54,7 +55,7 @@ def check(data: object, metadata: object) -> None:
             )
     for survey in in_asset, in_metadata:
         if survey.bad_number is not None:
-            raise survey.bad_number
+            raise survey.bad_number.error()
 
 
 class _Survey:
@@ -62,7 +63,8 @@ class _Survey:
 
     bad_name: str | None = None
     bad_language: tuple[object, ...] = ()
-    bad_number: ValidationError | None = None
+    # No instance: raised, it would hold the frame that holds this survey.
+    bad_number: Refusal | None = None
 
     def walk(self, value: object, depth: int) -> None:
         """Look at a value that stands on level `depth`, and at all below it."""
@@ -78,10 +80,10 @@ class _Survey:
                     self.walk(item, depth + 1)
         elif kind is int:
             if not _MIN_INTEGER <= value <= _MAX_INTEGER:  # type: ignore[operator]
-                self._keep(IntegerOutOfRange(f"{value} does not fit into 64 bits"))
+                self._keep(IntegerOutOfRange, f"{value} does not fit into 64 bits")
         elif kind is float:
             if value and abs(value) < _SMALLEST_NORMAL:  # type: ignore[arg-type]
-                self._keep(SubnormalDouble(f"{value!r} is too close to zero"))
+                self._keep(SubnormalDouble, f"{value!r} is too close to zero")
 
     def _walk_object(self, value: dict[str, object], depth: int) -> None:
         _check_depth(depth)
@@ -95,9 +97,9 @@ class _Survey:
             if type(item) is not str:
                 self.walk(item, depth + 1)
 
-    def _keep(self, error: ValidationError) -> None:
+    def _keep(self, kind: type[ValidationError], text: str) -> None:
         if self.bad_number is None:
-            self.bad_number = error
+            self.bad_number = Refusal(kind, text)
 
 
 def _check_depth(depth: int) -> None:

@@ -10,6 +10,8 @@ logged and sent, and holds no lone surrogate, so it can always be encoded.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 MAX_TEXT = 2_000
 """Characters of a text that are kept: it may quote what a peer sent, megabytes too."""
 
@@ -19,7 +21,27 @@ class ValidationError(Exception):
 
     def __init__(self, text: str = "") -> None:
         encodable = text[:MAX_TEXT].encode("utf-8", "backslashreplace")
-        super().__init__(encodable.decode("utf-8"))
+        super().__init__(encodable.decode("utf-8")[:MAX_TEXT])
+
+
+class Refusal(NamedTuple):
+    """An error to keep and to raise later, any number of times.
+
+    An instance won't do: each time it is raised its traceback grows, and holds every frame
+    that it passed, with the bytes that were looked at.
+    """
+
+    kind: type[ValidationError]
+    text: str
+
+    @classmethod
+    def of(cls, error: ValidationError) -> Refusal:
+        """What is to be kept of an error."""
+        return cls(type(error), str(error))
+
+    def error(self) -> ValidationError:
+        """The error, made anew."""
+        return self.kind(self.text)
 
 
 class InvalidHash(ValidationError):

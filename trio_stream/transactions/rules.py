@@ -53,10 +53,9 @@ def validate(candidate: Candidate, view: View) -> Transaction:
 
     Raises the candidate's own error if it has one, else that of the first rule broken.
     """
-    if candidate.error is not None:
-        raise candidate.error
     transaction = candidate.transaction
-    assert transaction is not None
+    if transaction is None:
+        raise candidate.error or AssertionError
     if transaction.operation == CREATE:
         _validate_create(candidate, transaction, view)
     else:

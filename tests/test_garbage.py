@@ -1,0 +1,274 @@
+"""No request leaves anything for the garbage collector, whatever is asked at which door.
+
+A full collection is rare, so what waits for one grows with the requests, and an error that holds
+its frames holds what was posted too.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from functools import partial
+from itertools import count
+from pathlib import Path
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+
+import trio
+from trio.testing import wait_all_tasks_blocked
+
+from scripts.signing import Key, create, encode, transfer
+from tests.fake_node import FakeNode
+from tests.garbage import Ask, garbage_of
+from tests.stub_rpc import ACCEPTED, StubRpc, internal_error
+from tests.test_daemon import host_and_port, node_at, running, settings
+from trio_stream.daemon import Addresses
+from trio_stream.http_api import OPENAPI
+
+ALICE = Key.from_seed(b"\x01" * 32)
+ASSET = create(ALICE, data={"word": "bicycle"}, metadata={"n": 1})
+STREAM = "/api/v1/streams/valid_transactions"
+
+# Werkzeug's routing (3.1) makes a function that refers to itself. It holds nothing of a request
+# but its method, and is young when it is found.
+WERKZEUGS = "StateMachineMatcher.match.<locals>._match"
+PLAIN = {"cell", "function", "set", "tuple"}
+
+
+class World(NamedTuple):
+    """A daemon with its engine."""
+
+    addresses: Addresses
+    node: FakeNode
+    rpc: StubRpc
+
+    async def http(self, request: bytes) -> None:
+        """Send a request, take the first of its answer, and go."""
+        await _taste(host_and_port(self.addresses.api), request)
+
+    async def websocket(self, query: str) -> None:
+        place = urlsplit(self.addresses.stream)
+        upgrade = ["Connection: Upgrade", "Upgrade: websocket"]
+        key = ["Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: " + "A" * 22 + "=="]
+        request = get(place.path + query, *upgrade, *key)
+        await _taste(host_and_port(self.addresses.stream), request)
+
+
+async def _taste(address: tuple[str, int], request: bytes) -> None:
+    async with await trio.open_tcp_stream(*address) as stream:
+        await stream.send_all(request)
+        assert await stream.receive_some()
+    # Until the other end has noticed.
+    await wait_all_tasks_blocked(0.01)
+
+
+@asynccontextmanager
+async def world(home: Path) -> AsyncIterator[World]:
+    rpc = StubRpc()
+    async with rpc.serving(), running(settings(home, node=rpc.url)) as addresses:
+        async with node_at(addresses, "C38") as node:
+            await node.handshake()
+            await node.block(encode(ASSET), b"nonsense")
+            yield World(addresses, node, rpc)
+
+
+async def nothing_is_left(asks: Mapping[str, Ask]) -> None:
+    found = await garbage_of(asks)
+    for name, left in list(found.items()):
+        kinds = {each.partition(":")[0] for each in left}
+        if any(WERKZEUGS in each for each in left) and kinds <= PLAIN:
+            del found[name]
+    assert found == {}
+
+
+def get(path: str, *headers: str, version: str = "1.1", method: str = "GET") -> bytes:
+    lines = [f"{method} {path} HTTP/{version}", "Host: a", *headers, "", ""]
+    return "\r\n".join(lines).encode()
+
+
+def post(body: bytes, query: str = "", *headers: str) -> bytes:
+    length = f"Content-Length: {len(body)}"
+    path = f"/api/v1/transactions{query}"
+    return get(path, length, *headers, method="POST") + body
+
+
+PATHS = {
+    "/": ["/"],
+    "/api/v1/": ["/api/v1/"],
+    "/api/v1/transactions/{transaction_id}": [
+        f"/api/v1/transactions/{ASSET['id']}",
+        "/api/v1/transactions/unknown",
+    ],
+    "/api/v1/transactions": [
+        f"/api/v1/transactions?asset_id={ASSET['id']}",
+        f"/api/v1/transactions?asset_id={ASSET['id']}&last_tx=true",
+        "/api/v1/transactions?asset_id=bad",
+    ],
+    "/api/v1/outputs": [
+        f"/api/v1/outputs?public_key={ALICE.public}",
+        f"/api/v1/outputs?public_key={ALICE.public}&spent=bad",
+        f"/api/v1/outputs?public_key={ALICE.public}&unknown=1",
+    ],
+    "/api/v1/blocks/{height}": ["/api/v1/blocks/1", "/api/v1/blocks/99"],
+    "/api/v1/blocks": [f"/api/v1/blocks?transaction_id={ASSET['id']}"],
+    "/api/v1/assets": ["/api/v1/assets?search=bicycle", "/api/v1/assets?search="],
+    "/api/v1/metadata": [
+        "/api/v1/metadata?search=bicycle",
+        "/api/v1/metadata?search=a&limit=x",
+    ],
+    "/api/v1/validators": ["/api/v1/validators"],
+    "/api/v1/statuses": [f"/api/v1/statuses?transaction_id={ASSET['id']}"],
+    "/api/v1/openapi.json": ["/api/v1/openapi.json"],
+    "/api/v1/events": ["/api/v1/events?after=earliest", "/api/v1/events?after=bad"],
+    "/api/v1/streams/{stream}": [f"{STREAM}?after=earliest", f"{STREAM}?after=bad"],
+    "unknown": ["/nowhere", "//api/v1/blocks/1", "/api/v1/blocks/x"],
+}
+FORMS = {
+    "plain": [],
+    "close": ["Connection: close"],
+    "not plain": ["TE: trailers"],
+    "events": ["Accept: text/event-stream"],
+    "upgrade": ["Connection: Upgrade", "Upgrade: websocket"],
+}
+
+
+def test_every_path_is_asked_for() -> None:
+    described = json.loads(OPENAPI.read_bytes())["paths"]
+    assert {path.rstrip("/") for path in described} <= {
+        path.rstrip("/") for path in PATHS
+    }
+
+
+async def test_get(tmp_path: Path) -> None:
+    async with world(tmp_path) as served:
+        await nothing_is_left(
+            {
+                f"{path} {form}": partial(served.http, get(path, *headers))
+                for paths in PATHS.values()
+                for path in paths
+                for form, headers in FORMS.items()
+            }
+        )
+
+
+async def test_other_methods_and_what_is_no_request(tmp_path: Path) -> None:
+    requests = {
+        f"{method} {path}": get(path, method=method)
+        for method in ("HEAD", "OPTIONS", "DELETE", "PUT")
+        for path in ("/api/v1/transactions", "/nowhere")
+    }
+    requests["1.0"] = get("/api/v1/validators", version="1.0")
+    requests["a long head"] = get("/", f"A: {'b' * 70_000}")
+    async with world(tmp_path) as served:
+        await nothing_is_left(
+            {name: partial(served.http, each) for name, each in requests.items()}
+        )
+
+
+def refused_bodies() -> dict[str, Callable[[int], bytes]]:
+    """Makers of bodies, each with another number in it, for every stage that may refuse."""
+    return {
+        "no JSON": lambda n: b'{"n":%d' % n,
+        "no UTF-8": lambda n: b'"\xff%d' % n,
+        "too deep": lambda n: b"[" * 600 + b"%d" % n,
+        "no object": lambda n: b"[%d]" % n,
+        "no id": lambda n: b'{"n":%d}' % n,
+        "large": lambda n: b'{"n":%d,"x":"%b"}' % (n, b"a" * 50_000),
+        "an integer": lambda n: encode(create(ALICE, metadata={"n": 2**70 + n})),
+        "a name": lambda n: encode(create(ALICE, metadata={"$n": n})),
+        "a surrogate": lambda n: b'{"n":%d,"x":"\\ud800"}' % n,
+        "no input": lambda n: encode(transfer(create(ALICE, metadata={"n": n}), ALICE)),
+        "committed": lambda n: encode(ASSET),
+    }
+
+
+async def test_refused_posts(tmp_path: Path) -> None:
+    numbers = count()
+    async with world(tmp_path) as served:
+
+        async def another(make: Callable[[int], bytes], *headers: str) -> None:
+            await served.http(post(make(next(numbers)), "", *headers))
+
+        asks: dict[str, Ask] = {}
+        for name, make in refused_bodies().items():
+            for form in ("keep-alive", "close"):
+                header = f"Connection: {form}"
+                asks[f"{name}, {form}"] = partial(another, make, header)
+                same = post(make(10**6), "", header)
+                asks[f"{name} again, {form}"] = partial(served.http, same)
+        await nothing_is_left(asks)
+
+
+async def test_posts_that_reach_the_engine(tmp_path: Path) -> None:
+    numbers = count()
+    answers: dict[str, dict[str, Any] | bytes | None] = {
+        "refused": {"result": {"code": 1, "log": "no"}},
+        "an error": internal_error("Mempool is full"),
+        "in the cache": internal_error("tx already exists in cache"),
+    }
+    # In mode commit the answer would have to wait for a block.
+    unclear: dict[str, dict[str, Any] | bytes | None] = {
+        "taken": ACCEPTED,
+        "another answer": {"error": "no object"},
+        "no JSON": b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n{",
+        "closed": None,
+    }
+    async with world(tmp_path) as served:
+
+        async def ask(mode: str, answer: dict[str, Any] | bytes | None) -> None:
+            # More than one, since a call may be repeated on another connection.
+            served.rpc.answers.extend([answer] * 3)
+            body = encode(create(ALICE, metadata={"n": next(numbers)}))
+            await served.http(post(body, f"?mode={mode}"))
+            served.rpc.answers.clear()
+
+        await nothing_is_left(
+            {
+                f"{mode}, {name}": partial(ask, mode, answer)
+                for mode in ("async", "sync", "commit")
+                for name, answer in (answers | unclear).items()
+                if mode != "commit" or name in answers
+            }
+        )
+
+
+async def test_websocket(tmp_path: Path) -> None:
+    queries = [
+        "",
+        "?after=earliest",
+        "?after=earliest&until=tip",
+        f"?after=earliest&public_key={ALICE.public}&detail=full&notices=1",
+        "?after=bad",
+        "?unknown=1",
+        f"?after={'0' * 64}",
+        "?from_height=1000000",
+        "?from_height=1000000&notices=1",
+    ]
+    async with world(tmp_path) as served:
+        address = host_and_port(served.addresses.stream)
+        asks: dict[str, Ask] = {
+            each: partial(served.websocket, each) for each in queries
+        }
+        for path in (STREAM, "/nowhere"):
+            asks[path] = partial(_taste, address, get(path))
+        asks["nonsense"] = partial(_taste, address, b"\x00\xff\r\n\r\n")
+        await nothing_is_left(asks)
+
+
+async def test_checks_and_blocks(tmp_path: Path) -> None:
+    numbers = count()
+    async with world(tmp_path) as served:
+
+        async def check(make: Callable[[int], bytes]) -> None:
+            await served.node.check(make(next(numbers)))
+
+        async def block(make: Callable[[int], bytes]) -> None:
+            good = encode(create(ALICE, metadata={"b": next(numbers)}))
+            await served.node.block(make(next(numbers)), good)
+
+        asks: dict[str, Ask] = {}
+        for name, make in refused_bodies().items():
+            asks[f"check {name}"] = partial(check, make)
+            asks[f"block {name}"] = partial(block, make)
+        await nothing_is_left(asks)
