@@ -90,6 +90,22 @@ async def test_events_are_the_messages() -> None:
     assert visit.headers["host"] == "a:9985"
 
 
+async def test_an_unknown_option_is_refused_before_anything_is_done(
+    tmp_path: Path,
+) -> None:
+    async with open_network() as network:
+        network.host("a", serve())
+        kept = Kept()
+        asking = options(network, checkpoint=kept, aftre="earliest")
+        with pytest.raises(TypeError, match="option 'aftre'; did you mean 'after'"):
+            async with open_stream("ws://a", **asking):
+                pass  # pragma: no cover
+        with pytest.raises(TypeError, match="option 'zzz'; after, asset_id, checkp"):
+            async with open_stream("ws://a", **options(network, zzz=1)):
+                pass  # pragma: no cover
+    assert not network.visits
+
+
 async def test_options_become_parameters() -> None:
     async with open_network() as network:
         network.host("a", serve())

@@ -52,6 +52,12 @@ def test_events_come_in_order_over_lost_connections() -> None:
         assert events.position == ALL[-1]["position"]
 
 
+def test_an_unknown_option_is_refused() -> None:
+    with pytest.raises(TypeError, match="option 'since'; did you mean 'after'"):
+        with iterate("ws://a", **options(serve(), since="earliest")):
+            pass  # pragma: no cover
+
+
 def test_the_end_ends_it() -> None:
     asking = options(serve(1), serve(code=1000), until="tip")
     with iterate("ws://a", **asking) as events:

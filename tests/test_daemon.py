@@ -264,6 +264,7 @@ async def test_a_taken_port_is_one_line_and_status_1(tmp_path: Path) -> None:
         (["--abci", "localhost"], b"--abci"),
         (["--config", "/nonexistent.toml"], b"/nonexistent.toml"),
         (["--nodes", "x"], b"--nodes"),
+        (["--ho", "x"], b"--ho"),
     ],
 )
 def test_a_wrong_argument_is_named_with_status_2(

@@ -59,6 +59,22 @@ def test_nothing_is_unknown_that_was_asked_for() -> None:
     given.nothing_else()
 
 
+def test_a_name_that_resembles_one_that_was_asked_for_is_misspelt() -> None:
+    given = Given(b"foo=1&Kez=2&keyy=3")
+    given.optional("key", str)
+    with pytest.raises(Refused) as caught:
+        given.nothing_misspelt()
+    assert caught.value.answer.body == (
+        b'{"message": "Unknown arguments: Kez. Did you mean key?"}\n'
+    )
+
+
+def test_a_name_that_resembles_none_is_not_misspelt() -> None:
+    given = Given(b"foo=1&key=2&_=3")
+    given.optional("key", str)
+    given.nothing_misspelt()
+
+
 @pytest.mark.parametrize("text", ["a" * 64, "0123456789ABCDEFabcdef" + "0" * 42])
 def test_a_hash_has_64_hex_digits_of_any_case(text: str) -> None:
     assert parameters.hash_text(text) == text.lower()

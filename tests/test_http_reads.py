@@ -108,7 +108,7 @@ def array(*documents: dict[str, Any]) -> str:
         ("&last_tx=FALSE", [ASSET, MOVED, BACK]),
         ("&operation=create&last_tx=True", [ASSET]),
         ("&last_tx=true&last_tx=false", [BACK]),
-        ("&foo=bar&Operation=nonsense", [ASSET, MOVED, BACK]),
+        ("&foo=bar&Bar=nonsense", [ASSET, MOVED, BACK]),
         ("&limit=1", [ASSET]),
         ("&limit=2", [ASSET, MOVED]),
         ("&limit=99", [ASSET, MOVED, BACK]),
@@ -130,6 +130,10 @@ async def test_transactions_of_an_asset(
 async def test_an_asset_that_is_not_there_has_no_transactions(world: World) -> None:
     for query in (ABSENT, f"{ABSENT}%0A", f"{ABSENT}&last_tx=true"):
         assert await world.body("transactions", f"asset_id={query}") == "[]\n"
+
+
+def unknown(name: str, meant: str) -> str:
+    return f"Unknown arguments: {name}. Did you mean {meant}?"
 
 
 ASSET_ID = {"asset_id": "Invalid hash"}
@@ -156,6 +160,12 @@ LAST_TX = {"last_tx": 'Boolean value must be "true" or "false" (lowercase)'}
         (f"asset_id={ABSENT}&after=x", {"after": "Invalid hash"}),
         (f"asset_id={ABSENT}&after={ABSENT}", {"after": "No such transaction"}),
         (f"asset_id={ABSENT}&last_tx=x&limit=x", LAST_TX),
+        (f"asset_id={ABSENT}&foo=1&Operation=x", unknown("Operation", "operation")),
+        (f"asset_id={ABSENT}&limt=1", unknown("limt", "limit")),
+        (f"since={ABSENT}&asset_id={ABSENT}", unknown("since", "after")),
+        (f"asset_id={ABSENT}&limit=1&foo=1", "Unknown arguments: foo"),
+        (f"asset_id={ABSENT}&foo=1&after={OTHER['id']}", "Unknown arguments: foo"),
+        (f"asset_id={ABSENT}&last_txx=true&operation=x", OPERATION),
     ],
 )
 async def test_which_fault_of_transactions_is_named(
@@ -283,6 +293,9 @@ BAD_LIMIT = "invalid literal for int() with base 10: "
         ("search=x&limit=1.0", {"limit": BAD_LIMIT + "'1.0'"}),
         ("search=", "text_search cannot be empty"),
         ("search=&search=x", "text_search cannot be empty"),
+        ("search=&limits=1", "text_search cannot be empty"),
+        ("search=x&foo=1&limits=1", unknown("limits", "limit")),
+        ("search=x&count=1", unknown("count", "limit")),
     ],
 )
 async def test_which_fault_of_a_search_is_named(

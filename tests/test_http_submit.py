@@ -100,7 +100,7 @@ def error(status: int, message: str) -> Answer:
         ("mode=async", "async"),
         ("mode=sync", "sync"),
         ("mode=sync&mode=async", "sync"),
-        ("foo=bar&Mode=x", "async"),
+        ("foo=bar&m=x", "async"),
     ],
 )
 async def test_an_accepted_transaction_is_answered_as_it_was_posted(
@@ -117,6 +117,16 @@ async def test_another_mode_is_refused_before_all_else(
     query: str, world: World
 ) -> None:
     assert await world.post(b"no JSON", query) == Answer(400, BAD_MODE)
+
+
+@pytest.mark.parametrize("name", ["Mode", "mod", "moed", "modes", "mode[]"])
+async def test_who_misspells_the_mode_does_not_get_another_one(
+    name: str, world: World
+) -> None:
+    answer = await world.post(query=f"{name}=commit")
+    message = f"Unknown arguments: {name}. Did you mean mode?"
+    assert answer == Answer(400, b'{"message": "%b"}\n' % message.encode())
+    assert not world.sent
 
 
 @pytest.mark.parametrize(

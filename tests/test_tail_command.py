@@ -147,6 +147,7 @@ def test_what_cannot_be_meant_is_one_line_and_status_2(
         ["ws://a", "--from-height", "x"],
         ["ws://a", "--after", "1", "--from-height", "1"],
         ["ws://a", "--detail", "some"],
+        ["ws://a", "--aft", "earliest"],
     ],
 )
 def test_wrong_arguments_have_status_2(arguments: list[str]) -> None:

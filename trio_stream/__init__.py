@@ -1,3 +1,24 @@
-"""A BigchainDB-compatible node whose commit-event stream loses nothing."""
+"""A BigchainDB-compatible node whose commit-event stream loses nothing.
+
+For programs there is `trio_stream.client`, whose names in `__all__` are kept. All else belongs
+to the node and may change with any release.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from trio_stream import client
+
+__all__ = ["__version__", "client"]
 
 __version__ = "0.1.0"
+
+
+def __getattr__(name: str) -> object:
+    # Loaded when it is asked for: the node needs nothing of it, and it nothing of the node.
+    if name == "client":
+        return importlib.import_module("trio_stream.client")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -79,7 +79,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     tail_command.add_to(commands)
-    run = commands.add_parser("run", help="run the node until SIGTERM or SIGINT")
+    run = commands.add_parser(
+        "run", help="run the node until SIGTERM or SIGINT", allow_abbrev=False
+    )
     run.set_defaults(command=_run)
     run.add_argument(
         "--config", metavar="FILE", type=Path, help="TOML, or BigchainDB's JSON"

@@ -20,7 +20,7 @@ from typing import Final, Self, Unpack
 
 import trio
 
-from trio_stream.client_blocking import iterate
+from trio_stream.client_blocking import BlockingEvents, iterate
 from trio_stream.client_checkpoint import (
     Checkpoint,
     CheckpointError,
@@ -28,8 +28,8 @@ from trio_stream.client_checkpoint import (
     Marks,
     open_checkpoint,
 )
-from trio_stream.client_connection import open_nursery
-from trio_stream.client_options import Options, RunSync, make_puller
+from trio_stream.client_connection import OpenStream, open_nursery
+from trio_stream.client_options import Options, RunSync, check_names, make_puller
 from trio_stream.client_pull import HAND_OVER, Event, Item, Puller
 from trio_stream.client_request import Texts
 from trio_stream.client_verdicts import (
@@ -40,16 +40,20 @@ from trio_stream.client_verdicts import (
 )
 
 __all__ = [
+    "BlockingEvents",
     "Checkpoint",
     "CheckpointError",
     "Event",
     "Events",
     "FileCheckpoint",
     "NotResumable",
+    "OpenStream",
     "Options",
     "Refused",
+    "RunSync",
     "ServerFault",
     "StreamError",
+    "Texts",
     "iterate",
     "open_stream",
 ]
@@ -64,8 +68,10 @@ async def open_stream(urls: Texts, **options: Unpack[Options]) -> AsyncIterator[
 
     Asking for the next event says that the one before has been processed, and so does leaving
     in good order; leaving by an exception does not. Raises ValueError for options that cannot
-    be meant; iterating raises StreamError, and whatever `checkpoint` raises.
+    be meant, TypeError for unknown ones; iterating raises StreamError, and whatever
+    `checkpoint` raises.
     """
+    check_names(options)
     checkpoint = open_checkpoint(options.get("checkpoint"))
     keeper = _Keeper(checkpoint, options.get("run_sync", trio.to_thread.run_sync))
     marks = Marks(options.get("checkpoint_every", 1))

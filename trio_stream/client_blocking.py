@@ -22,7 +22,7 @@ from typing import Self, Unpack
 import trio
 
 from trio_stream.client_checkpoint import Checkpoint, Marks, open_checkpoint
-from trio_stream.client_options import Options, make_puller
+from trio_stream.client_options import Options, check_names, make_puller
 from trio_stream.client_pull import HAND_OVER, Event, Item, Puller
 from trio_stream.client_request import Texts
 
@@ -30,6 +30,7 @@ from trio_stream.client_request import Texts
 @contextmanager
 def iterate(urls: Texts, **options: Unpack[Options]) -> Iterator[BlockingEvents]:
     """The events of a stream, for the time of a block; as `client.open_stream`."""
+    check_names(options)
     checkpoint = open_checkpoint(options.get("checkpoint"))
     saved = checkpoint.load() if checkpoint is not None else None
     if saved is not None and not isinstance(saved, str):

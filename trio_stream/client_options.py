@@ -15,6 +15,7 @@ from trio_stream.client_connection import OpenStream, Transport
 from trio_stream.client_pull import Puller
 from trio_stream.client_request import Texts, Wanted, read_urls, texts
 from trio_stream.client_resume import Progress, Route
+from trio_stream.stream.names import meant_by
 
 T = TypeVar("T")
 
@@ -31,42 +32,61 @@ class RunSync(Protocol):
 
 
 class Options(TypedDict, total=False):
-    """All of them may be left out. Times in seconds."""
+    """The options of `open_stream` and `iterate`; all may be left out. Times are in seconds.
 
-    # Where to begin: exclusive, a position, a transaction's id or "earliest"; or inclusive, a
-    # height. Neither: from now on. A position that `checkpoint` holds comes before both.
+    Where to begin (neither of the two: from now on; a position that `checkpoint` holds comes
+    before both):
+        after               exclusive: a position, a transaction's id, or "earliest"
+        from_height         inclusive: the height of a block
+    Where to end:
+        until               inclusive: "tip" or the height of a block; None: never
+    Filters, each one text or several: *or* between the values of one, *and* between them:
+        asset_id, public_key, operation
+    What is sent:
+        detail              "position" (each event has one), or "full": the transaction too
+        empty_blocks        True: of the stream of blocks also the empty ones
+        notices             lets the position move on while nothing matches; None: if there
+                            are filters
+    Where the position is kept:
+        checkpoint          a path, or an object with `load()` and `save(position)`
+        checkpoint_every    save when so many events are done, and when the next one has to be
+                            waited for; 1 if not given
+    The connection:
+        ssl_context         for wss://; None: the system's certificates
+        connect_timeout     until the upgrade is answered
+        silence_timeout     without a byte for so long a connection counts as lost; the server
+                            is pinged before
+    Stand-ins for the network, for chance and for threads, of use in tests:
+        open_tcp, jitter, run_sync
+    """
+
     after: str | None
     from_height: int | None
-    # Where to end, inclusive; None: never.
     until: int | Literal["tip"] | None
-
-    # Filters: OR between the values of one, AND between them.
     asset_id: Texts
     public_key: Texts
     operation: Texts
-
-    # Each event has its position; "full" adds the whole transaction.
     detail: Literal["position", "full"]
-    # Only for the stream of blocks: also those in which nothing was committed.
     empty_blocks: bool
-    # Let the position move on while nothing matches; None: if there are filters.
     notices: bool | None
-
-    # A path, or what loads and saves a position: saved when so many events are done, and
-    # whenever the next one has to be waited for.
     checkpoint: Checkpoint | str | os.PathLike[str] | None
     checkpoint_every: int
-
-    # For wss://; None: the system's certificates.
     ssl_context: ssl.SSLContext | None
     connect_timeout: float
-    # Without a byte for so long a connection counts as lost; the server is pinged before.
     silence_timeout: float
-
-    # What stands in for the network, for chance and for threads.
     open_tcp: OpenStream
     jitter: Callable[[], float]
     run_sync: RunSync
+
+
+def check_names(options: Options) -> None:
+    """Raise TypeError for an option that there is not, as Python does for a parameter."""
+    known = Options.__optional_keys__
+    for name in options:
+        if name not in known:
+            meant = meant_by(name, sorted(known))
+            hint = f"did you mean {meant!r}?" if meant else ", ".join(sorted(known))
+            raise TypeError(f"unknown option {name!r}; {hint}")
 
 
 def make_puller(urls: Texts, options: Options, *, saved: str | None) -> Puller:

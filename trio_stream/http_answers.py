@@ -10,9 +10,11 @@ Nothing here waits or knows a framework.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import NamedTuple
 from urllib.parse import parse_qsl
+
+from trio_stream.stream.names import meant_by
 
 JSON = "application/json"
 HTML = "text/html; charset=utf-8"
@@ -125,6 +127,19 @@ def parameters(query: bytes) -> dict[str, list[str]]:
     for name, value in _pairs(query):
         found.setdefault(name, []).append(value)
     return found
+
+
+def misspelt(given: Iterable[str], known: Collection[str]) -> Answer | None:
+    """The refusal of the first name that resembles a known one.
+
+    BigchainDB reads past what it does not know, and so do we, unless it can only have been meant
+    for us.
+    """
+    for name in given:
+        if name not in known and (meant := meant_by(name, known)):
+            message = f"Unknown arguments: {name[:100]}. Did you mean {meant}?"
+            return framework_error(400, message)
+    return None
 
 
 def _pairs(query: bytes) -> Iterable[tuple[str, str]]:

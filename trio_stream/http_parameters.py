@@ -64,6 +64,11 @@ class Given:
             message = f"Unknown arguments: {', '.join(unknown)}"
             raise Refused(answers.framework_error(400, message))
 
+    def nothing_misspelt(self) -> None:
+        """Raise `Refused` for a name that resembles one that was asked for."""
+        if refusal := answers.misspelt(self._values, sorted(self._known)):
+            raise Refused(refusal)
+
 
 def bad(name: str, text: str) -> Refused:
     """What to raise for a bad value of a parameter."""

@@ -114,6 +114,10 @@ class Reads:
         only_last = given.optional("last_tx", parameters.boolean)
         limit = given.optional("limit", parameters.count)
         last_seen = given.optional("after", parameters.hash_text)
+        if limit is None and last_seen is None:
+            given.nothing_misspelt()
+        else:
+            given.nothing_else()  # these two are ours, and who writes them speaks to us
         after = BEGINNING
         if last_seen is not None:
             after = Cursor(await self._place("after", last_seen))
@@ -184,6 +188,7 @@ class Reads:
         limit = given.optional("limit", int) or 0
         if not text:
             return EMPTY_SEARCH
+        given.nothing_misspelt()
         try:
             found = await self._reader.search(documents, text, min(abs(limit), _ALL))
         except SearchTooLong:

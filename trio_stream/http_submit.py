@@ -83,10 +83,13 @@ class Submission:
 
     async def post(self, query: bytes, content_type: str, body: bytes) -> Answer:
         """Take a transaction; any input gets an answer."""
-        modes = answers.parameters(query).get("mode", ["async"])
+        given = answers.parameters(query)
+        modes = given.get("mode", ["async"])
         media_type = content_type.partition(";")[0].strip().lower()
         if any(mode not in _MODES for mode in modes):
             return answers.framework_error(400, {"mode": _MODE_HELP})
+        if misspelt := answers.misspelt(given, ["mode"]):
+            return misspelt
         if media_type in _FORMS:
             return answers.UNREADABLE
         try:

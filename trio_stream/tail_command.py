@@ -37,6 +37,7 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     """Add the command and its arguments."""
     tail = commands.add_parser(
         "tail",
+        allow_abbrev=False,
         help="print a stream's events",
         description="Print a stream's events as they come, over lost connections and"
         " restarts. Several URLs are servers of one chain, each as good as another.",
