@@ -19,7 +19,7 @@ from trio_stream import http_api, http_server
 from trio_stream.http_answers import Answer as Said
 from trio_stream.http_submit import Submission
 from trio_stream.ledger.recent_checks import RecentChecks
-from trio_stream.log_lookups import Cursor, OutputsPage
+from trio_stream.log_lookups import Cursor, OutputsPage, TransactionsPage
 from trio_stream.node_client import CheckResult
 
 ALICE = Key.from_seed(b"\1" * 32)
@@ -45,11 +45,11 @@ class Log:
             raise RuntimeError("the log is broken")
         return encode(ASSET) if transaction_id == ASSET["id"] else None
 
-    async def block(self, height: int) -> list[bytes] | None:
+    async def block(self, height: int, *, after: Cursor) -> TransactionsPage | None:
         await trio.lowlevel.checkpoint()
         if height > 3:
             return None
-        return [encode(ASSET)] * 2 if height == 2 else []
+        return TransactionsPage([encode(ASSET)] * 2 if height == 2 else [], None)
 
     async def outputs(
         self, public_key: str, *, spent: bool | None, after: Cursor, limit: int

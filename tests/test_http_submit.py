@@ -17,7 +17,12 @@ from tests.conftest import VECTORS
 from trio_stream.commit_channel import TooManyWatches, Watch
 from trio_stream.http_answers import Answer
 from trio_stream.http_submit import Submission
-from trio_stream.node_client import CheckResult, NodeRefused, NodeUnavailable
+from trio_stream.node_client import (
+    TRANSACTION_BYTES,
+    CheckResult,
+    NodeRefused,
+    NodeUnavailable,
+)
 from trio_stream.stream.events import CommitEvent, Refusal
 from trio_stream.transactions.candidate import Candidate
 from trio_stream.transactions.errors import DoubleSpend
@@ -108,6 +113,34 @@ async def test_an_accepted_transaction_is_answered_as_it_was_posted(
 ) -> None:
     assert await world.post(query=query) == Answer(202, COMPACT)
     assert world.sent == [(mode, RAW)]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"[" * (TRANSACTION_BYTES + 1),
+        # Longer when it is written anew: blanks after commas, escapes.
+        b"[%b1]" % (b"[]," * (TRANSACTION_BYTES // 3 - 1)),
+        '"{}"'.format("é" * (TRANSACTION_BYTES // 2 - 1)).encode(),
+    ],
+)
+async def test_what_the_node_does_not_take_is_refused_by_its_limit(
+    body: bytes, world: World
+) -> None:
+    answer = await world.post(body)
+    assert answer.status == 413
+    assert b"the node's RPC takes 749850 bytes" in answer.body
+    assert b"its max_body_bytes is 1000000" in answer.body
+    assert world.sent == []
+
+
+async def test_the_largest_is_as_large_as_the_node_takes(world: World) -> None:
+    padded = {**ASSET, "asset": {"data": {"a": ""}}}
+    size = TRANSACTION_BYTES - len(json.dumps(padded))
+    padded["asset"] = {"data": {"a": "x" * size}}
+    assert (await world.post(json.dumps(padded).encode())).status == 400
+    padded["asset"] = {"data": {"a": "x" * (size + 1)}}
+    assert (await world.post(json.dumps(padded).encode())).status == 413
 
 
 @pytest.mark.parametrize(

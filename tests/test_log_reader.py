@@ -19,10 +19,12 @@ from tests.history import (
     txs_of,
 )
 from tests.ledger.chains import ALICE, BOB, new_engine
+from trio_stream import log_lookups, log_reader
 from trio_stream.commit_log import CommitLog
 from trio_stream.ledger.block import MAX_HEIGHT, Tip
 from trio_stream.log_blocks import EVENT_BYTES
 from trio_stream.log_file import LogNotAccessible
+from trio_stream.log_lookups import BEGINNING
 from trio_stream.log_reader import LogReader
 from trio_stream.stream.events import CommitEvent, Refusal
 from trio_stream.stream.frames import frame_events
@@ -292,21 +294,52 @@ async def test_a_transaction_is_found_by_its_id(reader):
         assert await reader.transaction(unknown) is None
 
 
+async def test_a_long_transaction_is_read_in_a_thread(tmp_path, monkeypatch):
+    monkeypatch.setattr(log_reader, "QUICK_READ_BYTES", 10)
+    threads = []
+
+    async def run_sync(work, *, limiter):
+        threads.append(limiter)
+        return await inline(work, limiter=limiter)
+
+    with CommitLog.open(tmp_path) as log:
+        commit_blocks(log, 2)
+        reader = LogReader(log.path, CandidateCache(1 << 20), run_sync=run_sync)
+        document = accepted_of(2)[0]
+        assert await reader.transaction(document["id"]) == encode(document)
+        assert len(threads) == 1
+        await reader.aclose()
+
+
 async def test_a_block_is_its_accepted_transactions(reader):
-    assert await reader.block(2) == [encode(document) for document in accepted_of(2)]
-    assert await reader.block(5) == []
-    assert await reader.block(0) == []
-    assert await reader.block(BLOCKS + 1) is None
-    assert await reader.block(2**64) is None
+    raws = [encode(document) for document in accepted_of(2)]
+    page = await reader.block(2)
+    assert (page.raws, page.next) == (raws, None)
+    for empty in (5, 0):
+        assert (await reader.block(empty)).raws == []
+    for above in (BLOCKS + 1, 2**64):
+        assert await reader.block(above) is None
+
+
+async def test_a_block_is_read_in_pages(reader, monkeypatch):
+    raws = [encode(document) for document in accepted_of(2)]
+    assert len(raws) > 1
+    monkeypatch.setattr(log_lookups, "PAGE_TRANSACTIONS", 1)
+    read, after = [], BEGINNING
+    while after is not None:
+        page = await reader.block(2, after=after)
+        read += page.raws
+        after = page.next
+    assert read == raws
 
 
 async def test_heights_before_the_first_block_are_empty(young):
     log, reader = young
     engine = new_engine(store=log)
-    assert await reader.block(0) == []
+    assert (await reader.block(0)).raws == []
     engine.init_chain(initial_height=10)
     engine.block()
-    assert await reader.block(9) == []
+    assert (await reader.block(9)).raws == []
     assert await reader.block(11) is None
 
 

@@ -17,7 +17,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
-import trio
 from quart import Response, request
 from quart_trio import QuartTrio
 from quart_trio.asgi import TrioASGIHTTPConnection
@@ -38,11 +37,11 @@ from trio_stream.http_plain import Plain
 from trio_stream.http_pull import PULL_PATH
 from trio_stream.http_reads import Checks
 from trio_stream.http_reads import Reader as ParameterReader
-from trio_stream.http_reads import Reads
+from trio_stream.http_reads import Reads, answer_block
 from trio_stream.http_submit import Examiner, Node, Submission
 from trio_stream.http_subscriptions import NOT_EVENTS, Subscriptions
+from trio_stream.http_threads import Threads
 from trio_stream.stream.selection import STREAMS_PATH, Stream
-from trio_stream.transactions.shown import shown
 
 logger = logging.getLogger(__name__)
 
@@ -57,14 +56,12 @@ _MAX_HEIGHT = 2**63 - 1
 
 Get = Callable[[bytes], Awaitable[Answer | Streamed]]
 """Answers a query string."""
+Block = Callable[[str], Awaitable[Answer | Streamed]]
+"""Answers the digits of a height."""
 
 
 class Reader(Examiner, ParameterReader, Protocol):
     """What the routes ask the committed state."""
-
-    async def transaction(self, transaction_id: str) -> bytes | None: ...
-
-    async def block(self, height: int) -> list[bytes] | None: ...
 
 
 class _Digits(BaseConverter):
@@ -110,7 +107,7 @@ class Api(QuartTrio):
     asgi_http_class = _Request
     submission: Submission
     subscriptions: Subscriptions
-    reader: Reader
+    reads: Reads
     gets: dict[str, Get]
     max_body_bytes: int
 
@@ -125,15 +122,8 @@ class Api(QuartTrio):
         if get is not None:
             return get(request.query)
         if path.startswith(_TRANSACTION) and "/" not in path[len(_TRANSACTION) :]:
-            return self.transaction(path[len(_TRANSACTION) :])
+            return self.reads.transaction(path[len(_TRANSACTION) :])
         return None
-
-    async def transaction(self, transaction_id: str) -> Answer:
-        """The committed transaction of this id."""
-        raw = await self.reader.transaction(transaction_id)
-        if raw is None:
-            return answers.NOT_FOUND
-        return Answer(200, answers.spaced(shown(raw)))
 
     def lasting(self) -> int:
         """How many requests are under way that end when the channel does."""
@@ -186,7 +176,6 @@ def create_app(
     app = Api(__name__, static_folder=None)
     app.submission = Submission(reader, node, channel, commit_timeout=commit_timeout)
     app.subscriptions = Subscriptions(channel)
-    app.reader = reader
     app.max_body_bytes = max_body_bytes
     # Quart would cut an answer after a minute, however much of it the peer is taking.
     app.config["RESPONSE_TIMEOUT"] = None
@@ -194,7 +183,8 @@ def create_app(
     app.url_map.converters["digits"] = _Digits
     app.url_map.converters["stream"] = _Stream
     _add_errors(app)
-    reads = Reads(reader, checks)
+    threads = Threads()
+    reads = app.reads = Reads(reader, checks, threads)
     app.gets = {
         _TRANSACTIONS: reads.transactions,
         "/api/v1/outputs": reads.outputs,
@@ -209,7 +199,7 @@ def create_app(
         methods = ["GET", "POST"] if path == _TRANSACTIONS else ["GET"]
         app.add_url_rule(path, path, partial(_get, get), methods=methods)
     app.gets |= {f"{path}/": get for path, get in app.gets.items()}
-    _add_routes(app, reader, streams_url)
+    _add_routes(app, partial(_block, reader, threads=threads), streams_url)
     return app
 
 
@@ -217,7 +207,7 @@ async def _get(get: Get) -> Response:
     return _response(await get(request.query_string))
 
 
-def _add_routes(app: Api, reader: Reader, streams_url: str) -> None:
+def _add_routes(app: Api, block_at: Block, streams_url: str) -> None:
     root = Answer(200, answers.root(streams_url))
     api_root = Answer(200, answers.api_root(streams_url))
     description = Answer(200, OPENAPI.read_bytes())
@@ -236,11 +226,11 @@ def _add_routes(app: Api, reader: Reader, streams_url: str) -> None:
 
     @app.get(f"{_TRANSACTION}<transaction_id>")
     async def transaction(transaction_id: str) -> Response:
-        return _response(await app.transaction(transaction_id))
+        return _response(await app.reads.transaction(transaction_id))
 
     @app.get("/api/v1/blocks/<digits:height>")
     async def block(height: str) -> Response:
-        return _response(await _block(reader, height))
+        return _response(await block_at(height))
 
     # What these are for is taken in front; here is what is left.
     @app.get(f"{STREAMS_PATH}<stream:_>")
@@ -252,23 +242,14 @@ def _add_routes(app: Api, reader: Reader, streams_url: str) -> None:
         return _response(Answer(200, b""))
 
 
-async def _block(reader: Reader, digits: str) -> Answer:
+async def _block(
+    reader: Reader, digits: str, threads: Threads | None = None
+) -> Answer | Streamed:
     # More digits than any height has; and Python refuses to read thousands of them.
     number = digits.lstrip("0") or "0"
     if len(number) > len(str(_MAX_HEIGHT)) or int(number) > _MAX_HEIGHT:
         return answers.NOT_FOUND
-    height = int(number)
-    found = await reader.block(height)
-    if found is None:
-        return answers.NOT_FOUND
-    shown_ones = []
-    for raw in found:
-        shown_ones.append(answers.spaced(shown(raw)).rstrip())
-        # A block may hold thousands, and others wait.
-        await trio.lowlevel.checkpoint()
-    transactions = b", ".join(shown_ones)
-    body = b'{"height": %d, "transactions": [%b]}\n' % (height, transactions)
-    return Answer(200, body)
+    return await answer_block(reader, int(number), threads=threads or Threads())
 
 
 def _add_errors(app: Api) -> None:

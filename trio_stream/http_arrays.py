@@ -6,7 +6,7 @@ pieces that reads page after page as the client takes them, and holds two pages 
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Self
 
 import trio
@@ -22,9 +22,10 @@ Turn = Callable[[Cursor], Awaitable[tuple[bytes, Cursor | None]]]
 class Streamed:
     """A JSON array in pieces, from an iterator that needs no closing."""
 
-    def __init__(self, beginning: bytes, rest: _Items) -> None:
+    def __init__(self, beginning: bytes, rest: _Items, end: bytes) -> None:
         self._beginning = beginning
         self._rest: _Items | None = rest
+        self._end = end
 
     def __aiter__(self) -> Self:
         return self
@@ -39,7 +40,7 @@ class Streamed:
         items = await self._rest.next()
         if items is None:
             self._rest = None
-            return b"]\n"
+            return self._end
         return b", " + items
 
 
@@ -61,22 +62,19 @@ class _Items:
         return None
 
 
-async def answer_array(turn: Turn, after: Cursor) -> Answer | Streamed:
-    """The answer whose items are on the pages from `after` on."""
+async def answer_array(
+    turn: Turn, after: Cursor, *, begin: bytes = b"[", end: bytes = b"]\n"
+) -> Answer | Streamed:
+    """The answer whose items, between `begin` and `end`, are on the pages from `after` on."""
     items = _Items(turn, after)
     first = await items.next() or b""
     # One look ahead, so that what has one page has a length.
     second = await items.next()
     if second is None:
-        return Answer(200, b"[%b]\n" % first)
-    return Streamed(b"[%b, %b" % (first, second), items)
+        return Answer(200, begin + first + end)
+    return Streamed(b"%b%b, %b" % (begin, first, second), items, end)
 
 
-async def listed(documents: Sequence[Callable[[], object]]) -> bytes:
-    """The documents as items of an array, made one by one."""
-    texts = []
-    for document in documents:
-        texts.append(answers.spaced(document()).rstrip())
-        # There may be many, each of which takes a while, and others wait.
-        await trio.lowlevel.checkpoint()
-    return b", ".join(texts)
+def listed(documents: Iterable[object]) -> bytes:
+    """The documents as items of an array."""
+    return b", ".join([answers.spaced(document).rstrip() for document in documents])

@@ -20,6 +20,7 @@ from trio_stream.http_answers import Answer
 from trio_stream.http_arrays import Streamed, answer_array, listed
 from trio_stream.http_parameters import Given, Refused
 from trio_stream.http_status import status
+from trio_stream.http_threads import Threads
 from trio_stream.ledger.block import Validator
 from trio_stream.ledger.recent_checks import Check
 from trio_stream.log_lookups import (
@@ -46,6 +47,10 @@ SEARCH_TOO_LONG: Final = answers.error(
 
 class Reader(Protocol):
     """What is asked of the committed state."""
+
+    async def transaction(self, transaction_id: str) -> bytes | None: ...
+
+    async def block(self, height: int, *, after: Cursor) -> TransactionsPage | None: ...
 
     async def place(self, transaction_id: str) -> int | None: ...
 
@@ -101,9 +106,20 @@ def _answered(get: Get) -> Get:
 class Reads:
     """Answers GET requests with parameters; every query string gets an answer."""
 
-    def __init__(self, reader: Reader, checks: Checks) -> None:
+    def __init__(
+        self, reader: Reader, checks: Checks, threads: Threads | None = None
+    ) -> None:
         self._reader = reader
         self._checks = checks
+        self._threads = threads or Threads()
+
+    async def transaction(self, transaction_id: str) -> Answer:
+        """The committed transaction of this id."""
+        raw = await self._reader.transaction(transaction_id)
+        if raw is None:
+            return answers.NOT_FOUND
+        write = partial(_shown_text, raw)
+        return Answer(200, await self._threads.run(write, size=len(raw)))
 
     @_answered
     async def transactions(self, query: bytes) -> Answer | Streamed:
@@ -125,9 +141,11 @@ class Reads:
             page = await self._reader.last_transaction(
                 asset_id, operation=operation, after=after
             )
-            items = await listed([partial(shown, raw) for raw in page.raws])
+            items = await _written(self._threads, page.raws)
             return Answer(200, b"[%b]\n" % items)
-        turn = _TransactionsTurn(self._reader, asset_id, operation, limit)
+        turn = _TransactionsTurn(
+            self._reader, self._threads, asset_id, operation, limit
+        )
         return await answer_array(turn.read, after)
 
     @_answered
@@ -193,7 +211,7 @@ class Reads:
             found = await self._reader.search(documents, text, min(abs(limit), _ALL))
         except SearchTooLong:
             return SEARCH_TOO_LONG
-        turn = _SearchTurn(self._reader, documents, found)
+        turn = _SearchTurn(self._reader, self._threads, documents, found)
         return await answer_array(turn.read, BEGINNING)
 
     async def _place(self, name: str, transaction_id: str) -> int:
@@ -201,6 +219,18 @@ class Reads:
         if found is None:
             raise parameters.bad(name, "No such transaction")
         return found
+
+
+async def answer_block(
+    reader: Reader, height: int, *, threads: Threads
+) -> Answer | Streamed:
+    """The transactions of a block."""
+    turn = _BlockTurn(reader, threads, height)
+    begin = b'{"height": %d, "transactions": [' % height
+    try:
+        return await answer_array(turn.read, BEGINNING, begin=begin, end=b"]}\n")
+    except Refused as refused:
+        return refused.answer
 
 
 class _OutputsTurn:
@@ -222,13 +252,34 @@ class _OutputsTurn:
         return page.text.encode("ascii"), page.next if self._left else None
 
 
+class _BlockTurn:
+    """Pages of a block's transactions."""
+
+    def __init__(self, reader: Reader, threads: Threads, height: int) -> None:
+        self._reader = reader
+        self._threads = threads
+        self._height = height
+
+    async def read(self, after: Cursor) -> tuple[bytes, Cursor | None]:
+        page = await self._reader.block(self._height, after=after)
+        if page is None:
+            raise Refused(answers.NOT_FOUND)
+        return await _written(self._threads, page.raws), page.next
+
+
 class _TransactionsTurn:
     """Pages of an asset's transactions until there are enough."""
 
     def __init__(
-        self, reader: Reader, asset_id: str, operation: str | None, limit: int | None
+        self,
+        reader: Reader,
+        threads: Threads,
+        asset_id: str,
+        operation: str | None,
+        limit: int | None,
     ) -> None:
         self._reader = reader
+        self._threads = threads
         self._asset_id = asset_id
         self._operation = operation
         self._left = limit or _ALL
@@ -238,7 +289,7 @@ class _TransactionsTurn:
             self._asset_id, operation=self._operation, after=after, limit=self._left
         )
         self._left -= len(page.raws)
-        items = await listed([partial(shown, raw) for raw in page.raws])
+        items = await _written(self._threads, page.raws)
         return items, page.next if self._left else None
 
 
@@ -246,9 +297,14 @@ class _SearchTurn:
     """Pages of what a search has found."""
 
     def __init__(
-        self, reader: Reader, documents: Documents, found: Sequence[int]
+        self,
+        reader: Reader,
+        threads: Threads,
+        documents: Documents,
+        found: Sequence[int],
     ) -> None:
         self._reader = reader
+        self._threads = threads
         self._document = _asset if documents is Documents.ASSETS else _metadata
         self._found = found
 
@@ -256,9 +312,21 @@ class _SearchTurn:
         begin = after.position + 1
         some = self._found[begin : begin + PAGE_TRANSACTIONS]
         bodies = await self._reader.bodies(some, max_bytes=PAGE_BYTES)
-        items = await listed([partial(self._document, *each) for each in bodies])
+        items = await self._threads.run(
+            lambda: listed(self._document(*each) for each in bodies),
+            size=sum(len(raw) for _, raw in bodies),
+        )
         end = begin + len(bodies)
         return items, Cursor(end - 1) if end < len(self._found) else None
+
+
+def _shown_text(raw: bytes) -> bytes:
+    return answers.spaced(shown(raw))
+
+
+async def _written(threads: Threads, raws: Sequence[bytes]) -> bytes:
+    """Transactions as items of an array."""
+    return await threads.run(lambda: listed(map(shown, raws)), size=sum(map(len, raws)))
 
 
 def _asset(transaction_id: str, raw: bytes) -> dict[str, object]:

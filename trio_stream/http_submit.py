@@ -17,14 +17,23 @@ import hashlib
 import json
 import logging
 from contextlib import AbstractContextManager
-from typing import Protocol
+from functools import partial
+from typing import NamedTuple, Protocol
 
 import trio
 
 from trio_stream import http_answers as answers
 from trio_stream.commit_channel import TooManyWatches, Watch
 from trio_stream.http_answers import Answer
-from trio_stream.node_client import CheckResult, Mode, NodeRefused, NodeUnavailable
+from trio_stream.http_threads import Threads
+from trio_stream.node_client import (
+    BODY_BYTES,
+    TRANSACTION_BYTES,
+    CheckResult,
+    Mode,
+    NodeRefused,
+    NodeUnavailable,
+)
 from trio_stream.stream.events import CommitEvent
 from trio_stream.transactions import canonical
 from trio_stream.transactions.errors import (
@@ -70,16 +79,32 @@ class Channel(Protocol):
     def watch(self, tx_sha256: bytes) -> AbstractContextManager[Watch]: ...
 
 
+class _Posted(NamedTuple):
+    """What was posted, as it goes to the node, and as it is answered once that has taken it."""
+
+    raw: bytes
+    answer: bytes
+
+
 class Submission:
     """Answers POST /api/v1/transactions."""
 
     def __init__(
-        self, reader: Examiner, node: Node, channel: Channel, *, commit_timeout: float
+        self,
+        reader: Examiner,
+        node: Node,
+        channel: Channel,
+        *,
+        commit_timeout: float,
+        max_bytes: int = TRANSACTION_BYTES,
+        threads: Threads | None = None,
     ) -> None:
         self._reader = reader
         self._node = node
         self._channel = channel
         self._commit_timeout = commit_timeout
+        self._max_bytes = max_bytes
+        self._threads = threads or Threads()
 
     async def post(self, query: bytes, content_type: str, body: bytes) -> Answer:
         """Take a transaction; any input gets an answer."""
@@ -92,18 +117,17 @@ class Submission:
             return misspelt
         if media_type in _FORMS:
             return answers.UNREADABLE
+        if len(body) > self._max_bytes:
+            return _too_large(self._max_bytes)
+        read = partial(_read, body, media_type)
+        posted = await self._threads.run(read, size=len(body))
+        if isinstance(posted, Answer):
+            return posted
+        if len(posted.raw) > self._max_bytes:
+            return _too_large(self._max_bytes)
         try:
-            value = _value(body)
-        except (UnicodeDecodeError, MalformedTransaction):
-            return answers.UNREADABLE
-        except ValidationError as error:
-            return _invalid(error)
-        if _has_bad_mode(value, media_type):
-            return answers.framework_error(400, {"mode": _MODE_HELP})
-        raw = json.dumps(value).encode("ascii")
-        try:
-            await self._reader.examine(raw)
-            refused = await self._send(modes[0], raw)
+            await self._reader.examine(posted.raw)
+            refused = await self._send(modes[0], posted.raw)
         except ValidationError as error:
             return _invalid(error)
         except NodeRefused as error:
@@ -111,7 +135,7 @@ class Submission:
         except NodeUnavailable as error:
             logger.warning("a transaction could not be broadcast: %s", error)
             return answers.FAILED
-        return refused or Answer(202, answers.compact(value))
+        return refused or Answer(202, posted.answer)
 
     async def _send(self, mode: str, raw: bytes) -> Answer | None:
         if mode == "commit":
@@ -145,6 +169,19 @@ class Submission:
             return True
 
 
+def _read(body: bytes, media_type: str) -> _Posted | Answer:
+    """What a body holds, or the answer to one that holds no transaction."""
+    try:
+        value = _value(body)
+    except (UnicodeDecodeError, MalformedTransaction):
+        return answers.UNREADABLE
+    except ValidationError as error:
+        return _invalid(error)
+    if _has_bad_mode(value, media_type):
+        return answers.framework_error(400, {"mode": _MODE_HELP})
+    return _Posted(json.dumps(value).encode("ascii"), answers.compact(value))
+
+
 def _value(body: bytes) -> object:
     """The JSON value of a body in UTF-8, -16 or -32, with a byte order mark or without.
 
@@ -160,6 +197,14 @@ def _has_bad_mode(value: object, media_type: str) -> bool:
     if not is_json or not isinstance(value, dict) or "mode" not in value:
         return False
     return value["mode"] not in _MODES
+
+
+def _too_large(max_bytes: int) -> Answer:
+    return answers.framework_error(
+        413,
+        f"The transaction is too large: the node's RPC takes {max_bytes} bytes of it"
+        f" (its max_body_bytes is {BODY_BYTES}, in base64)",
+    )
 
 
 def _invalid(error: ValidationError) -> Answer:

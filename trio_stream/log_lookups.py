@@ -65,16 +65,34 @@ def heights_with(connection: apsw.Connection, transaction_id: str) -> list[int]:
     return [] if found is None else [found >> INDEX_BITS]
 
 
-def block_transactions(height: int, connection: apsw.Connection) -> list[bytes] | None:
-    """A block's accepted transactions as the engine gave them; None above the tip."""
+def body(
+    transaction_id: str, max_bytes: int, connection: apsw.Connection
+) -> bytes | None:
+    """A committed transaction as the engine gave it; empty if it has over `max_bytes`."""
+    if not is_id(transaction_id):
+        return None
+    # What is not given is not read either: SQLite has the length in front.
+    sql = (
+        "SELECT CASE WHEN length(raw) <= ?2 THEN raw ELSE x'' END"
+        " FROM transactions JOIN bodies USING (position) WHERE id = ?1"
+    )
+    found = row(connection, sql, transaction_id, max_bytes)
+    return found[0] if found else None
+
+
+def block_page(
+    height: int, after: Cursor, connection: apsw.Connection
+) -> TransactionsPage | None:
+    """A block's accepted transactions in order; None above the tip."""
     tip = newest_block(connection)
     if tip is None or height > tip.height:
         # Block 0 is InitChain's, and empty.
         begun = row(connection, "SELECT 1 FROM chain")
-        return [] if height == 0 and begun else None
-    span = position_key(height, 0), position_key(height, MAX_TRANSACTIONS)
-    sql = "SELECT raw FROM bodies WHERE position BETWEEN ? AND ? ORDER BY position"
-    return [raw for (raw,) in rows(connection, sql, *span)]
+        return TransactionsPage([], None) if height == 0 and begun else None
+    first = max(position_key(height, 0), after.position + 1)
+    last = position_key(height, MAX_TRANSACTIONS)
+    sql = "SELECT position FROM bodies WHERE position BETWEEN ? AND ? ORDER BY position LIMIT ?"
+    return _page(connection, rows(connection, sql, first, last, PAGE_TRANSACTIONS))
 
 
 def latest_validators(connection: apsw.Connection) -> list[Row]:
@@ -165,16 +183,22 @@ def transactions_page(
     up_to = _up_to(after, connection)
     sql = f"{_selection(operation)} ORDER BY position LIMIT ?5"
     bindings = asset_id, after.position, up_to, operation, min(limit, PAGE_TRANSACTIONS)
+    return _page(connection, rows(connection, sql, *bindings), up_to)
+
+
+def _page(
+    connection: apsw.Connection, positions: Sequence[Row], up_to: int | None = None
+) -> TransactionsPage:
+    """The transactions at these positions, as many as go on a page."""
     raws: list[bytes] = []
-    size, last = 0, None
-    for (position,) in rows(connection, sql, *bindings):
+    size = 0
+    for (position,) in positions:
         raw = _raw(connection, position)
         raws.append(raw)
         size += len(raw)
         if size >= PAGE_BYTES or len(raws) == PAGE_TRANSACTIONS:
-            last = Cursor(position, up_to=up_to)
-            break
-    return TransactionsPage(raws, last)
+            return TransactionsPage(raws, Cursor(position, up_to=up_to))
+    return TransactionsPage(raws, None)
 
 
 def last_transaction(

@@ -11,6 +11,7 @@ of the log, and no checkpoint waits for a reader longer than for a few pages; fo
 
 from __future__ import annotations
 
+import sys
 from array import array
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -25,7 +26,12 @@ from trio_stream import log_lookups, log_places, log_search
 from trio_stream.ledger.block import Tip, Validator
 from trio_stream.log_blocks import blocks_after, outcome
 from trio_stream.log_connections import Connections, RunSync
-from trio_stream.log_lookups import Cursor, OutputsPage, TransactionsPage
+from trio_stream.log_lookups import (
+    BEGINNING,
+    Cursor,
+    OutputsPage,
+    TransactionsPage,
+)
 from trio_stream.log_replay import Bounds, FramePage, read_frame_pages, read_frames
 from trio_stream.log_search import Documents, SearchTooLong
 from trio_stream.log_view import StoredView, newest_block
@@ -44,6 +50,9 @@ LOOKUPS_TOGETHER: Final = 16
 a step of the event loop: two milliseconds of signatures."""
 QUICK_BYTES: Final = 2048
 """A transaction of this size is judged in a millisecond, whatever it is; most in a tenth of it."""
+
+QUICK_READ_BYTES: Final = 64 * 1024
+"""What is read and copied in microseconds; SQLite keeps it on sixteen pages."""
 
 
 class LogReader:
@@ -164,13 +173,17 @@ class LogReader:
 
     async def transaction(self, transaction_id: str) -> bytes | None:
         """The bytes of a committed transaction."""
-        return await self._lookups.read(
-            lambda db: StoredView(db, self._path).raw(transaction_id), quick=True
-        )
+        look = partial(log_lookups.body, transaction_id)
+        raw = await self._lookups.read(partial(look, QUICK_READ_BYTES), quick=True)
+        if raw == b"":
+            raw = await self._lookups.read(partial(look, sys.maxsize))
+        return raw
 
-    async def block(self, height: int) -> list[bytes] | None:
-        """The bytes of a block's accepted transactions, in order; None above the tip."""
-        return await self._lookups.read(partial(log_lookups.block_transactions, height))
+    async def block(
+        self, height: int, *, after: Cursor = BEGINNING
+    ) -> TransactionsPage | None:
+        """A page of a block's accepted transactions, in order; None above the tip."""
+        return await self._lookups.read(partial(log_lookups.block_page, height, after))
 
     async def outcome(self, transaction_id: str) -> Outcome | None:
         """What became of this id in a block: committed, or last refused."""

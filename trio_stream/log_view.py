@@ -85,12 +85,6 @@ class StoredView:
         )
         return found[0] if found else None
 
-    def raw(self, transaction_id: str) -> bytes | None:
-        """The bytes of a committed transaction."""
-        sql = "SELECT raw FROM transactions JOIN bodies USING (position) WHERE id = ?"
-        found = self._find(sql, transaction_id)
-        return found[0] if found else None
-
     def _find(self, sql: str, transaction_id: str, *indexes: int) -> Row | None:
         # SQLite can't bind an integer of 64 bits without sign either.
         if not is_id(transaction_id):

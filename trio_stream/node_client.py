@@ -34,6 +34,11 @@ logger = logging.getLogger(__name__)
 
 Mode = Literal["async", "sync"]
 
+BODY_BYTES = 1_000_000
+"""The engine's `rpc.max_body_bytes`, if nobody has changed it: of a request's JSON."""
+TRANSACTION_BYTES = (BODY_BYTES - 200) // 4 * 3
+"""What goes into that; its mempool would take a little more, 1 MiB."""
+
 # Broadcasts that wait for a turn go together: engines take ten calls in a request, and a
 # million bytes of them, where base64 makes four of three.
 BATCH_CALLS = 10

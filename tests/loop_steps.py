@@ -1,0 +1,66 @@
+"""How long the steps of the event loop are, in processor time of its own thread.
+
+A step is what one task does between two of its checkpoints: nobody else runs meanwhile, and no
+socket is looked at. Time for which the thread had no processor, or waited for the interpreter,
+does not count, so a busy machine makes no step longer; and the garbage collector rests, whose
+passes depend on what else the process holds.
+"""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
+from time import thread_time
+
+import trio
+
+LONGEST_STEP = 0.020
+"""Seconds that no step may take, whatever a peer sends or asks for."""
+
+
+class LoopSteps(trio.abc.Instrument):
+    """The longest step so far, and whose it was."""
+
+    def __init__(self) -> None:
+        self.longest = 0.0
+        self.task = "nobody"
+        self.count = 0
+        self._began = thread_time()
+
+    def before_task_step(self, task: trio.lowlevel.Task) -> None:
+        self._began = thread_time()
+
+    def after_task_step(self, task: trio.lowlevel.Task) -> None:
+        took = thread_time() - self._began
+        self.count += 1
+        if took > self.longest:
+            self.longest, self.task = took, task.name
+
+    def __repr__(self) -> str:
+        return (
+            f"<longest of {self.count} steps: {self.longest * 1e3:.1f} ms, {self.task}>"
+        )
+
+
+@contextmanager
+def measured_steps() -> Iterator[LoopSteps]:
+    """Measure the steps of all tasks inside of the block, from the rest of this one on."""
+    steps = LoopSteps()
+    was_enabled = gc.isenabled()
+    gc.disable()
+    trio.lowlevel.add_instrument(steps)
+    try:
+        yield steps
+    finally:
+        trio.lowlevel.remove_instrument(steps)
+        if was_enabled:
+            gc.enable()
+
+
+@contextmanager
+def only_short_steps(longest: float = LONGEST_STEP) -> Iterator[LoopSteps]:
+    """Fail if a step inside of the block takes longer."""
+    with measured_steps() as steps:
+        yield steps
+    assert steps.count and steps.longest <= longest, steps

@@ -1,0 +1,227 @@
+"""No step of the event loop is long, whatever a peer sends or asks for, at any route and door."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from time import thread_time
+from typing import Any
+
+import pytest
+import trio
+
+from scripts.signing import create, encode, transfer
+from tests.ledger.chains import ALICE, BOB, CHAIN_ID
+from tests.loop_steps import LONGEST_STEP, measured_steps, only_short_steps
+from trio_stream import http_api, http_server
+from trio_stream.abci.messages import Time
+from trio_stream.commit_channel import CommitChannel
+from trio_stream.commit_log import CommitLog
+from trio_stream.ledger.block import Accepted, Block, Chain, Validator
+from trio_stream.ledger.recent_checks import RecentChecks
+from trio_stream.log_reader import LogReader
+from trio_stream.node_client import TRANSACTION_BYTES, CheckResult
+from trio_stream.transactions.candidate import CandidateCache
+from trio_stream.transactions.model import parse
+
+# Less than that for the rest of a transaction, and for the blanks with which it is written anew.
+LARGE = TRANSACTION_BYTES * 2 // 3
+MAX_BODY = 2 * 1024 * 1024
+
+BODIES = {
+    "one string": b'"%b"' % (b"x" * (TRANSACTION_BYTES - 2)),
+    "escapes": b'"%b"' % (rb"\u00e9" * (TRANSACTION_BYTES // 6 - 1)),
+    "numbers": b"[%b1]" % (b"1," * (LARGE // 2)),
+    "doubles": b"[%b1]" % (b"1.1," * (LARGE // 4)),
+    "objects": b"[%b1]" % (b'{"a":1},' * (LARGE // 8)),
+    "lists": b"[%b1]" % (b"[]," * (LARGE // 3)),
+    "strings": b"[%b1]" % (b'"",' * (LARGE // 3)),
+    "members": b"{%b}" % b",".join(b'"%x":1' % n for n in range(LARGE // 9)),
+    "brackets": b'"%b"' % (b"[" * (TRANSACTION_BYTES - 2)),
+    "no JSON": b"[" + b"1," * (LARGE // 2),
+    "deep": b"[" * 480 + b"1," * (LARGE // 2) + b"1" + b"]" * 480,
+    "too long": b"[%b1]" % (b"[]," * (MAX_BODY // 3 - 10)),
+}
+
+
+@pytest.mark.parametrize("seconds", [0.03, 0.0])
+async def test_the_helper_finds_a_long_step(seconds: float) -> None:
+    with measured_steps() as steps:
+        await trio.lowlevel.checkpoint()
+        end = thread_time() + seconds
+        while thread_time() < end:
+            pass
+        await trio.lowlevel.checkpoint()
+    assert steps.count >= 1 and steps.longest >= seconds
+    assert (steps.longest > LONGEST_STEP) is (seconds > LONGEST_STEP), steps
+    if seconds:
+        assert "test_the_helper_finds_a_long_step" in steps.task
+
+
+async def test_a_long_step_fails_a_test() -> None:
+    with pytest.raises(AssertionError, match="longest of"), only_short_steps(0.0):
+        await trio.lowlevel.checkpoint()
+        await trio.lowlevel.checkpoint()
+
+
+class Node:
+    """Takes every transaction."""
+
+    async def broadcast(self, mode: str, raw: bytes) -> CheckResult:
+        await trio.lowlevel.checkpoint()
+        return CheckResult(0, "", "")
+
+
+@dataclass
+class Served:
+    """The HTTP door over a real log, with threads as they are."""
+
+    port: int
+    channel: CommitChannel
+
+    async def ask(self, head: str, body: bytes = b"") -> bytes:
+        """The answer to one request, whose peer closes when it is complete."""
+        request = f"{head} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n"
+        async with await trio.open_tcp_stream("127.0.0.1", self.port) as stream:
+            await stream.send_all(request.encode() + body)
+            return await _answer(stream)
+
+
+async def _answer(stream: trio.SocketStream) -> bytes:
+    """What comes up to the end of an answer; in pieces, since joining takes long steps too."""
+    begin = await stream.receive_some(64 * 1024)
+    head, _, rest = begin.partition(b"\r\n\r\n")
+    pieces, size, last = [bytes(begin)], len(rest), bytes(rest[-5:])
+    fields = head.lower().split(b"\r\n")
+    length = next((int(f[16:]) for f in fields if f.startswith(b"content-length:")), 0)
+    chunked = b"transfer-encoding: chunked" in fields
+    while last != b"0\r\n\r\n" if chunked else size < length:
+        piece = bytes(await stream.receive_some(64 * 1024))
+        assert piece, "the connection was closed in the middle of an answer"
+        pieces.append(piece)
+        size += len(piece)
+        last = (last + piece)[-5:]
+    return await trio.to_thread.run_sync(b"".join, pieces)
+
+
+def accepted(index: int, document: dict[str, Any]) -> Accepted:
+    raw = encode(document)
+    return Accepted(index, hashlib.sha256(raw).digest(), raw, parse(raw))
+
+
+def large_ones() -> Iterator[dict[str, Any]]:
+    """Transactions that are as large as they can be, and of much inside."""
+    for body in BODIES["objects"], BODIES["lists"], BODIES["doubles"]:
+        yield create(ALICE, data={"a": json.loads(body)})
+    yield create(ALICE, recipients=[(BOB, 1)] * 1500)
+    yield create(ALICE, metadata={"word": "x " * (LARGE // 2)})
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    home = tmp_path_factory.mktemp("steps")
+    with CommitLog.open(home) as log:
+        validators = tuple(
+            Validator("ed25519", bytes([n]) * 32, 10) for n in range(200)
+        )
+        log.begin_chain(Chain(CHAIN_ID, 1, "", 1, Time(0, 0), validators))
+        large = [accepted(n, each) for n, each in enumerate(large_ones())]
+        log.append(Block(1, Time(1, 0), "", large, []))
+        asset = create(BOB, data={"word": "small"})
+        small = [create(BOB, data={"word": f"small {n}"}) for n in range(3000)]
+        moved = [transfer(asset, BOB)]
+        for _ in range(20):
+            moved.append(transfer(moved[-1], ALICE))
+        documents = [asset, *small, *moved]
+        log.append(
+            Block(
+                2,
+                Time(2, 0),
+                "",
+                [accepted(*each) for each in enumerate(documents)],
+                [],
+            )
+        )
+    return home
+
+
+@pytest.fixture
+async def served(home: Path) -> AsyncIterator[Served]:
+    with CommitLog.open(home) as log:
+        reader = LogReader(log.path, CandidateCache(1 << 26))
+        channel = CommitChannel(reader)
+        app = http_api.create_app(
+            reader=reader,
+            node=Node(),
+            channel=channel,
+            checks=RecentChecks(),
+            streams_url="",
+            commit_timeout=10,
+            max_body_bytes=MAX_BODY,
+        )
+        listeners = await trio.open_tcp_listeners(0, host="127.0.0.1")
+        stop = trio.Event()
+        serve = partial(http_server.serve, app, listeners, certfile=None, keyfile=None)
+        serve = partial(serve, direct=app.direct, max_body_bytes=MAX_BODY, stop=stop)
+        async with trio.open_nursery() as nursery:
+            await nursery.start(partial(channel.run, stop=stop))
+            await nursery.start(partial(serve, shutdown_timeout=math.inf))
+            yield Served(listeners[0].socket.getsockname()[1], channel)
+            stop.set()
+        await reader.aclose()
+
+
+@pytest.mark.parametrize("name", BODIES)
+async def test_what_is_posted_is_read_aside(name: str, served: Served) -> None:
+    with only_short_steps():
+        answer = await served.ask("POST /api/v1/transactions", BODIES[name])
+    assert answer[:13] in (b"HTTP/1.1 400 ", b"HTTP/1.1 413 ")
+
+
+@pytest.mark.parametrize("mode", ["async", "sync"])
+async def test_large_transactions_are_judged_aside(mode: str, served: Served) -> None:
+    for document in large_ones():
+        raw = encode(
+            create(ALICE, data=document["asset"]["data"], metadata={"mode": mode})
+        )
+        with only_short_steps():
+            answer = await served.ask(f"POST /api/v1/transactions?mode={mode}", raw)
+        assert answer.startswith(b"HTTP/1.1 202 "), answer[:500]
+
+
+async def test_large_transactions_are_shown_by_threads(served: Served) -> None:
+    for document in large_ones():
+        with only_short_steps():
+            answer = await served.ask(f"GET /api/v1/transactions/{document['id']}")
+        assert answer.startswith(b"HTTP/1.1 200 ")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "blocks/1",
+        "blocks/2",
+        f"transactions?asset_id={create(BOB, data={'word': 'small'})['id']}",
+        f"outputs?public_key={ALICE.public}",
+        f"outputs?public_key={BOB.public}&spent=false",
+        "assets?search=small",
+        "metadata?search=x",
+        "validators",
+        "statuses?transaction_id=" + "a" * 64,
+        "blocks?transaction_id=" + "a" * 15_000,
+        "assets?search=" + "a+" * 7_000,
+        "events?after=earliest&limit=1000",
+        "events?after=earliest&limit=1000&detail=full",
+    ],
+)
+async def test_what_is_asked_for_comes_in_short_steps(
+    path: str, served: Served
+) -> None:
+    with only_short_steps():
+        answer = await served.ask(f"GET /api/v1/{path}")
+    assert answer.startswith(b"HTTP/1.1 200 "), answer[:300]
