@@ -55,7 +55,7 @@ async def _bare() -> None:
     listeners = await trio.open_tcp_listeners(0, host="127.0.0.1")
     _say_where(listeners)
     serve = partial(http_server.serve, _nothing, listeners, certfile=None, keyfile=None)
-    await serve(shutdown_timeout=1, stop=trio.Event())
+    await serve(limits=http_server.Limits(), stop=trio.Event())
 
 
 async def _nothing(scope: Any, receive: Any, send: Any) -> None:

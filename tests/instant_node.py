@@ -111,8 +111,9 @@ async def instant_node(
             streams = partial(websocket_server.serve, channel, ws, limits=limits)
             await nursery.start(partial(streams, stop=stop))
             api = partial(http_server.serve, app, http, certfile=None, keyfile=None)
-            api = partial(api, direct=app.direct, max_body_bytes=MAX_BODY)
-            await nursery.start(partial(api, shutdown_timeout=5, stop=stop))
+            doors = http_server.Limits(max_body_bytes=MAX_BODY)
+            api = partial(api, direct=app.direct, limits=doors)
+            await nursery.start(partial(api, stop=stop))
             yield node
             stop.set()
         await reader.aclose()

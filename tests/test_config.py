@@ -143,6 +143,12 @@ LEAST_AND_MOST = {
     "send_buffer": (4096, 64 << 20),
     "tail_bytes": (4096, 64 << 30),
     "resume_ahead": (0, 1_000_000),
+    "http_connections": (16, 1_000_000),
+    "http_connections_per_address": (0, 1_000_000),
+    "http_keep_alive": (0.1, 86400),
+    "http_body_timeout": (0.1, 3600),
+    "http_body_rate": (1, 1 << 30),
+    "http_bytes_under_way": (1 << 20, 64 << 30),
     "max_body_bytes": (1024, 128 << 20),
     "advertised_port": (1, 65535),
     "node_timeout": (0.1, 3600),
@@ -168,7 +174,7 @@ def test_each_number_has_a_range(name: str) -> None:
     least, most = LEAST_AND_MOST[name]
     # With everything else at its most generous, so that nothing contradicts it.
     room = {"shutdown_total": 3600, "shutdown_http": 0.1, "shutdown_abci": 0.1}
-    room["shutdown_stream"] = 0.1
+    room |= {"shutdown_stream": 0.1, "max_body_bytes": 1024}
     for good in (least, most):
         if name.startswith("shutdown_"):
             good = min(good, 3000) if name != "shutdown_total" else max(good, 0.3)
@@ -183,6 +189,7 @@ def test_each_number_has_a_range(name: str) -> None:
     [
         ('tls_key = "key.pem"', "tls_certificate and tls_key"),
         ("shutdown_total = 21", r"shutdown_total \(21 s\) must be at least .*22 s"),
+        ("http_bytes_under_way = 2_000_000", "http_bytes_under_way .* max_body_bytes"),
         ('api = "localhost:7"\nstream = "localhost:7"', "api and stream"),
         ('api = "0.0.0.0:7"\nstream = "10.0.0.1:7"', "api and stream"),
         ('api = "[::1]:7"\nabci = "tcp://localhost:7"', "api and abci"),

@@ -132,10 +132,11 @@ async def served(
     stop = trio.Event()
     serve = partial(http_server.serve, app, listeners, certfile=None, keyfile=None)
     if in_front:
-        serve = partial(serve, direct=app.direct, max_body_bytes=MAX_BODY)
+        serve = partial(serve, direct=app.direct)
+    limits = http_server.Limits(max_body_bytes=MAX_BODY, shutdown_timeout=math.inf)
     async with trio.open_nursery() as nursery:
         # A connection that is left standing holds the test up.
-        await nursery.start(partial(serve, shutdown_timeout=math.inf, stop=stop))
+        await nursery.start(partial(serve, limits=limits, stop=stop))
         yield Client(listeners[0].socket.getsockname()[1]), app
         stop.set()
 

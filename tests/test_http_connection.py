@@ -17,6 +17,7 @@ from trio_stream.http_answers import Answer
 from trio_stream.http_arrays import Streamed, answer_array
 from trio_stream.http_connection import Transport
 from trio_stream.http_plain import Plain
+from trio_stream.http_server import Limits
 from trio_stream.log_lookups import BEGINNING, Cursor
 
 MOST = 1_000_000
@@ -83,10 +84,9 @@ async def opened() -> AsyncIterator[Door]:
         listeners,
         certfile=None,
         keyfile=None,
-        shutdown_timeout=5,
         stop=door.stop,
         direct=door.direct,
-        max_body_bytes=MOST,
+        limits=Limits(max_body_bytes=MOST),
     )
     async with trio.open_nursery() as nursery:
         await nursery.start(serve)

@@ -152,7 +152,7 @@ async def served(
             listeners,
             certfile=None,
             keyfile=None,
-            shutdown_timeout=5,
+            limits=http_server.Limits(),
             stop=server.stop,
             lasting=app.lasting,
             answered=server.answered,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import ssl
 import struct
@@ -23,6 +24,7 @@ from trio.testing import wait_all_tasks_blocked
 from scripts.http_client import HttpConnection as Client
 from scripts.http_client import fetch
 from trio_stream import http_server
+from trio_stream.http_server import Limits
 
 # More than the kernel takes for a peer that does not read.
 LARGE = b"x" * 20_000_000
@@ -65,7 +67,9 @@ class Server:
 async def served(**settings: Any) -> AsyncIterator[Server]:
     """A server on a free port, which has ended when the block ends."""
     app, stop = App(), trio.Event()
-    arguments = {"certfile": None, "keyfile": None, "shutdown_timeout": 5} | settings
+    names = {item.name for item in dataclasses.fields(Limits)}
+    limits = Limits(**{k: settings.pop(k) for k in names & settings.keys()})
+    arguments = {"certfile": None, "keyfile": None, "limits": limits} | settings
     listeners = await trio.open_tcp_listeners(0, host="127.0.0.1")
     async with trio.open_nursery() as nursery:
         serve = partial(http_server.serve, app, listeners, stop=stop, **arguments)

@@ -87,6 +87,15 @@ class Config:
     resume_ahead: int = _setting(100, values.between(0, MILLION))
 
     # HTTP.
+    http_connections: int = _setting(4096, values.between(16, MILLION))
+    # 0: no limit.
+    http_connections_per_address: int = _setting(1024, values.between(0, MILLION))
+    http_keep_alive: float = _setting(75.0, values.seconds(0.1, DAY))
+    # For a body, and a second more for each `http_body_rate` bytes of it that have come.
+    http_body_timeout: float = _setting(20.0, values.seconds(0.1, HOUR))
+    http_body_rate: int = _setting(4 * KIB, values.between(1, GIB))
+    # Bodies and answers under way, together.
+    http_bytes_under_way: int = _setting(256 * MIB, values.between(MIB, 64 * GIB))
     max_body_bytes: int = _setting(2 * MIB, values.between(KIB, 128 * MIB))
     commit_timeout: float = _setting(10.0, values.seconds(0.1, HOUR))
 
@@ -236,6 +245,11 @@ def contradict(config: Config) -> None:
         raise ConfigError(
             f"shutdown_total ({config.shutdown_total:g} s) must be at least the sum of its "
             f"phases, shutdown_http, shutdown_abci and shutdown_stream ({phases:g} s)"
+        )
+    if config.http_bytes_under_way < config.max_body_bytes:
+        raise ConfigError(
+            f"http_bytes_under_way ({config.http_bytes_under_way}) must be at least "
+            f"max_body_bytes ({config.max_body_bytes}), or no such body is ever taken"
         )
     bound = {"api": config.api, "stream": config.stream}
     if config.abci.startswith("tcp://"):

@@ -199,13 +199,10 @@ async def _build(
         api,
         certfile=config.tls_certificate,
         keyfile=config.tls_key,
-        # The streams that it serves end behind the channel, within the whole of a stop.
-        shutdown_timeout=config.shutdown_total,
+        limits=_http_limits(config),
         lasting=app.lasting,
         answered=answered,
-        send_buffer=config.send_buffer,
         direct=app.direct,
-        max_body_bytes=config.max_body_bytes,
     )
     doors = (
         _Door("channel", channel.run),
@@ -255,6 +252,24 @@ def _limits(config: Config) -> websocket_server.Limits:
         send_buffer=config.send_buffer,
         handshake_timeout=config.handshake_timeout,
         shutdown_timeout=config.shutdown_stream,
+    )
+
+
+def _http_limits(config: Config) -> http_server.Limits:
+    return http_server.Limits(
+        max_connections=config.http_connections,
+        max_connections_per_address=config.http_connections_per_address,
+        trusted_proxies=config.trusted_proxies,
+        head_timeout=config.handshake_timeout,
+        keep_alive=config.http_keep_alive,
+        body_timeout=config.http_body_timeout,
+        body_rate=config.http_body_rate,
+        stall_timeout=config.stall_timeout,
+        send_buffer=config.send_buffer,
+        max_body_bytes=config.max_body_bytes,
+        bytes_under_way=config.http_bytes_under_way,
+        # The streams that it serves end behind the channel, within the whole of a stop.
+        shutdown_timeout=config.shutdown_total,
     )
 
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 import logging
 import ssl
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from socket import SO_SNDBUF, SOL_SOCKET
@@ -30,13 +31,29 @@ from trio_stream.sockets import give_up_after
 
 logger = logging.getLogger(__name__)
 
-# Each costs a file descriptor, of which subscribers need most.
-MAX_CONNECTIONS = 4096
-# Seconds without a byte of the answer accepted.
-STALL_TIMEOUT = 60.0
-# What the kernel holds for a peer that does not read; it takes up to 4 MB if it may.
-SEND_BUFFER = 128 * 1024
-_TLS_TIMEOUT = 10.0
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What connections may cost. Sizes in bytes, times in seconds."""
+
+    # Each costs a file descriptor, of which subscribers need most.
+    max_connections: int = 4096
+    max_connections_per_address: int = 1024  # 0: none
+    trusted_proxies: tuple[str, ...] = ()
+    # For the whole of a request's head, TLS before it, and between two requests.
+    head_timeout: float = 10.0
+    keep_alive: float = 75.0
+    # For a body, and a second more for each `body_rate` bytes of it that have come.
+    body_timeout: float = 20.0
+    body_rate: int = 4096
+    # Without a byte of the answer accepted.
+    stall_timeout: float = 60.0
+    # What the kernel holds for a peer that does not read; it takes up to 4 MB if it may.
+    send_buffer: int = 128 * 1024
+    max_body_bytes: int = 2 * 1024 * 1024
+    # Of all bodies and answers under way, together.
+    bytes_under_way: int = 256 * 1024 * 1024
+    shutdown_timeout: float = 25.0
 
 
 async def serve(
@@ -45,15 +62,11 @@ async def serve(
     *,
     certfile: str | Path | None,
     keyfile: str | Path | None,
-    shutdown_timeout: float,
+    limits: Limits,
     stop: trio.Event,
-    stall_timeout: float = STALL_TIMEOUT,
-    send_buffer: int = SEND_BUFFER,
-    max_connections: int = MAX_CONNECTIONS,
     lasting: Callable[[], int] = lambda: 0,
     answered: trio.Event | None = None,
     direct: Direct = lambda request: None,
-    max_body_bytes: int = 0,
     task_status: trio.TaskStatus[
         Sequence[trio.SocketListener]
     ] = trio.TASK_STATUS_IGNORED,
@@ -62,13 +75,11 @@ async def serve(
 
     They get `shutdown_timeout` seconds for it; then they are cut. `answered` is set before
     that, when none are left but `lasting` ones, which end by themselves when the node stops.
-    `direct` is asked for each plain request of up to `max_body_bytes` before `app` is.
+    `direct` is asked for each plain request before `app` is.
     """
     tls = _tls_context(certfile, keyfile)
-    door = _Door(app, tls, stall_timeout, max_connections)
-    door.lasting, door.answered = lasting, answered
-    door.send_buffer = send_buffer
-    door.direct, door.max_body_bytes = direct, max_body_bytes
+    door = _Door(app, tls, limits)
+    door.lasting, door.answered, door.direct = lasting, answered, direct
     async with trio.open_nursery() as clients:
         async with trio.open_nursery() as doors:
             accept = partial(
@@ -82,7 +93,9 @@ async def serve(
             await stop.wait()
             doors.cancel_scope.cancel()
         await door.stop()
-        clients.start_soon(door.cut_after, shutdown_timeout, clients.cancel_scope)
+        clients.start_soon(
+            door.cut_after, limits.shutdown_timeout, clients.cancel_scope
+        )
 
 
 def _tls_context(
@@ -103,36 +116,32 @@ class _Door:
         self,
         app: ASGIFramework,
         tls: ssl.SSLContext | None,
-        stall_timeout: float,
-        max_connections: int,
+        limits: Limits,
     ) -> None:
         self.context = WorkerContext(None)
         self._app = ASGIWrapper(app)
-        self._config = _hypercorn_config()
+        self._config = _hypercorn_config(limits)
         self._tls = tls
-        self._stall_timeout = stall_timeout
-        self._max_connections = max_connections
+        self._limits = limits
         self._open: dict[Transport, Connection | None] = {}
         self._empty = trio.Event()
         self._stopping = False
-        self.send_buffer = SEND_BUFFER
         self.lasting: Callable[[], int] = lambda: 0
         self.answered: trio.Event | None = None
         self.direct: Direct = lambda request: None
-        self.max_body_bytes = 0
 
     async def welcome(self, stream: trio.SocketStream) -> None:
         """Serve one connection; whatever it does, nobody else notices."""
-        if len(self._open) >= self._max_connections:
+        if len(self._open) >= self._limits.max_connections:
             logger.warning("connection refused: %d are open", len(self._open))
             await trio.aclose_forcefully(stream)
             return
-        transport = Transport(stream, self._stall_timeout)
+        transport = Transport(stream, self._limits.stall_timeout)
         self._open[transport] = None
         raw = stream.socket
         try:
-            raw.setsockopt(SOL_SOCKET, SO_SNDBUF, self.send_buffer)
-            give_up_after(raw, self._stall_timeout)
+            raw.setsockopt(SOL_SOCKET, SO_SNDBUF, self._limits.send_buffer)
+            give_up_after(raw, self._limits.stall_timeout)
             await self._serve(transport)
         except* (OSError, trio.BrokenResourceError, trio.ClosedResourceError) as gone:
             logger.debug("connection ended: %r", gone.exceptions)
@@ -183,7 +192,9 @@ class _Door:
         connection = Connection(
             self._app, self._config, self.context, state, stream  # type: ignore[arg-type]
         )
-        connection.prepare(self.direct, self.max_body_bytes, self.look_who_is_left)
+        connection.prepare(
+            self.direct, self._limits.max_body_bytes, self.look_who_is_left
+        )
         self._open[transport] = connection
         try:
             await connection.run()
@@ -191,13 +202,13 @@ class _Door:
             connection.let_go()
 
 
-def _hypercorn_config() -> Config:
+def _hypercorn_config(limits: Limits) -> Config:
     config = Config()
     config.include_server_header = False
     config.h11_max_incomplete_size = HEAD_BYTES
     # A client may keep its connection for as long as it likes.
     config.keep_alive_max_requests = 2**62
-    config.ssl_handshake_timeout = _TLS_TIMEOUT
+    config.ssl_handshake_timeout = limits.head_timeout
     config.errorlog = logger
     config.accesslog = None
     return config
