@@ -274,7 +274,7 @@ def ours(
     """
     # The receiver answers nothing, and a Ping would be counted as part of a block.
     limits = limits or websocket_server.Limits()
-    limits = replace(limits, max_clients=receiver.clients, ping_interval=3600)
+    limits = replace(limits, ping_interval=3600)
     log = _Log(blocks)
     channel = CommitChannel(log, tail_bytes=tail_bytes)
     run = partial(_ours, log, channel, receiver, limits, tls, pause, watch, beside)

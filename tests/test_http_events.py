@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -20,6 +20,7 @@ from tests.websocket_peer import PATH, Peer, comes_true
 from trio_stream import http_api, http_server
 from trio_stream.commit_channel import CommitChannel
 from trio_stream.http_events import EventStreams
+from trio_stream.stream.admission import Admission
 from trio_stream.stream.selection import Stream
 
 BLOCKS = "/api/v1/streams/valid_blocks"
@@ -126,7 +127,7 @@ class Server:
 
 @asynccontextmanager
 async def served(
-    *, tail_bytes: int = 1 << 20, blocks: int = 0
+    *, tail_bytes: int = 1 << 20, blocks: int = 0, **more: Any
 ) -> AsyncIterator[Server]:
     log = MemoryLog()
     for _ in range(blocks):
@@ -140,6 +141,7 @@ async def served(
         streams_url="ws://localhost:9985/api/v1/streams/valid_transactions",
         commit_timeout=1,
         max_body_bytes=1000,
+        **more,
     )
     listeners = await trio.open_tcp_listeners(0, host="127.0.0.1")
     port = listeners[0].socket.getsockname()[1]
@@ -573,6 +575,98 @@ async def test_what_a_pull_is_refused(query: str, status: int, error: str) -> No
 
             await wait_all_tasks_blocked(0.01)
             server.commit()
+
+
+# Limits
+
+
+async def until(found: Callable[[], bool]) -> None:
+    with trio.fail_after(60):
+        while not found():  # noqa: ASYNC110  # nobody else can say so
+            await trio.lowlevel.checkpoint()
+
+
+WAYS = {
+    "events": (PATH, {"Accept": "text/event-stream"}),
+    "pull": (EVENTS + "?wait=30", {"Accept": "*/*"}),
+}
+
+
+async def follow(server: Server, way: str, **headers: str) -> trio.SocketStream:
+    """A client that follows the channel until it is closed."""
+    path, fields = WAYS[way]
+    lines = [f"GET {path} HTTP/1.1", "Host: x"]
+    lines += [f"{name}: {value}" for name, value in {**fields, **headers}.items()]
+    stream = await trio.open_tcp_stream("127.0.0.1", server.port)
+    server.streams.append(stream)
+    present = server.app.subscriptions.present
+    await stream.send_all("\r\n".join([*lines, "", ""]).encode())
+    await until(lambda: server.app.subscriptions.present > present)
+    await wait_all_tasks_blocked(0.01)
+    return stream
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("other", WAYS)
+@pytest.mark.parametrize(
+    ("limits", "status"),
+    [
+        ({"admission": {"total": 2}}, 503),
+        ({"admission": {"per_address": 2}}, 429),
+        ({"max_streams": 2}, 503),
+    ],
+)
+async def test_one_too_many_is_told_to_come_again(
+    way: str, other: str, limits: dict[str, Any], status: int
+) -> None:
+    if "admission" in limits:
+        limits = {"admission": Admission(**limits["admission"])}
+    async with served(**limits) as server:
+        first = await follow(server, way)
+        await follow(server, other)
+
+        path, fields = WAYS[other]
+        answer = await server.ask(
+            path, Accept=fields["Accept"], Origin="http://page.example"
+        )
+        assert answer.status == status
+        assert answer.headers["retry-after"] == "10"
+        assert answer.headers["access-control-allow-origin"] == "http://page.example"
+        assert "Too many" in json.loads(await answer.whole())["message"]
+        # What is no subscription has its answer all the same.
+        assert (await server.ask("/api/v1")).status == 200
+
+        await first.aclose()
+        await until(lambda: server.app.subscriptions.present == 1)
+        await follow(server, way)
+
+
+async def test_clients_of_the_websocket_door_count_too() -> None:
+    admission = Admission(total=1)
+    async with served(admission=admission) as server:
+        assert admission.enter("1.2.3.4") is None
+        assert (await server.listen(PATH)).status == 503
+        admission.leave("1.2.3.4")
+        assert (await server.listen(PATH)).status == 200
+        assert admission.present == 1
+
+
+async def test_clients_behind_a_trusted_proxy_are_told_apart() -> None:
+    admission = Admission(per_address=1, trusted_proxies=["127.0.0.0/8"])
+    async with served(admission=admission) as server:
+        for address, status in (("1.1.1.1", 200), ("2.2.2.2", 200), ("1.1.1.1", 429)):
+            answer = await server.listen(PATH, X_Forwarded_For=f"9.9.9.9, {address}")
+            assert answer.status == status
+
+
+async def test_who_was_refused_takes_no_place() -> None:
+    admission = Admission(total=1)
+    async with served(admission=admission) as server:
+        for query in ("?after=x", "?after=500"):
+            await (await server.listen(PATH + query)).whole()
+            await (await server.ask(EVENTS + query)).whole()
+        await until(lambda: not admission.present)
+        assert (await server.listen(PATH)).status == 200
 
 
 def test_hashes_of_these_logs_differ() -> None:

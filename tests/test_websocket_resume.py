@@ -15,6 +15,7 @@ from scripts.certificate import write_certificate
 from tests.memory_log import CHAIN, KEYS, MemoryLog, app_hash, event, keys_of, refusal
 from tests.websocket_door import Door, open_door
 from tests.websocket_peer import CLOSE, PATH, TEXT, Peer, request
+from trio_stream.stream.admission import Admission
 from trio_stream.stream.frames import texts_in
 from trio_stream.stream.matching import Composer, SelectionIndex
 from trio_stream.stream.position import START, Position, parse_position
@@ -171,7 +172,7 @@ async def test_refusals_come_before_the_upgrade(
 
 
 async def test_who_was_refused_takes_no_place() -> None:
-    async with open_door(limits=Limits(max_clients=1)) as door:
+    async with open_door(admission=Admission(total=1)) as door:
         for query in ("after=x", "after=500"):
             await refused(door, f"{PATH}?{query}")
         await door.subscribe()

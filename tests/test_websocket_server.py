@@ -21,8 +21,9 @@ from tests.websocket_peer import (
     frame,
     request,
 )
-from trio_stream import websocket_gate, websocket_server
+from trio_stream import websocket_gate
 from trio_stream.log_file import LogDamaged
+from trio_stream.stream.admission import Admission
 from trio_stream.stream.inbound import MESSAGE_LIMIT
 from trio_stream.stream.request import Asked
 from trio_stream.stream.resume import Beginning
@@ -208,16 +209,16 @@ async def test_who_says_nothing_is_not_waited_for(patient_clock: MockClock) -> N
 
 
 @pytest.mark.parametrize(
-    ("limits", "status"),
+    ("limit", "status"),
     [
-        (Limits(max_clients=2), b"503 Service Unavailable"),
-        (Limits(max_clients_per_address=2), b"429 Too Many Requests"),
+        ({"total": 2}, b"503 Service Unavailable"),
+        ({"per_address": 2}, b"429 Too Many Requests"),
     ],
 )
 async def test_one_too_many_is_told_to_come_again(
-    limits: Limits, status: bytes
+    limit: dict[str, int], status: bytes
 ) -> None:
-    async with open_door(limits=limits) as door:
+    async with open_door(admission=Admission(**limit)) as door:
         peers = [await door.subscribe() for _ in range(2)]
 
         head, _ = await answer(door, request())
@@ -229,27 +230,29 @@ async def test_one_too_many_is_told_to_come_again(
         await door.subscribe()
 
 
-async def test_connections_that_are_not_let_in_have_a_limit_too(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(websocket_server, "_STRANGERS", 1)
-    async with open_door(limits=Limits(max_clients=1)) as door:
+@pytest.mark.parametrize("said", [b"", request()])
+async def test_connections_that_are_not_let_in_have_a_limit_too(said: bytes) -> None:
+    async with open_door(limits=Limits(max_connections=2)) as door:
         silent = [await door.connect() for _ in range(2)]
         await wait_all_tasks_blocked()
 
-        assert await (await door.connect()).read_all() == b""
+        late = await door.connect()
+        await late.send(said)
+        told = await late.read_all()
+        assert told.startswith(b"HTTP/1.1 503 ")
+        assert b"\r\nRetry-After: 10\r\n" in told
         silent[0].reset()
         await wait_all_tasks_blocked()
         await door.subscribe()
 
 
 async def test_clients_behind_a_trusted_proxy_are_told_apart() -> None:
-    limits = Limits(max_clients_per_address=1, trusted_proxies=("127.0.0.0/8",))
+    admission = Admission(per_address=1, trusted_proxies=["127.0.0.0/8"])
 
     def from_(address: str) -> Mapping[str, str]:
         return {**UPGRADE, "X-Forwarded-For": f"9.9.9.9, {address}"}
 
-    async with open_door(limits=limits) as door:
+    async with open_door(admission=admission) as door:
         await door.subscribe(headers=from_("1.1.1.1"))
         await door.subscribe(headers=from_("2.2.2.2"))
         head, _ = await answer(door, request(headers=from_("1.1.1.1")))

@@ -14,6 +14,7 @@ from tests.memory_log import MemoryLog
 from tests.websocket_peer import PATH, UPGRADE, Peer, request
 from trio_stream import websocket_server
 from trio_stream.commit_channel import CommitChannel
+from trio_stream.stream.admission import Admission
 from trio_stream.stream.events import encode
 from trio_stream.websocket_server import Limits
 
@@ -70,6 +71,7 @@ class Door:
 async def open_door(
     *,
     limits: Limits | None = None,
+    admission: Admission | None = None,
     tls: ssl.SSLContext | None = None,
     client_tls: ssl.SSLContext | None = None,
     tail_bytes: int = 1 << 23,
@@ -87,6 +89,7 @@ async def open_door(
             channel,
             listeners,
             limits=limits or Limits(),
+            admission=admission,
             tls=tls,
             stop=door.stop,
         )

@@ -38,11 +38,14 @@ from trio_stream.listeners import is_local, open_abci, open_tcp, port_of
 from trio_stream.log_checkpoint import Checkpointer
 from trio_stream.log_reader import LogReader
 from trio_stream.node_client import NodeClient
+from trio_stream.stream.admission import Admission
 from trio_stream.transactions.candidate import CandidateCache
 
 logger = logging.getLogger(__name__)
 
 STREAM_PATH = "/api/v1/streams/valid_transactions"
+# Connections of the WebSocket door beyond the limit of clients: those who are to be told.
+STRANGERS = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +174,12 @@ async def _build(
     stream = await open_tcp(config.stream.host, config.stream.port)
     api = await open_tcp(config.api.host, config.api.port)
     addresses = _addresses(config, abci, stream, api)
+    # One for all doors: a limit of clients holds whichever way they come.
+    admission = Admission(
+        total=config.max_clients,
+        per_address=config.max_clients_per_address,
+        trusted_proxies=config.trusted_proxies,
+    )
     app = http_api.create_app(
         reader=reader,
         node=node,
@@ -179,6 +188,7 @@ async def _build(
         streams_url=_streams_url(config, stream[0]),
         commit_timeout=config.commit_timeout,
         max_body_bytes=config.max_body_bytes,
+        admission=admission,
     )
     serve_abci = partial(
         abci_server.serve,
@@ -190,7 +200,12 @@ async def _build(
         run_sync=channel.run_undisturbed,
     )
     serve_stream = partial(
-        websocket_server.serve, channel, stream, limits=_limits(config), tls=tls
+        websocket_server.serve,
+        channel,
+        stream,
+        limits=_limits(config),
+        admission=admission,
+        tls=tls,
     )
     answered = trio.Event()
     serve_api = partial(
@@ -243,9 +258,7 @@ def _tls(config: Config) -> ssl.SSLContext | None:
 
 def _limits(config: Config) -> websocket_server.Limits:
     return websocket_server.Limits(
-        max_clients=config.max_clients,
-        max_clients_per_address=config.max_clients_per_address,
-        trusted_proxies=config.trusted_proxies,
+        max_connections=config.max_clients + STRANGERS,
         ping_interval=config.ping_interval,
         pong_timeout=config.pong_timeout,
         stall_timeout=config.stall_timeout,

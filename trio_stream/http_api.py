@@ -41,9 +41,13 @@ from trio_stream.http_reads import Reads, answer_block
 from trio_stream.http_submit import Examiner, Node, Submission
 from trio_stream.http_subscriptions import NOT_EVENTS, Subscriptions
 from trio_stream.http_threads import Threads
+from trio_stream.stream.admission import Admission
 from trio_stream.stream.selection import STREAMS_PATH, Stream
 
 logger = logging.getLogger(__name__)
+
+# Of the server's 4,096 connections; the others are kept for other requests.
+MAX_STREAMS = 3072
 
 OPENAPI = Path(__file__).parent / "openapi.json"
 
@@ -171,11 +175,18 @@ def create_app(
     streams_url: str,
     commit_timeout: float,
     max_body_bytes: int,
+    admission: Admission | None = None,
+    max_streams: int = MAX_STREAMS,
 ) -> Api:
-    """The API over a committed state, a node to broadcast through, its checks and commits."""
+    """The API over a committed state, a node to broadcast through, its checks and commits.
+
+    Of whom `admission` lets in, `max_streams` may follow the channel here.
+    """
     app = Api(__name__, static_folder=None)
     app.submission = Submission(reader, node, channel, commit_timeout=commit_timeout)
-    app.subscriptions = Subscriptions(channel)
+    app.subscriptions = Subscriptions(
+        channel, admission or Admission(), most=max_streams
+    )
     app.max_body_bytes = max_body_bytes
     # Quart would cut an answer after a minute, however much of it the peer is taking.
     app.config["RESPONSE_TIMEOUT"] = None

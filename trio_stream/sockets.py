@@ -13,6 +13,7 @@ import trio
 
 # How long a peer's unread bytes are drained after our last word.
 LINGER_SECONDS = 2.0
+_LAST_BYTES = 64 * 1024
 _RESET = struct.pack("ii", 1, 0)  # on, zero seconds
 
 
@@ -28,6 +29,16 @@ async def linger(stream: trio.abc.Stream) -> None:
                 await stream.send_eof()
             while await stream.receive_some():
                 pass
+
+
+def turn_away(raw: socket.socket, answer: bytes) -> None:
+    """Say our last words to a peer that is not waited for; `raw` is closed next."""
+    with suppress(OSError):
+        raw.setblocking(False)
+        raw.send(answer)
+        raw.shutdown(socket.SHUT_WR)
+        # What it said already; unread, it would have the answer reset.
+        raw.recv(_LAST_BYTES)
 
 
 def reset_on_close(raw: socket.socket) -> None:

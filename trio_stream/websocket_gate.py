@@ -8,7 +8,7 @@ refusal after the upgrade has neither a status nor a body.
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from email.utils import formatdate
 from typing import Final, NamedTuple
@@ -19,12 +19,13 @@ import trio
 from trio_stream import __version__
 from trio_stream.commit_channel import CommitChannel
 from trio_stream.sockets import linger
-from trio_stream.stream.admission import Admission, client_address, trusted_networks
+from trio_stream.stream.admission import Admission
 from trio_stream.stream.handshake import (
     HEAD_TOO_LARGE,
     MALFORMED,
     Rejection,
     Upgrade,
+    full,
     judge,
     refusal,
 )
@@ -58,21 +59,14 @@ class Denied(NamedTuple):
 
 
 class Gate:
-    """Reads requests, and lets in at most so many clients."""
+    """Reads requests, and lets in whom `admission` does."""
 
     def __init__(
-        self,
-        channel: CommitChannel,
-        *,
-        head_limit: int,
-        total: int,
-        per_address: int,
-        trusted_proxies: Sequence[str],
+        self, channel: CommitChannel, admission: Admission, *, head_limit: int
     ) -> None:
         self._channel = channel
         self._head_limit = head_limit
-        self._trusted = trusted_networks(trusted_proxies)
-        self._admission = Admission(total=total, per_address=per_address)
+        self._admission = admission
 
     async def let_in(
         self, stream: trio.abc.Stream, peer: str
@@ -90,14 +84,17 @@ class Gate:
             return None
         request, early = head
         forwarded = [v for name, v in request.headers if name == b"x-forwarded-for"]
-        address = client_address(peer, forwarded, self._trusted)
+        address = self._admission.address_of(peer, forwarded)
         verdict = judge(request.method, request.target, request.headers)
         if isinstance(verdict, Upgrade):
-            full = self._admission.enter(address)
-            found = full or await self._place(verdict, address, early)
-            if not isinstance(found, Rejection):
-                return found
-            verdict = found
+            limit = self._admission.enter(address)
+            if limit is not None:
+                verdict = full(limit)
+            else:
+                found = await self._place(verdict, address, early)
+                if not isinstance(found, Rejection):
+                    return found
+                verdict = found
         logger.info("%s: refused with status %d", address, verdict.status)
         await _answer(stream, verdict, head_only=request.method == b"HEAD")
         return None
@@ -157,11 +154,15 @@ async def _read_head(
     return event, parser.trailing_data[0]
 
 
+def last_words(rejection: Rejection, *, head_only: bool = False) -> bytes:
+    """An answer behind which the connection is closed."""
+    date = formatdate(usegmt=True)
+    return rejection.encode(server=SERVER, date=date, head_only=head_only)
+
+
 async def _answer(
     stream: trio.abc.Stream, rejection: Rejection, *, head_only: bool = False
 ) -> None:
-    date = formatdate(usegmt=True)
-    data = rejection.encode(server=SERVER, date=date, head_only=head_only)
     with suppress(trio.BrokenResourceError, trio.ClosedResourceError):
-        await stream.send_all(data)
+        await stream.send_all(last_words(rejection, head_only=head_only))
     await linger(stream)

@@ -32,18 +32,18 @@ import trio_websocket
 from trio_stream.client_stream import ClientStream
 from trio_stream.commit_channel import CommitChannel
 from trio_stream.log_file import CommitLogError
-from trio_stream.sockets import give_up_after
+from trio_stream.sockets import give_up_after, turn_away
+from trio_stream.stream.admission import FULL, Admission
 from trio_stream.stream.frames import text_frame
+from trio_stream.stream.handshake import full
 from trio_stream.stream.notices import refused_text, stream_headers
 from trio_stream.stream.resume import Refused
 from trio_stream.subscriber import Ending, Pinger, Subscriber
 from trio_stream.teller import Reminder, Teller
-from trio_stream.websocket_gate import SERVER, Admitted, Denied, Gate
+from trio_stream.websocket_gate import SERVER, Admitted, Denied, Gate, last_words
 
 logger = logging.getLogger(__name__)
 
-# Connections beyond the limit of clients that may be here to be told so.
-_STRANGERS = 1_000
 _RECEIVE_BYTES = 4 * 1024
 _NOT_REMINDED: AbstractContextManager[None] = nullcontext()
 
@@ -52,9 +52,8 @@ _NOT_REMINDED: AbstractContextManager[None] = nullcontext()
 class Limits:
     """What a client may cost. Sizes in bytes, times in seconds."""
 
-    max_clients: int = 20_000
-    max_clients_per_address: int = 0  # 0: none, since a proxy is one address
-    trusted_proxies: tuple[str, ...] = ()
+    # More than there may be subscribers, so that one more can be told.
+    max_connections: int = 21_000
     ping_interval: float = 20.0
     pong_timeout: float = 20.0
     stall_timeout: float = 60.0
@@ -70,17 +69,20 @@ async def serve(
     listeners: Sequence[trio.SocketListener],
     *,
     limits: Limits,
+    admission: Admission | None = None,
     tls: ssl.SSLContext | None = None,
     stop: trio.Event,
     task_status: trio.TaskStatus[object] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """Serve subscribers until `stop` is set and `channel` has ended.
 
+    `admission` is shared with whoever else lets subscribers in.
+
     `stop` closes the listeners. The clients stay until the channel ends; then they
     get what is left for them in the tail and Close 1001, and who is not gone
     `shutdown_timeout` later is cut. Raises `CommitLogError`.
     """
-    door = _Door(channel, limits, tls)
+    door = _Door(channel, limits, admission or Admission(), tls)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(door.pinger.run)
         nursery.start_soon(door.reminder.run)
@@ -101,20 +103,18 @@ class _Door:
     """What all clients of one `serve` have in common."""
 
     def __init__(
-        self, channel: CommitChannel, limits: Limits, tls: ssl.SSLContext | None
+        self,
+        channel: CommitChannel,
+        limits: Limits,
+        admission: Admission,
+        tls: ssl.SSLContext | None,
     ) -> None:
         self._channel = channel
         self._limits = limits
         self._tls = tls
         self._connections = 0
         self._turn = channel.turn  # one for all
-        self._gate = Gate(
-            channel,
-            head_limit=limits.head_limit,
-            total=limits.max_clients,
-            per_address=limits.max_clients_per_address,
-            trusted_proxies=limits.trusted_proxies,
-        )
+        self._gate = Gate(channel, admission, head_limit=limits.head_limit)
         self.pinger = Pinger(
             lambda: channel.bytes_framed,
             interval=limits.ping_interval,
@@ -135,8 +135,10 @@ class _Door:
         transport = trio.SocketStream(trio.socket.from_stdlib_socket(raw))
         self._connections += 1
         try:
-            if self._connections <= self._limits.max_clients + _STRANGERS:
+            if self._connections <= self._limits.max_connections:
                 await self._converse(transport, raw, peer)
+            elif self._tls is None:
+                turn_away(raw, last_words(full(FULL)))
         except* CommitLogError:
             raise
         except* (

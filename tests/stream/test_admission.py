@@ -2,8 +2,13 @@ from __future__ import annotations
 
 import pytest
 
-from trio_stream.stream.admission import Admission, client_address, trusted_networks
-from trio_stream.stream.handshake import ADDRESS_FULL, FULL
+from trio_stream.stream.admission import (
+    ADDRESS_FULL,
+    FULL,
+    Admission,
+    client_address,
+    trusted_networks,
+)
 
 
 def test_the_total_is_a_limit() -> None:
@@ -66,6 +71,12 @@ def test_the_nearest_that_is_no_trusted_proxy_counts(
     peer: str, forwarded: list[bytes], address: str
 ) -> None:
     assert client_address(peer, forwarded, TRUSTED) == address
+
+
+def test_a_forwarded_client_counts_for_itself() -> None:
+    door = Admission(per_address=1, trusted_proxies=["10.0.0.0/8"])
+    assert door.address_of("10.0.0.1", [b"1.1.1.1"]) == "1.1.1.1"
+    assert door.address_of("2.2.2.2", [b"1.1.1.1"]) == "2.2.2.2"
 
 
 def test_a_proxy_that_is_no_network_is_an_error() -> None:

@@ -5,12 +5,12 @@ import json
 
 import pytest
 
+from trio_stream.stream.admission import ADDRESS_FULL, FULL, TooMany
 from trio_stream.stream.handshake import (
-    ADDRESS_FULL,
-    FULL,
     STREAM_PATH,
     Rejection,
     Upgrade,
+    full,
     judge,
     refusal,
 )
@@ -174,6 +174,11 @@ def test_text_that_was_no_utf_8_is_answered_all_the_same() -> None:
     assert b"hdr: \\udcff" in rejection.encode(server="s", date="d")
 
 
-@pytest.mark.parametrize("rejection", [FULL, ADDRESS_FULL])
-def test_a_refusal_for_a_limit_says_when_to_come_again(rejection: Rejection) -> None:
-    assert b"\r\nRetry-After: 10\r\n" in rejection.encode(server="s", date="d")
+@pytest.mark.parametrize(("limit", "status"), [(FULL, 503), (ADDRESS_FULL, 429)])
+def test_a_refusal_for_a_limit_says_when_to_come_again(
+    limit: TooMany, status: int
+) -> None:
+    answer = full(limit).encode(server="s", date="d")
+    assert answer.startswith(b"HTTP/1.1 %d " % status)
+    assert b"\r\nRetry-After: 10\r\n" in answer
+    assert answer.endswith(b"%d: %b" % (status, limit.message.encode()))

@@ -1,9 +1,10 @@
-"""How many subscribers may be here, and who counts as whom."""
+"""How many subscribers may be here, by whatever door, and who counts as whom."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from ipaddress import (
     IPv4Address,
     IPv4Network,
@@ -12,23 +13,50 @@ from ipaddress import (
     ip_address,
     ip_network,
 )
-
-from trio_stream.stream.handshake import ADDRESS_FULL, FULL, Rejection
+from typing import Final
 
 Network = IPv4Network | IPv6Network
 Address = IPv4Address | IPv6Address
 
 
-class Admission:
-    """Counts subscribers, in all and by address (0: no limit by address)."""
+@dataclass(frozen=True, slots=True)
+class TooMany:
+    """Why one more may not come in; doors say it each in their own way."""
 
-    def __init__(self, *, total: int, per_address: int = 0) -> None:
+    status: int
+    message: str
+    retry_after: int = 10
+    """Seconds after which to come again."""
+
+
+FULL: Final = TooMany(503, "Too many subscribers")
+ADDRESS_FULL: Final = TooMany(429, "Too many subscribers from this address")
+
+
+class Admission:
+    """Counts subscribers of all doors, in all and by address (0: no limit by address).
+
+    Raises ValueError for a proxy that is neither an address nor a network.
+    """
+
+    def __init__(
+        self,
+        *,
+        total: int = 20_000,
+        per_address: int = 0,
+        trusted_proxies: Iterable[str] = (),
+    ) -> None:
         self.present = 0
         self._total = total
         self._per_address = per_address
+        self._trusted = trusted_networks(trusted_proxies)
         self._by_address: Counter[str] = Counter()
 
-    def enter(self, address: str) -> Rejection | None:
+    def address_of(self, peer: str, forwarded: Sequence[bytes]) -> str:
+        """For whom a request counts: its peer, or for whom a trusted one forwarded it."""
+        return client_address(peer, forwarded, self._trusted)
+
+    def enter(self, address: str) -> TooMany | None:
         """Count one in, unless that is one too many."""
         if self.present >= self._total:
             return FULL

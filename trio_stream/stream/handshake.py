@@ -14,6 +14,7 @@ import base64
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from trio_stream.stream.admission import TooMany
 from trio_stream.stream.resume import Refused
 from trio_stream.stream.selection import STREAMS_PATH, Stream
 
@@ -30,8 +31,6 @@ _REASONS = {
     431: "Request Header Fields Too Large",
     503: "Service Unavailable",
 }
-# Seconds after which a client refused for a limit may come again.
-_RETRY_AFTER = "10"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,10 +80,6 @@ class Upgrade:
         return "\r\n".join([*lines, "", ""]).encode("ascii")
 
 
-FULL = Rejection(503, "503: Too many subscribers", {"Retry-After": _RETRY_AFTER})
-ADDRESS_FULL = Rejection(
-    429, "429: Too many subscribers from this address", {"Retry-After": _RETRY_AFTER}
-)
 HEAD_TOO_LARGE = Rejection(431, "431: Request Header Fields Too Large")
 MALFORMED = Rejection(400, "400: Bad Request")
 
@@ -115,6 +110,12 @@ def refusal(refused: Refused) -> Rejection:
         headers["Retry-After"] = str(refused.retry_after)
     text = refused.body().decode("ascii")
     return Rejection(refused.status, text, headers, "application/json")
+
+
+def full(limit: TooMany) -> Rejection:
+    """The answer to one who is one too many."""
+    headers = {"Retry-After": str(limit.retry_after)}
+    return Rejection(limit.status, f"{limit.status}: {limit.message}", headers)
 
 
 def _judge_upgrade(headers: Mapping[bytes, str]) -> str | Rejection:
