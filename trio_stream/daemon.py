@@ -189,6 +189,8 @@ async def _build(
         commit_timeout=config.commit_timeout,
         max_body_bytes=config.max_body_bytes,
         admission=admission,
+        # Some connections are kept for others than those who stay.
+        max_streams=config.http_connections - config.http_connections // 4,
     )
     serve_abci = partial(
         abci_server.serve,
