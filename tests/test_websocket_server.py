@@ -211,14 +211,14 @@ async def test_who_says_nothing_is_not_waited_for(patient_clock: MockClock) -> N
 @pytest.mark.parametrize(
     ("limit", "status"),
     [
-        ({"total": 2}, b"503 Service Unavailable"),
-        ({"per_address": 2}, b"429 Too Many Requests"),
+        (Admission(total=2), b"503 Service Unavailable"),
+        (Admission(per_address=2), b"429 Too Many Requests"),
     ],
 )
 async def test_one_too_many_is_told_to_come_again(
-    limit: dict[str, int], status: bytes
+    limit: Admission, status: bytes
 ) -> None:
-    async with open_door(admission=Admission(**limit)) as door:
+    async with open_door(admission=limit) as door:
         peers = [await door.subscribe() for _ in range(2)]
 
         head, _ = await answer(door, request())
