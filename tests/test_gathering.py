@@ -205,3 +205,40 @@ async def test_a_leader_that_is_cancelled_before_it_runs_passes_the_turn_on() ->
         assert oracle.batches == [["a"], ["c"]]
         await oracle.turn()
     assert oracle.answered == {"a": "a", "c": "c"}
+
+
+async def test_two_turns_that_end_in_the_same_step_are_two_turns() -> None:
+    oracle = Oracle(turns=2, limit=1)
+    async with trio.open_nursery() as nursery:
+        await oracle.ask_in_order(nursery, "a b c d")
+        oracle.go.release()
+        oracle.go.release()
+        await wait_all_tasks_blocked()
+        assert oracle.batches[2:] == [["c"], ["d"]]
+        await oracle.turn()
+        await oracle.turn()
+    assert sorted(oracle.answered) == list("abcd")
+
+
+@pytest.mark.parametrize("order", ["bc", "cb"])
+async def test_a_leader_and_a_follower_may_both_be_cancelled(order: str) -> None:
+    oracle = Oracle()
+    async with trio.open_nursery() as nursery:
+        scopes = {item: trio.CancelScope() for item in "bc"}
+
+        async def ask(item: str) -> None:
+            with scopes[item]:
+                await oracle.ask(item)
+
+        await oracle.ask_in_order(nursery, "a")
+        for item in "bc":
+            nursery.start_soon(ask, item)
+            await wait_all_tasks_blocked()
+        await oracle.turn()
+        assert oracle.batches[-1] == ["b", "c"]
+        for item in order:
+            scopes[item].cancel()
+            await wait_all_tasks_blocked()
+        oracle.go = trio.Semaphore(1)
+        assert await oracle.gathering.ask("later") == "later"
+    assert oracle.answered == {"a": "a"}

@@ -23,6 +23,7 @@ from trio_stream import log_lookups, log_reader
 from trio_stream.commit_log import CommitLog
 from trio_stream.ledger.block import MAX_HEIGHT, Tip
 from trio_stream.log_blocks import EVENT_BYTES
+from trio_stream.log_connections import LATE_SECONDS, ConnectionsStatistics
 from trio_stream.log_file import LogNotAccessible
 from trio_stream.log_lookups import BEGINNING
 from trio_stream.log_reader import LogReader
@@ -507,3 +508,32 @@ async def test_look_ups_that_find_all_threads_busy_share_the_next_one(log):
         go.set()
     assert hops == 3
     await reader.aclose()
+
+
+async def test_reads_that_are_not_answered_in_time_are_reported_and_counted(
+    reader, autojump_clock, caplog
+):
+    stop = trio.Event()
+    async with trio.open_nursery() as nursery:
+        await nursery.start(partial(reader.run, stop=stop))
+        async with reader.paused():
+            await trio.sleep(7)
+            for _ in range(3):
+                nursery.start_soon(reader.landmarks, None)
+            await trio.sleep(LATE_SECONDS - 0.5)
+            assert reader.statistics().lookups.reads_late == 0
+
+            nursery.start_soon(reader.landmarks, None)
+            await trio.sleep(1)
+            lookups = reader.statistics().lookups
+            assert (lookups.reads_waiting, lookups.reads_late) == (4, 3)
+            assert lookups.oldest_wait == pytest.approx(LATE_SECONDS + 0.5)
+            await trio.sleep(2 * LATE_SECONDS)
+            assert reader.statistics().lookups.reads_late == 4
+        await reader.landmarks(None)
+        stop.set()
+
+    assert reader.statistics().lookups == ConnectionsStatistics(0, 0.0, 4)
+    assert reader.statistics().channel == ConnectionsStatistics(0, 0.0, 0)
+    lines = [record.getMessage() for record in caplog.records]
+    assert len(lines) == 2 and "3 reads of" in lines[0] and "look-ups" in lines[0]

@@ -224,6 +224,7 @@ async def _build(
     doors = (
         _Door("channel", channel.run),
         _Door("checkpoints", checkpointer.run),
+        _Door("reads", reader.run),
         _Door("abci", serve_abci, addresses.abci),
         _Door("stream", serve_stream, addresses.stream),
         _Door("api", serve_api, addresses.api, idle=answered),
@@ -241,7 +242,8 @@ async def _shut_down(config: Config, doors: dict[str, _Door]) -> None:
     async with trio.open_nursery() as subscribers:
         for name in ("stream", "api"):
             subscribers.start_soon(doors[name].finish, config.shutdown_stream)
-    await doors["checkpoints"].finish(config.shutdown_stream)
+    for name in ("checkpoints", "reads"):
+        await doors[name].finish(config.shutdown_stream)
 
 
 async def _cancel_on_signal(signals: AsyncIterator[int], nursery: trio.Nursery) -> None:

@@ -6,11 +6,16 @@ once, together with those who came in the same step of the event loop: nobody wa
 company. Whoever comes while all turns are taken stands in
 line, and the first of the line takes the next turn for all behind it, up to a limit. So a
 batch is as large as the load is, and without load there are none.
+
+A turn is never handed from one asker to another, since either may be cancelled at any moment.
+It is taken and given back in one block of one task; whoever gives one back, or leaves the line,
+calls the first in line, and that looks for itself whether there is a turn to take. To be called
+in vain does no harm, and there is nothing that could be lost.
 """
 
 from __future__ import annotations
 
-from collections import deque
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, TypeVar
 
@@ -22,21 +27,34 @@ R = TypeVar("R")
 
 
 class _Place(Generic[T, R]):
-    """An asker's place in line."""
+    """An asker's place: in line, and then in a turn."""
 
-    __slots__ = ("item", "called", "leads", "outcome")
+    __slots__ = ("item", "in_turn", "has_left", "outcome", "_called")
 
     def __init__(self, item: T) -> None:
         self.item = item
-        self.called = trio.Event()
-        self.leads = False
+        self.in_turn = False
+        self.has_left = False
         self.outcome: outcome.Outcome[R] | None = None
+        self._called: trio.Event | None = None
 
-    def pop(self) -> outcome.Outcome[R]:
-        """The outcome, which is let go of: an error holds the frames that hold this place."""
+    async def wait(self) -> None:
+        """Until something has changed, or may have."""
+        self._called = trio.Event()
+        await self._called.wait()
+
+    def call(self) -> None:
+        if self._called is not None:
+            self._called.set()
+
+    def unwrap(self) -> R:
+        # An error's traceback holds this frame, which must not hold the error.
         found, self.outcome = self.outcome, None
         assert found is not None
-        return found
+        try:
+            return found.unwrap()
+        finally:
+            del found
 
 
 class Gathering(Generic[T, R]):
@@ -57,63 +75,66 @@ class Gathering(Generic[T, R]):
         self._free_turns = turns
         self._limit = limit
         self._collecting = False
-        self._line: deque[_Place[T, R]] = deque()
+        # Who is not in a turn; in order, and whoever leaves is found at once.
+        self._line: OrderedDict[_Place[T, R], None] = OrderedDict()
 
     async def ask(self, item: T) -> R:
         """The answer to `item`. If this is cancelled, others in line are asked for still."""
         place: _Place[T, R] = _Place(item)
-        self._line.append(place)
-        if self._free_turns and not self._collecting:
-            self._free_turns -= 1
-            place.leads = self._collecting = True
-            await trio.lowlevel.cancel_shielded_checkpoint()
-            self._collecting = False
-        else:
-            await self._wait(place)
-        if place.leads:
-            await self._lead()
-        return place.pop().unwrap()
-
-    async def _wait(self, place: _Place[T, R]) -> None:
-        called = False
+        self._line[place] = None
         try:
-            await place.called.wait()
-            called = True
+            if self._free_turns and not self._collecting:
+                self._collecting = True
+                await trio.lowlevel.cancel_shielded_checkpoint()
+                self._collecting = False
+            while place.outcome is None:
+                if place.in_turn or self._collecting or not self._free_turns:
+                    await place.wait()
+                else:
+                    await self._take_turn()
         finally:
-            if not called:
+            if place.outcome is None:
                 self._leave(place)
+        return place.unwrap()
 
     def _leave(self, place: _Place[T, R]) -> None:
-        if place in self._line:
-            self._line.remove(place)
-        if place.leads:
-            self._pass_on()
+        place.has_left = True
+        self._line.pop(place, None)
+        self._call_next()
 
-    async def _lead(self) -> None:
-        """Take a turn for the head of the line, where the caller stands first."""
+    def _call_next(self) -> None:
+        if self._free_turns and self._line:
+            next(iter(self._line)).call()
+
+    async def _take_turn(self) -> None:
+        """Ask for the head of the line."""
         size = min(self._limit, len(self._line))
-        batch = [self._line.popleft() for _ in range(size)]
-        if self._line and self._free_turns:
-            self._free_turns -= 1
-            self._pass_on()
-        outcomes: Sequence[outcome.Outcome[R]] | None = None
+        batch = [self._line.popitem(last=False)[0] for _ in range(size)]
+        for place in batch:
+            place.in_turn = True
+        self._free_turns -= 1
+        self._call_next()
         try:
-            outcomes = await self._ask_all([place.item for place in batch])
+            outcomes = await self._outcomes([place.item for place in batch])
+            for place, each in zip(batch, outcomes, strict=True):
+                place.outcome = each
+                place.call()
+        finally:
+            self._free_turns += 1
+            self._put_back(batch)
+            self._call_next()
+
+    async def _outcomes(self, items: Sequence[T]) -> Sequence[outcome.Outcome[R]]:
+        try:
+            return await self._ask_all(items)
         except Exception as error:
             # Theirs to handle, each for itself; an outcome can be unwrapped once.
-            outcomes = [outcome.Error(error) for _ in batch]
-        finally:
-            if outcomes is None:
-                # Cancelled, which is nothing to the others.
-                self._line.extendleft(reversed(batch[1:]))
-            self._pass_on()
-        for place, each in zip(batch, outcomes, strict=True):
-            place.outcome = each
-            place.called.set()
+            return [outcome.Error(error) for _ in items]
 
-    def _pass_on(self) -> None:
-        if self._line:
-            self._line[0].leads = True
-            self._line[0].called.set()
-        else:
-            self._free_turns += 1
+    def _put_back(self, batch: Sequence[_Place[T, R]]) -> None:
+        """To the head of the line, if they have no answer: who asked for them was cancelled."""
+        for place in reversed(batch):
+            place.in_turn = False
+            if place.outcome is None and not place.has_left:
+                self._line[place] = None
+                self._line.move_to_end(place, last=False)

@@ -11,12 +11,14 @@ place, in the event loop's own step, as many as go together; whatever may take l
 
 from __future__ import annotations
 
+import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple, TypeVar, cast
+from typing import Final, TypeVar, cast
 
 import apsw
 import trio
@@ -33,9 +35,32 @@ RunSync = Callable[..., Awaitable[object]]
 """Runs a function in a thread and waits for it, as `trio.to_thread.run_sync` does."""
 
 
-class _Asked(NamedTuple):
-    look: Look
-    quick: bool
+logger = logging.getLogger(__name__)
+
+LATE_SECONDS: Final = 10.0
+"""A read that takes longer is reported. A search may take half of it, others milliseconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionsStatistics:
+    """What `Connections.statistics` returns."""
+
+    reads_waiting: int
+    """Reads that are not answered yet."""
+    oldest_wait: float
+    """Seconds for which the oldest of these has waited."""
+    reads_late: int
+    """Reads since the start that were not answered within `LATE_SECONDS`."""
+
+
+class _Asked:
+    __slots__ = ("look", "quick", "since", "is_late")
+
+    def __init__(self, look: Look, quick: bool, since: float) -> None:
+        self.look = look
+        self.quick = quick
+        self.since = since
+        self.is_late = False
 
 
 class Connections:
@@ -48,6 +73,7 @@ class Connections:
 
     def __init__(
         self,
+        purpose: str,
         path: Path,
         count: int,
         run_sync: RunSync,
@@ -55,11 +81,14 @@ class Connections:
         together: int,
         mapped: bool = False,
     ) -> None:
+        self._purpose = purpose
         self._path = path
         self._limiter = trio.CapacityLimiter(count)
         self._run_sync = run_sync
         self._looks: Gathering[_Asked, object]
         self._looks = Gathering(self._ask, turns=count, limit=together)
+        self._waiting: dict[_Asked, None] = {}
+        self._reads_late = 0
         self._idle: deque[apsw.Connection] = deque()
         with translated("open", path):
             self._idle.extend(
@@ -70,7 +99,48 @@ class Connections:
         self, look: Callable[[apsw.Connection], T], *, quick: bool = False
     ) -> T:
         """What `look` finds; `quick` if that takes microseconds, whatever is asked."""
-        return cast(T, await self._looks.ask(_Asked(look, quick)))
+        asked = _Asked(look, quick, trio.current_time())
+        self._waiting[asked] = None
+        try:
+            return cast(T, await self._looks.ask(asked))
+        finally:
+            del self._waiting[asked]
+
+    def statistics(self) -> ConnectionsStatistics:
+        """How reads fare just now."""
+        oldest = next(iter(self._waiting), None)
+        waited = 0.0 if oldest is None else trio.current_time() - oldest.since
+        return ConnectionsStatistics(len(self._waiting), waited, self._reads_late)
+
+    async def watch(self) -> None:
+        """Report reads that are late, as soon as they are. Never returns."""
+        while True:
+            # Nothing that is asked from now on can be late before that.
+            due = trio.current_time() + LATE_SECONDS
+            in_time = (each for each in self._waiting if not each.is_late)
+            if (oldest := next(in_time, None)) is not None:
+                due = oldest.since + LATE_SECONDS
+            await trio.sleep_until(due)
+            if self._report_late():
+                # A crowd that is late is one line, not a line for each.
+                await trio.sleep(LATE_SECONDS)
+
+    def _report_late(self) -> bool:
+        latest = trio.current_time() - LATE_SECONDS
+        late = [e for e in self._waiting if not e.is_late and e.since <= latest]
+        for each in late:
+            each.is_late = True
+        self._reads_late += len(late)
+        if late:
+            logger.warning(
+                "%d reads of %s (%s) are not answered after %g s; %d wait",
+                len(late),
+                self._path,
+                self._purpose,
+                LATE_SECONDS,
+                len(self._waiting),
+            )
+        return bool(late)
 
     async def _ask(self, asked: Sequence[_Asked]) -> Sequence[Captured[object]]:
         look_all = partial(self._look_all, [each.look for each in asked])

@@ -15,6 +15,7 @@ import sys
 from array import array
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -25,7 +26,7 @@ import trio
 from trio_stream import log_lookups, log_places, log_search
 from trio_stream.ledger.block import Tip, Validator
 from trio_stream.log_blocks import blocks_after, outcome
-from trio_stream.log_connections import Connections, RunSync
+from trio_stream.log_connections import Connections, ConnectionsStatistics, RunSync
 from trio_stream.log_lookups import (
     BEGINNING,
     Cursor,
@@ -55,6 +56,16 @@ QUICK_READ_BYTES: Final = 64 * 1024
 """What is read and copied in microseconds; SQLite keeps it on sixteen pages."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogReaderStatistics:
+    """What `LogReader.statistics` returns: one for each kind of reads."""
+
+    channel: ConnectionsStatistics
+    lookups: ConnectionsStatistics
+    replay: ConnectionsStatistics
+    searches: ConnectionsStatistics
+
+
 class LogReader:
     """Answers questions about what is committed.
 
@@ -70,12 +81,17 @@ class LogReader:
     ) -> None:
         self._path = path
         self._cache = cache
-        self._channel = Connections(path, 1, run_sync, together=1)
+        self._channel = Connections("channel", path, 1, run_sync, together=1)
         self._lookups = Connections(
-            path, LOOKUP_THREADS, run_sync, together=LOOKUPS_TOGETHER, mapped=True
+            "look-ups",
+            path,
+            LOOKUP_THREADS,
+            run_sync,
+            together=LOOKUPS_TOGETHER,
+            mapped=True,
         )
-        self._replay = Connections(path, 1, run_sync, together=1, mapped=True)
-        self._searches = Connections(path, 1, run_sync, together=1)
+        self._replay = Connections("replay", path, 1, run_sync, together=1, mapped=True)
+        self._searches = Connections("searches", path, 1, run_sync, together=1)
         # In the order in which a pause waits for them: the slowest while the others go on.
         self._sets = (self._searches, self._replay, self._lookups, self._channel)
 
@@ -84,6 +100,29 @@ class LogReader:
         for readers in self._sets:
             readers.close()
         await trio.lowlevel.checkpoint()
+
+    def statistics(self) -> LogReaderStatistics:
+        """How reads fare just now, and how many were late."""
+        return LogReaderStatistics(
+            channel=self._channel.statistics(),
+            lookups=self._lookups.statistics(),
+            replay=self._replay.statistics(),
+            searches=self._searches.statistics(),
+        )
+
+    async def run(
+        self,
+        *,
+        stop: trio.Event,
+        task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
+    ) -> None:
+        """Until `stop` is set, report and count reads that are not answered in time."""
+        async with trio.open_nursery() as nursery:
+            for readers in self._sets:
+                nursery.start_soon(readers.watch)
+            task_status.started()
+            await stop.wait()
+            nursery.cancel_scope.cancel()
 
     @asynccontextmanager
     async def paused(self) -> AsyncIterator[None]:

@@ -1,0 +1,214 @@
+"""What all who queue, share or count here must hold: whoever comes, is cancelled or fails, and in
+whichever step, everybody else is served, and at rest as much is free as there was at the start.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import outcome
+import pytest
+import trio
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.fake_application import FakeApplication
+from tests.memory_log import MemoryLog
+from tests.storm import LIVES, Life, run, steps, storm
+from tests.stub_rpc import StubRpc
+from trio_stream.abci import messages as m
+from trio_stream.abci.routine import Hop, Priority
+from trio_stream.commit_log import CommitLog
+from trio_stream.gathering import Gathering
+from trio_stream.log_reader import LogReader
+from trio_stream.node_connections import NodeConnections
+from trio_stream.replay_pages import ReplayPages
+from trio_stream.state_machine import StateMachine
+from trio_stream.stream.position import START, Position
+from trio_stream.stream.selection import PLAIN, Form, Selection
+from trio_stream.transactions.candidate import CandidateCache
+from trio_stream.turns import Turns
+
+STEPS = st.integers(0, 4)
+Lives = Sequence[Life]
+
+
+@given(
+    lives=LIVES,
+    turns=st.integers(1, 3),
+    limit=st.integers(1, 4),
+    lasts=st.lists(STEPS, min_size=1),
+    fails=st.sets(st.integers(0, 6)),
+)
+def test_turns_to_ask_come_back(
+    lives: Lives, turns: int, limit: int, lasts: list[int], fails: set[int]
+) -> None:
+    under_way = calls = 0
+
+    async def ask_all(items: Sequence[int]) -> list[outcome.Outcome[int]]:
+        nonlocal under_way, calls
+        under_way += 1
+        number, calls = calls, calls + 1
+        try:
+            assert under_way <= turns and 0 < len(items) <= limit
+            await steps(lasts[number % len(lasts)])
+            if number in fails:
+                raise LookupError
+        finally:
+            under_way -= 1
+        return [outcome.Value(item) for item in items]
+
+    gathering = Gathering(ask_all, turns=turns, limit=limit)
+
+    async def ask(number: int) -> None:
+        try:
+            assert await gathering.ask(number) == number
+        except LookupError:
+            assert fails
+
+    run(partial(storm, ask, lives))
+    assert gathering._free_turns == turns
+    assert not gathering._line and not gathering._collecting
+
+
+@settings(max_examples=25)
+@given(lives=LIVES, pauses=LIVES, lasts=STEPS)
+def test_threads_of_the_log_come_back(lives: Lives, pauses: Lives, lasts: int) -> None:
+    async def run_sync(
+        work: Callable[[], object], *, limiter: trio.CapacityLimiter
+    ) -> object:
+        async with limiter:
+            with trio.CancelScope(shield=True):  # as a thread does
+                await steps(lasts)
+            return work()
+
+    async def main() -> None:
+        with TemporaryDirectory() as home, CommitLog.open(Path(home)) as log:
+            reader = LogReader(log.path, CandidateCache(1 << 20), run_sync=run_sync)
+
+            async def work(number: int) -> None:
+                if number % 2:
+                    assert await reader.heights_with("quick") == []
+                else:
+                    assert (await reader.landmarks(None)).tip == 0
+
+            async def pause(number: int) -> None:
+                async with reader.paused():
+                    await steps(number)
+
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(storm, work, lives)
+                nursery.start_soon(storm, pause, pauses)
+            for each in reader._sets:
+                count = each._limiter.total_tokens
+                assert each._limiter.borrowed_tokens == 0
+                assert each._looks._free_turns == len(each._idle) == count
+                assert each.statistics().reads_waiting == 0
+            await reader.aclose()
+
+    run(main)
+
+
+@given(lives=LIVES, holds=LIVES, given_for=st.none() | st.integers(0, 12))
+def test_everybody_has_a_turn(
+    lives: Lives, holds: Lives, given_for: int | None
+) -> None:
+    turns = Turns()
+
+    async def hold(number: int) -> None:
+        with turns.held():
+            await trio.sleep(number / 100)
+
+    async def main() -> None:
+        async with trio.open_nursery() as nursery:
+            with trio.CancelScope() as scope:
+                async with trio.open_nursery() as giver:
+                    giver.start_soon(turns.give)
+                    nursery.start_soon(storm, lambda _: turns.turn(), lives)
+                    nursery.start_soon(storm, hold, holds)
+                    if given_for is not None:
+                        await steps(given_for)
+                        scope.cancel()
+                    await trio.sleep(10)
+                    scope.cancel()
+        assert turns._free and not turns._held and not turns._queue
+
+    run(main)
+
+
+@given(lives=LIVES, moves=st.lists(st.integers(0, 5), min_size=1))
+def test_pages_are_let_go(lives: Lives, moves: list[int]) -> None:
+    log = MemoryLog()
+    for events in (1, 3, 0, 2):
+        log.commit(events)
+    pages = ReplayPages(log, max_bytes=2_000)
+    end = Position.end_of(log.height)
+
+    async def replay(number: int) -> None:
+        selection = Selection(form=Form.POSITION) if number % 3 else PLAIN
+        pages.join()
+        try:
+            position = START
+            while position < end:
+                position = (await pages.page(selection, position, until=end)).end
+                await steps(moves[number % len(moves)])
+        finally:
+            pages.leave()
+
+    async def main() -> None:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(pages.read_ahead)
+            await storm(replay, lives)
+            await trio.testing.wait_all_tasks_blocked()
+            nursery.cancel_scope.cancel()
+        assert not pages._readers and not pages._reading and not pages._pages
+        assert not pages.weight
+
+    run(main)
+
+
+@given(lives=LIVES, lasts=STEPS)
+def test_the_state_machine_is_let_go(lives: Lives, lasts: int) -> None:
+    async def run_sync(
+        work: Callable[[], object], *, limiter: trio.CapacityLimiter
+    ) -> None:
+        async with limiter:
+            with trio.CancelScope(shield=True):
+                await steps(lasts)
+            work()
+
+    application = FakeApplication()
+    machine = StateMachine(application, on_commit=lambda _: None, run_sync=run_sync)
+    hops = [
+        Hop(Priority.MEMPOOL, [m.CheckTx(b"", False)]),
+        Hop(Priority.QUERY, [m.Info("", 0, 0, "")]),
+        Hop(Priority.CONSENSUS, [m.Commit()]),
+    ]
+
+    async def ask(number: int) -> None:
+        application.quick = number % 4 == 3
+        try:
+            assert len(await machine.answer(hops[number % 3], owner=number)) == 1
+        finally:
+            machine.disown(number)
+
+    run(partial(storm, ask, lives))
+    assert not machine._taken and not any(machine._waiting) and not machine._gone
+    assert machine._announced == application.height
+
+
+@pytest.mark.parametrize("seed", range(10))
+async def test_connections_to_the_node_come_back(seed: int) -> None:
+    lives = [
+        Life((seed + n) % 3, (seed * n) % 23 if n % 2 else None) for n in range(12)
+    ]
+    async with StubRpc().serving() as rpc:
+        connections = NodeConnections(rpc.url, max_connections=3, timeout=30)
+        await storm(lambda _: connections.post(b'{"id": "1"}'), lives)
+
+        assert connections._limit.borrowed_tokens == 0
+        assert 0 < len(connections._resting) <= 3
+        await connections.aclose()
