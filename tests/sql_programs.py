@@ -58,13 +58,14 @@ PROGRAMS: Mapping[str, Ask] = {
 }
 
 COLUMNS: Mapping[str, str] = {
-    "blocks": "height time app_hash accepted refused first_sequence last_sequence",
-    "transactions": "sequence height block_index id operation asset_id tx_hash document",
-    "outputs": "sequence height transaction_id output_index asset_id amount condition_uri"
+    "v1_blocks": "height time app_hash accepted refused first_sequence last_sequence",
+    "v1_transactions": "sequence height block_index id operation asset_id tx_hash document",
+    "v1_outputs": "sequence height transaction_id output_index asset_id amount condition_uri"
     " spent_by",
-    "output_keys": "public_key sequence output_index in_condition",
-    "assets": "sequence id data",
-    "metadata": "sequence id metadata",
-    "refused": "sequence height block_index transaction_id tx_hash error reason",
+    "v1_output_keys": "public_key sequence output_index in_condition",
+    "v2_output_keys": "public_key sequence output_index in_public_keys in_condition",
+    "v1_assets": "sequence id data",
+    "v1_metadata": "sequence id metadata",
+    "v1_refused": "sequence height block_index transaction_id tx_hash error reason",
 }
 """Of the views: a promise. A name may come, none may go."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import threading
+from functools import partial
 
 import apsw
 import pytest
@@ -27,6 +28,7 @@ from trio_stream.log_file import (
     LogOutOfSpace,
     open_for_writing,
     prepare,
+    run,
     value,
 )
 
@@ -158,11 +160,12 @@ def test_an_older_schema_is_migrated_in_one_transaction(home):
         commit_blocks(log, 3)
         path = log.path
     connection = open_for_writing(path)
+    more = "CREATE TABLE more (x); INSERT INTO more VALUES (1);"
     steps = {
-        SCHEMA_VERSION: "CREATE TABLE more (x); INSERT INTO more VALUES (1);",
-        SCHEMA_VERSION + 1: "INSERT INTO more VALUES (2);",
+        SCHEMA_VERSION: partial(run, sql=more),
+        SCHEMA_VERSION + 1: partial(run, sql="INSERT INTO more VALUES (2);"),
     }
-    prepare(connection, path, version=SCHEMA_VERSION + 2, migrations=steps)
+    prepare(connection, path, steps, version=SCHEMA_VERSION + 2)
     assert connection.execute("SELECT x FROM more").fetchall() == [(1,), (2,)]
     assert value(connection, "PRAGMA user_version") == SCHEMA_VERSION + 2
     assert value(connection, "PRAGMA application_id") == APPLICATION_ID
@@ -174,9 +177,12 @@ def test_a_migration_that_fails_leaves_the_file_as_it_was(home):
     CommitLog.open(home).close()
     path = home / "log.db"
     connection = open_for_writing(path)
-    steps = {SCHEMA_VERSION: "CREATE TABLE more (x)", SCHEMA_VERSION + 1: "NO SUCH SQL"}
+    steps = {
+        SCHEMA_VERSION: partial(run, sql="CREATE TABLE more (x)"),
+        SCHEMA_VERSION + 1: partial(run, sql="NO SUCH SQL"),
+    }
     with pytest.raises(apsw.SQLError):
-        prepare(connection, path, version=SCHEMA_VERSION + 2, migrations=steps)
+        prepare(connection, path, steps, version=SCHEMA_VERSION + 2)
     connection.close()
     with CommitLog.open(home) as log:
         assert rows(log, "SELECT 1 FROM sqlite_schema WHERE name = 'more'") == []

@@ -130,7 +130,7 @@ def documents(view: str) -> Rows:
 
 @pytest.mark.parametrize("view", COLUMNS)
 def test_a_view_keeps_its_columns(view: str, log: CommitLog) -> None:
-    table = f"pragma_table_info('v1_{view}')"
+    table = f"pragma_table_info('{view}')"
     found = PROGRAMS["python"](log.path, f"SELECT name FROM {table}", {})
     assert [each["name"] for each in found] == COLUMNS[view].split()
 

@@ -39,6 +39,7 @@ from trio_stream.log_file import (
     sync_directory,
     translated,
 )
+from trio_stream.log_migrations import MIGRATIONS
 from trio_stream.log_view import (
     Row,
     StoredView,
@@ -88,7 +89,7 @@ class CommitLog(StoredView):
             with translated("open", path):
                 connection = open_for_writing(path)
                 stack.callback(connection.close)
-                prepare(connection, path)
+                prepare(connection, path, MIGRATIONS)
                 # What a crash left in the write-ahead log.
                 run(connection, "PRAGMA wal_checkpoint(TRUNCATE)")
             return cls(path, connection, stack.pop_all())
@@ -265,7 +266,7 @@ def _document_rows(placed: _Placed) -> tuple[list[Row], list[Row]]:
     for at, accepted in placed:
         document = accepted.transaction.value
         for named in named_keys(accepted.transaction, document):
-            keys.append((named.public_key, at, named.output_index, named.in_details))
+            keys.append((named.public_key, at, named.output_index, named.stands))
         text = text_of(document)
         if any(text):
             texts.append((at, *text))

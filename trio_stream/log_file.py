@@ -10,7 +10,7 @@ from __future__ import annotations
 import fcntl
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -19,9 +19,11 @@ import apsw
 
 FILE_NAME: Final = "log.db"
 SCHEMA: Final = Path(__file__).parent / "schema.sql"
-SCHEMA_VERSION: Final = 1
-MIGRATIONS: Final[Mapping[int, str]] = {}
-"""SQL that takes a file of this schema version to the next one."""
+VIEWS: Final = Path(__file__).parent / "views.sql"
+SCHEMA_VERSION: Final = 2
+
+Migrations = Mapping[int, Callable[[apsw.Connection], None]]
+"""What takes the tables of a file of this schema version to the next one."""
 
 APPLICATION_ID: Final = int.from_bytes(b"tris")
 """Marks the file as ours, for us and for `file`."""
@@ -173,9 +175,9 @@ def open_for_checkpoints(path: Path) -> apsw.Connection:
 def prepare(
     connection: apsw.Connection,
     path: Path,
+    migrations: Migrations,
     *,
     version: int = SCHEMA_VERSION,
-    migrations: Mapping[int, str] = MIGRATIONS,
 ) -> None:
     """Make the schema in a new file, migrate an older one, refuse any other.
 
@@ -186,6 +188,7 @@ def prepare(
         assert isinstance(found, int)
         if found == 0 and value(connection, "SELECT count(*) FROM sqlite_schema") == 0:
             run(connection, SCHEMA.read_text(encoding="utf-8"))
+            run(connection, VIEWS.read_text(encoding="utf-8"))
             run(connection, f"PRAGMA application_id = {APPLICATION_ID}")
             found = SCHEMA_VERSION
         elif value(connection, "PRAGMA application_id") != APPLICATION_ID:
@@ -194,9 +197,18 @@ def prepare(
             raise LogFromNewerVersion(
                 "open", path, f"its schema has version {found}, ours is {version}"
             )
-        for step in range(found, version):
-            run(connection, migrations[step])
+        if found < version:
+            for step in range(found, version):
+                migrations[step](connection)
+            _renew_views(connection)
         run(connection, f"PRAGMA user_version = {version}")
+
+
+def _renew_views(connection: apsw.Connection) -> None:
+    sql = "SELECT name FROM sqlite_schema WHERE type = 'view'"
+    for (name,) in connection.execute(sql).fetchall():
+        run(connection, f"DROP VIEW {name}")
+    run(connection, VIEWS.read_text(encoding="utf-8"))
 
 
 def sync_directory(directory: Path) -> None:

@@ -143,8 +143,8 @@ def outputs_page(
 ) -> OutputsPage:
     """Outputs that a key owns, in the order of storage, at most `limit` of them.
 
-    The key stands in their `public_keys` and in their condition. `spent`: only those that are,
-    or only those that are not.
+    The key stands in their condition, and in the `public_keys` of any output of the same
+    transaction. `spent`: only those that are, or only those that are not.
     """
     up_to = _up_to(after, connection)
     seek = public_key, after.position, after.output_index

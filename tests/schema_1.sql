@@ -1,0 +1,224 @@
+-- The commit log: every block of one chain, the state it made, and what subscribers are owed.
+--
+-- One integer stands for a transaction everywhere: its position, height * 2^26 + index in the
+-- engine's block. It orders as the chain does, so rows are appended at the end of each table, a block
+-- and a page of replay are one range, and the transactions it numbers are the same on every node.
+-- Rows are only ever added, but for outputs.spent_by. Each index in another order than the chain's costs
+-- a page for nearly every row once it is large, so there are few.
+--
+-- Programs may open this file read-only while the node runs.
+
+CREATE TABLE chain (
+    one INTEGER PRIMARY KEY CHECK (one = 1),
+    chain_id TEXT NOT NULL,
+    rules INTEGER NOT NULL,
+    start_hash TEXT NOT NULL,
+    initial_height INTEGER NOT NULL,
+    genesis_seconds INTEGER NOT NULL,
+    genesis_nanos INTEGER NOT NULL
+) STRICT;
+
+-- A set of validators holds from its height on, in the genesis file's order.
+CREATE TABLE validators (
+    height INTEGER NOT NULL,
+    place INTEGER NOT NULL,
+    key_type TEXT NOT NULL,
+    key BLOB NOT NULL,
+    power INTEGER NOT NULL,
+    PRIMARY KEY (height, place)
+) STRICT, WITHOUT ROWID;
+
+-- Every block of the engine, empty ones too; the time is its header's.
+CREATE TABLE blocks (
+    height INTEGER PRIMARY KEY,
+    seconds INTEGER NOT NULL,
+    nanos INTEGER NOT NULL,
+    app_hash TEXT NOT NULL,
+    accepted INTEGER NOT NULL,
+    refused INTEGER NOT NULL
+) STRICT;
+
+-- What an event says, in small rows that replay reads one after the other.
+-- asset_id is null where it is the transaction's own id.
+CREATE TABLE transactions (
+    position INTEGER PRIMARY KEY,
+    id TEXT NOT NULL UNIQUE,
+    asset_id TEXT,
+    operation TEXT NOT NULL,
+    sha256 BLOB NOT NULL
+) STRICT;
+
+CREATE INDEX transactions_by_asset ON transactions (asset_id) WHERE asset_id IS NOT NULL;
+
+-- For who follows elections: the other operations are too many to be worth it.
+CREATE INDEX transactions_by_rare_operation ON transactions (operation)
+    WHERE operation NOT IN ('CREATE', 'TRANSFER');
+
+-- The bytes of accepted transactions as the engine gave them.
+CREATE TABLE bodies (
+    position INTEGER PRIMARY KEY,
+    raw BLOB NOT NULL
+) STRICT;
+
+-- condition_uri is what a spender must satisfy; null: nobody can.
+-- spent_by is the position of the transaction that spent it.
+CREATE TABLE outputs (
+    position INTEGER NOT NULL,
+    output_index INTEGER NOT NULL,
+    amount INTEGER NOT NULL,
+    condition_uri TEXT,
+    spent_by INTEGER,
+    PRIMARY KEY (position, output_index)
+) STRICT, WITHOUT ROWID;
+
+-- Where a public key stands: in an output's public_keys (and, if in_details is 1, in its condition
+-- too), or, with output_index -1, among the owners before of an input.
+CREATE TABLE keys (
+    public_key TEXT NOT NULL,
+    position INTEGER NOT NULL,
+    output_index INTEGER NOT NULL,
+    in_details INTEGER NOT NULL,
+    PRIMARY KEY (public_key, position, output_index)
+) STRICT, WITHOUT ROWID;
+
+-- What engine blocks held and the chain refused. transaction_id is what it claimed to be.
+CREATE TABLE refused (
+    position INTEGER PRIMARY KEY,
+    sha256 BLOB NOT NULL,
+    transaction_id TEXT,
+    error TEXT NOT NULL,
+    reason TEXT NOT NULL
+) STRICT;
+
+CREATE INDEX refused_by_transaction_id ON refused (transaction_id)
+    WHERE transaction_id IS NOT NULL;
+
+-- Where words stand in the strings of a transaction's asset and metadata; the rowid is its position.
+-- The text itself is in bodies, so what a full-text query gives is rowid and rank alone.
+CREATE VIRTUAL TABLE texts USING fts5 (
+    asset,
+    metadata,
+    content = '',
+    tokenize = 'porter unicode61 remove_diacritics 2'
+);
+
+-- What programs may rely on. A view keeps its columns and their meaning as long as its name; what has
+-- to change comes as v2_ beside it. The prefix also leaves the plain names to the tables, which may
+-- change with any release. sequence is the position, and orders as the chain does.
+--
+-- Columns that cost another look-up are subqueries: who does not select them does not pay for them.
+
+-- A member may be written twice, the first time with NaN, which others than Python do not read: one
+-- such document must not end a query over all of them, so it is null here.
+CREATE VIEW readable AS
+SELECT
+    position,
+    CASE WHEN json_valid(CAST(raw AS TEXT)) THEN CAST(raw AS TEXT) END AS document
+FROM bodies;
+
+CREATE VIEW v1_blocks AS
+SELECT
+    height,
+    strftime('%Y-%m-%dT%H:%M:%S', seconds, 'unixepoch') || printf('.%09dZ', nanos) AS time,
+    app_hash,
+    accepted,
+    refused,
+    height << 26 AS first_sequence,
+    (height << 26) + 67108863 AS last_sequence
+FROM blocks;
+
+-- In two parts, so that either index is used when an asset is asked for; + leaves the second one's to
+-- that, since all others are better off in the chain's order.
+CREATE VIEW v1_transactions AS
+SELECT
+    position AS sequence,
+    position >> 26 AS height,
+    position & 67108863 AS block_index,
+    id,
+    operation,
+    id AS asset_id,
+    hex(sha256) AS tx_hash,
+    (SELECT document FROM readable WHERE position = own.position) AS document
+FROM transactions AS own
+WHERE asset_id IS NULL
+UNION ALL
+SELECT
+    position,
+    position >> 26,
+    position & 67108863,
+    id,
+    operation,
+    asset_id,
+    hex(sha256),
+    (SELECT document FROM readable WHERE position = moved.position)
+FROM transactions AS moved
+WHERE +asset_id IS NOT NULL;
+
+-- spent_by is the id of the transaction that spent it, or null.
+CREATE VIEW v1_outputs AS
+SELECT
+    position AS sequence,
+    position >> 26 AS height,
+    id AS transaction_id,
+    output_index,
+    id AS asset_id,
+    amount,
+    condition_uri,
+    (SELECT id FROM transactions WHERE position = spent_by) AS spent_by
+FROM transactions CROSS JOIN outputs USING (position)
+WHERE asset_id IS NULL
+UNION ALL
+SELECT
+    position,
+    position >> 26,
+    id,
+    output_index,
+    asset_id,
+    amount,
+    condition_uri,
+    (SELECT id FROM transactions WHERE position = spent_by)
+FROM transactions CROSS JOIN outputs USING (position)
+WHERE +asset_id IS NOT NULL;
+
+-- The keys in an output's public_keys; in_condition is 1 for those in its condition too, which is what
+-- GET /api/v1/outputs lists.
+CREATE VIEW v1_output_keys AS
+SELECT
+    public_key,
+    position AS sequence,
+    output_index,
+    in_details AS in_condition
+FROM keys
+WHERE output_index >= 0;
+
+CREATE VIEW v1_assets AS
+SELECT
+    position AS sequence,
+    id,
+    (
+        SELECT json_extract(document, '$.asset.data') FROM readable
+        WHERE position = transactions.position
+    ) AS data
+FROM transactions
+WHERE asset_id IS NULL;
+
+CREATE VIEW v1_metadata AS
+SELECT
+    position AS sequence,
+    id,
+    (
+        SELECT json_extract(document, '$.metadata') FROM readable
+        WHERE position = transactions.position
+    ) AS metadata
+FROM transactions;
+
+CREATE VIEW v1_refused AS
+SELECT
+    position AS sequence,
+    position >> 26 AS height,
+    position & 67108863 AS block_index,
+    transaction_id,
+    hex(sha256) AS tx_hash,
+    error,
+    reason
+FROM refused;
