@@ -15,9 +15,9 @@ import trio
 from trio_stream import http_server
 from trio_stream.http_answers import Answer
 from trio_stream.http_arrays import Streamed, answer_array
-from trio_stream.http_connection import Transport
 from trio_stream.http_plain import Plain
 from trio_stream.http_server import Limits
+from trio_stream.http_transport import Transport
 from trio_stream.log_lookups import BEGINNING, Cursor
 
 MOST = 1_000_000

@@ -183,21 +183,6 @@ async def test_after_it_has_stopped_the_port_can_be_listened_at_again() -> None:
     await listeners[0].aclose()
 
 
-async def test_connections_beyond_the_limit_are_closed(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    async with served(max_connections=1) as server:
-        first = await server.connect()
-        client = Client(first, "a")
-        assert (await client.request("GET", "/")).status == 200
-        second = await server.connect()
-        assert await second.receive_some() == b""
-        assert (await client.request("GET", "/")).status == 200
-        await first.aclose()
-        await second.aclose()
-    assert "1 are open" in caplog.text
-
-
 async def test_an_error_of_ours_in_a_connection_is_logged_and_stays_there(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,14 +2,20 @@
 
 Hypercorn's own connection is taken as it is, less what costs a task or a system call a request,
 on a transport on which no wait to write lasts.
+
+What a peer owes has a deadline for the whole of it: the next request, its head once that has
+begun, its body. Only the time in which we wait for the peer counts. Bodies are taken from the
+socket, and answers given to it, when there is room for them (`http_room`).
 """
 
 from __future__ import annotations
 
+import enum
 import logging
 import math
 import re
 from collections.abc import Awaitable, Callable
+from typing import Protocol
 
 import h11
 import trio
@@ -19,19 +25,46 @@ from hypercorn.trio.tcp_server import TCPServer
 from trio_stream import http_answers, http_plain
 from trio_stream.http_answers import Answer
 from trio_stream.http_arrays import Streamed
+from trio_stream.http_places import LATE, NO_ROOM, Guest, Refusal
 from trio_stream.http_plain import PHRASES, Direct, Plain
+from trio_stream.sockets import linger
 
 logger = logging.getLogger(__name__)
 
-# Seconds without a byte of a request that has begun, and between two requests.
-READ_TIMEOUT = 30.0
-KEEP_ALIVE = 75.0
-# What is offered to a socket at once, and taken from one.
-_SLICE = 64 * 1024
+# What is taken from a socket at once; of a body at first no more than this.
 _RECEIVE = 64 * 1024
+_RECEIVE_FIRST = 4 * 1024
+# Nothing that follows is a request.
+_NO_MORE = (h11.MUST_CLOSE, h11.CLOSED)
+# Seconds to say why a connection ends.
+_LAST_WORDS = 2.0
 
 # The head is sent by itself, so no body is taken for one.
 _STATUS_LINE = re.compile(rb"(HTTP/1\.1 ([0-9]{3}) )\r\n")
+
+
+class Limits(Protocol):
+    """What is asked of the door's limits."""
+
+    @property
+    def head_timeout(self) -> float: ...
+    @property
+    def keep_alive(self) -> float: ...
+    @property
+    def body_timeout(self) -> float: ...
+    @property
+    def body_rate(self) -> int: ...
+    @property
+    def max_body_bytes(self) -> int: ...
+
+
+class Owed(enum.Enum):
+    """What a peer has to send."""
+
+    REQUEST = enum.auto()
+    HEAD = enum.auto()
+    BODY = enum.auto()
+    NOTHING = enum.auto()
 
 
 class _NoIdleTask:
@@ -53,16 +86,30 @@ class Connection(TCPServer):
     """
 
     def prepare(
-        self, direct: Direct, max_body_bytes: int, on_idle: Callable[[], None]
+        self,
+        direct: Direct,
+        limits: Limits,
+        guest: Guest,
+        on_idle: Callable[[], None],
     ) -> None:
         """What its constructor would do; `on_idle` is called at the end of each answer."""
         self._direct = direct
-        self._max_body_bytes = max_body_bytes
+        self._limits = limits
+        self._guest = guest
         self._on_idle = on_idle
         self.idle_task = _NoIdleTask()  # type: ignore[assignment]  # all it is asked
         self.is_idle = True
         self._head = b""
+        self._has_begun = self._has_answered = False
         self._reading = trio.CancelScope()
+        self._is_receiving = False
+        self._owed = Owed.REQUEST
+        # Seconds in which what is owed must come.
+        self._left = limits.keep_alive
+        # Of a body: what has come, and what more there is room for.
+        self._body = self._credit = 0
+        self._dropped = 0
+        self._refusal: Refusal | None = None
 
     def let_go(self) -> None:
         """After the end: hypercorn's protocol and the connection hold each other."""
@@ -77,6 +124,14 @@ class Connection(TCPServer):
         """
         self._reading.cancel()
 
+    def end(self, refusal: Refusal) -> bool:
+        """Say why and end, if the peer still owes something; else False."""
+        if not self._has_begun or self._has_answered or self._owed is Owed.NOTHING:
+            return False
+        self._refusal = refusal
+        self.stop_reading()
+        return True
+
     async def protocol_send(self, event: Event) -> None:
         if isinstance(event, RawData):
             await self._write(event.data)
@@ -88,9 +143,13 @@ class Connection(TCPServer):
 
     def _is_now(self, *, idle: bool) -> None:
         self.is_idle = idle
-        if idle:
+        if not idle:
+            self._guest.works()
+        else:
+            self._has_answered = False
+            self._guest.give_back()
+            self._owes(Owed.REQUEST, self._limits.keep_alive)
             self._on_idle()
-            self._reading.deadline = trio.current_time() + KEEP_ALIVE
             if self.context.terminated.is_set():
                 self.stop_reading()
 
@@ -101,6 +160,13 @@ class Connection(TCPServer):
             self._head = found[1] + phrase + data[found.end(1) :]
         elif self._head or data:
             data, self._head = self._head + data, b""
+            if self._refusal is not None:
+                return
+            if not await self._guest.take(len(data)):
+                self._refusal = NO_ROOM
+                self.stop_reading()
+                return
+            self._has_answered = True
             try:
                 # Shielded as hypercorn's; the transport ends each wait.
                 with trio.CancelScope(shield=True):
@@ -108,64 +174,132 @@ class Connection(TCPServer):
                         await self.stream.send_all(data)
             except (trio.BrokenResourceError, trio.ClosedResourceError):
                 self.stop_reading()
+            finally:
+                self._guest.give_back(len(data))
 
     async def _read_data(self) -> None:
-        self._reading.deadline = trio.current_time() + KEEP_ALIVE
+        self._has_begun = True
         with self._reading:
-            while True:
-                try:
-                    data = await self.stream.receive_some(_RECEIVE)
-                except (trio.ClosedResourceError, trio.BrokenResourceError):
-                    break
-                self._reading.deadline = trio.current_time() + READ_TIMEOUT
-                data = bytes(data)
-                if data and self.is_idle and self._is_between():
-                    try:
-                        data = await self._answer_plain(data)
-                    except (trio.ClosedResourceError, trio.BrokenResourceError):
-                        break
-                    if not data:
-                        continue
-                await self.protocol.handle(RawData(data))
-                if not data:
-                    break
-                if not self.is_idle and self._is_read():
-                    # The peer owes nothing; how long the answer takes is the routes'.
-                    self._reading.deadline = math.inf
+            try:
+                while await self._read_some():
+                    pass
+            except (trio.ClosedResourceError, trio.BrokenResourceError):
+                pass
+        await self._say_why_it_ends()
         await self.protocol.handle(Closed())
+
+    async def _read_some(self) -> bool:
+        """Handle what comes next; False if nothing does."""
+        data = await self._receive()
+        if data and self.is_idle and self._is_between():
+            data = await self._answer_plain(data)
+            if not data:
+                return True
+        elif data and self._their_state() in _NO_MORE:
+            # The answer is under way, and nothing else is read on this connection (RFC 9112 §9.6).
+            self._dropped += len(data)
+            return self._dropped <= _RECEIVE
+        await self.protocol.handle(RawData(data))
+        self._look_what_is_owed(len(data))
+        return bool(data)
+
+    async def _receive(self) -> bytes:
+        """What the peer sends next. Its time runs here and nowhere else."""
+        size = await self._room_for_body() if self._owed is Owed.BODY else _RECEIVE
+        self._reading.deadline = trio.current_time() + self._left
+        self._is_receiving = True
+        try:
+            data = bytes(await self.stream.receive_some(size))
+        finally:
+            self._is_receiving = False
+        self._left = self._reading.deadline - trio.current_time()
+        self._reading.deadline = math.inf
+        used = min(len(data), self._credit)
+        self._credit -= used
+        self._body += used
+        return data
+
+    async def _room_for_body(self) -> int:
+        """How much of a body may be received; beyond the limit none of it is kept."""
+        if not self._credit and self._body < self._limits.max_body_bytes:
+            wanted = min(max(self._body, _RECEIVE_FIRST), _RECEIVE)
+            if not await self._guest.take(wanted):
+                self._refusal = NO_ROOM
+                self.stop_reading()
+                await trio.lowlevel.checkpoint()
+            self._credit = wanted
+        return self._credit or _RECEIVE
+
+    def _owes(self, owed: Owed, seconds: float) -> None:
+        """From now on the peer owes something else, within so many seconds."""
+        self._owed = owed
+        self._left = seconds
+        self._body = self._credit = 0
+        if self._is_receiving:
+            self._reading.deadline = trio.current_time() + seconds
+        if owed is Owed.NOTHING:
+            self._guest.works()
+        else:
+            self._guest.waits()
+
+    def _look_what_is_owed(self, received: int) -> None:
+        if self.is_idle:
+            if self._owed is not Owed.HEAD and not self._is_between():
+                self._owes(Owed.HEAD, self._limits.head_timeout)
+        elif self._their_state() not in (h11.IDLE, h11.SEND_BODY):
+            # How long the answer takes is the routes'.
+            if self._owed is not Owed.NOTHING:
+                self._owes(Owed.NOTHING, math.inf)
+        elif self._owed is Owed.BODY:
+            self._left += received / self._limits.body_rate
+        else:
+            self._owes(Owed.BODY, self._limits.body_timeout)
+
+    async def _say_why_it_ends(self) -> None:
+        """Answer a request that did not come in time, or that there is no room for."""
+        if self._refusal is None and trio.current_time() >= self._reading.deadline:
+            self._refusal = LATE
+        if self._refusal is None or self._has_answered or self._owed is Owed.REQUEST:
+            return
+        self._has_answered = True
+        with trio.move_on_after(_LAST_WORDS):
+            answer, headers = self._refusal.answer, self._refusal.headers
+            said = http_plain.whole(answer, None, ("connection", "close"), *headers)
+            await self.stream.send_all(said)
+            await linger(self.stream)
 
     async def _answer_plain(self, data: bytes) -> bytes:
         """Answer the plain requests that `data` begins with; returns what is for hypercorn."""
         while data:
-            taken = http_plain.take(data, self._max_body_bytes)
+            taken = http_plain.take(data, self._limits.max_body_bytes)
             if isinstance(taken, int):
                 # Under way, as at hypercorn: a stop waits for the rest.
                 self.is_idle = False
-                data, missing = await self._complete(data, taken)
-                if missing:
-                    return data
+                data = await self._complete(data, taken)
                 continue
             answer = None if taken is None else self._direct(taken[0])
             if taken is None or answer is None:
                 return data
             request, data = taken
             self.is_idle = False
-            self._reading.deadline = math.inf
+            self._owes(Owed.NOTHING, math.inf)
             await self._send_answer(request, answer)
             self._is_now(idle=True)
         return data
 
-    async def _complete(self, data: bytes, missing: int) -> tuple[bytes, bool]:
-        """Receive what is missing of a body; whether the peer closed before."""
-        pieces = [data]
+    async def _complete(self, data: bytes, missing: int) -> bytes:
+        """Receive what is missing of a body. Raises if the peer closes before."""
+        self._owes(Owed.BODY, self._limits.body_timeout)
+        whole = bytearray(data)
+        del data
         while missing > 0:
-            self._reading.deadline = trio.current_time() + READ_TIMEOUT
-            more = await self.stream.receive_some(_RECEIVE)
+            more = await self._receive()
             if not more:
-                break
-            pieces.append(bytes(more))
+                raise trio.ClosedResourceError("closed within a body")
+            whole += more
             missing -= len(more)
-        return b"".join(pieces), missing > 0
+            self._left += len(more) / self._limits.body_rate
+        return bytes(whole)
 
     async def _send_answer(
         self, request: Plain, answer: Awaitable[Answer | Streamed]
@@ -176,16 +310,22 @@ class Connection(TCPServer):
             logger.exception("%s %s brought this about", request.method, request.path)
             said = http_answers.FAILED
         if isinstance(said, Answer):
-            await self.stream.send_all(http_plain.whole(said, request.origin))
+            more: tuple[tuple[str, str], ...] = ()
+            if not await self._guest.take(len(said.body)):
+                said, more = NO_ROOM.answer, NO_ROOM.headers
+            await self.stream.send_all(http_plain.whole(said, request.origin, *more))
             return
         head = http_plain.beginning(request.origin)
         async for piece in said:
+            if not await self._guest.take(len(piece)):
+                raise trio.BrokenResourceError("there was no room for an answer")
             await self.stream.send_all(head + http_plain.chunk(piece))
+            self._guest.give_back(len(piece))
             head = b""
         await self.stream.send_all(http_plain.chunk(b""))
 
-    def _is_read(self) -> bool:
-        return getattr(self._http(), "their_state", None) is h11.DONE
+    def _their_state(self) -> object:
+        return getattr(self._http(), "their_state", None)
 
     def _is_between(self) -> bool:
         """Hypercorn has neither a request nor a part of one."""
@@ -198,46 +338,3 @@ class Connection(TCPServer):
 
     def _http(self) -> object:
         return getattr(self.protocol.protocol, "connection", None)
-
-
-class Transport(trio.abc.HalfCloseableStream):
-    """A socket on which no wait to write lasts, shielded or not.
-
-    Bytes go out in slices; one that is not accepted in time, or a `cut`, breaks the
-    stream, which is what hypercorn takes for a peer that has gone.
-    """
-
-    def __init__(self, stream: trio.SocketStream, stall_timeout: float) -> None:
-        self._stream = stream
-        self._stall_timeout = stall_timeout
-        self._writing = trio.CancelScope()
-        self._cut = False
-        # Hypercorn asks it for the addresses of both ends.
-        self.socket = stream.socket
-
-    def cut(self) -> None:
-        """Break it now, whoever waits."""
-        self._cut = True
-        self._writing.cancel()
-
-    async def send_all(self, data: bytes | bytearray | memoryview) -> None:
-        view = memoryview(data)
-        for start in range(0, len(view), _SLICE):
-            with trio.move_on_after(self._stall_timeout) as self._writing:
-                if self._cut:
-                    self._writing.cancel()
-                await self._stream.send_all(view[start : start + _SLICE])
-            if self._writing.cancelled_caught:
-                raise trio.BrokenResourceError("nothing was accepted in time")
-
-    async def wait_send_all_might_not_block(self) -> None:
-        await self._stream.wait_send_all_might_not_block()
-
-    async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
-        return await self._stream.receive_some(max_bytes)
-
-    async def send_eof(self) -> None:
-        await self._stream.send_eof()
-
-    async def aclose(self) -> None:
-        await self._stream.aclose()

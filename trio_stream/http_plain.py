@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from email.utils import formatdate
 from functools import lru_cache
 from http import HTTPStatus
@@ -93,15 +93,15 @@ def take(data: bytes, max_body: int) -> tuple[Plain, bytes] | int | None:
     return request, data[end:]
 
 
-def whole(answer: Answer, origin: str | None) -> bytes:
-    """An answer with its length."""
-    length = ("content-length", str(len(answer.body)))
-    return _head(answer.status, answer.content_type, length, origin) + answer.body
+def whole(answer: Answer, origin: str | None, *more: tuple[str, str]) -> bytes:
+    """An answer with its length, and `more` headers."""
+    fields = ("content-length", str(len(answer.body))), *more
+    return _head(answer.status, answer.content_type, fields, origin) + answer.body
 
 
 def beginning(origin: str | None) -> bytes:
     """The head of an answer that comes in chunks."""
-    return _head(200, answers.JSON, ("transfer-encoding", "chunked"), origin)
+    return _head(200, answers.JSON, [("transfer-encoding", "chunked")], origin)
 
 
 def chunk(piece: bytes) -> bytes:
@@ -110,9 +110,12 @@ def chunk(piece: bytes) -> bytes:
 
 
 def _head(
-    status: int, content_type: str, framing: tuple[str, str], origin: str | None
+    status: int,
+    content_type: str,
+    more: Sequence[tuple[str, str]],
+    origin: str | None,
 ) -> bytes:
-    fields = [("content-type", content_type), framing, *answers.cors(origin)]
+    fields = [("content-type", content_type), *more, *answers.cors(origin)]
     lines = "".join(f"{name}: {value}\r\n" for name, value in fields).encode("ascii")
     first = b"HTTP/1.1 %d %b\r\n" % (status, PHRASES.get(status, b""))
     return b"%b%bdate: %b\r\n\r\n" % (first, lines, _date(int(time.time())))

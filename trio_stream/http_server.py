@@ -25,11 +25,19 @@ from hypercorn.config import Config
 from hypercorn.trio.worker_context import WorkerContext
 from hypercorn.typing import ASGIFramework, ConnectionState
 
-from trio_stream.http_connection import Connection, Transport
-from trio_stream.http_plain import HEAD_BYTES, Direct
-from trio_stream.sockets import give_up_after
+from trio_stream.http_connection import Connection
+from trio_stream.http_places import Guest, Places, Refusal
+from trio_stream.http_plain import HEAD_BYTES, Direct, whole
+from trio_stream.http_transport import Transport
+from trio_stream.sockets import give_up_after, linger
 
 logger = logging.getLogger(__name__)
+
+STRANGERS = 256
+"""Connections beyond the limit that may be here to be told so."""
+_TURN_AWAY_SECONDS = 2.0
+# Between two warnings of one kind: peers decide how often there is a reason.
+_WARN_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,21 +89,25 @@ async def serve(
     door = _Door(app, tls, limits)
     door.lasting, door.answered, door.direct = lasting, answered, direct
     async with trio.open_nursery() as clients:
-        async with trio.open_nursery() as doors:
-            accept = partial(
-                trio.serve_listeners,
-                door.welcome,
-                list(listeners),
-                handler_nursery=clients,
-            )
-            await doors.start(accept)
-            task_status.started(listeners)
-            await stop.wait()
-            doors.cancel_scope.cancel()
-        await door.stop()
-        clients.start_soon(
-            door.cut_after, limits.shutdown_timeout, clients.cancel_scope
-        )
+        try:
+            async with trio.open_nursery() as doors:
+                accept = partial(
+                    trio.serve_listeners,
+                    door.welcome,
+                    list(listeners),
+                    handler_nursery=clients,
+                )
+                await doors.start(accept)
+                task_status.started(listeners)
+                await stop.wait()
+                doors.cancel_scope.cancel()
+            await door.stop()
+            with trio.move_on_after(limits.shutdown_timeout):
+                await door.empty()
+        finally:
+            # Also where all of this is cancelled: hypercorn's writes are shielded.
+            door.cut()
+            clients.cancel_scope.cancel()
 
 
 def _tls_context(
@@ -123,8 +135,11 @@ class _Door:
         self._config = _hypercorn_config(limits)
         self._tls = tls
         self._limits = limits
+        self._places = Places(limits)
         self._open: dict[Transport, Connection | None] = {}
         self._empty = trio.Event()
+        self._strangers = 0
+        self._quiet_until = 0.0
         self._stopping = False
         self.lasting: Callable[[], int] = lambda: 0
         self.answered: trio.Event | None = None
@@ -132,27 +147,71 @@ class _Door:
 
     async def welcome(self, stream: trio.SocketStream) -> None:
         """Serve one connection; whatever it does, nobody else notices."""
-        if len(self._open) >= self._limits.max_connections:
-            logger.warning("connection refused: %d are open", len(self._open))
-            await trio.aclose_forcefully(stream)
-            return
         transport = Transport(stream, self._limits.stall_timeout)
-        self._open[transport] = None
-        raw = stream.socket
         try:
-            raw.setsockopt(SOL_SOCKET, SO_SNDBUF, self._limits.send_buffer)
-            give_up_after(raw, self._limits.stall_timeout)
-            await self._serve(transport)
+            peer = str(stream.socket.getpeername()[0])
+            stream.socket.setsockopt(SOL_SOCKET, SO_SNDBUF, self._limits.send_buffer)
+            give_up_after(stream.socket, self._limits.stall_timeout)
+            with trio.CancelScope() as scope:
+                guest = Guest(self._places, peer, partial(self._end, transport, scope))
+                await self._receive(transport, guest)
         except* (OSError, trio.BrokenResourceError, trio.ClosedResourceError) as gone:
             logger.debug("connection ended: %r", gone.exceptions)
         except* Exception:
             logger.warning("a connection was cut", exc_info=True)
         finally:
-            del self._open[transport]
             stream.socket.close()
+
+    async def _receive(self, transport: Transport, guest: Guest) -> None:
+        refusal = self._places.enter(guest)
+        if refusal is not None:
+            await self._turn_away(transport, refusal)
+            return
+        transport.guest = guest
+        self._open[transport] = None
+        try:
+            await self._serve(transport, guest)
+        finally:
+            self._places.leave(guest)
+            guest.give_back()
+            transport.guest = None  # they hold each other
+            del self._open[transport]
             if not self._open:
                 self._empty.set()
             self.look_who_is_left()
+
+    def _end(
+        self, transport: Transport, scope: trio.CancelScope, refusal: Refusal
+    ) -> None:
+        connection = self._open.get(transport)
+        if connection is None or not connection.end(refusal):
+            transport.cut()
+            scope.cancel()
+
+    async def _turn_away(self, transport: Transport, refusal: Refusal) -> None:
+        now = trio.current_time()
+        if now >= self._quiet_until:
+            self._quiet_until = now + _WARN_SECONDS
+            logger.warning(
+                "a connection was turned away with status %d: %d are open",
+                refusal.answer.status,
+                len(self._open),
+            )
+        if self._strangers >= STRANGERS:
+            return
+        self._strangers += 1
+        try:
+            with trio.move_on_after(_TURN_AWAY_SECONDS):
+                stream = self._secured(transport)
+                # Some clients take no answer before they have asked.
+                await stream.receive_some(HEAD_BYTES)
+                close = ("connection", "close")
+                await stream.send_all(
+                    whole(refusal.answer, None, close, *refusal.headers)
+                )
+                await linger(stream)
+        finally:
+            self._strangers -= 1
 
     async def stop(self) -> None:
         """Close what is idle, and the others after the answer in hand."""
@@ -170,36 +229,40 @@ class _Door:
             if len(busy) <= self.lasting():
                 self.answered.set()
 
-    async def cut_after(self, seconds: float, clients: trio.CancelScope) -> None:
-        """Wait for the last connection; after `seconds` cut all that are left."""
-        with trio.move_on_after(seconds):
-            if self._open:
-                self._empty = trio.Event()
-                await self._empty.wait()
+    async def empty(self) -> None:
+        """Wait for the last connection."""
+        if self._open:
+            self._empty = trio.Event()
+            await self._empty.wait()
+
+    def cut(self) -> None:
+        """Cut all that are left."""
         for transport in self._open:
             transport.cut()
-        clients.cancel()
 
-    async def _serve(self, transport: Transport) -> None:
-        stream: trio.abc.Stream = transport
-        if self._tls is not None:
-            # Compatible: peers may close without TLS's own farewell, and so do we.
-            stream = trio.SSLStream(
-                transport, self._tls, server_side=True, https_compatible=True
-            )
-        state = ConnectionState({})
+    async def _serve(self, transport: Transport, guest: Guest) -> None:
         # It takes a plain stream too, which its annotation does not say (0.18).
         connection = Connection(
-            self._app, self._config, self.context, state, stream  # type: ignore[arg-type]
+            self._app,
+            self._config,
+            self.context,
+            ConnectionState({}),
+            self._secured(transport),  # type: ignore[arg-type]
         )
-        connection.prepare(
-            self.direct, self._limits.max_body_bytes, self.look_who_is_left
-        )
+        connection.prepare(self.direct, self._limits, guest, self.look_who_is_left)
         self._open[transport] = connection
         try:
             await connection.run()
         finally:
             connection.let_go()
+
+    def _secured(self, transport: Transport) -> trio.abc.Stream:
+        if self._tls is None:
+            return transport
+        # Compatible: peers may close without TLS's own farewell, and so do we.
+        return trio.SSLStream(
+            transport, self._tls, server_side=True, https_compatible=True
+        )
 
 
 def _hypercorn_config(limits: Limits) -> Config:

@@ -1,0 +1,105 @@
+"""The HTTP door before an application that does what its tests need."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import Any
+
+import trio
+
+from trio_stream import http_server
+from trio_stream.http_answers import Answer
+from trio_stream.http_arrays import Streamed
+from trio_stream.http_plain import Plain
+from trio_stream.http_server import Limits
+
+LARGE = 8 * 1024 * 1024
+
+
+class Door:
+    """At /hold waits for `go`; at /large gives much; else says how long the body was.
+
+    What begins with /front is answered in front of hypercorn.
+    """
+
+    def __init__(self, port: int) -> None:
+        self.port = port
+        self.stop = trio.Event()
+        self.ended = trio.Event()
+        self.go = trio.Event()
+        self.under_way = 0
+
+    def direct(self, request: Plain) -> Awaitable[Answer | Streamed] | None:
+        if not request.path.startswith("/front"):
+            return None
+        return self._answer(request.path, len(request.body))
+
+    async def _answer(self, path: str, received: int) -> Answer:
+        self.under_way += 1
+        try:
+            if path.endswith("/hold"):
+                await self.go.wait()
+            if path.endswith("/large"):
+                return Answer(200, b"x" * LARGE)
+            return Answer(200, b"<%d>" % received)
+        finally:
+            self.under_way -= 1
+
+    async def app(self, scope: Any, receive: Any, send: Any) -> None:
+        received = 0
+        while True:
+            message = await receive()
+            received += len(message.get("body", b""))
+            if not message.get("more_body"):
+                break
+        answer = await self._answer(scope["path"], received)
+        headers = [(b"content-length", b"%d" % len(answer.body))]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": answer.body})
+
+    async def connect(self, address: str = "127.0.0.1") -> trio.SocketStream:
+        """Connect from this address."""
+        return await trio.open_tcp_stream("127.0.0.1", self.port, local_address=address)
+
+    async def ask(self, request: bytes, address: str = "127.0.0.1") -> bytes:
+        """What comes for a request on a connection of its own."""
+        async with await self.connect(address) as stream:
+            await stream.send_all(request)
+            return await everything(stream)
+
+
+async def everything(stream: trio.SocketStream) -> bytes:
+    """What comes until the door closes."""
+    return b"".join([bytes(piece) async for piece in stream])
+
+
+@asynccontextmanager
+async def opened(**limits: Any) -> AsyncIterator[Door]:
+    """A door on a free port, which has ended when the block ends."""
+    listeners = await trio.open_tcp_listeners(0, host="127.0.0.1")
+    door = Door(listeners[0].socket.getsockname()[1])
+    door_serve = partial(
+        http_server.serve,
+        door.app,
+        listeners,
+        certfile=None,
+        keyfile=None,
+        limits=Limits(**limits),
+        stop=door.stop,
+        direct=door.direct,
+    )
+
+    async def serve(  # noqa: ASYNC128  # what it serves reports that it has started
+        *, task_status: trio.TaskStatus[object]
+    ) -> None:
+        try:
+            await door_serve(task_status=task_status)
+        finally:
+            door.ended.set()
+
+    async with trio.open_nursery() as nursery:
+        await nursery.start(serve)
+        yield door
+        door.stop.set()
