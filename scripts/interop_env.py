@@ -2,9 +2,9 @@
 
 Each goes into `.interop/`, which git ignores, or below `INTEROP_DIR`: the PyPI package
 `bigchaindb-driver` into a virtual environment of its own, since its pins are of 2018, and the npm
-package of the same name beside it. What to install is locked by the files of `tests/interop/`. A
-stamp names the lock and the interpreter; what matches is left alone, and a file lock keeps two
-programs from installing the same thing twice.
+package of the same name beside it, as well as the EventSource clients that npm has. What to install
+is locked by the files of `tests/interop/`. A stamp names the lock and the interpreter; what matches
+is left alone, and a file lock keeps two programs from installing the same thing twice.
 
 The Python driver comes in two ways. With Python 3.9 all its own pins hold; three of them have no
 wheel for it and are compiled, libsodium among them, which takes a minute or two and a C++
@@ -55,11 +55,20 @@ def python_driver() -> Path:
 
 def node_driver() -> Path:
     """The `node_modules` that hold the JavaScript driver; NotHere without node or npm."""
+    return _node_modules("node", LOCKS)
+
+
+def event_sources() -> Path:
+    """The folder whose programs find the EventSource clients; NotHere without node or npm."""
+    return _node_modules("eventsources", LOCKS / "eventsources").parent
+
+
+def _node_modules(name: str, place: Path) -> Path:
     node, npm = shutil.which("node"), shutil.which("npm")
     if node is None or npm is None:
         raise NotHere(f"no {'npm' if node else 'node'} on this machine")
-    locks = [LOCKS / "package.json", LOCKS / "package-lock.json"]
-    folder = FOLDER / "node"
+    locks = [place / "package.json", place / "package-lock.json"]
+    folder = FOLDER / name
     version = _output([node, "--version"])
     with _installing(folder, [version, *_texts(*locks)]) as wanted:
         if wanted:
@@ -154,6 +163,7 @@ def main() -> int:
     try:
         print(f"Python driver: {python_driver()}")
         print(f"JavaScript driver: {node_driver()}")
+        print(f"EventSource clients: {event_sources()}")
     except (InstallFailed, NotHere) as error:
         print(f"interop_env: {error}", file=sys.stderr)
         return 1

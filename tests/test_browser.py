@@ -18,8 +18,9 @@ import trio
 
 from scripts.signing import encode
 from tests.fake_node import Chain
+from tests.line import Line
 from tests.test_client_and_daemon import some
-from tests.test_daemon import host_and_port, node_at, running, settings
+from tests.test_daemon import node_at, running, settings
 from tests.websocket_peer import PATH
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
@@ -76,38 +77,6 @@ async def serve_page(told: Told, stream: trio.SocketStream) -> None:
         )
         parts = response, h11.Data(data=page), h11.EndOfMessage()
         await stream.send_all(b"".join(http.send(part) or b"" for part in parts))
-
-
-class Line:
-    """What stands between the browser and a door: it can break, and notes what goes in."""
-
-    def __init__(self, target: str) -> None:
-        self._target = host_and_port(target)
-        self._scopes: set[trio.CancelScope] = set()
-        self.requests = b""
-
-    async def carry(self, stream: trio.SocketStream) -> None:
-        with trio.CancelScope() as scope:
-            self._scopes.add(scope)
-            async with stream, await trio.open_tcp_stream(*self._target) as door:
-                async with trio.open_nursery() as nursery:
-                    nursery.start_soon(self._copy, stream, door, scope)
-                    async for data in door:
-                        await stream.send_all(data)
-                    scope.cancel()
-        self._scopes.discard(scope)
-
-    async def _copy(
-        self, stream: trio.abc.Stream, door: trio.abc.Stream, scope: trio.CancelScope
-    ) -> None:
-        async for data in stream:
-            self.requests += data
-            await door.send_all(data)
-        scope.cancel()
-
-    def cut(self) -> None:
-        for scope in self._scopes:
-            scope.cancel()
 
 
 @asynccontextmanager

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Self
+from urllib.parse import quote
 
 import h11
 import pytest
@@ -244,6 +245,60 @@ async def test_the_last_id_wins_over_the_query() -> None:
         for query in ("?after=earliest", "?from_height=1", ""):
             answer = await server.listen(PATH + query, Last_Event_ID="2:1")
             assert datas(await answer.messages(4)) == texts_of(server.log, PATH)[5:]
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "lastEventId=2%3A1",
+        "after=earliest&Last-Event-ID=2:1",
+        "last-event-id=2:1&from_height=1",
+        "lastEventId=1:1&detail=position&lastEventId=2:1",
+    ],
+)
+async def test_the_last_id_may_be_said_in_the_query(query: str) -> None:
+    async with served(blocks=3) as server:
+        answer = await server.listen(f"{PATH}?{query}")
+        found = [json.loads(data) for data in datas(await answer.messages(4))]
+        wanted = [json.loads(text) for text in texts_of(server.log, PATH)[5:]]
+        ids = "transaction_id"
+        assert [each[ids] for each in found] == [each[ids] for each in wanted]
+
+
+async def test_of_two_last_ids_that_of_the_header_counts() -> None:
+    async with served(blocks=3) as server:
+        path = f"{PATH}?lastEventId=1:1"
+        answer = await server.listen(path, Last_Event_ID="2:1")
+        assert datas(await answer.messages(4)) == texts_of(server.log, PATH)[5:]
+        for nothing in ("?lastEventId=", "?lastEventId"):
+            answer = await server.listen(f"{PATH}{nothing}&after=earliest")
+            assert datas(await answer.messages(9)) == texts_of(server.log, PATH)
+
+
+@pytest.mark.parametrize("last", ["refused", "end"])
+async def test_who_says_in_the_query_that_it_was_refused_gets_204(last: str) -> None:
+    async with served(blocks=1) as server:
+        answer = await server.listen(f"{PATH}?after=earliest&lastEventId={last}")
+        assert (answer.status, await answer.whole()) == (204, b"")
+
+
+async def test_who_uses_fetch_for_that_gets_a_status_with_a_body() -> None:
+    # event-source-polyfill 1.0.31 comes again for ever after 204.
+    async with served(blocks=1) as server:
+        path = f"{PATH}?lastEventId=refused"
+        answer = await server.listen(path, Sec_Fetch_Mode="cors")
+        assert (answer.status, await answer.whole()) == (410, b"")
+        # Browsers' own clients say it in the header.
+        answer = await server.listen(PATH, Last_Event_ID="end", Sec_Fetch_Mode="cors")
+        assert answer.status == 204
+
+
+@pytest.mark.parametrize("last", ["x", "%00", "\xff"])
+async def test_a_last_id_in_the_query_that_is_none_is_refused(last: str) -> None:
+    async with served(blocks=1) as server:
+        answer = await server.listen(f"{PATH}?lastEventId={quote(last)}")
+        told = await answer.event()
+        assert (told["event"], told["id"]) == ("refused", "refused")
 
 
 async def test_an_empty_last_id_says_nothing() -> None:

@@ -5,7 +5,8 @@ own. It is answered in front of Quart, as plain ASGI: what is awaited here is th
 or the client's socket, and nothing in between buffers. Whose socket takes nothing is cut
 by the HTTP door; who stays is given its last messages when the channel ends.
 
-Positions are each event's id, so a browser that reconnects goes on by itself.
+Positions are each event's id, so a browser that reconnects goes on by itself. Where it said the
+last one with the header `Last-Event-ID`, other clients say it in the query string.
 """
 
 from __future__ import annotations
@@ -78,10 +79,14 @@ class EventStreams:
         send: Send,
     ) -> None:
         """Answer a request until its stream ends."""
-        last = headers.get(b"last-event-id", "")
+        in_query, query = sse.split_last_id(query)
+        last = headers.get(b"last-event-id") or in_query
         origin = headers.get(b"origin")
         if last in sse.OVER:
-            await _start(send, 204, origin, [])
+            # `fetch` gives 204 no body, on which event-source-polyfill stumbles and comes again
+            # for ever; so who says it in the query and uses `fetch` gets a status with one.
+            by_fetch = bool(in_query) and b"sec-fetch-mode" in headers
+            await _start(send, 410 if by_fetch else 204, origin, [])
             await _more(send, b"", last=True)
             return
         try:

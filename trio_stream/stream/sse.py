@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 from typing import Final
+from urllib.parse import unquote_plus
 
 from trio_stream.stream.selection import Stream
 
@@ -23,6 +24,24 @@ _POSITION: Final = re.compile(rb', "position": "([^"]*)"')
 _INDEX: Final = b', "index": '
 
 COMMENT: Final = b":\n\n"
+
+_LAST_ID: Final = "lasteventid"
+
+
+def split_last_id(query: str) -> tuple[str, str]:
+    """The last event's id that a query string says, and the query string without it.
+
+    Clients that cannot send the header write it here, each in a spelling of its own, behind what
+    they were given; so of several the last one counts. Empty: none.
+    """
+    last, others = "", []
+    for part in query.split("&"):
+        name, _, value = part.partition("=")
+        if unquote_plus(name).lower().replace("-", "").replace("_", "") == _LAST_ID:
+            last = unquote_plus(value)
+        else:
+            others.append(part)
+    return last, "&".join(others)
 
 
 def position_of(text: bytes) -> str:
