@@ -28,6 +28,7 @@ class Door:
         self.port = port
         self.stop = trio.Event()
         self.ended = trio.Event()
+        self.held = trio.Event()
         self.go = trio.Event()
         self.under_way = 0
 
@@ -40,6 +41,7 @@ class Door:
         self.under_way += 1
         try:
             if path.endswith("/hold"):
+                self.held.set()
                 await self.go.wait()
             if path.endswith("/large"):
                 return Answer(200, b"x" * LARGE)

@@ -133,7 +133,10 @@ class Connection(TCPServer):
         return True
 
     async def protocol_send(self, event: Event) -> None:
-        if isinstance(event, RawData):
+        if self._refusal is not None:
+            # What is still said for the request is not its answer any more.
+            self.stop_reading()
+        elif isinstance(event, RawData):
             await self._write(event.data)
         elif isinstance(event, Updated):
             self._is_now(idle=event.idle)
@@ -160,8 +163,6 @@ class Connection(TCPServer):
             self._head = found[1] + phrase + data[found.end(1) :]
         elif self._head or data:
             data, self._head = self._head + data, b""
-            if self._refusal is not None:
-                return
             if not await self._guest.take(len(data)):
                 self._refusal = NO_ROOM
                 self.stop_reading()
