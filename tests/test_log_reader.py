@@ -10,6 +10,7 @@ import pytest
 import trio
 import trio.testing
 
+from scripts.dear import dear_create
 from scripts.signing import create, encode, transfer
 from tests.history import (
     accepted_of,
@@ -26,14 +27,18 @@ from trio_stream.log_blocks import EVENT_BYTES
 from trio_stream.log_connections import LATE_SECONDS, ConnectionsStatistics
 from trio_stream.log_file import LogNotAccessible
 from trio_stream.log_lookups import BEGINNING
-from trio_stream.log_reader import LogReader
+from trio_stream.log_reader import QUICK_BYTES, LogReader
 from trio_stream.stream.events import CommitEvent, Refusal
 from trio_stream.stream.frames import frame_events
 from trio_stream.stream.position import START, Position
 from trio_stream.stream.resume import Found, Landmarks
 from trio_stream.stream.selection import PLAIN
 from trio_stream.transactions.candidate import CandidateCache
-from trio_stream.transactions.errors import DoubleSpend, InputDoesNotExist
+from trio_stream.transactions.errors import (
+    DoubleSpend,
+    InputDoesNotExist,
+    TooCostly,
+)
 
 MEGABYTE = 1 << 20
 BLOCKS = 12
@@ -373,12 +378,41 @@ async def test_transactions_are_examined_against_what_is_committed(reader):
     spent = encode(transfer(asset_of(1), ALICE, recipients=[(BOB, 1)]))
     unknown = encode(transfer(create(BOB), BOB))
 
-    candidate = await reader.examine(good)
-    assert candidate.sha256 == hashlib.sha256(good).digest()
+    await reader.examine(good)
     with pytest.raises(DoubleSpend):
         await reader.examine(spent)
     with pytest.raises(InputDoesNotExist):
         await reader.examine(unknown)
+
+
+async def test_what_is_too_dear_to_judge_is_refused(reader):
+    dear = dear_create(ALICE, signatures=500, prefix_bytes=200_000, real=False)
+    with pytest.raises(TooCostly, match="about 4"):
+        await reader.examine(dear)
+
+
+async def test_large_transactions_are_judged_apart_from_lookups(log, monkeypatch):
+    """Their threads stand still; look-ups go on, and so do small ones."""
+    standing = trio.Event()
+
+    async def run_sync(work, *, limiter):
+        if limiter.total_tokens == 7 and not standing.is_set():
+            async with limiter:
+                await standing.wait()
+        return await inline(work, limiter=limiter)
+
+    monkeypatch.setattr(log_reader, "JUDGES", 7)
+    reader = open_reader(log, run_sync=run_sync)
+    small = create(ALICE)
+    large = create(ALICE, metadata={"a": "x" * QUICK_BYTES})
+    async with trio.open_nursery() as nursery:
+        for _ in range(9):
+            nursery.start_soon(reader.examine, encode(large))
+        await trio.testing.wait_all_tasks_blocked()
+        await reader.examine(encode(small))
+        assert await reader.block(2) is not None
+        standing.set()
+    await reader.aclose()
 
 
 # Threads
@@ -471,7 +505,7 @@ async def test_what_is_quick_has_no_thread_but_waits_for_a_place(log):
         encode(create(ALICE, data={"text": "x" * length})) for length in (1, 3000)
     ]
     known = EVENTS[0].transaction_id
-    assert (await reader.examine(small)).transaction is not None
+    await reader.examine(small)
     assert await reader.transaction(known) is not None
     assert await reader.outcome(known) == EVENTS[0]
     assert await reader.heights_with(known) == [1]

@@ -167,10 +167,11 @@ async def served(home: Path) -> AsyncIterator[Served]:
         listeners = await trio.open_tcp_listeners(0, host="127.0.0.1")
         stop = trio.Event()
         serve = partial(http_server.serve, app, listeners, certfile=None, keyfile=None)
-        serve = partial(serve, direct=app.direct, max_body_bytes=MAX_BODY, stop=stop)
+        limits = http_server.Limits(max_body_bytes=MAX_BODY, shutdown_timeout=math.inf)
+        serve = partial(serve, direct=app.direct, limits=limits, stop=stop)
         async with trio.open_nursery() as nursery:
             await nursery.start(partial(channel.run, stop=stop))
-            await nursery.start(partial(serve, shutdown_timeout=math.inf))
+            await nursery.start(serve)
             yield Served(listeners[0].socket.getsockname()[1], channel)
             stop.set()
         await reader.aclose()

@@ -12,10 +12,12 @@ a door that raises takes the daemon down with it.
 from __future__ import annotations
 
 import logging
+import os
 import ssl
 import sys
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from functools import partial
@@ -144,7 +146,11 @@ async def _build(
     """Open the log and the sockets, and say which task serves what, in starting order."""
     tls = _tls(config)
     log = stack.enter_context(CommitLog.open(config.home))
-    cache = CandidateCache(config.cache_bytes, lock=threading.Lock())
+    # Of a block's transactions those that are dear to verify share the processors.
+    verifiers = stack.enter_context(ThreadPoolExecutor(os.cpu_count()))
+    cache = CandidateCache(
+        config.cache_bytes, lock=threading.Lock(), map_dear=verifiers.map
+    )
     reader = LogReader(log.path, cache)
     stack.push_async_callback(reader.aclose)
     application = Application(log, cache, version=__version__)

@@ -1,9 +1,10 @@
 """Reading the commit log beside its writer.
 
-Async outside, read-only SQLite connections in threads inside. Readers come in four sets that share
+Async outside, read-only SQLite connections in threads inside. Readers come in five sets that share
 nothing, each with a limiter of its own: the channel's, whose one read a block all subscribers wait
-for; look-ups, for HTTP; replay, for subscribers who catch up; and text searches, which take long
-when they find much. A thousand of one kind must not hold up the others.
+for; look-ups, for HTTP; replay, for subscribers who catch up; text searches, which take long
+when they find much; and the judging of posted transactions that are not small. A thousand of one
+kind must not hold up the others.
 
 Every read is a short transaction that ends before its thread does, so that what it saw is one state
 of the log, and no checkpoint waits for a reader longer than for a few pages; for a search, seconds.
@@ -11,6 +12,7 @@ of the log, and no checkpoint waits for a reader longer than for a few pages; fo
 
 from __future__ import annotations
 
+import os
 import sys
 from array import array
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -41,7 +43,8 @@ from trio_stream.stream.matching import Contents
 from trio_stream.stream.position import Position
 from trio_stream.stream.resume import Landmarks
 from trio_stream.stream.selection import Selection
-from trio_stream.transactions.candidate import Candidate, CandidateCache
+from trio_stream.transactions.candidate import CandidateCache
+from trio_stream.transactions.costs import check_cost
 from trio_stream.transactions.errors import Refusal, ValidationError
 from trio_stream.transactions.rules import validate
 
@@ -51,7 +54,8 @@ LOOKUPS_TOGETHER: Final = 16
 a step of the event loop: two milliseconds of signatures."""
 QUICK_BYTES: Final = 2048
 """A transaction of this size is judged in a millisecond, whatever it is; most in a tenth of it."""
-
+JUDGES: Final = min(4, max(1, (os.cpu_count() or 1) - 1))
+"""What is posted takes no more than the processors beside that which commits and answers."""
 QUICK_READ_BYTES: Final = 64 * 1024
 """What is read and copied in microseconds; SQLite keeps it on sixteen pages."""
 
@@ -64,6 +68,7 @@ class LogReaderStatistics:
     lookups: ConnectionsStatistics
     replay: ConnectionsStatistics
     searches: ConnectionsStatistics
+    judging: ConnectionsStatistics
 
 
 class LogReader:
@@ -92,8 +97,17 @@ class LogReader:
         )
         self._replay = Connections("replay", path, 1, run_sync, together=1, mapped=True)
         self._searches = Connections("searches", path, 1, run_sync, together=1)
+        self._judging = Connections(
+            "judging", path, JUDGES, run_sync, together=1, mapped=True
+        )
         # In the order in which a pause waits for them: the slowest while the others go on.
-        self._sets = (self._searches, self._replay, self._lookups, self._channel)
+        self._sets = (
+            self._searches,
+            self._judging,
+            self._replay,
+            self._lookups,
+            self._channel,
+        )
 
     async def aclose(self) -> None:
         """Close all connections; no read may be under way."""
@@ -108,6 +122,7 @@ class LogReader:
             lookups=self._lookups.statistics(),
             replay=self._replay.statistics(),
             searches=self._searches.statistics(),
+            judging=self._judging.statistics(),
         )
 
     async def run(
@@ -201,14 +216,13 @@ class LogReader:
         )
         await self._replay.read(read)
 
-    async def examine(self, raw: bytes) -> Candidate:
-        """Parse and judge against what is committed; raises `ValidationError`."""
-        found = await self._lookups.read(
-            partial(self._examine, raw), quick=len(raw) <= QUICK_BYTES
-        )
-        if isinstance(found, Refusal):
+    async def examine(self, raw: bytes) -> None:
+        """Judge against what is committed; raises `ValidationError`, `TooCostly` for one."""
+        is_quick = len(raw) <= QUICK_BYTES
+        readers = self._lookups if is_quick else self._judging
+        found = await readers.read(partial(self._examine, raw), quick=is_quick)
+        if found is not None:
             raise found.error()
-        return found
 
     async def transaction(self, transaction_id: str) -> bytes | None:
         """The bytes of a committed transaction."""
@@ -284,12 +298,13 @@ class LogReader:
         look = partial(log_search.bodies, positions, max_bytes)
         return await self._lookups.read(look)
 
-    def _examine(self, raw: bytes, connection: apsw.Connection) -> Candidate | Refusal:
+    def _examine(self, raw: bytes, connection: apsw.Connection) -> Refusal | None:
         candidate = self._cache.examine(raw)
         try:
+            check_cost(candidate.transaction)
             validate(candidate, StoredView(connection, self._path))
         except ValidationError as error:
             # A value: an error that is handed from thread to task holds the frames of both, and
             # they hold it, so that only the garbage collector would free the bytes.
             return Refusal.of(error)
-        return candidate
+        return None

@@ -48,6 +48,10 @@ CHECKS_A_HOP = 32
 that arrives meanwhile has to wait."""
 
 
+CHECK_BYTES_A_HOP = 256 * 1024
+"""And most of their bytes: a large transaction takes a tenth of a second by itself."""
+
+
 class Priority(enum.IntEnum):
     """Who goes first when several connections want the state machine."""
 
@@ -72,24 +76,28 @@ def routine_answer(request: Request) -> Answer | None:
 def split_into_hops(requests: Sequence[Request]) -> Iterator[Hop]:
     """Cut a connection's requests, in order, into what goes to the state machine at once.
 
-    A hop holds one class of requests: at most `CHECKS_A_HOP` CheckTx, or what is there
-    of one block, up to its Commit. Routine requests between them go along.
+    A hop holds one class of requests: at most `CHECKS_A_HOP` CheckTx, or as many as have
+    `CHECK_BYTES_A_HOP`, or what is there of one block, up to its Commit. Routine requests
+    between them go along.
     """
-    start = checks = 0
+    start = checks = size = 0
     priority: Priority | None = None
     for position, request in enumerate(requests):
         kind = type(request)
         if kind in _ROUTINE:
             continue
         wanted = _PRIORITIES.get(kind, Priority.CONSENSUS)
-        if priority not in (None, wanted) or checks == CHECKS_A_HOP:
+        is_full = checks == CHECKS_A_HOP or size >= CHECK_BYTES_A_HOP
+        if priority not in (None, wanted) or is_full:
             yield Hop(priority, requests[start:position])
-            start, checks = position, 0
+            start, checks, size = position, 0, 0
         priority = wanted
-        checks += kind is CheckTx
-        if kind is Commit:
+        if isinstance(request, CheckTx):
+            checks += 1
+            size += len(request.tx)
+        elif kind is Commit:
             yield Hop(priority, requests[start : position + 1])
-            start, checks, priority = position + 1, 0, None
+            start, checks, size, priority = position + 1, 0, 0, None
     if start < len(requests):
         yield Hop(priority, requests[start:])
 

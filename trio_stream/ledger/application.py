@@ -62,6 +62,7 @@ from trio_stream.ledger.recent_checks import RecentChecks
 from trio_stream.ledger.recent_checks import Refused as RefusedCheck
 from trio_stream.ledger.staging import StagedBlock, reason
 from trio_stream.transactions.candidate import CandidateCache
+from trio_stream.transactions.costs import BUDGET, check_cost
 from trio_stream.transactions.errors import ValidationError
 from trio_stream.transactions.rules import View, validate
 
@@ -141,8 +142,11 @@ class Application:
 
     def prepare(self, requests: Sequence[Request]) -> None:
         """Look at the transactions of these requests together, which costs less."""
-        txs = [each.tx for each in requests if isinstance(each, CheckTx | DeliverTx)]
+        txs = [each.tx for each in requests if isinstance(each, DeliverTx)]
+        checked = [each.tx for each in requests if isinstance(each, CheckTx)]
         self._cache.examine_all(txs)
+        # What is too dear for a check costs no more than the look that finds it so.
+        self._cache.examine_all(checked, within=BUDGET)
 
     def answer(self, request: Request, *, owner: int) -> Answer:
         """Answer one request of the connection `owner`."""
@@ -198,6 +202,7 @@ class Application:
         # Against what is committed only: the engine's mempool knows no block in progress.
         candidate = self._cache.examine(tx)
         try:
+            check_cost(candidate.transaction)
             validate(candidate, self._store)
         except ValidationError as error:
             refused = RefusedCheck(type(error).__name__, reason(error))

@@ -13,10 +13,11 @@ import hashlib
 import re
 import sys
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
 
 from . import canonical
+from .costs import judging_cost
 from .errors import Refusal, ValidationError
 from .fulfillments import Fulfillment, Prefix, Threshold
 from .model import Input, Transaction, parse_value
@@ -29,6 +30,15 @@ _ID = re.compile(r"[0-9a-f]{64}")
 _OVERHEAD = 2_000
 _PER_BYTE = 4
 _PER_NODE = 300
+
+_DEAR = 5_000
+"""Microseconds of signatures that are worth a thread."""
+
+
+MapDear = Callable[
+    [Callable[["Candidate"], None], Iterable["Candidate"]], Iterable[None]
+]
+"""Calls the function with each, as `map` does."""
 
 
 class Candidate:
@@ -93,13 +103,19 @@ class Candidate:
 class CandidateCache:
     """Candidates of the bytes seen last, as many as fit into `max_bytes`.
 
-    With a lock it may be used by several threads; bytes are parsed outside of it.
+    With a lock it may be used by several threads; bytes are parsed outside of it. `map_dear`
+    applies a function to several candidates that are dear to verify, perhaps at the same time.
     """
 
     def __init__(
-        self, max_bytes: int, *, lock: AbstractContextManager[object] | None = None
+        self,
+        max_bytes: int,
+        *,
+        lock: AbstractContextManager[object] | None = None,
+        map_dear: MapDear = map,
     ) -> None:
         self._max_bytes = max_bytes
+        self._map_dear = map_dear
         self._lock = nullcontext() if lock is None else lock
         self._kept: OrderedDict[bytes, tuple[Candidate, int]] = OrderedDict()
         self._size = 0
@@ -125,15 +141,28 @@ class CandidateCache:
         self._keep(candidate, _weight(candidate, raw))
         return candidate
 
-    def examine_all(self, raws: Iterable[bytes]) -> list[Candidate]:
+    def examine_all(
+        self, raws: Iterable[bytes], *, within: int | None = None
+    ) -> list[Candidate]:
         """The candidates of all of these, with every signature looked at already.
 
+        Not those of a candidate whose signatures cost more than `within` microseconds.
         Parsing all, then verifying all, stays in the processor's caches: where both take
         turns, a transaction costs a fifth more.
         """
         candidates = [self.examine(raw) for raw in raws]
+        dear: list[Candidate] = []
         for candidate in candidates:
-            candidate.verify()
+            cost = judging_cost(candidate.transaction)
+            if within is not None and cost > within:
+                continue
+            if cost > _DEAR:
+                dear.append(candidate)
+            else:
+                candidate.verify()
+        # Their order is no matter: each is verified by itself.
+        for _ in self._map_dear(Candidate.verify, dear):
+            pass
         return candidates
 
     def _keep(self, candidate: Candidate, weight: int) -> None:

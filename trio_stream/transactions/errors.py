@@ -112,3 +112,10 @@ class OutputIndexOutOfRange(ValidationError):
 
 class OperationNotSupported(ValidationError):
     """The operation is known, but this release has no rules for it."""
+
+
+class TooCostly(ValidationError):
+    """Its signatures would take too long to verify.
+
+    Nothing that a block holds is refused so: only what might get into one.
+    """

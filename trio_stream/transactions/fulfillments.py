@@ -37,6 +37,13 @@ ED25519_MIDDLE = b"\x81\x40"
 """What stands between the key and the signature."""
 
 
+class Known(dict["Fulfillment | bytes", "Known | None"]):
+    """What is known to be good for a message, so that the same signature counts once.
+
+    By a prefix it holds the same for the message with that before it.
+    """
+
+
 class Fulfillment(Protocol):
     """One of the types below."""
 
@@ -49,8 +56,8 @@ class Fulfillment(Protocol):
     def encode(self) -> bytes | None:
         """Its bytes in canonical form, if it has one."""
 
-    def validate(self, message: bytes) -> bool:
-        """Whether it is good for this message."""
+    def validate(self, message: bytes, known: Known | None = None) -> bool:
+        """Whether it is good for this message, of which something may be known."""
 
 
 class Ed25519(NamedTuple):
@@ -68,11 +75,15 @@ class Ed25519(NamedTuple):
     def encode(self) -> bytes:
         return ED25519_HEAD + self.public_key + ED25519_MIDDLE + self.signature
 
-    def validate(self, message: bytes) -> bool:
+    def validate(self, message: bytes, known: Known | None = None) -> bool:
+        if known is not None and self in known:
+            return True
         try:
             crypto_sign_open(self.signature + message, self.public_key)
         except BadSignatureError:
             return False
+        if known is not None:
+            known[self] = None
         return True
 
 
@@ -92,7 +103,7 @@ class Preimage:
     def encode(self) -> bytes:
         return der.write(0xA0, der.write(0x80, self.preimage))
 
-    def validate(self, message: bytes) -> bool:
+    def validate(self, message: bytes, known: Known | None = None) -> bool:
         return True
 
 
@@ -120,8 +131,13 @@ class Rsa:
         members = der.write(0x80, self.modulus), der.write(0x81, self.signature)
         return der.write(0xA3, *members)
 
-    def validate(self, message: bytes) -> bool:
-        return rsa_pss.verify(self.modulus, self.signature, message)
+    def validate(self, message: bytes, known: Known | None = None) -> bool:
+        if known is not None and self in known:
+            return True
+        is_good = rsa_pss.verify(self.modulus, self.signature, message)
+        if is_good and known is not None:
+            known[self] = None
+        return is_good
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,9 +184,12 @@ class Prefix:
             der.write(0xA2, part),
         )
 
-    def validate(self, message: bytes) -> bool:
+    def validate(self, message: bytes, known: Known | None = None) -> bool:
+        inner = None
+        if known is not None:
+            inner = known[self.prefix] = known.get(self.prefix) or Known()
         # The length limit is part of the condition, but the reference ignores it.
-        return self.part.validate(self.prefix + message)
+        return self.part.validate(self.prefix + message, inner)
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,8 +229,9 @@ class Threshold:
         others = der.write_set(0xA1, (other.encode() for other in self.others))
         return der.write(0xA2, der.write_set(0xA0, known), others)
 
-    def validate(self, message: bytes) -> bool:
-        return all(part.validate(message) for part in self.parts)
+    def validate(self, message: bytes, known: Known | None = None) -> bool:
+        known = Known() if known is None else known
+        return all(part.validate(message, known) for part in self.parts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,5 +247,5 @@ class Unsigned:
     def encode(self) -> None:
         return None
 
-    def validate(self, message: bytes) -> bool:
+    def validate(self, message: bytes, known: Known | None = None) -> bool:
         return False

@@ -1,0 +1,178 @@
+"""What is dear to judge is known before it is judged."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import pytest
+from nacl.bindings import crypto_sign_open
+
+from scripts.dear import dear_create, dear_rsa
+from scripts.signing import encode
+from tests.ledger.chains import new_engine
+from tests.transactions.documents import ALICE, BOB
+from trio_stream.abci.messages import CheckTx, TxResult
+from trio_stream.node_client import TRANSACTION_BYTES
+from trio_stream.transactions import costs, fulfillments, rsa_pss
+from trio_stream.transactions.candidate import Candidate, CandidateCache
+from trio_stream.transactions.costs import BUDGET, check_cost, judging_cost
+from trio_stream.transactions.errors import TooCostly
+from trio_stream.transactions.fulfillments import Ed25519, Prefix, Rsa, Threshold
+from trio_stream.transactions.model import Input, Link, parse
+
+MESSAGE = b"m" * 32
+
+
+@pytest.fixture
+def verified(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
+    """The signatures that are verified, with their messages."""
+    found: list[bytes] = []
+
+    def counted(signed: bytes, key: bytes) -> bytes:
+        found.append(signed)
+        return crypto_sign_open(signed, key)
+
+    monkeypatch.setattr(fulfillments, "crypto_sign_open", counted)
+    return found
+
+
+def signature(message: bytes = MESSAGE) -> Ed25519:
+    return Ed25519(bytes(ALICE.secret.verify_key), ALICE.sign(message))
+
+
+def test_the_dearest_costs_what_its_signatures_cover() -> None:
+    raw = dear_create(ALICE, signatures=2500, prefix_bytes=250_000, real=False)
+    assert len(raw) <= TRANSACTION_BYTES
+    cost = judging_cost(parse(raw))
+    assert cost == pytest.approx(2500 * (60 + 250_000 * 0.004), rel=0.1)
+    with pytest.raises(TooCostly, match=r"about 2[67]\d\d ms, and 150 ms are allowed"):
+        check_cost(parse(raw))
+
+
+def test_large_keys_cost_the_square_of_their_size() -> None:
+    few = judging_cost(parse(dear_rsa(ALICE, keys=4, bits=16_384)))
+    assert judging_cost(parse(dear_rsa(ALICE, keys=8, bits=16_384))) == pytest.approx(
+        2 * few, rel=0.01
+    )
+    assert judging_cost(parse(dear_rsa(ALICE, keys=16, bits=4096))) == pytest.approx(
+        few / 4, rel=0.01
+    )
+    with pytest.raises(TooCostly):
+        check_cost(parse(dear_rsa(ALICE, keys=100, bits=16_384)))
+
+
+def test_all_transfers_of_plain_signatures_that_the_node_takes_are_within_the_budget() -> (
+    None
+):
+    link = {"transaction_id": "a" * 64, "output_index": 0}
+    plain = "x" * 136
+    one = {
+        "owners_before": [ALICE.public],
+        "fulfills": link,
+        "fulfillment": plain,
+    }
+    most = TRANSACTION_BYTES // (len(encode(one)) + 2)
+    inputs = (Input((), Link("a" * 64, 0), signature(), MESSAGE),) * most
+    raw = encode({"a": "x" * costs.CHEAP_BYTES})
+    transaction = parse(dear_create(ALICE, signatures=1, prefix_bytes=10))
+    transaction = transaction._replace(inputs=inputs, raw=raw)
+    assert most > 2000
+    assert BUDGET * 0.8 < judging_cost(transaction) <= BUDGET
+
+
+def test_what_is_small_or_nothing_costs_nothing() -> None:
+    assert judging_cost(None) == 0
+    check_cost(None)
+    small = dear_create(ALICE, signatures=30, prefix_bytes=1, real=False)
+    assert len(small) < costs.CHEAP_BYTES and judging_cost(parse(small)) == 0
+
+
+def test_a_check_refuses_by_name_and_verifies_nothing(verified: list[bytes]) -> None:
+    engine = new_engine()
+    dear = dear_create(ALICE, signatures=500, prefix_bytes=200_000, real=False)
+    verified.clear()
+    answer = engine.ask(CheckTx(dear, recheck=False))
+    assert isinstance(answer, TxResult) and answer.code == 1
+    assert answer.log.startswith("TooCostly: verifying it would take about 4")
+    engine.application.prepare([CheckTx(dear, recheck=False)] * 2)
+    assert verified == []
+    known = engine.application.recent_checks.newest(parse(dear).id)
+    assert known is not None and known.refused is not None
+    assert known.refused.error == "TooCostly"
+
+
+def test_in_a_block_it_is_judged(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(costs, "BUDGET", 10)
+    dear = dear_create(ALICE, signatures=50, prefix_bytes=10_000)
+    engine = new_engine()
+    answer = engine.ask(CheckTx(dear, recheck=False))
+    assert isinstance(answer, TxResult) and answer.code == 1
+    codes, _ = engine.block(dear, dear)
+    assert codes == [0, 1]
+
+
+def nested(*parts: Any) -> Threshold:
+    return Threshold(tuple(parts), ())
+
+
+def test_the_same_signature_over_the_same_message_is_verified_once(
+    verified: list[bytes],
+) -> None:
+    one, other = signature(), Ed25519(bytes(BOB.secret.verify_key), BOB.sign(MESSAGE))
+    assert nested(one, nested(one, other), nested(nested(one), other)).validate(MESSAGE)
+    assert len(verified) == 2
+
+    verified.clear()
+    inside = signature(b"pp" + MESSAGE)
+    twice = Prefix(b"pp", 1, inside), Prefix(b"pp", 2, nested(inside))
+    assert nested(*twice, signature()).validate(MESSAGE)
+    assert len(verified) == 2
+
+
+def test_the_same_signature_over_another_message_is_another(
+    verified: list[bytes],
+) -> None:
+    one = signature()
+    assert not nested(one, Prefix(b"p", 0, one)).validate(MESSAGE)
+    assert not nested(Prefix(b"", 0, one), Prefix(b"p", 0, one)).validate(MESSAGE)
+    assert not nested(Prefix(b"p", 0, one), one).validate(MESSAGE)
+    assert len(verified) == 5
+
+
+def test_an_rsa_signature_counts_once_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[bytes] = []
+
+    def verify(modulus: bytes, signature: bytes, message: bytes) -> bool:
+        asked.append(message)
+        return signature == b"good"
+
+    monkeypatch.setattr(rsa_pss, "verify", verify)
+    good, bad = Rsa(b"\xff" * 64, b"good"), Rsa(b"\xff" * 64, b"bad")
+    assert nested(good, good, nested(good)).validate(MESSAGE)
+    assert asked == [MESSAGE]
+    assert not nested(good, bad).validate(MESSAGE)
+    assert not nested(bad, bad).validate(MESSAGE)
+    assert good.validate(MESSAGE)
+
+
+def test_dear_ones_of_a_block_are_verified_by_whoever_maps() -> None:
+    given: list[Candidate] = []
+
+    def backwards(
+        verify: Callable[[Candidate], None], candidates: Iterable[Candidate]
+    ) -> Iterable[None]:
+        given.extend(candidates)
+        for candidate in reversed(given):
+            verify(candidate)
+        return [None] * len(given)
+
+    dear = [
+        dear_create(ALICE, signatures=200, prefix_bytes=5_000, nonce=nonce)
+        for nonce in ("1", "2")
+    ]
+    cheap = dear_create(ALICE, signatures=2, prefix_bytes=5)
+    cache = CandidateCache(1 << 24, map_dear=backwards)
+    candidates = cache.examine_all([dear[0], cheap, dear[1]])
+    assert [each.sha256 for each in given] == [candidates[i].sha256 for i in (0, 2)]
+    assert all(each.is_fulfilled(0) for each in candidates)
