@@ -41,6 +41,7 @@ from trio_stream.http_reads import Reads, answer_block
 from trio_stream.http_submit import Examiner, Node, Submission
 from trio_stream.http_subscriptions import NOT_EVENTS, Subscriptions
 from trio_stream.http_threads import Threads
+from trio_stream.log_file import ends_process
 from trio_stream.stream.admission import Admission
 from trio_stream.stream.selection import STREAMS_PATH, Stream
 
@@ -161,7 +162,9 @@ class Api(QuartTrio):
     async def _submit(self, query: bytes, content_type: str, data: bytes) -> Answer:
         try:
             return await self.submission.post(query, content_type, data)
-        except Exception:
+        except Exception as error:
+            if ends_process(error):
+                raise
             logger.exception("a posted transaction brought this about")
             return answers.FAILED
 
@@ -277,7 +280,9 @@ def _add_errors(app: Api) -> None:
         return response
 
     @app.errorhandler(InternalServerError)
-    async def failed(_: InternalServerError) -> Response:
+    async def failed(error: InternalServerError) -> Response:
+        if (cause := error.original_exception) and ends_process(cause):
+            raise cause
         return _response(answers.FAILED)
 
     @app.after_request

@@ -27,6 +27,7 @@ from trio_stream.http_answers import Answer
 from trio_stream.http_arrays import Streamed
 from trio_stream.http_places import LATE, NO_ROOM, Guest, Refusal
 from trio_stream.http_plain import PHRASES, Direct, Plain
+from trio_stream.log_file import ends_process
 from trio_stream.sockets import linger
 
 logger = logging.getLogger(__name__)
@@ -307,7 +308,9 @@ class Connection(TCPServer):
     ) -> None:
         try:
             said = await answer
-        except Exception:
+        except Exception as error:
+            if ends_process(error):
+                raise
             logger.exception("%s %s brought this about", request.method, request.path)
             said = http_answers.FAILED
         if isinstance(said, Answer):

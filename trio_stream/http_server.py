@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from socket import SO_SNDBUF, SOL_SOCKET
+from typing import Any
 
 import trio
 from hypercorn.app_wrappers import ASGIWrapper
@@ -29,6 +30,7 @@ from trio_stream.http_connection import Connection
 from trio_stream.http_places import Guest, Places, Refusal
 from trio_stream.http_plain import HEAD_BYTES, Direct, whole
 from trio_stream.http_transport import Transport
+from trio_stream.log_file import CommitLogError
 from trio_stream.sockets import give_up_after, linger
 
 logger = logging.getLogger(__name__)
@@ -83,12 +85,13 @@ async def serve(
 
     They get `shutdown_timeout` seconds for it; then they are cut. `answered` is set before
     that, when none are left but `lasting` ones, which end by themselves when the node stops.
-    `direct` is asked for each plain request before `app` is.
+    `direct` is asked for each plain request before `app` is. Raises `CommitLogError`.
     """
     tls = _tls_context(certfile, keyfile)
     door = _Door(app, tls, limits)
     door.lasting, door.answered, door.direct = lasting, answered, direct
     async with trio.open_nursery() as clients:
+        clients.start_soon(door.end_if_broken)
         try:
             async with trio.open_nursery() as doors:
                 accept = partial(
@@ -131,7 +134,10 @@ class _Door:
         limits: Limits,
     ) -> None:
         self.context = WorkerContext(None)
-        self._app = ASGIWrapper(app)
+        self._answer = app
+        self._app = ASGIWrapper(self._run_app)
+        self._broken = trio.Event()
+        self._damage: BaseException | None = None
         self._config = _hypercorn_config(limits)
         self._tls = tls
         self._limits = limits
@@ -145,6 +151,20 @@ class _Door:
         self.answered: trio.Event | None = None
         self.direct: Direct = lambda request: None
 
+    async def _run_app(self, *request: Any) -> None:
+        try:
+            await self._answer(*request)
+        except* CommitLogError as damage:
+            # Hypercorn would say that the application failed, and serve on.
+            self._damage = damage
+            self._broken.set()
+
+    async def end_if_broken(self) -> None:
+        """Raise an error of the log that the application has met."""
+        await self._broken.wait()
+        assert self._damage is not None
+        raise self._damage
+
     async def welcome(self, stream: trio.SocketStream) -> None:
         """Serve one connection; whatever it does, nobody else notices."""
         transport = Transport(stream, self._limits.stall_timeout)
@@ -155,6 +175,8 @@ class _Door:
             with trio.CancelScope() as scope:
                 guest = Guest(self._places, peer, partial(self._end, transport, scope))
                 await self._receive(transport, guest)
+        except* CommitLogError:
+            raise
         except* (OSError, trio.BrokenResourceError, trio.ClosedResourceError) as gone:
             logger.debug("connection ended: %r", gone.exceptions)
         except* Exception:

@@ -94,6 +94,13 @@ class LogNotAccessible(CommitLogError):
     hint = "check the directory's owner, permissions and mount"
 
 
+def ends_process(error: BaseException) -> bool:
+    """Is it, or is one of a group, an error of the log, which nobody may handle?"""
+    if isinstance(error, BaseExceptionGroup):
+        return error.subgroup(CommitLogError) is not None
+    return isinstance(error, CommitLogError)
+
+
 _LEAVES: Final[tuple[tuple[type[Exception], type[CommitLogError]], ...]] = (
     (apsw.FullError, LogOutOfSpace),
     (apsw.NotADBError, LogDamaged),
