@@ -58,6 +58,8 @@ class StandIn:
     """FakeNode, and a memory of what it decided."""
 
     life = 0.4
+    pause = 0.01
+    """Seconds between two blocks, at most."""
 
     def __init__(self, chance: random.Random) -> None:
         self.asset: Document = create(ALICE, data={"moves": chance.random()})
@@ -91,12 +93,14 @@ class StandIn:
                 if height > len(self._blocks):
                     self._decide()
                 await self._execute(node, height)
-                await trio.sleep(self._chance.random() * 0.01)
+                await trio.sleep(self._chance.random() * self.pause)
 
     def _decide(self) -> None:
         height = len(self._blocks) + 1
         chance = self._chance
         count = chance.choice((0, 1, 1, 2, 3, 5, 40 if height % 20 == 0 else 1))
+        if height == 1:
+            count = max(count, 1)  # with the asset that moves
         block: list[bytes] = []
         told: list[Document | None] = []
         for index in range(count):

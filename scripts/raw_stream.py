@@ -60,6 +60,14 @@ class RawStream:
                 self.close_code = int.from_bytes(payload[:2])
                 raise trio.EndOfChannel
 
+    async def some(self) -> bytes:
+        """Bytes as they come, frames and all. Raises trio.EndOfChannel where they end."""
+        if not self._buffer:
+            await self._more()
+        data = bytes(self._buffer)
+        self._buffer.clear()
+        return data
+
     async def _frame(self) -> tuple[int, bytes]:
         head = 2
         await self._have(head)
