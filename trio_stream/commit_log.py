@@ -32,6 +32,8 @@ from trio_stream.log_file import (
     FILE_NAME,
     LogDamaged,
     LogFromNewerVersion,
+    LogReplaced,
+    check,
     lock_directory,
     open_for_writing,
     prepare,
@@ -40,6 +42,7 @@ from trio_stream.log_file import (
     translated,
 )
 from trio_stream.log_migrations import MIGRATIONS
+from trio_stream.log_others import WRITE_SECONDS, OpenFiles, Patience
 from trio_stream.log_view import (
     Row,
     StoredView,
@@ -65,6 +68,7 @@ class CommitLog(StoredView):
         self.between_blocks = threading.Lock()
         """Held while something is committed; who holds it keeps the next block waiting."""
         self._resources = resources
+        self._files = OpenFiles(path)
         page_size = int(connection.pragma("page_size"))
 
         def measure(connection: apsw.Connection, schema: str, pages: int) -> int:
@@ -87,11 +91,14 @@ class CommitLog(StoredView):
                     sync_directory(home.parent)
                 stack.callback(os.close, lock_directory(home))
             with translated("open", path):
-                connection = open_for_writing(path)
+                patience = Patience(path)
+                connection = open_for_writing(path, patience)
                 stack.callback(connection.close)
                 prepare(connection, path, MIGRATIONS)
                 # What a crash left in the write-ahead log.
                 run(connection, "PRAGMA wal_checkpoint(TRUNCATE)")
+                check(connection, path)
+                patience.seconds = WRITE_SECONDS
             return cls(path, connection, stack.pop_all())
 
     def close(self) -> None:
@@ -235,6 +242,8 @@ class CommitLog(StoredView):
     @contextmanager
     def _transaction(self, operation: str) -> Iterator[Any]:
         with self.between_blocks, translated(operation, self.path):
+            if lost := self._files.lost():
+                raise LogReplaced(operation, self.path, lost)
             run(self._connection, "BEGIN IMMEDIATE")
             try:
                 yield self._connection.execute

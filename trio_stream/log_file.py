@@ -8,14 +8,20 @@ them is anybody's to handle: a node whose log is broken must stop.
 from __future__ import annotations
 
 import fcntl
+import logging
 import os
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
 import apsw
+
+from trio_stream.log_others import Patience, holder
+
+logger = logging.getLogger(__name__)
 
 FILE_NAME: Final = "log.db"
 SCHEMA: Final = Path(__file__).parent / "schema.sql"
@@ -36,6 +42,11 @@ BUSY_MILLISECONDS: Final = 10_000
 MAP_LIMIT: Final = 1 << 40
 """Bytes of the database in a reader's address space. They are the system's page cache and take no
 memory of ours; a cache of SQLite's own is emptied by every block that is committed."""
+
+CHECK_SECONDS: Final = 5.0
+"""How long a start looks for damage; SQLite looks through a gigabyte a second."""
+
+_CHECK_STEPS = 1_000  # of SQLite, between two looks at the clock
 
 CHECKPOINT_MILLISECONDS: Final = 50
 """How long a checkpoint that keeps the writer out waits for a reader in another process."""
@@ -64,6 +75,24 @@ class LogInUse(CommitLogError):
 
     hint = (
         "a data directory serves one daemon: stop the other one, or use another --home"
+    )
+
+
+class LogLocked(CommitLogError):
+    """Another program keeps us out of the file."""
+
+    hint = (
+        "no other program may write to it: end that one, or its transaction, and start"
+        " again; nothing that was committed is lost"
+    )
+
+
+class LogReplaced(CommitLogError):
+    """The file that we have open is not the one in the data directory any more."""
+
+    hint = (
+        "files of a data directory are moved while no daemon runs: put them back, or move"
+        " the data directory away and let the engine replay the chain into an empty one"
     )
 
 
@@ -106,8 +135,8 @@ _LEAVES: Final[tuple[tuple[type[Exception], type[CommitLogError]], ...]] = (
     (apsw.NotADBError, LogDamaged),
     (apsw.CorruptError, LogDamaged),
     (apsw.ConstraintError, LogDamaged),
-    (apsw.BusyError, LogInUse),
-    (apsw.LockedError, LogInUse),
+    (apsw.BusyError, LogLocked),
+    (apsw.LockedError, LogLocked),
     (apsw.CantOpenError, LogNotAccessible),
     (apsw.ReadOnlyError, LogNotAccessible),
     (apsw.PermissionsError, LogNotAccessible),
@@ -119,6 +148,8 @@ def log_error(operation: str, place: Path, error: Exception) -> CommitLogError:
     """What to raise for an error of SQLite or the file system."""
     leaf = next((leaf for kind, leaf in _LEAVES if isinstance(error, kind)), None)
     cause = f"{type(error).__name__}: {error}"
+    if leaf is LogLocked and (who := holder(place)):
+        cause += f", by {who}"
     return (leaf or CommitLogError)(operation, place, cause)
 
 
@@ -142,11 +173,10 @@ def value(connection: apsw.Connection, sql: str) -> object:
     return next(iter(connection.execute(sql)))[0]
 
 
-def open_for_writing(path: Path) -> apsw.Connection:
-    """The writing connection: durable on commit, checkpoints left to `log_reader`."""
+def open_for_writing(path: Path, patience: Patience | None = None) -> apsw.Connection:
+    """The writing connection: durable on commit, checkpoints left to `log_checkpoint`."""
     connection = apsw.Connection(str(path))
-    # A checkpoint that begins the write-ahead log anew keeps the writer out for milliseconds.
-    connection.set_busy_timeout(BUSY_MILLISECONDS)
+    connection.set_busy_handler(patience or Patience(path))
     run(
         connection,
         f"""
@@ -216,6 +246,26 @@ def _renew_views(connection: apsw.Connection) -> None:
     for (name,) in connection.execute(sql).fetchall():
         run(connection, f"DROP VIEW {name}")
     run(connection, VIEWS.read_text(encoding="utf-8"))
+
+
+def check(connection: apsw.Connection, path: Path) -> None:
+    """Look for damage, for some seconds at most. Raises `LogDamaged`.
+
+    What lies beyond that is found, and ends the process, when it is read.
+    """
+    give_up = time.monotonic() + CHECK_SECONDS
+    connection.set_progress_handler(lambda: time.monotonic() > give_up, _CHECK_STEPS)
+    try:
+        said = value(connection, "PRAGMA quick_check(1)")
+    except apsw.InterruptError:
+        logger.info(
+            "%s is large: in %g s a part of it was checked", path, CHECK_SECONDS
+        )
+    else:
+        if said != "ok":
+            raise LogDamaged("check", path, said)
+    finally:
+        connection.set_progress_handler(None)
 
 
 def sync_directory(directory: Path) -> None:
