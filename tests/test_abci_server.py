@@ -6,7 +6,7 @@ import logging
 import socket
 import struct
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -17,10 +17,11 @@ import trio.testing
 
 from tests.abci.engine_side import DIALECTS, encode_request
 from tests.fake_application import FakeApplication, run_inline
-from tests.fake_node import Chain, FakeNode, NodeStopped
+from tests.fake_node import Block, Chain, FakeNode, NodeStopped
 from trio_stream import abci_server
 from trio_stream.abci import messages as m
 from trio_stream.abci.connection import VERDICT_DELAY_SECONDS
+from trio_stream.abci_places import LEFT_AT_ONCE_SECONDS
 from trio_stream.state_machine import RunSync
 
 MockClock = trio.testing.MockClock
@@ -579,12 +580,37 @@ async def test_a_commit_on_its_way_is_announced_though_the_stop_is_late() -> Non
     assert served.announced == [1]
 
 
-async def test_too_many_connections_are_refused(
+async def test_silent_connections_give_way_to_an_engine(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     async with serving() as served:
         crowd = [await served.connect() for _ in range(abci_server.MAX_CONNECTIONS)]
         await trio.testing.wait_all_tasks_blocked()
+        async with FakeNode("C38", served.connect) as node:
+            await node.handshake()
+            for stranger in crowd[:4]:
+                assert await read_to_end(stranger) == b""
+            # Nor do strangers who come after it push out what is silent of the engine's.
+            more = [await served.connect() for _ in range(abci_server.MAX_CONNECTIONS)]
+            await trio.testing.wait_all_tasks_blocked()
+            assert await read_to_end(crowd[4]) == b""
+            await node.snapshot.stream.send_all(FLUSH)
+            assert await read_exactly(node.snapshot.stream, 3) == FLUSHED
+            await node.check(b"a")
+            await node.block(b"a")
+    assert len(more) == abci_server.MAX_CONNECTIONS
+    assert "64 abci connections are open: number 1, from somewhere," in caplog.text
+
+
+async def test_a_connection_that_is_used_keeps_its_place(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    query = encode_request(m.Query("", b""), DIALECTS["C38"])
+    async with serving() as served:
+        crowd = [await served.connect() for _ in range(abci_server.MAX_CONNECTIONS)]
+        for each in crowd:
+            await each.send_all(query)
+            await read_exactly(each, 1)
         refused = await served.connect()
         assert await read_to_end(refused) == b""
         assert "refused: 64 are open" in caplog.text
@@ -594,6 +620,118 @@ async def test_too_many_connections_are_refused(
         admitted = await served.connect()
         await admitted.send_all(FLUSH)
         assert await read_exactly(admitted, 3) == FLUSHED
+
+
+@pytest.mark.parametrize("busy", [m.CheckTx(b"a", False), m.EndBlock(1)])
+async def test_info_echo_and_query_wait_for_nothing(busy: m.Request) -> None:
+    gate = trio.Event()
+
+    async def gated(sync_fn: Callable[[], None], **options: object) -> None:
+        await gate.wait()
+        sync_fn()
+
+    dialect = DIALECTS["C37"]
+    async with serving(run_sync=gated) as served:
+        async with FakeNode("C37", served.connect) as node:
+            await node.consensus.stream.send_all(encode_request(busy, dialect))
+            await trio.testing.wait_all_tasks_blocked()
+            for _ in range(2):
+                assert await node.info() == m.InfoAnswer("fake", 0, b"")
+            asked: list[m.Request] = [m.Echo("x"), m.Query("", b""), dialect.info]
+            assert len(await node.query.call_all(asked)) == 3
+            gate.set()
+
+
+async def test_an_engine_that_begins_hears_of_the_commit_that_it_interrupted() -> None:
+    """Else it would send that block again, to an application that has it by then."""
+    gate = trio.Event()
+
+    async def gated(sync_fn: Callable[[], None], **options: object) -> None:
+        await gate.wait()
+        sync_fn()
+
+    heights: list[int] = []
+    async with serving(run_sync=gated) as served:
+        killed = await served.connect()
+        commit = encode_request(m.Commit(), DIALECTS["C38"])
+        async with FakeNode("C38", served.connect) as running:
+            await running.info()
+            await killed.send_all(commit)
+            await trio.testing.wait_all_tasks_blocked()
+            # One that runs, for a health check, gets what is durable now.
+            assert (await running.info()).last_block_height == 0
+            await killed.aclose()
+            async with FakeNode("C38", served.connect) as again:
+
+                async def ask() -> None:
+                    heights.append((await again.info()).last_block_height)
+
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(ask)
+                    await trio.testing.wait_all_tasks_blocked()
+                    assert heights == []
+                    gate.set()
+    assert heights == [1]
+
+
+async def test_a_health_check_and_strangers_do_not_fill_the_log(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO)
+    async with serving() as served, FakeNode("C38", served.connect) as node:
+        await node.handshake()
+        before = len(caplog.records)
+        for _ in range(200):
+            await node.info()
+        assert len(caplog.records) == before
+        for _ in range(200):
+            stranger = await served.connect()
+            await stranger.send_all(b"GET / HTTP/1.1\r\n\r\n")
+            await read_to_end(stranger)
+        assert len(caplog.records) < before + 100
+
+
+async def ask_and_leave(connect: Callable[[], Awaitable[trio.abc.Stream]]) -> None:
+    """What an engine does whose chain is not this one."""
+    async with FakeNode("T34", connect) as node:
+        await node.info()
+
+
+async def test_an_engine_that_asks_and_leaves_is_reported(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with serving() as served:
+        served.application.height = 7
+        await ask_and_leave(served.connect)
+        await trio.testing.wait_all_tasks_blocked()
+        (warning,) = [each for each in caplog.messages if "ended at once" in each]
+    assert "an engine (T34) asked where this log stands (height 7)" in warning
+    assert "Keep this data directory" in warning
+
+
+async def test_other_ways_to_leave_are_no_disagreement(
+    caplog: pytest.LogCaptureFixture, autojump_clock: MockClock
+) -> None:
+    async with serving() as served:
+        await ask_and_leave(served.connect)  # a new log disagrees with nobody
+        served.application.height = 7
+        tool = await served.connect()
+        await tool.send_all(encode_request(DIALECTS["C38"].info, DIALECTS["C38"]))
+        await read_exactly(tool, 1)
+        await tool.aclose()
+        async with FakeNode("C38", served.connect) as node:
+            await node.info()
+            await trio.sleep(LEFT_AT_ONCE_SECONDS + 1)  # up, then stopped
+        async with FakeNode("C38", served.connect) as node:
+            await node.info()
+            node.chain.blocks = [block(n) for n in range(7)]
+            await node.block(b"a")  # goes on, then killed
+        await trio.testing.wait_all_tasks_blocked()
+    assert "ended at once" not in caplog.text
+
+
+def block(height: int) -> Block:
+    return Block(height, (), m.Time(0, 0), (), b"")
 
 
 async def test_the_log_names_the_dialect_and_the_reason(

@@ -83,7 +83,7 @@ async def test_a_failure_is_the_last_answer() -> None:
     assert application.height == 0
 
 
-async def test_consensus_goes_before_mempool_before_query() -> None:
+async def test_consensus_goes_before_mempool_and_query_waits_for_nobody() -> None:
     gate = trio.Event()
 
     async def gated(sync_fn: Callable[[], None], **options: object) -> None:
@@ -102,7 +102,7 @@ async def test_consensus_goes_before_mempool_before_query() -> None:
             await trio.testing.wait_all_tasks_blocked()
         gate.set()
 
-    assert [owner for _, owner in application.asked] == [0, 3, 5, 2, 1, 4]
+    assert [owner for _, owner in application.asked] == [1, 4, 0, 3, 5, 2]
 
 
 async def test_who_is_cancelled_while_waiting_loses_only_its_own_turn() -> None:

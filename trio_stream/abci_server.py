@@ -7,7 +7,8 @@ a batch is being answered its connection is not read: what a node sends ahead wa
 the socket, so a connection holds one receive and one message at most.
 
 A node that breaks the protocol, or that does not read its answers, loses its connection
-and nothing else. What the application raises goes up and ends the daemon.
+and nothing else. What the application raises goes up and ends the daemon. When all places are
+taken, a connection that looks least like a node's gives way (`abci_places`).
 
 This door knows nothing of transactions: what it drives answers requests.
 """
@@ -24,9 +25,10 @@ from functools import partial
 import trio
 
 from trio_stream.abci.connection import Connection, RemoteProtocolError
-from trio_stream.abci.dialects import Codec
-from trio_stream.abci.messages import Failure, Info, Request
-from trio_stream.abci.routine import split_into_hops
+from trio_stream.abci.messages import Failure, Request
+from trio_stream.abci.routine import Priority, split_into_hops
+from trio_stream.abci_places import Guest, who_gives_way
+from trio_stream.abci_report import Report
 from trio_stream.state_machine import Application, RunSync, StateMachine
 
 logger = logging.getLogger(__name__)
@@ -69,7 +71,7 @@ async def serve(
     `shutdown_timeout` seconds. Raises what the application raises.
     """
     machine = StateMachine(application, on_commit=on_commit, run_sync=run_sync)
-    door = _Door(machine, frame_limit=frame_limit)
+    door = _Door(application, machine, frame_limit=frame_limit)
     async with trio.open_nursery() as nodes:
         async with trio.open_nursery() as doors:
             accept = partial(
@@ -91,14 +93,17 @@ async def serve(
 class _Door:
     """The tasks of all connections, and what they share."""
 
-    def __init__(self, machine: StateMachine, *, frame_limit: int) -> None:
+    def __init__(
+        self, application: Application, machine: StateMachine, *, frame_limit: int
+    ) -> None:
+        self._application = application
         self._machine = machine
         self._frame_limit = frame_limit
         self._numbers = itertools.count(1)
-        self._open: dict[int, Connection] = {}
+        self._open: dict[int, Guest] = {}
+        self._report = Report()
         self._receiving: dict[trio.CancelScope, Connection] = {}
         self._leave_at: float | None = None
-        self._latest_codec: Codec | None = None
 
     def stop_receiving(self, linger: float) -> None:
         """Let each connection finish the batch in its hands, and read no other.
@@ -106,7 +111,7 @@ class _Door:
         Connections that close last are read on, until the node has closed them, for at
         most `linger` seconds; without another one that tells it to, it would not.
         """
-        if all(connection.closes_last for connection in self._open.values()):
+        if all(guest.connection.closes_last for guest in self._open.values()):
             linger = 0
         self._leave_at = trio.current_time() + linger
         for scope, connection in self._receiving.items():
@@ -123,46 +128,49 @@ class _Door:
     async def handle(self, stream: trio.abc.Stream) -> None:
         """Serve one connection until it ends, for whatever reason."""
         number = next(self._numbers)
-        if len(self._open) >= MAX_CONNECTIONS:
-            logger.warning(
-                "abci connection %d refused: %d are open", number, len(self._open)
-            )
+        self._report.came(number, _peer(stream))
+        if not self._has_place(number):
             return
         connection = Connection(frame_limit=self._frame_limit)
+        guest = Guest(number, _host(stream), connection)
         reason = "cancelled"
-        self._open[number] = connection
-        logger.info("abci connection %d opened from %s", number, _peer(stream))
+        self._open[number] = guest
         _keep_alive(stream)
         try:
             # Who calls this closes the stream.
-            reason = await self._converse(stream, connection, number)
+            with guest.scope:
+                reason = await self._converse(stream, guest)
+            if guest.scope.cancelled_caught:
+                reason = "silent, it gave its place to another"
         finally:
-            del self._open[number]
+            self._open.pop(number, None)
             self._machine.disown(number)
-            logger.info(
-                "abci connection %d (%s) closed: %s", number, connection.dialect, reason
-            )
+            self._report.left(guest, reason)
 
-    async def _converse(
-        self, stream: trio.abc.Stream, connection: Connection, number: int
-    ) -> str:
+    def _has_place(self, number: int) -> bool:
+        """Whether there is a place for one more, once another has given way."""
+        if len(self._open) < MAX_CONNECTIONS:
+            return True
+        leaving = who_gives_way(self._open.values())
+        if leaving is None:
+            self._report.refused(number, len(self._open))
+            return False
+        self._report.gives_way(leaving, len(self._open))
+        del self._open[leaving.number]
+        leaving.scope.cancel()
+        return True
+
+    async def _converse(self, stream: trio.abc.Stream, guest: Guest) -> str:
         """Answer until the connection can't go on; gives the reason."""
-        is_first = True
+        connection = guest.connection
         try:
             while True:
                 requests = connection.next_requests()
                 if requests:
-                    infos = [each for each in requests if isinstance(each, Info)]
-                    if infos or is_first:
-                        self._note(connection, infos, number)
-                    is_first = False
-                    answers, failure = await self._answer(connection, requests, number)
-                    if delay := connection.delay_before_answers(requests):
-                        await trio.sleep(delay)
-                    await _send(stream, answers)
+                    failure = await self._serve_batch(stream, guest, requests)
                     if failure is not None:
                         await _bid_farewell(stream)
-                        return f"answered with an exception: {failure.error:.200}"
+                        return "answered with an exception"
                     continue
                 data = await self._receive(stream, connection)
                 if data is None:
@@ -170,13 +178,33 @@ class _Door:
                 connection.receive_data(data)
                 if not data:
                     connection.next_requests()
+                    self._report.closed_by_peer(guest, self._application.height)
                     return "the node closed it"
         except RemoteProtocolError as exc:
-            return f"the node broke the protocol: {exc}"
+            self._report.broke(guest, exc)
+            return "the node broke the protocol"
         except trio.BrokenResourceError as exc:
+            self._report.closed_by_peer(guest, self._application.height)
             return f"the connection broke: {exc.__cause__ or exc}"
         except trio.TooSlowError:
             return f"the node read nothing for {STALL_SECONDS:g} s"
+
+    async def _serve_batch(
+        self, stream: trio.abc.Stream, guest: Guest, requests: Sequence[Request]
+    ) -> Failure | None:
+        """Write the answers to what one receive brought; the Failure that ends them."""
+        connection = guest.connection
+        self._report.asks(guest, requests)
+        if guest.is_greeting:
+            # An engine that begins: a Commit that it did not see the end of counts.
+            await self._machine.settled()
+        answers, failure = await self._answer(connection, requests, guest.number)
+        if delay := connection.delay_before_answers(requests):
+            await trio.sleep(delay)
+        await _send(stream, answers)
+        if failure is not None:
+            self._report.failed(guest, failure)
+        return failure
 
     async def _receive(
         self, stream: trio.abc.Stream, connection: Connection
@@ -198,6 +226,8 @@ class _Door:
         """The bytes that answer `requests`, and the Failure if they end with one."""
         written: list[bytes] = []
         for hop in split_into_hops(requests):
+            if hop.priority is Priority.CONSENSUS:
+                self._report.works()
             answers = await self._machine.answer(hop, owner=number)
             # Shorter than the requests after a Failure, and then it is the last.
             for request, answer in zip(hop.requests, answers, strict=False):
@@ -205,25 +235,6 @@ class _Door:
             if answers and isinstance(answers[-1], Failure):
                 return b"".join(written), answers[-1]
         return b"".join(written), None
-
-    def _note(self, connection: Connection, infos: Sequence[Info], number: int) -> None:
-        """Log which dialect a connection speaks, and one that its node would not."""
-        for info in infos:
-            self._latest_codec = connection.codec
-            logger.info(
-                "abci connection %d speaks %s (version %.40r)",
-                number,
-                connection.dialect,
-                info.version,
-            )
-        if connection.codec is not self._latest_codec is not None:
-            # A node sends Info on another connection before anything but a Flush.
-            logger.warning(
-                "abci connection %d speaks %s, the latest Info came from %s",
-                number,
-                connection.dialect,
-                self._latest_codec.value,
-            )
 
 
 async def _send(stream: trio.abc.Stream, data: bytes) -> None:
@@ -245,13 +256,20 @@ async def _bid_farewell(stream: trio.abc.Stream) -> None:
 
 
 def _keep_alive(stream: trio.abc.Stream) -> None:
-    """Have the system find out about nodes that vanished without a word.
+    """Have the system find out, within two minutes, about nodes that vanished without a word.
 
     A living one may be silent for days, so silence alone never ends a connection.
     """
     if isinstance(stream, trio.SocketStream):
         with suppress(OSError):
             stream.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+            stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 60)
+            stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 10)
+            stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 6)
+
+
+def _host(stream: trio.abc.Stream) -> str:
+    return _peer(stream).rpartition(":")[0] or _peer(stream)
 
 
 def _peer(stream: trio.abc.Stream) -> str:

@@ -3,9 +3,10 @@
 The application that answers ABCI requests is synchronous code that computes signatures
 and writes to a disk, so it runs in a worker thread, one request after the other. What
 the connections want of it comes in hops, and between two hops whoever is most urgent
-goes next: consensus, then mempool, then queries. A hop that the application says is quick
+goes next: consensus, then mempool. A hop that the application says is quick
 (checks of what it knows already) is answered in place, since the way to the thread and
-back would take longer; it has its turn like any other.
+back would take longer; it has its turn like any other. Queries have no turn: what they ask
+for is the newest durable block, which is read in place while the thread is at work.
 
 The thread is never abandoned. A task that is cancelled meanwhile waits for it, and a
 height that it made durable is announced before anything else happens, an `await`
@@ -24,7 +25,7 @@ from typing import Protocol
 
 import trio
 
-from trio_stream.abci.messages import Answer, Failure, Request
+from trio_stream.abci.messages import Answer, Commit, Failure, Request
 from trio_stream.abci.routine import Hop, Priority, routine_answer
 
 logger = logging.getLogger(__name__)
@@ -54,8 +55,8 @@ class Application(Protocol):
     def answer(self, request: Request, *, owner: int) -> Answer:
         """The answer to a request of the connection `owner`.
 
-        A fault of the node is a Failure; raising means that nothing can be answered
-        any more.
+        Info may be asked while the thread answers something else. A fault of the node is a
+        Failure; raising means that nothing can be answered any more.
         """
         ...
 
@@ -86,6 +87,8 @@ class StateMachine:
         self._taken = False
         self._broken = False
         self._waiting = [trio.lowlevel.ParkingLot() for _ in Priority]
+        self._commits = 0
+        self._unsettled = trio.lowlevel.ParkingLot()
         self._gone: list[int] = []
 
     async def answer(self, hop: Hop, *, owner: int) -> list[Answer]:
@@ -95,16 +98,39 @@ class StateMachine:
         """
         answers: list[Answer] = []
         work = partial(self._answer_all, hop.requests, owner, answers)
-        if hop.priority is None:
+        if hop.priority in (None, Priority.QUERY):
             await trio.lowlevel.checkpoint()
             work()
             return answers
+        is_commit = any(isinstance(each, Commit) for each in hop.requests)
+        self._commits += is_commit
+        try:
+            await self._take_turn(hop, hop.priority, work)
+        finally:
+            self._commits -= is_commit
+            if not self._commits:
+                self._unsettled.unpark_all()
+        return answers
+
+    async def settled(self) -> None:
+        """Wait until no Commit is under way or in line.
+
+        An engine that was killed in the middle of one starts again and asks where this
+        is; if the answer were the height before, it would send the same block again.
+        """
+        await trio.lowlevel.checkpoint()
+        while self._commits:
+            await self._unsettled.park()
+
+    async def _take_turn(
+        self, hop: Hop, priority: Priority, work: Callable[[], None]
+    ) -> None:
         if self._taken:
             # Whoever lets go of the thread leaves it taken, in our name.
-            await self._waiting[hop.priority].park()
+            await self._waiting[priority].park()
         self._taken = True
         try:
-            if hop.priority is Priority.MEMPOOL and self._application.is_quick(
+            if priority is Priority.MEMPOOL and self._application.is_quick(
                 hop.requests
             ):
                 await trio.lowlevel.checkpoint()
@@ -114,7 +140,6 @@ class StateMachine:
         finally:
             self._announce()
             self._let_go()
-        return answers
 
     def disown(self, owner: int) -> None:
         """Tell the application that a connection is gone, once no thread is with it."""

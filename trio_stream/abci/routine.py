@@ -58,6 +58,7 @@ class Priority(enum.IntEnum):
     CONSENSUS = 0
     MEMPOOL = 1
     QUERY = 2
+    """Waits for nobody: the answer is what is durable already."""
 
 
 class Hop(NamedTuple):

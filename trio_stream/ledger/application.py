@@ -176,8 +176,9 @@ class Application:
     def _info(self) -> InfoAnswer:
         # Before the first block the hash is empty even where the chain starts from another: up to
         # 0.33 the engine compares it with the genesis file's, later ones don't look at it.
-        app_hash = self._tip.app_hash if self._tip else ""
-        return InfoAnswer(self._version, self.height, app_hash.encode("ascii"))
+        # Looked at once: a block may become durable meanwhile, in another thread.
+        tip = self._tip or Tip(0, "")
+        return InfoAnswer(self._version, tip.height, tip.app_hash.encode("ascii"))
 
     def _init_chain(self, request: InitChain) -> InitChainAnswer:
         known = self._chain
