@@ -13,6 +13,7 @@ from typing import Final, TypeVar
 
 from trio_stream import http_answers as answers
 from trio_stream.http_answers import Answer
+from trio_stream.quoting import quote
 
 T = TypeVar("T")
 
@@ -111,6 +112,15 @@ def count(text: str) -> int:
     if not _COUNT.fullmatch(text):
         raise ValueError("Must be a whole number greater than 0")
     return int(text)
+
+
+def whole(text: str) -> int:
+    """A whole number as Python reads it, and its words where it can't."""
+    try:
+        return int(text)
+    except ValueError:
+        shown = quote(text, 200)
+        raise ValueError(f"invalid literal for int() with base 10: {shown}") from None
 
 
 def output(text: str) -> tuple[str, int]:

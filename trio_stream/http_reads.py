@@ -203,7 +203,7 @@ class Reads:
     async def _search(self, documents: Documents, query: bytes) -> Answer | Streamed:
         given = Given(query)
         text = given.required("search", str)
-        limit = given.optional("limit", int) or 0
+        limit = given.optional("limit", parameters.whole) or 0
         if not text:
             return EMPTY_SEARCH
         given.nothing_misspelt()

@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import parse_qsl
 
+from trio_stream.quoting import quote
 from trio_stream.stream.names import meant_by
 from trio_stream.stream.position import GivenPosition, parse_position
 from trio_stream.stream.selection import PLAIN, Form, Selection, Stream
@@ -42,6 +43,9 @@ _STREAM_NAMES: Final = (*_ONCE, *_FILTERS)
 _PULL_NAMES: Final = (
     tuple(name for name in _STREAM_NAMES if name != "notices") + _OF_PULL
 )
+
+_QUOTED: Final = 100
+"""Characters of what a client wrote that an answer repeats."""
 
 MAX_LIMIT: Final = 1_000
 """Messages in one answer to a pull."""
@@ -129,7 +133,7 @@ def _refuse_names(
     for name in names:
         if name in known:
             continue
-        shown = repr(name[:100])
+        shown = quote(name, _QUOTED)
         meant = meant_by(name, (*known, *elsewhere))
         if meant is not None and meant in elsewhere:
             raise BadRequest(
@@ -162,7 +166,9 @@ class _Values:
         if value is None:
             return None
         if value not in choices:
-            raise BadRequest(f"{name} is {' or '.join(choices)}, not {value[:100]!r}")
+            raise BadRequest(
+                f"{name} is {' or '.join(choices)}, not {quote(value, _QUOTED)}"
+            )
         return choices[value]
 
     def flag(self, name: str) -> bool:
@@ -173,7 +179,7 @@ class _Values:
         if value is None:
             return default
         if not _DIGITS.fullmatch(value) or not least <= int(value) <= most:
-            given = repr(value[:100])
+            given = quote(value, _QUOTED)
             raise BadRequest(f"{name} is a number from {least} to {most}, not {given}")
         return int(value)
 
@@ -181,7 +187,7 @@ class _Values:
         found = self._values.get(name, [])
         for value in found:
             if not pattern.fullmatch(value):
-                raise BadRequest(f"{name} is {what}, not {value[:100]!r}")
+                raise BadRequest(f"{name} is {what}, not {quote(value, _QUOTED)}")
         return frozenset(found)
 
 
@@ -229,7 +235,7 @@ def _after(values: _Values) -> After:
         raise BadRequest("after and from_height are two beginnings; give one")
     if height is not None:
         if not _DIGITS.fullmatch(height):
-            raise BadRequest(f"from_height is a height, not {height[:100]!r}")
+            raise BadRequest(f"from_height is a height, not {quote(height, _QUOTED)}")
         return FromHeight(int(height))
     if after is None:
         return Place.NOW
@@ -246,7 +252,7 @@ def read_after(text: str) -> After:
         return parse_position(text)
     except ValueError:
         raise BadRequest(
-            f"after is a position, a transaction id or earliest, not {text[:100]!r}"
+            f"after is a position, a transaction id or earliest, not {quote(text, _QUOTED)}"
         ) from None
 
 
@@ -257,5 +263,5 @@ def _until(values: _Values) -> Place | int | None:
     if until == "tip":
         return Place.TIP
     if not _DIGITS.fullmatch(until):
-        raise BadRequest(f"until is tip or a height, not {until[:100]!r}")
+        raise BadRequest(f"until is tip or a height, not {quote(until, _QUOTED)}")
     return int(until)

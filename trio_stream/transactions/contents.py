@@ -8,7 +8,10 @@ the reference's errors come first.
 
 from __future__ import annotations
 
+from trio_stream.quoting import say
+
 from .errors import (
+    MAX_TEXT,
     IntegerOutOfRange,
     NestingTooDeep,
     Refusal,
@@ -49,7 +52,7 @@ def check(data: object, metadata: object) -> None:
         if survey.bad_language:
             raise ValidationError(
                 "MongoDB does not support text search for the language "
-                f'"{survey.bad_language[0]}". If you do not understand this error '
+                f'"{say(survey.bad_language[0], MAX_TEXT)}". If you do not understand this error '
                 'message then please rename key/field "language" to something else '
                 'like "lang".'
             )

@@ -12,9 +12,12 @@ from __future__ import annotations
 import hashlib
 from typing import Any, NamedTuple
 
+from trio_stream.quoting import say
+
 from . import canonical, contents, structure
 from .conditions import condition_of_details
 from .errors import (
+    MAX_TEXT,
     AmountError,
     InvalidHash,
     MalformedTransaction,
@@ -107,8 +110,9 @@ def _checked_id(document: dict[str, Any], text: str) -> str:
         raise InvalidHash("No transaction id found!")
     computed = hashlib.sha3_256(text.encode()).hexdigest()
     if document["id"] != computed:
+        claimed = say(document["id"], MAX_TEXT)
         raise InvalidHash(
-            f"The transaction's id '{document['id']}' isn't equal to the hash of its "
+            f"The transaction's id '{claimed}' isn't equal to the hash of its "
             "body, i.e. it's not valid."
         )
     return computed

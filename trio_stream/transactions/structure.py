@@ -19,6 +19,8 @@ import re
 from collections.abc import Set as AbstractSet
 from typing import Any, Never
 
+from trio_stream.quoting import quote
+
 from .errors import MAX_TEXT, OperationNotSupported, SchemaValidationError
 
 CREATE = "CREATE"
@@ -259,5 +261,4 @@ def _refuse(text: str) -> Never:
 
 
 def _quote(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= MAX_TEXT // 2 else f"{text[: MAX_TEXT // 2]}…"
+    return quote(value, MAX_TEXT // 2)
