@@ -18,6 +18,7 @@ from scripts.signing import Key, create, encode
 from trio_stream import http_api, http_server
 from trio_stream.http_answers import Answer as Said
 from trio_stream.http_submit import Submission
+from trio_stream.http_subscriptions import Subscriptions
 from trio_stream.ledger.recent_checks import RecentChecks
 from trio_stream.log_lookups import Cursor, OutputsPage, TransactionsPage
 from trio_stream.node_client import CheckResult
@@ -374,6 +375,21 @@ async def test_a_post_that_fails_unforeseen_is_500_and_logged_once(
         answer = await client.ask(
             "POST", "/api/v1/transactions", b"{}", origin="http://a"
         )
+    assert answer.status == 500
+    assert answer.body == b'{"message": "Internal Server Error"}\n'
+    assert answer.headers["access-control-allow-origin"] == "http://a"
+    assert caplog.text.count("RuntimeError: nobody foresaw this") == 1
+
+
+async def test_whatever_fails_before_its_answer_is_500_and_logged_once(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def door_of(self: object, scope: object) -> None:
+        raise RuntimeError("nobody foresaw this")
+
+    monkeypatch.setattr(Subscriptions, "door_of", door_of)
+    async with served() as (client, _):
+        answer = await client.ask("GET", "/", origin="http://a")
     assert answer.status == 500
     assert answer.body == b'{"message": "Internal Server Error"}\n'
     assert answer.headers["access-control-allow-origin"] == "http://a"

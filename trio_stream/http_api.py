@@ -26,7 +26,7 @@ from werkzeug.exceptions import (
     MethodNotAllowed,
     NotFound,
 )
-from werkzeug.routing import BaseConverter, WebsocketMismatch
+from werkzeug.routing import BaseConverter
 
 from trio_stream import http_answers as answers
 from trio_stream.commit_channel import CommitChannel
@@ -135,8 +135,24 @@ class Api(QuartTrio):
         return self.subscriptions.present
 
     async def asgi_app(self, scope: Any, receive: Receive, send: Send) -> None:
-        # A request to upgrade has no method here.
-        method = scope.get("method")
+        begun = False
+
+        async def begin(message: Any) -> None:
+            nonlocal begun
+            begun = True
+            await send(message)
+
+        try:
+            await self._answer(scope, receive, begin)
+        except Exception as error:
+            if begun or ends_process(error):
+                raise  # and the connection ends, or the process
+            logger.exception("%s %s", scope["method"], scope["path"])
+            origin = headers_of(scope).get(b"origin")
+            await write(send, answers.FAILED, origin, ("connection", "close"))
+
+    async def _answer(self, scope: Any, receive: Receive, send: Send) -> None:
+        method = scope["method"]
         if method == "POST" and scope["path"] in _SUBMIT_PATHS:
             await self._post(scope, receive, send)
         elif method == "GET" and (serve := self.subscriptions.door_of(scope)):
@@ -267,8 +283,6 @@ async def _block(
 
 
 def _add_errors(app: Api) -> None:
-    # An upgrade to a WebSocket finds none here, whatever else the path is for.
-    @app.errorhandler(WebsocketMismatch)
     @app.errorhandler(NotFound)
     async def no_such_path(_: HTTPException) -> Response:
         return _response(answers.NO_SUCH_PATH)

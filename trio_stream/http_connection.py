@@ -20,6 +20,7 @@ from typing import Protocol
 import h11
 import trio
 from hypercorn.events import Closed, Event, RawData, Updated
+from hypercorn.protocol.h11 import H11Protocol
 from hypercorn.trio.tcp_server import TCPServer
 
 from trio_stream import http_answers, http_plain
@@ -27,6 +28,7 @@ from trio_stream.http_answers import Answer
 from trio_stream.http_arrays import Streamed
 from trio_stream.http_places import LATE, NO_ROOM, Guest, Refusal
 from trio_stream.http_plain import PHRASES, Direct, Plain
+from trio_stream.http_protocol import HttpProtocol, HttpReader
 from trio_stream.log_file import ends_process
 from trio_stream.sockets import linger
 
@@ -37,6 +39,7 @@ _RECEIVE = 64 * 1024
 _RECEIVE_FIRST = 4 * 1024
 # Nothing that follows is a request.
 _NO_MORE = (h11.MUST_CLOSE, h11.CLOSED)
+_READ = (h11.DONE, *_NO_MORE)
 # Seconds to say why a connection ends.
 _LAST_WORDS = 2.0
 
@@ -111,6 +114,7 @@ class Connection(TCPServer):
         self._body = self._credit = 0
         self._dropped = 0
         self._refusal: Refusal | None = None
+        self._lingers = False
 
     def let_go(self) -> None:
         """After the end: hypercorn's protocol and the connection hold each other."""
@@ -142,7 +146,11 @@ class Connection(TCPServer):
         elif isinstance(event, Updated):
             self._is_now(idle=event.idle)
         else:
-            await super().protocol_send(event)
+            # A connection that is closed on unread bytes is reset, and the answer lost.
+            self._lingers = self._is_unread()
+            if not self._lingers:
+                await self._close()
+            await self.protocol.handle(Closed())
             self.stop_reading()
 
     def _is_now(self, *, idle: bool) -> None:
@@ -161,14 +169,18 @@ class Connection(TCPServer):
         found = _STATUS_LINE.match(data)
         if found is not None:
             phrase = PHRASES.get(int(found[2]), b"")
-            self._head = found[1] + phrase + data[found.end(1) :]
+            data = found[1] + phrase + data[found.end(1) :]
+        # Who waits for an interim answer does not send what the final one needs.
+        interim = found is not None and found[2].startswith(b"1")
+        if found is not None and not interim:
+            self._head = data
         elif self._head or data:
             data, self._head = self._head + data, b""
             if not await self._guest.take(len(data)):
                 self._refusal = NO_ROOM
                 self.stop_reading()
                 return
-            self._has_answered = True
+            self._has_answered = not interim
             try:
                 # Shielded as hypercorn's; the transport ends each wait.
                 with trio.CancelScope(shield=True):
@@ -180,6 +192,9 @@ class Connection(TCPServer):
                 self._guest.give_back(len(data))
 
     async def _read_data(self) -> None:
+        made = self.protocol.protocol
+        assert isinstance(made, H11Protocol)
+        self.protocol.protocol = HttpProtocol(made, self._limits.max_body_bytes)
         self._has_begun = True
         with self._reading:
             try:
@@ -188,7 +203,17 @@ class Connection(TCPServer):
             except (trio.ClosedResourceError, trio.BrokenResourceError):
                 pass
         await self._say_why_it_ends()
+        if self._lingers and not self.context.terminated.is_set():
+            await self._linger()
         await self.protocol.handle(Closed())
+
+    async def _linger(self) -> None:
+        """Read past what still comes of a request that has been answered already."""
+        self.is_idle = True
+        self._on_idle()
+        self._guest.waits()
+        with trio.CancelScope() as self._reading:
+            await linger(self.stream, most=self._limits.body_timeout)
 
     async def _read_some(self) -> bool:
         """Handle what comes next; False if nothing does."""
@@ -197,7 +222,7 @@ class Connection(TCPServer):
             data = await self._answer_plain(data)
             if not data:
                 return True
-        elif data and self._their_state() in _NO_MORE:
+        elif data and self._reader.their_state in _NO_MORE:
             # The answer is under way, and nothing else is read on this connection (RFC 9112 §9.6).
             self._dropped += len(data)
             return self._dropped <= _RECEIVE
@@ -248,7 +273,7 @@ class Connection(TCPServer):
         if self.is_idle:
             if self._owed is not Owed.HEAD and not self._is_between():
                 self._owes(Owed.HEAD, self._limits.head_timeout)
-        elif self._their_state() not in (h11.IDLE, h11.SEND_BODY):
+        elif self._reader.their_state not in (h11.IDLE, h11.SEND_BODY):
             # How long the answer takes is the routes'.
             if self._owed is not Owed.NOTHING:
                 self._owes(Owed.NOTHING, math.inf)
@@ -328,17 +353,18 @@ class Connection(TCPServer):
             head = b""
         await self.stream.send_all(http_plain.chunk(b""))
 
-    def _their_state(self) -> object:
-        return getattr(self._http(), "their_state", None)
+    @property
+    def _reader(self) -> HttpReader:
+        http = self.protocol.protocol
+        assert isinstance(http, HttpProtocol)
+        return http.reader
+
+    def _is_unread(self) -> bool:
+        """May there be more of a request than was read?"""
+        reader = self._reader
+        return reader.their_state not in _READ or bool(reader.trailing_data[0])
 
     def _is_between(self) -> bool:
         """Hypercorn has neither a request nor a part of one."""
-        http = self._http()
-        return (
-            isinstance(http, h11.Connection)
-            and http.their_state is h11.IDLE
-            and not http.trailing_data[0]
-        )
-
-    def _http(self) -> object:
-        return getattr(self.protocol.protocol, "connection", None)
+        reader = self._reader
+        return reader.their_state is h11.IDLE and not reader.trailing_data[0]

@@ -21,11 +21,16 @@ from typing import Final, NamedTuple
 from trio_stream import http_answers as answers
 from trio_stream.http_answers import Answer
 from trio_stream.http_arrays import Streamed
+from trio_stream.request_head import HOST
 
 HEAD_BYTES: Final = 16 * 1024
 """A longer head is not plain."""
 
-PHRASES: Final = {int(s): s.phrase.upper().encode("ascii") for s in HTTPStatus}
+PHRASES: Final = {int(s): s.phrase.upper().encode("ascii") for s in HTTPStatus} | {
+    # Python 3.13 has others.
+    413: b"REQUEST ENTITY TOO LARGE",
+    414: b"REQUEST-URI TOO LONG",
+}
 """BigchainDB's reason phrases are in capitals; its JavaScript driver shows them."""
 
 _HEAD: Final = re.compile(
@@ -68,7 +73,7 @@ def take(data: bytes, max_body: int) -> tuple[Plain, bytes] | int | None:
     fields = {name.lower(): value for name, value in pairs}
     if (
         len(fields) != len(pairs)
-        or b"host" not in fields
+        or not HOST.fullmatch(fields.get(b"host", b"/"))
         or not _MEANINGFUL.isdisjoint(fields)
         or fields.get(b"connection", b"keep-alive").lower() != b"keep-alive"
     ):

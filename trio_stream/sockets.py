@@ -14,21 +14,26 @@ import trio
 # How long a peer's unread bytes are drained after our last word.
 LINGER_SECONDS = 2.0
 _LAST_BYTES = 64 * 1024
+# More than that no honest peer sends before it looks for an answer.
+_LINGER_BYTES = 64 * 1024 * 1024
 _RESET = struct.pack("ii", 1, 0)  # on, zero seconds
 
 
-async def linger(stream: trio.abc.Stream) -> None:
-    """Say that nothing more comes, and read on until the peer has closed, or a moment.
+async def linger(stream: trio.abc.Stream, *, most: float = LINGER_SECONDS) -> None:
+    """Say that nothing more comes, and read on until the peer has closed.
 
-    A socket that is closed with unread bytes resets its connection, and the peer might
-    lose our last words.
+    No longer than `most` seconds in all, and `LINGER_SECONDS` without a byte. A socket that is
+    closed with unread bytes resets its connection, and the peer might lose our last words.
     """
-    with trio.move_on_after(LINGER_SECONDS):
+    left = _LINGER_BYTES
+    with trio.move_on_after(most):
         with suppress(trio.BrokenResourceError, trio.ClosedResourceError):
-            if isinstance(stream, trio.SocketStream):
+            if isinstance(stream, trio.abc.HalfCloseableStream):
                 await stream.send_eof()
-            while await stream.receive_some():
-                pass
+            with trio.move_on_after(LINGER_SECONDS) as silence:
+                while left > 0 and (data := await stream.receive_some()):
+                    left -= len(data)
+                    silence.deadline = trio.current_time() + LINGER_SECONDS
 
 
 def turn_away(raw: socket.socket, answer: bytes) -> None:
