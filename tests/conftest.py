@@ -5,14 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from trio.testing import MockClock
 
 VECTORS = Path(__file__).parent / "vectors"
 """Recorded facts of the reference: transactions, chains, wire messages, answers."""
 
-# A busy machine is no fault of the code: examples have no deadline.
-settings.register_profile("trio_stream", deadline=None)
+# A busy machine is no fault of the code: examples have no deadline, and may be slow to make.
+settings.register_profile(
+    "trio_stream", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
 settings.load_profile("trio_stream")
 
 

@@ -19,18 +19,23 @@ from tests.fake_application import FakeApplication
 from tests.memory_log import MemoryLog
 from tests.storm import LIVES, Life, run, steps, storm
 from tests.stub_rpc import StubRpc
+from tests.websocket_peer import PATH, request
 from trio_stream.abci import messages as m
 from trio_stream.abci.routine import Hop, Priority
+from trio_stream.commit_channel import CommitChannel
 from trio_stream.commit_log import CommitLog
 from trio_stream.gathering import Gathering
+from trio_stream.http_room import Room
 from trio_stream.log_reader import LogReader
 from trio_stream.node_connections import NodeConnections
 from trio_stream.replay_pages import ReplayPages
 from trio_stream.state_machine import StateMachine
+from trio_stream.stream.admission import Admission
 from trio_stream.stream.position import START, Position
 from trio_stream.stream.selection import PLAIN, Form, Selection
 from trio_stream.transactions.candidate import CandidateCache
 from trio_stream.turns import Turns
+from trio_stream.websocket_gate import Gate
 
 STEPS = st.integers(0, 4)
 Lives = Sequence[Life]
@@ -198,6 +203,44 @@ def test_the_state_machine_is_let_go(lives: Lives, lasts: int) -> None:
     run(partial(storm, ask, lives))
     assert not machine._taken and not any(machine._waiting) and not machine._gone
     assert machine._announced == application.height
+
+
+@given(lives=LIVES, counts=st.lists(st.integers(1, 700), min_size=1), lasts=STEPS)
+def test_room_is_given_back(lives: Lives, counts: list[int], lasts: int) -> None:
+    room = Room(1_000, lambda _: trio.current_time() + 1)
+
+    async def hold(number: int) -> None:
+        count = counts[number % len(counts)]
+        if await room.take(count, small=count < 100):
+            assert room.taken <= 1_000
+            try:
+                await steps(lasts)
+            finally:
+                room.give_back(count)
+
+    run(partial(storm, hold, lives))
+    assert not room.taken and not room._asking
+
+
+@given(lives=LIVES, total=st.integers(1, 4), lasts=STEPS)
+def test_places_of_subscribers_come_back(lives: Lives, total: int, lasts: int) -> None:
+    admission = Admission(total=total, per_address=total)
+    gate = Gate(CommitChannel(MemoryLog()), admission, head_limit=16_384)
+    queries = ["", "?after=nonsense", "?after=nonsense&notices=1", "?after=earliest"]
+
+    async def visit(number: int) -> None:
+        ours, theirs = trio.testing.memory_stream_pair()
+        await theirs.send_all(request(target=PATH + queries[number % len(queries)]))
+        client = await gate.let_in(ours, "127.0.0.1")
+        if client is not None:
+            assert admission.present <= total
+            try:
+                await steps(lasts)
+            finally:
+                gate.leave(client)
+
+    run(partial(storm, visit, lives))
+    assert not admission.present and not admission._by_address
 
 
 @pytest.mark.parametrize("seed", range(10))
