@@ -6,7 +6,8 @@ made by the code that judges it. It writes outputs locked by one Ed25519 key and
 inputs signed by one; richer ones are in the test vectors.
 
 Nothing here is random: the same keys and arguments give the same transaction.
-Pass different `metadata` or `data` to get different ids.
+Pass different `metadata` or `data` to get different ids. `python -m scripts.signing` prints a
+CREATE of a key that nobody has: something to post.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
@@ -180,3 +182,9 @@ def _canonical(value: object) -> bytes:
 
 def _base64url(data: bytes) -> str:
     return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+if __name__ == "__main__":
+    print(
+        encode(create(Key.from_seed(os.urandom(32)), data={"kind": "bicycle"})).decode()
+    )

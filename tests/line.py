@@ -18,6 +18,8 @@ class Line:
         self._target = parts.hostname, parts.port
         self._scopes: set[trio.CancelScope] = set()
         self.requests = b""
+        self.answered = trio.Event()
+        """The door has said something."""
 
     @property
     def heads(self) -> list[bytes]:
@@ -46,6 +48,8 @@ class Line:
                 if noted:
                     self.requests += data
                 await target.send_all(data)
+                if not noted:
+                    self.answered.set()
         scope.cancel()
 
     def cut(self) -> None:

@@ -51,7 +51,7 @@ class Told:
         return self._found[name]
 
 
-async def serve_page(told: Told, stream: trio.SocketStream) -> None:
+async def serve_page(told: Told, text: bytes, stream: trio.SocketStream) -> None:
     """Answer one request: the page, or what it tells."""
     http = h11.Connection(h11.SERVER)
 
@@ -70,7 +70,7 @@ async def serve_page(told: Told, stream: trio.SocketStream) -> None:
         path = request.target.decode()
         if path.startswith("/told/"):
             told.put(path.removeprefix("/told/"), json.loads(body))
-        page = PAGE.read_bytes() if path.startswith("/?") else b""
+        page = text if path.startswith("/?") else b""
         head = [("Content-Type", "text/html"), ("Content-Length", str(len(page)))]
         response = h11.Response(
             status_code=200, headers=[*head, ("Connection", "close")]
@@ -80,22 +80,22 @@ async def serve_page(told: Told, stream: trio.SocketStream) -> None:
 
 
 @asynccontextmanager
-async def page_open(directory: Path, stream: str, line: Line) -> AsyncIterator[Told]:
-    """The page is open in a browser, which comes to the HTTP door over `line`."""
+async def browsing(directory: Path, page: bytes, query: str) -> AsyncIterator[Told]:
+    """This page is open in a browser."""
     assert CHROMIUM is not None
     told = Told()
     async with trio.open_nursery() as nursery:
-        ports = []
-        for handler in (partial(serve_page, told), line.carry):
-            serve = partial(trio.serve_tcp, handler, 0, host="127.0.0.1")
-            listeners = await nursery.start(serve)
-            ports.append(listeners[0].socket.getsockname()[1])
-        asked = {"ws": stream, "http": f"http://127.0.0.1:{ports[1]}{PATH}"}
-        url = f"http://127.0.0.1:{ports[0]}/?{urlencode(asked)}"
+        handler = partial(serve_page, told, page)
+        serve = partial(trio.serve_tcp, handler, 0, host="127.0.0.1")
+        listeners = await nursery.start(serve)
+        port = listeners[0].socket.getsockname()[1]
         with open(directory / "browser.log", "wb") as log:
             run = partial(
                 trio.run_process,
-                [CHROMIUM, *QUIET, f"--user-data-dir={directory / 'profile'}", url],
+                [
+                    *(CHROMIUM, *QUIET, f"--user-data-dir={directory / 'profile'}"),
+                    f"http://127.0.0.1:{port}/?{query}",
+                ],
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 check=False,
@@ -103,6 +103,15 @@ async def page_open(directory: Path, stream: str, line: Line) -> AsyncIterator[T
             await nursery.start(run)
         yield told
         nursery.cancel_scope.cancel()
+
+
+@asynccontextmanager
+async def page_open(directory: Path, stream: str, line: Line) -> AsyncIterator[Told]:
+    """The page is open in a browser, which comes to the HTTP door over `line`."""
+    async with line.listening() as port:
+        asked = {"ws": stream, "http": f"http://127.0.0.1:{port}{PATH}"}
+        async with browsing(directory, PAGE.read_bytes(), urlencode(asked)) as told:
+            yield told
 
 
 @pytest.mark.slow

@@ -11,6 +11,7 @@ import trio
 
 from scripts import child
 from scripts.signing import encode
+from tests import manual
 from tests.fake_node import Chain
 from tests.test_client_and_daemon import ids, some
 from tests.test_daemon import DEADLINE, node_at, running, settings
@@ -86,5 +87,4 @@ async def test_who_keeps_the_position_beside_the_data_has_each_event_once(
 
 
 def test_the_manual_has_this_recipe() -> None:
-    manual = (child.ROOT / "README.md").read_text(encoding="utf-8")
-    assert RECIPE in manual
+    assert RECIPE in manual.blocks("python")

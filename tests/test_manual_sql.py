@@ -9,10 +9,10 @@ import pytest
 
 from scripts.signing import create, encode, transfer
 from tests.ledger.chains import ALICE, BOB, new_engine
+from tests.manual import TEXT, blocks
 from tests.sql_programs import COLUMNS, PROGRAMS, Rows
 from trio_stream.commit_log import CommitLog
 
-README = Path(__file__).parent.parent / "README.md"
 BIKE = create(ALICE, data={"kind": "bicycle"}, recipients=[(ALICE, 3), (BOB, 4)])
 CAR = create(ALICE, data={"kind": "car"}, metadata={"sensor": {"celsius": "hot"}})
 WARM = transfer(BIKE, ALICE, metadata={"sensor": {"celsius": 41.5}})
@@ -38,9 +38,7 @@ ANSWERS: list[Rows] = [
 
 def manual() -> list[str]:
     """The queries of the README, as they stand there."""
-    text = README.read_text(encoding="utf-8")
-    blocks = re.findall(r"^```sql\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
-    return [sql for block in blocks for sql in block.split(";\n") if sql]
+    return [sql for block in blocks("sql") for sql in block.split(";\n") if sql]
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
@@ -61,7 +59,7 @@ def by_asset(rows: Rows) -> Rows:
 
 def test_the_manual_has_the_views_and_their_columns() -> None:
     told: dict[str, list[str]] = {}
-    for line in README.read_text(encoding="utf-8").splitlines():
+    for line in TEXT.splitlines():
         if re.match(r"\| `v[12]_", line):
             _, views, columns, _ = line.split("|")
             for view in re.findall(r"`(\w+)`", views):

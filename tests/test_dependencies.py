@@ -1,0 +1,123 @@
+"""What is imported is declared, and what is declared is used.
+
+A package that is only there because another one needs it leaves with that one's next release; one
+that nobody imports is installed for nothing.
+"""
+
+from __future__ import annotations
+
+import ast
+import configparser
+import re
+import sys
+from collections.abc import Iterator, Mapping
+from functools import cache
+from importlib.metadata import packages_distributions
+from pathlib import Path
+
+import pytest
+
+from scripts import child
+
+CONFIGURATION = configparser.ConfigParser()
+CONFIGURATION.read(child.ROOT / "setup.cfg")
+OURS = {"trio_stream", "scripts", "tests"}
+# These run in an interpreter of their own, with requirements of their own.
+ELSEWHERE = child.ROOT / "tests" / "interop" / "python"
+
+USED_WITHOUT_IMPORT = {
+    "grpcio-tools": r"-m grpc_tools\.protoc",
+    "import-linter": r"/lint-imports",
+    "pytest-cov": r"pytest --cov",
+    "flake8-async": r"ASYNC\d",
+    "flake8-bugbear": r"B\d{3}\b",
+    "types-protobuf": r"/mypy",
+    "websockets": r"from websockets\.sync",
+    **{tool: rf"/{tool}\b" for tool in ("black", "flake8", "isort", "mypy")},
+    "coverage": r"\[coverage:run\]",
+    "pytest-trio": r"trio_mode",
+}
+"""Tools, and what in the Makefile, setup.cfg, the manual or the tests shows that they are used."""
+
+# Overridden in what is their own business, so that any release but a fix may break us.
+OVERRIDDEN = ("hypercorn", "quart", "quart-trio", "trio-websocket")
+
+
+def requirements(*, dev: bool = False) -> dict[str, list[str]]:
+    """What is declared: by name, each with its bounds and markers."""
+    text = CONFIGURATION["options"]["install_requires"]
+    if dev:
+        text = CONFIGURATION["options.extras_require"]["dev"]
+    found: dict[str, list[str]] = {}
+    for line in filter(None, map(str.strip, text.splitlines())):
+        if not line.startswith("#"):
+            name, rest = re.fullmatch(r"([\w.-]+)\s*(.*)", line).groups()
+            found.setdefault(normal(name), []).append(rest)
+    return found
+
+
+def normal(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def imported(*folders: str) -> dict[str, str]:
+    """The packages of others that are imported, each with a file that does."""
+    found: dict[str, str] = {}
+    for folder in folders:
+        for path in sorted((child.ROOT / folder).rglob("*.py")):
+            for name in () if ELSEWHERE in path.parents else imports(path):
+                if name not in sys.stdlib_module_names | OURS:
+                    found.setdefault(name, str(path.relative_to(child.ROOT)))
+    return found
+
+
+def imports(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_bytes())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.partition(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and not node.level and node.module:
+            yield node.module.partition(".")[0]
+
+
+@cache
+def installed() -> Mapping[str, list[str]]:
+    return packages_distributions()
+
+
+def distributions(name: str) -> set[str]:
+    return {normal(each) for each in installed().get(name, [name])}
+
+
+@pytest.mark.parametrize(
+    ("folders", "dev"), [(["trio_stream"], False), (["scripts", "tests"], True)]
+)
+def test_what_is_imported_is_declared(folders: list[str], dev: bool) -> None:
+    declared = set(requirements()) | (set(requirements(dev=True)) if dev else set())
+    missing = {
+        name: place
+        for name, place in imported(*folders).items()
+        if not distributions(name) & declared
+    }
+    assert missing == {}
+
+
+def test_what_is_declared_is_imported() -> None:
+    used = {each for name in imported("trio_stream") for each in distributions(name)}
+    assert set(requirements()) - used == set()
+
+
+def test_what_is_declared_for_development_is_used() -> None:
+    used = {
+        each for name in imported("scripts", "tests") for each in distributions(name)
+    }
+    files = [child.ROOT / name for name in ("Makefile", "setup.cfg", "README.md")]
+    files += (child.ROOT / "tests").rglob("*.py")
+    text = "\n".join(file.read_text(encoding="utf-8") for file in files)
+    used |= {tool for tool, by in USED_WITHOUT_IMPORT.items() if re.search(by, text)}
+    assert set(requirements(dev=True)) - used == set()
+
+
+@pytest.mark.parametrize("name", OVERRIDDEN)
+def test_what_is_overridden_has_an_upper_bound(name: str) -> None:
+    bounds = [bound.partition(";")[0] for bound in requirements()[name]]
+    assert all(re.search(r"< 0\.\d+$|~= 0\.\d+\.\d+$", bound) for bound in bounds)

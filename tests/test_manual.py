@@ -1,0 +1,309 @@
+"""What the README prints runs as it is printed: programs, commands and queries are taken from it.
+
+All that is changed are the ports, which are free ones here and not those of a daemon that may run
+on this machine. What is not run here stands in `ELSEWHERE`, with what covers it; a block or command
+that is in neither fails a test. The queries in SQL are `test_manual_sql`'s.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import sqlite3
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+import trio
+
+from scripts import child
+from scripts.signing import create, encode
+from tests import manual, test_exactly_once
+from tests.instant_node import InstantNode, instant_node
+from tests.ledger.chains import ALICE
+from tests.line import Line
+from tests.test_browser import CHROMIUM, browsing
+from trio_stream import __main__ as program
+
+DEADLINE = 120
+DOCUMENTS = [create(ALICE, metadata={"n": n}) for n in range(3)]
+IDS = [document["id"] for document in DOCUMENTS]
+
+NODE = shutil.which("node")
+WEBSOCAT = """\
+#!{python}
+# Prints what comes, as websocat does; for machines that lack it.
+import sys
+from websockets.sync.client import connect
+with connect(sys.argv[1]) as stream:
+    for text in stream:
+        print(text, flush=True)
+"""
+
+ELSEWHERE = {
+    "make demo": "tests/engine/test_demo.py, with ENGINE too",
+    "make devnode": "tests/engine/test_devnode.py",
+    "make run": "its command, python -m trio_stream run, in tests/test_daemon.py",
+    "make test": "runs this",
+    "make check": "is what CI runs",
+    "make test-engines": "is what CI runs",
+    "make engines": "is what CI runs",
+    "make bench": "its scripts in tests/test_chaos.py and by hand: it takes minutes",
+    "make lock": "asks a package index; the lock is what everything is installed from",
+    "make proto": "writes what tests/abci compare with the engines' messages",
+}
+"""Commands that no test of this file runs to their end, and what covers them."""
+
+
+@asynccontextmanager
+async def node(home: Path) -> AsyncIterator[tuple[InstantNode, Line]]:
+    """A node, and a line to its stream."""
+    async with instant_node(home) as found:
+        yield found, Line(found.ws_url)
+
+
+def moved(text: str, *, stream: int | str, api: int | str = "") -> str:
+    """The same with the ports of this test."""
+    return text.replace("localhost:9985", f"localhost:{stream}").replace(
+        "localhost:9984", f"localhost:{api}"
+    )
+
+
+def test_every_block_is_run_here_or_elsewhere() -> None:
+    assert manual.languages() == {"", "js", "python", "sh", "sql"}
+    (drawing,) = manual.blocks("")
+    assert "nursery" in drawing
+
+
+async def printed(
+    command: list[str], folder: Path, count: int, begun: Callable[[], Awaitable[None]]
+) -> list[str]:
+    """The first lines that a program prints which would run for ever."""
+    process = await trio.lowlevel.open_process(
+        command,
+        cwd=folder,
+        # Some end with their input, which is a terminal for whoever types them.
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env=child.environment({}),
+    )
+    try:
+        await begun()
+        data = b""
+        while data.count(b"\n") < count:
+            assert process.stdout is not None
+            more = await process.stdout.receive_some()
+            assert more, data
+            data += more
+        return data.decode().splitlines()[:count]
+    finally:
+        process.kill()
+        with trio.CancelScope(shield=True):
+            await process.wait()
+
+
+async def subscribes(make: Callable[[str], list[str]], folder: Path) -> list[str]:
+    """What a program prints that follows the stream, of three transactions."""
+    with trio.fail_after(DEADLINE):
+        async with node(folder / "home") as (running, line), line.listening() as port:
+
+            async def commit() -> None:
+                # It gets what is committed after it has connected.
+                await line.answered.wait()
+                running.block(*map(encode, DOCUMENTS))
+
+            return await printed(make(str(port)), folder, len(DOCUMENTS), commit)
+
+
+PYTHON = [each for each in manual.blocks("python") if "print(" in each]
+
+
+def test_other_python_programs_are_run_elsewhere() -> None:
+    assert set(manual.blocks("python")) - set(PYTHON) == {test_exactly_once.RECIPE}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("text", PYTHON, ids=range(len(PYTHON)))
+async def test_python_programs_print_what_is_committed(
+    text: str, tmp_path: Path
+) -> None:
+    def make(port: str) -> list[str]:
+        return [sys.executable, "-c", moved(text, stream=port)]
+
+    lines = await subscribes(make, tmp_path)
+    assert [re.findall(r"[0-9a-f]{64}", line)[-1] for line in lines] == IDS
+
+
+JS = manual.blocks("js")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(NODE is None, reason="there is no node here")
+@pytest.mark.parametrize("text", JS, ids=range(len(JS)))
+async def test_javascript_runs_on_node(text: str, tmp_path: Path) -> None:
+    def make(port: str) -> list[str]:
+        # Node 20 has WebSocket behind a flag, which later ones take too.
+        return ["node", "--experimental-websocket", "-e", moved(text, stream=port)]
+
+    assert await subscribes(make, tmp_path) == IDS
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium here")
+@pytest.mark.parametrize("text", JS, ids=range(len(JS)))
+async def test_javascript_runs_in_a_browser(text: str, tmp_path: Path) -> None:
+    with trio.fail_after(DEADLINE):
+        async with node(tmp_path / "home") as (running, line), line.listening() as port:
+            page = LOGGING.format(moved(text, stream=port)).encode()
+            async with browsing(tmp_path, page, "") as told:
+                await line.answered.wait()
+                running.block(*map(encode, DOCUMENTS))
+                assert await told.get("log", len(IDS)) == IDS
+
+
+LOGGING = """<!doctype html><meta charset="utf-8"><script>
+const lines = []
+console.log = (line) => {{
+  lines.push(line)
+  fetch("/told/log", {{method: "POST", body: JSON.stringify(lines)}})
+}}
+</script><script>
+{}
+</script>
+"""
+
+
+def commands() -> list[str]:
+    """The commands of the blocks for the shell."""
+    lines = [line for block in manual.blocks("sh") for line in block.splitlines()]
+    return [line.partition("  #")[0].strip() for line in lines]
+
+
+def test_every_command_is_run_here_or_elsewhere() -> None:
+    others = [
+        each
+        for each in commands()
+        if not re.match(r"curl|sqlite3|websocat|\.venv", each)
+    ]
+    targets = [each for each in manual.spans() if each.startswith("make ")]
+    for each in others + targets:
+        assert re.sub(r" ARGS=.*", "", each) in ELSEWHERE
+    rules = (child.ROOT / "Makefile").read_text(encoding="utf-8")
+    for each in ELSEWHERE:
+        assert re.search(rf"^{each.removeprefix('make ')}:", rules, re.MULTILINE)
+
+
+@pytest.mark.slow
+async def test_a_transaction_is_made_and_posted_with_curl(tmp_path: Path) -> None:
+    (block,) = (each for each in manual.blocks("sh") if "curl" in each)
+    with trio.fail_after(DEADLINE):
+        async with instant_node(tmp_path / "home") as running:
+            api = urlsplit(running.http_url).port
+            text = moved(block, stream="", api=str(api))
+            text = text.replace(".venv/bin/python", sys.executable)
+            done = await trio.run_process(
+                ["bash", "-euo", "pipefail", "-c", text],
+                cwd=tmp_path,
+                env=child.environment({}),
+                capture_stdout=True,
+            )
+    made = json.loads((tmp_path / "transaction.json").read_bytes())
+    assert json.loads(done.stdout) == made
+    with sqlite3.connect(tmp_path / "home" / "log.db") as log:
+        assert log.execute("SELECT id FROM v1_transactions").fetchall() == [
+            (made["id"],)
+        ]
+    log.close()
+
+
+@pytest.mark.slow
+async def test_websocat_prints_what_is_committed(tmp_path: Path) -> None:
+    (command,) = (each for each in commands() if each.startswith("websocat"))
+    path = os.environ["PATH"]
+    if not shutil.which("websocat"):
+        stand_in = tmp_path / "websocat"
+        stand_in.write_text(WEBSOCAT.format(python=sys.executable))
+        stand_in.chmod(0o755)
+        path = f"{tmp_path}:{path}"
+
+    def make(port: str) -> list[str]:
+        name, *rest = moved(command, stream=port).split()
+        found = shutil.which(name, path=path)
+        assert found
+        return [found, *rest]
+
+    lines = await subscribes(make, tmp_path)
+    assert [json.loads(line)["transaction_id"] for line in lines] == IDS
+
+
+@pytest.mark.parametrize("command", ["run", "tail"])
+def test_printed_flags_are_those_that_there_are(
+    command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (usage,) = (
+        each
+        for each in manual.spans()
+        if each.startswith(f"python -m trio_stream {command} ")
+    )
+    with pytest.raises(SystemExit) as ended:
+        program.main([command, "--help"])
+    assert ended.value.code == 0
+    known = capsys.readouterr().out
+    for flag in re.findall(r"--[\w-]+", usage):
+        assert re.search(rf"{flag}\b", known), flag
+
+
+async def test_printed_ways_to_open_the_log_open_it(tmp_path: Path) -> None:
+    async with instant_node(tmp_path):
+        shell, python = (each for each in manual.spans() if each.startswith("sqlite3"))
+        query = "SELECT height FROM v1_blocks"
+        text = f"import sqlite3; print({python}.execute({query!r}).fetchall())"
+        read = [[sys.executable, "-c", text]]
+        if shutil.which("sqlite3"):
+            read.append([*shell.split(), query])
+        for command in read:
+            done = await trio.run_process(command, cwd=tmp_path, capture_stdout=True)
+            assert re.findall(rb"\d+", done.stdout) == [b"1"]
+
+
+@pytest.mark.skipif(not shutil.which("sqlite3"), reason="there is no sqlite3 here")
+async def test_what_a_moved_log_has_above_a_height_is_printed(tmp_path: Path) -> None:
+    async with instant_node(tmp_path / "moved") as running:
+        for document in DOCUMENTS:
+            running.block(encode(document))
+    (command,) = (each for each in commands() if each.startswith("sqlite3"))
+    done = await trio.run_process(
+        ["bash", "-c", command.replace("> M", "> 2")],
+        cwd=tmp_path,
+        capture_stdout=True,
+    )
+    assert done.stdout.splitlines() == [encode(each) for each in DOCUMENTS[1:]]
+
+
+async def test_printed_paths_answer(tmp_path: Path) -> None:
+    paths = [each for each in manual.spans() if re.search(r"^(GET )?/api/v1/\w+", each)]
+    assert len(paths) >= 2
+    values = {"after": "earliest", "limit": "5", "wait": "0", "transaction_id": IDS[0]}
+    async with instant_node(tmp_path) as running:
+        for each in paths:
+            target = each.removeprefix("GET ")
+            for name, value in values.items():
+                target = re.sub(rf"\b{name}=(?=&|$)", f"{name}={value}", target)
+            url = f"{running.http_url}{target}"
+            done = await trio.run_process(
+                ["curl", "-sS", "-o", os.devnull, "-w", "%{http_code}", url],
+                capture_stdout=True,
+            )
+            assert done.stdout == b"200", target
+
+
+def test_printed_modules_are_there() -> None:
+    for name in re.findall(r"`(bench_\w+|chaos)\b", manual.TEXT):
+        assert (child.ROOT / "scripts" / f"{name}.py").is_file()
+    assert "pydoc trio_stream.client.Options" in manual.TEXT
