@@ -140,6 +140,7 @@ LEAST_AND_MOST = {
     "node_connections": (1, 1_000),
     "max_clients": (1, 1_000_000),
     "max_clients_per_address": (0, 1_000_000),
+    "max_handshakes": (16, 1_000_000),
     "send_buffer": (4096, 64 << 20),
     "tail_bytes": (4096, 64 << 30),
     "resume_ahead": (0, 1_000_000),

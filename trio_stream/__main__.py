@@ -11,7 +11,6 @@ import argparse
 import gc
 import logging
 import os
-import resource
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -19,8 +18,9 @@ from pathlib import Path
 import trio
 
 from trio_stream import __version__, daemon, tail_command
-from trio_stream.config import Config, ConfigError, load
+from trio_stream.config import ConfigError, load
 from trio_stream.log_file import CommitLogError
+from trio_stream.open_files import SeldomAndShort, fit
 
 logger = logging.getLogger(__name__)
 
@@ -55,19 +55,27 @@ def _run(parsed: argparse.Namespace) -> int:
         print(f"trio-stream: {error}", file=sys.stderr)
         return 2
     logging.root.setLevel(config.log_level)
+    logging.getLogger("trio.serve_listeners").addFilter(SeldomAndShort())
     # The libraries' own lines would say each request once more.
     for library in ("trio-websocket", "hypercorn", "quart"):
         logging.getLogger(library).setLevel(max(logging.WARNING, logger.root.level))
     sys.setswitchinterval(SWITCH_INTERVAL)
     gc.set_threshold(*GC_THRESHOLDS)
-    _allow_open_files(config)
     status = 0
     try:
-        trio.run(daemon.run, config)
-    except* (CommitLogError, ConfigError, OSError) as group:
-        for leaf in _leaves(group):
-            logger.critical("%s", leaf)
-        status = 1
+        trio.run(daemon.run, fit(config))
+    except* ConfigError as group:
+        status = _tell(group, 2)
+    except* (CommitLogError, OSError) as group:
+        status = _tell(group, 1)
+    except* KeyboardInterrupt:  # before there was somebody to take the signal
+        status = 130
+    return status
+
+
+def _tell(group: BaseExceptionGroup[BaseException], status: int) -> int:
+    for leaf in _leaves(group):
+        logger.critical("%s", leaf)
     return status
 
 
@@ -104,23 +112,6 @@ def _parser() -> argparse.ArgumentParser:
     ):
         run.add_argument(flag, metavar=metavar, help=text)
     return parser
-
-
-def _allow_open_files(config: Config) -> None:
-    """Raise the soft limit of open files to what the clients may need."""
-    wanted = config.max_clients + 1024
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft == resource.RLIM_INFINITY or soft >= wanted:
-        return
-    allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
-    if allowed < config.max_clients:
-        logger.warning(
-            "only %d files may be open: fewer than the %d clients allowed can connect; "
-            "raise the limit of open files (ulimit -n)",
-            allowed,
-            config.max_clients,
-        )
 
 
 def _leaves(group: BaseExceptionGroup[BaseException]) -> Iterator[BaseException]:

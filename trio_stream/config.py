@@ -76,6 +76,8 @@ class Config:
     max_clients: int = _setting(20_000, values.between(1, MILLION))
     # 0: no limit, since a proxy is one address.
     max_clients_per_address: int = _setting(0, values.between(0, MILLION))
+    # Connections of the WebSocket door beyond those: on their way in, or to be told.
+    max_handshakes: int = _setting(1_000, values.between(16, MILLION))
     trusted_proxies: tuple[str, ...] = _setting((), values.networks)
     ping_interval: float = _setting(20.0, values.seconds(0.1, DAY))
     pong_timeout: float = _setting(20.0, values.seconds(0.1, DAY))

@@ -41,13 +41,12 @@ from trio_stream.log_checkpoint import Checkpointer
 from trio_stream.log_reader import LogReader
 from trio_stream.node_client import NodeClient
 from trio_stream.stream.admission import Admission
+from trio_stream.tls import server_context
 from trio_stream.transactions.candidate import CandidateCache
 
 logger = logging.getLogger(__name__)
 
 STREAM_PATH = "/api/v1/streams/valid_transactions"
-# Connections of the WebSocket door beyond the limit of clients: those who are to be told.
-STRANGERS = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,14 +260,12 @@ async def _cancel_on_signal(signals: AsyncIterator[int], nursery: trio.Nursery) 
 def _tls(config: Config) -> ssl.SSLContext | None:
     if config.tls_certificate is None or config.tls_key is None:
         return None
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(config.tls_certificate, config.tls_key)
-    return context
+    return server_context(config.tls_certificate, config.tls_key)
 
 
 def _limits(config: Config) -> websocket_server.Limits:
     return websocket_server.Limits(
-        max_connections=config.max_clients + STRANGERS,
+        max_connections=config.max_clients + config.max_handshakes,
         ping_interval=config.ping_interval,
         pong_timeout=config.pong_timeout,
         stall_timeout=config.stall_timeout,

@@ -32,11 +32,12 @@ from trio_stream.http_plain import HEAD_BYTES, Direct, whole
 from trio_stream.http_transport import Transport
 from trio_stream.log_file import CommitLogError
 from trio_stream.sockets import give_up_after, linger
+from trio_stream.tls import server_context
 
 logger = logging.getLogger(__name__)
 
 STRANGERS = 256
-"""Connections beyond the limit that may be here to be told so."""
+"""Connections beyond the limit that may be here to be told so; never more than the limit itself."""
 _TURN_AWAY_SECONDS = 2.0
 # Between two warnings of one kind: peers decide how often there is a reason.
 _WARN_SECONDS = 60.0
@@ -118,10 +119,7 @@ def _tls_context(
 ) -> ssl.SSLContext | None:
     if certfile is None or keyfile is None:
         return None
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(certfile, keyfile)
-    context.set_alpn_protocols(["http/1.1"])
-    return context
+    return server_context(certfile, keyfile, alpn=("http/1.1",))
 
 
 class _Door:
@@ -219,7 +217,7 @@ class _Door:
                 refusal.answer.status,
                 len(self._open),
             )
-        if self._strangers >= STRANGERS:
+        if self._strangers >= min(STRANGERS, self._limits.max_connections):
             return
         self._strangers += 1
         try:

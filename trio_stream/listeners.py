@@ -27,6 +27,27 @@ _NO_SUCH_FAMILY = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL)
 _BACKLOG = 4096
 
 
+# What an operator can do about it.
+_HINTS = {
+    errno.EADDRINUSE: "stop what listens there, or choose another address",
+    errno.EACCES: "choose a port above 1023 and a place that this user may write to",
+    errno.EPERM: "choose a port above 1023 and a place that this user may write to",
+    errno.EADDRNOTAVAIL: "it is none of this machine's addresses",
+    errno.ENOENT: "make its directory first",
+    errno.ENOTDIR: "what should be its directory is a file",
+    errno.EROFS: "choose a place that can be written to",
+}
+
+
+def _cannot_listen(address: str, error: OSError) -> OSError:
+    """Says which address it was, why, and what can be done about it."""
+    cause = error.strerror or str(error)
+    hint = _HINTS.get(error.errno or 0)
+    return OSError(
+        f"cannot listen at {address}: {cause}" + (f" ({hint})" if hint else "")
+    )
+
+
 async def open_tcp(host: str, port: int) -> list[trio.SocketListener]:
     """Listen at every address of `host`, all at one port.
 
@@ -34,9 +55,11 @@ async def open_tcp(host: str, port: int) -> list[trio.SocketListener]:
     """
     try:
         found = await trio.socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except UnicodeError as error:  # a name that cannot be one
+        raise OSError(f"cannot listen at {host}:{port}: {host!r} is no name") from error
     except OSError as error:
         raise OSError(
-            error.errno, f"cannot resolve {host!r}: {error.strerror}"
+            f"cannot listen at {host}:{port}: cannot resolve {host!r}: {error.strerror}"
         ) from error
     hosts = list(dict.fromkeys(str(entry[4][0]) for entry in found))
     for attempt in range(_PORT_ATTEMPTS):
@@ -45,9 +68,7 @@ async def open_tcp(host: str, port: int) -> list[trio.SocketListener]:
         except OSError as error:
             again = error.errno == errno.EADDRINUSE and port == 0
             if not again or attempt == _PORT_ATTEMPTS - 1:
-                raise OSError(
-                    error.errno, f"cannot listen at {host}:{port}: {error.strerror}"
-                ) from error
+                raise _cannot_listen(f"{host}:{port}", error) from error
     raise AssertionError("the loop returns or raises")
 
 
@@ -113,10 +134,7 @@ async def _open_unix(path: str) -> trio.SocketListener:
         sock.listen(_BACKLOG)
     except OSError as error:
         sock.close()
-        reason = error.strerror or str(error)
-        raise OSError(
-            error.errno, f"cannot listen at unix://{path}: {reason}"
-        ) from error
+        raise _cannot_listen(f"unix://{path}", error) from error
     return trio.SocketListener(sock)
 
 

@@ -7,6 +7,7 @@ them is anybody's to handle: a node whose log is broken must stop.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import logging
 import os
@@ -130,6 +131,18 @@ def ends_process(error: BaseException) -> bool:
     return isinstance(error, CommitLogError)
 
 
+class LogNotDirectory(LogNotAccessible):
+    """A file is where a directory is needed, or the other way round."""
+
+    hint = "the data directory must be a directory, and what is in it files"
+
+
+class LogNotLockable(LogNotAccessible):
+    """Nothing keeps a second daemon out, nor SQLite's own readers and writers apart."""
+
+    hint = "its file system has no locks: put the data directory on a local one"
+
+
 _LEAVES: Final[tuple[tuple[type[Exception], type[CommitLogError]], ...]] = (
     (apsw.FullError, LogOutOfSpace),
     (apsw.NotADBError, LogDamaged),
@@ -144,12 +157,27 @@ _LEAVES: Final[tuple[tuple[type[Exception], type[CommitLogError]], ...]] = (
 )
 
 
+_ERRNOS: Final[Mapping[int, type[CommitLogError]]] = {
+    errno.ENOSPC: LogOutOfSpace,
+    errno.EDQUOT: LogOutOfSpace,
+    errno.EROFS: LogNotAccessible,
+    errno.EEXIST: LogNotDirectory,
+    errno.ENOTDIR: LogNotDirectory,
+    errno.EISDIR: LogNotDirectory,
+    errno.ENOLCK: LogNotLockable,
+    errno.EOPNOTSUPP: LogNotLockable,
+}
+
+
 def log_error(operation: str, place: Path, error: Exception) -> CommitLogError:
     """What to raise for an error of SQLite or the file system."""
     leaf = next((leaf for kind, leaf in _LEAVES if isinstance(error, kind)), None)
     cause = f"{type(error).__name__}: {error}"
     if leaf is LogLocked and (who := holder(place)):
         cause += f", by {who}"
+    if isinstance(error, OSError):
+        leaf = _ERRNOS.get(error.errno or 0, leaf)
+        cause = error.strerror or cause
     return (leaf or CommitLogError)(operation, place, cause)
 
 
