@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -16,7 +17,9 @@ from scripts.signing import Key, create
 from tests.conftest import VECTORS
 from trio_stream.commit_channel import TooManyWatches, Watch
 from trio_stream.http_answers import Answer
+from trio_stream.http_plain import whole
 from trio_stream.http_submit import Submission
+from trio_stream.http_threads import IN_PLACE_BYTES, PEER
 from trio_stream.node_client import (
     TRANSACTION_BYTES,
     CheckResult,
@@ -27,6 +30,7 @@ from trio_stream.stream.events import CommitEvent, Refusal
 from trio_stream.transactions.candidate import Candidate
 from trio_stream.transactions.errors import DoubleSpend
 
+BOB = Key.from_seed(b"\2" * 32)
 ASSET = create(Key.from_seed(b"\1" * 32), data={"z": 1, "a": "é"})
 RAW = json.dumps(ASSET).encode()
 COMPACT = json.dumps(ASSET, sort_keys=True, separators=(",", ":")).encode() + b"\n"
@@ -346,7 +350,52 @@ async def test_what_the_engine_says_no_to_is_passed_on(
 
 
 @pytest.mark.parametrize("mode", ["sync", "async", "commit"])
-async def test_a_node_that_is_not_there_is_an_error_and_a_line(
+async def test_a_node_that_is_busy_is_to_be_asked_again(
+    mode: str, world: World
+) -> None:
+    world.answer = NodeUnavailable("http://x: no answer", False, True)
+    answer = await world.post(query=f"mode={mode}")
+    assert (answer.status, answer.retry_after) == (503, 5)
+    assert answer.more_headers == [("retry-after", "5")]
+    assert b"The consensus node cannot be reached" in answer.body
+    assert b"retry-after: 5\r\n" in whole(answer, None)
+
+
+async def test_large_ones_of_one_peer_are_judged_one_by_one(world: World) -> None:
+    at_once: Counter[str | None] = Counter()
+    most: Counter[str | None] = Counter()
+    arrived, go_on = trio.Event(), trio.Event()
+
+    async def examine(raw: bytes) -> None:
+        peer = PEER.get()
+        at_once[peer] += 1
+        most[peer] = max(most[peer], at_once[peer])
+        if sum(at_once.values()) == 7:
+            arrived.set()
+        await go_on.wait()
+        at_once[peer] -= 1
+
+    world.examine = examine  # type: ignore[method-assign]
+    large = json.dumps(create(BOB, metadata={"a": "x" * IN_PLACE_BYTES})).encode()
+
+    async def post(peer: str | None, body: bytes) -> None:
+        PEER.set(peer)
+        assert (await world.post(body)).status == 202
+
+    async with trio.open_nursery() as nursery:
+        for peer in ("a", "b", None):
+            for _ in range(3):
+                nursery.start_soon(post, peer, large)
+        for _ in range(2):
+            nursery.start_soon(post, "c", RAW)
+        await arrived.wait()
+        go_on.set()
+    assert most == {"a": 1, "b": 1, None: 3, "c": 2}
+    assert not world.submission._one_each._limiters
+
+
+@pytest.mark.parametrize("mode", ["sync", "async", "commit"])
+async def test_a_node_that_makes_no_sense_is_an_error_and_a_line(
     mode: str, world: World, caplog: pytest.LogCaptureFixture
 ) -> None:
     world.answer = NodeUnavailable("http://x: refused", False)

@@ -198,7 +198,7 @@ async def test_each_of_a_batch_has_its_own_answer(
 async def test_large_broadcasts_go_one_by_one(
     stub: StubRpc, client: NodeClient
 ) -> None:
-    found = await at_once(client, 4, size=300_000)
+    found = await at_once(client, 4, size=400_000)
     assert found == [CheckResult(0, "", "AB")] * 4
     assert stub.batches == [1, 1, 1, 1]
 
@@ -218,14 +218,11 @@ async def test_a_node_that_takes_no_batch_is_asked_one_by_one(
     assert stub.batches[6:] == [1] * 5
 
 
-async def test_behind_a_node_that_hangs_nobody_waits_for_more_than_two_turns(
-    stub: StubRpc,
-) -> None:
+async def test_behind_a_node_that_hangs_everybody_is_told(stub: StubRpc) -> None:
     stub.hold = trio.Event()
     client = NodeClient(stub.url, max_connections=4, timeout=0.05)
     found = await at_once(client, 30)
-    assert all(isinstance(each, NodeUnavailable) for each in found)
-    assert [each.may_have_arrived for each in found].count(False) >= 19
+    assert all(isinstance(each, NodeUnavailable) and each.is_busy for each in found)
     assert len(stub.batches) <= 2
     stub.hold.set()
     await client.aclose()

@@ -29,6 +29,14 @@ class Answer(NamedTuple):
     status: int
     body: bytes
     content_type: str = JSON
+    retry_after: int | None = None
+    """Seconds after which it is worth to ask again."""
+
+    @property
+    def more_headers(self) -> list[tuple[str, str]]:
+        if self.retry_after is None:
+            return []
+        return [("retry-after", str(self.retry_after))]
 
 
 def compact(value: object) -> bytes:

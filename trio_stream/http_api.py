@@ -316,4 +316,7 @@ def _add_errors(app: Api) -> None:
 def _response(answer: Answer | Streamed) -> Response:
     if isinstance(answer, Streamed):
         return Response(answer, 200, content_type=answers.JSON)
-    return Response(answer.body, answer.status, content_type=answer.content_type)
+    headers = dict(answer.more_headers)
+    return Response(
+        answer.body, answer.status, headers, content_type=answer.content_type
+    )

@@ -78,6 +78,7 @@ async def write(
     fields = [
         ("content-type", answer.content_type),
         ("content-length", str(len(answer.body))),
+        *answer.more_headers,
         *more,
         *answers.cors(origin),
     ]

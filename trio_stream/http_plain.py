@@ -100,7 +100,8 @@ def take(data: bytes, max_body: int) -> tuple[Plain, bytes] | int | None:
 
 def whole(answer: Answer, origin: str | None, *more: tuple[str, str]) -> bytes:
     """An answer with its length, and `more` headers."""
-    fields = ("content-length", str(len(answer.body))), *more
+    length = ("content-length", str(len(answer.body)))
+    fields = [length, *answer.more_headers, *more]
     return _head(answer.status, answer.content_type, fields, origin) + answer.body
 
 

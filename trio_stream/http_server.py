@@ -29,6 +29,7 @@ from hypercorn.typing import ASGIFramework, ConnectionState
 from trio_stream.http_connection import Connection
 from trio_stream.http_places import Guest, Places, Refusal
 from trio_stream.http_plain import HEAD_BYTES, Direct, whole
+from trio_stream.http_threads import PEER
 from trio_stream.http_transport import Transport
 from trio_stream.log_file import CommitLogError
 from trio_stream.sockets import give_up_after, linger
@@ -172,6 +173,8 @@ class _Door:
             give_up_after(stream.socket, self._limits.stall_timeout)
             with trio.CancelScope() as scope:
                 guest = Guest(self._places, peer, partial(self._end, transport, scope))
+                # For all that this task, and those it starts, do for the peer.
+                PEER.set(guest.address)
                 await self._receive(transport, guest)
         except* CommitLogError:
             raise

@@ -25,7 +25,7 @@ import trio
 from trio_stream import http_answers as answers
 from trio_stream.commit_channel import TooManyWatches, Watch
 from trio_stream.http_answers import Answer
-from trio_stream.http_threads import Threads
+from trio_stream.http_threads import IN_PLACE_BYTES, OneEach, Threads
 from trio_stream.node_client import (
     BODY_BYTES,
     TRANSACTION_BYTES,
@@ -50,6 +50,9 @@ _MODE_HELP = 'Mode must be "async", "sync" or "commit"'
 _FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 # The JSON-RPC code of every error that a method of the engine returns.
 _INTERNAL_ERROR = -32603
+
+RETRY_SECONDS = 5
+"""After which a node may be there again."""
 
 # BigchainDB's text, then three of the engine's, as they come to its clients.
 INVALID = answers.error(500, "Transaction validation failed")
@@ -105,6 +108,7 @@ class Submission:
         self._commit_timeout = commit_timeout
         self._max_bytes = max_bytes
         self._threads = threads or Threads()
+        self._one_each = OneEach()
 
     async def post(self, query: bytes, content_type: str, body: bytes) -> Answer:
         """Take a transaction; any input gets an answer."""
@@ -119,14 +123,10 @@ class Submission:
             return answers.UNREADABLE
         if len(body) > self._max_bytes:
             return _too_large(self._max_bytes)
-        read = partial(_read, body, media_type)
-        posted = await self._threads.run(read, size=len(body))
-        if isinstance(posted, Answer):
-            return posted
-        if len(posted.raw) > self._max_bytes:
-            return _too_large(self._max_bytes)
         try:
-            await self._reader.examine(posted.raw)
+            posted = await self._examined(body, media_type)
+            if isinstance(posted, Answer):
+                return posted
             refused = await self._send(modes[0], posted.raw)
         except ValidationError as error:
             return _invalid(error)
@@ -134,8 +134,25 @@ class Submission:
             return _refused(error, modes[0])
         except NodeUnavailable as error:
             logger.warning("a transaction could not be broadcast: %s", error)
-            return answers.FAILED
+            return _unavailable(error)
         return refused or Answer(202, posted.answer)
+
+    async def _examined(self, body: bytes, media_type: str) -> _Posted | Answer:
+        """What a body holds, found good; or the answer to one that is not."""
+        if len(body) <= IN_PLACE_BYTES:
+            return await self._examine(body, media_type)
+        async with self._one_each.turn():
+            return await self._examine(body, media_type)
+
+    async def _examine(self, body: bytes, media_type: str) -> _Posted | Answer:
+        read = partial(_read, body, media_type)
+        posted = await self._threads.run(read, size=len(body))
+        if isinstance(posted, Answer):
+            return posted
+        if len(posted.raw) > self._max_bytes:
+            return _too_large(self._max_bytes)
+        await self._reader.examine(posted.raw)
+        return posted
 
     async def _send(self, mode: str, raw: bytes) -> Answer | None:
         if mode == "commit":
@@ -205,6 +222,18 @@ def _too_large(max_bytes: int) -> Answer:
         f"The transaction is too large: the node's RPC takes {max_bytes} bytes of it"
         f" (its max_body_bytes is {BODY_BYTES}, in base64)",
     )
+
+
+def _unavailable(error: NodeUnavailable) -> Answer:
+    if not error.is_busy:
+        return answers.FAILED
+    told = (
+        "did not answer in time, and may have taken the transaction all the same"
+        if error.may_have_arrived
+        else "cannot be reached, or has too much to do"
+    )
+    answer = answers.framework_error(503, f"The consensus node {told}")
+    return answer._replace(retry_after=RETRY_SECONDS)
 
 
 def _invalid(error: ValidationError) -> Answer:

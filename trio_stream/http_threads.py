@@ -6,7 +6,10 @@ served. To the thread and back takes longer than most of it, so what is small is
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from contextvars import ContextVar
 from typing import Final, TypeVar, cast
 
 import trio
@@ -19,6 +22,35 @@ IN_PLACE_BYTES: Final = 8 * 1024
 """JSON of this size is read, and written anew, in a millisecond or two, whatever it holds."""
 THREADS: Final = 2
 """More would take turns at the interpreter all the same."""
+
+
+PEER: Final[ContextVar[str | None]] = ContextVar("peer", default=None)
+"""Whose request a task answers: an address, or None where peers are not told apart."""
+
+
+class OneEach:
+    """Lets one request of each peer in at a time, so that those of others come between."""
+
+    def __init__(self) -> None:
+        self._limiters: dict[str, trio.CapacityLimiter] = {}
+        self._present: Counter[str] = Counter()
+
+    @asynccontextmanager
+    async def turn(self) -> AsyncIterator[None]:
+        """Wait until no other request of this task's peer is inside of such a block."""
+        peer = PEER.get()
+        if peer is None:
+            yield
+            return
+        limiter = self._limiters.setdefault(peer, trio.CapacityLimiter(1))
+        self._present[peer] += 1
+        try:
+            async with limiter:
+                yield
+        finally:
+            self._present[peer] -= 1
+            if not self._present[peer]:
+                del self._present[peer], self._limiters[peer]
 
 
 class Threads:

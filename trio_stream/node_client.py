@@ -19,13 +19,13 @@ import itertools
 import json
 import logging
 import re
-from collections.abc import Mapping, Sequence
-from typing import Any, Literal, NamedTuple
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
 
 import trio
 from outcome import Error, Outcome, Value, capture
 
-from trio_stream.gathering import Gathering
+from trio_stream.node_batches import Batches
 from trio_stream.node_connections import NodeConnections, NodeUnavailable
 
 __all__ = ["CheckResult", "Mode", "NodeClient", "NodeRefused", "NodeUnavailable"]
@@ -38,12 +38,6 @@ BODY_BYTES = 1_000_000
 """The engine's `rpc.max_body_bytes`, if nobody has changed it: of a request's JSON."""
 TRANSACTION_BYTES = (BODY_BYTES - 200) // 4 * 3
 """What goes into that; its mempool would take a little more, 1 MiB."""
-
-# Broadcasts that wait for a turn go together: engines take ten calls in a request, and a
-# million bytes of them, where base64 makes four of three.
-BATCH_CALLS = 10
-BATCH_BYTES = 600_000
-BATCH_TURNS = 1
 
 # "Tx ..." to Tendermint 0.32, "tx ..." since; the second is that of the app mempool.
 _KNOWN = re.compile(r"tx already exists in cache|tx already seen", re.IGNORECASE)
@@ -78,11 +72,6 @@ class CheckResult(NamedTuple):
     hash: str
 
 
-class _Waiting(NamedTuple):
-    raw: bytes
-    since: float
-
-
 class NodeClient:
     """Calls one engine over at most `max_connections`, each call within `timeout` seconds."""
 
@@ -92,60 +81,57 @@ class NodeClient:
         )
         self._timeout = timeout
         self._numbers = itertools.count(1)
-        self._batches = True
-        self._together: Gathering[_Waiting, CheckResult] = Gathering(
-            self._in_turn, turns=BATCH_TURNS, limit=BATCH_CALLS
+        # The other half is for those who wait for a verdict.
+        self._together: Batches[CheckResult] = Batches(
+            self._ask_together, requests=max(1, max_connections // 2)
         )
 
     async def broadcast(self, mode: Mode, raw: bytes) -> CheckResult:
-        """Give the node a transaction.
+        """Give the node a transaction; there is an answer within `timeout` seconds.
 
         In mode "sync" the code is the application's verdict; "async" does not wait for
         it. Raises `NodeRefused`, `NodeUnavailable`.
         """
-        if mode == "async" and self._batches:
-            return await self._together.ask(_Waiting(raw, trio.current_time()))
-        return await self._one(mode, raw)
+        if mode == "sync":
+            return await self._one(mode, raw)
+        try:
+            with trio.fail_after(self._timeout):
+                return await self._together.ask(raw)
+        except trio.TooSlowError as error:
+            late = f"no answer within {self._timeout:g} s"
+            raise NodeUnavailable(late, True, True) from error
 
     async def aclose(self) -> None:
         """Close the resting connections; calls that are under way still end."""
         await self._connections.aclose()
 
     async def _one(self, mode: Mode, raw: bytes) -> CheckResult:
-        call = self._call(mode, raw)
+        number, call = self._call(mode, raw)
         answer, repeated = await self._ask(call)
-        return _result(call, answer, repeated=repeated)
+        return _result(number, answer, repeated=repeated)
 
-    async def _in_turn(self, waiting: Sequence[_Waiting]) -> list[Outcome[CheckResult]]:
-        # Behind a node that hangs each turn takes its time, and those in line have theirs.
-        now = trio.current_time()
-        in_time = [now - each.since <= self._timeout for each in waiting]
-        raws = [each.raw for each, ok in zip(waiting, in_time, strict=True) if ok]
-        if len(raws) > 1 and self._batches and sum(map(len, raws)) <= BATCH_BYTES:
-            outcomes = iter(await self._several(raws))
-        else:
-            outcomes = iter([await self._captured(raw) for raw in raws])
-        late = f"no turn came within {self._timeout:g} s"
-        return [
-            next(outcomes) if ok else Error(NodeUnavailable(late, False))
-            for ok in in_time
-        ]
-
-    async def _several(self, raws: Sequence[bytes]) -> list[Outcome[CheckResult]]:
-        """What the node makes of each, in one request."""
+    async def _ask_together(
+        self, raws: Sequence[bytes]
+    ) -> list[Outcome[CheckResult]] | None:
+        """What the node makes of each, in one request; None if it takes fewer calls."""
+        if len(raws) == 1:
+            return [await self._captured(raws[0])]
         calls = [self._call("async", raw) for raw in raws]
-        answers, repeated = await self._ask(calls)
+        body = b"[%b]" % b", ".join(call for _, call in calls)
+        try:
+            answers, repeated = await self._ask(body)
+        except NodeUnavailable as error:
+            return [Error(error.again()) for _ in raws]
         if not isinstance(answers, list):
             # One error for all: this node takes fewer calls at once.
             logger.info("the node takes no batch: %.200r", answers)
-            self._batches = False
-            return [await self._captured(raw) for raw in raws]
+            return None
         known = {
             str(each.get("id")): each for each in answers if isinstance(each, dict)
         }
         return [
-            capture(_result, call, known.get(call["id"]), repeated=repeated)
-            for call in calls
+            capture(_result, number, known.get(number), repeated=repeated)
+            for number, _ in calls
         ]
 
     async def _captured(self, raw: bytes) -> Outcome[CheckResult]:
@@ -154,17 +140,16 @@ class NodeClient:
         except (NodeRefused, NodeUnavailable) as error:
             return Error(error)
 
-    def _call(self, mode: Mode, raw: bytes) -> dict[str, Any]:
-        return {
-            "method": f"broadcast_tx_{mode}",
-            "jsonrpc": "2.0",
-            "params": [base64.b64encode(raw).decode("ascii")],
-            # Never empty: engines answer nothing to a call without an id.
-            "id": str(next(self._numbers)),
-        }
+    def _call(self, mode: Mode, raw: bytes) -> tuple[str, bytes]:
+        """A call and its id. Written by hand: as JSON a megabyte takes long."""
+        # Never empty: engines answer nothing to a call without an id.
+        number = str(next(self._numbers))
+        text = b'{"method": "broadcast_tx_%b", "jsonrpc": "2.0", "id": "%b", "params": ["%b"]}'
+        parts = mode.encode("ascii"), number.encode("ascii"), base64.b64encode(raw)
+        return number, text % parts
 
-    async def _ask(self, calls: object) -> tuple[object, bool]:
-        text, repeated = await self._connections.post(json.dumps(calls).encode("ascii"))
+    async def _ask(self, body: bytes) -> tuple[object, bool]:
+        text, repeated = await self._connections.post(body)
         try:
             return json.loads(text), repeated
         except (ValueError, RecursionError) as error:
@@ -172,7 +157,7 @@ class NodeClient:
             raise NodeUnavailable(reason, True) from error
 
 
-def _result(call: Mapping[str, Any], answer: object, *, repeated: bool) -> CheckResult:
+def _result(number: str, answer: object, *, repeated: bool) -> CheckResult:
     """What an answer says of the call that it answers."""
     if not isinstance(answer, dict):
         raise NodeUnavailable("no answer to this call", True)
@@ -189,7 +174,7 @@ def _result(call: Mapping[str, Any], answer: object, *, repeated: bool) -> Check
             # It holds this frame.
             del refused
     # Only an error about the request as a whole comes without its id.
-    if answer.get("id") != call["id"]:
+    if answer.get("id") != number:
         raise NodeUnavailable("an answer to another call", True)
     result = answer.get("result")
     if not isinstance(result, dict):

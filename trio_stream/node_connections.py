@@ -13,8 +13,9 @@ from urllib.parse import urlsplit
 import h11
 import trio
 
-# Answers to broadcasts are a few hundred bytes; a log of the application may be longer.
-ANSWER_LIMIT = 1024 * 1024
+# Answers to broadcasts are a few hundred bytes each, with the log of our own application; ten
+# come at once. They are read in one step of the event loop.
+ANSWER_LIMIT = 64 * 1024
 # The oldest engines close an idle connection after 10 s. One that has rested this long is
 # not worth the risk.
 IDLE_LIMIT = 5.0
@@ -34,12 +35,20 @@ class NodeUnavailable(Exception):
     """There is no answer that could be understood.
 
     `may_have_arrived`: the request went out, so that the transaction may be committed.
+    `is_busy`: there was none in time, or nobody to ask, which may be otherwise later.
     """
 
-    def __init__(self, reason: str, may_have_arrived: bool) -> None:
-        super().__init__(reason, may_have_arrived)
+    def __init__(
+        self, reason: str, may_have_arrived: bool, is_busy: bool = False
+    ) -> None:
+        super().__init__(reason, may_have_arrived, is_busy)
         self.reason = reason
         self.may_have_arrived = may_have_arrived
+        self.is_busy = is_busy
+
+    def again(self) -> NodeUnavailable:
+        """The same for another who asked: one that is raised holds the frames that it passed."""
+        return NodeUnavailable(self.reason, self.may_have_arrived, self.is_busy)
 
     def __str__(self) -> str:
         return self.reason
@@ -159,10 +168,11 @@ class NodeConnections:
                             raise
                         return await self._exchange(await self._connect(), body), True
         except OSError as error:
-            raise NodeUnavailable(f"{self._url}: {error}", sent) from error
+            reason = f"{self._url}: {error}"
+            raise NodeUnavailable(reason, sent, True) from error
         except trio.TooSlowError as error:
             reason = f"{self._url}: no answer within {self._timeout:g} s"
-            raise NodeUnavailable(reason, sent) from error
+            raise NodeUnavailable(reason, sent, True) from error
         except (_NoAnswer, h11.RemoteProtocolError) as error:
             raise NodeUnavailable(f"{self._url}: {error}", True) from error
 

@@ -1,0 +1,129 @@
+"""Broadcasts that go together: one request to the node has several of them.
+
+Who finds no request under way asks at once, together with those who came in the same step of the
+event loop. Who finds one waits for its end and then goes with all the others who did, so that a
+fast node is asked for many at a time; but no longer than for a moment, so that a slow node is asked
+by several requests at once, each with as many.
+
+Nobody depends on another for a turn: who has waited long enough asks by himself, and takes along
+whoever stands in line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final, Generic, TypeVar
+
+import trio
+from outcome import Outcome
+
+R = TypeVar("R")
+
+# Engines take ten calls in a request, and a million bytes of them, where base64 makes four of
+# three.
+BATCH_CALLS: Final = 10
+BATCH_BYTES: Final = 600_000
+PATIENCE: Final = 0.05
+"""Seconds for which company is waited for; a node that is not busy has answered long before."""
+
+AskAll = Callable[[Sequence[bytes]], Awaitable[Sequence[Outcome[R]] | None]]
+"""Makes one request of all; an outcome for each, or None if so many can't be asked at once."""
+
+
+class _Place(Generic[R]):
+    """An asker's place in line."""
+
+    __slots__ = ("raw", "due", "waiting", "moved", "present", "outcome")
+
+    def __init__(self, raw: bytes) -> None:
+        self.raw = raw
+        self.due = trio.Event()
+        """A request has ended, and this one is the next."""
+        self.waiting = trio.CancelScope()
+        """Ends when another takes this one along."""
+        self.moved = trio.Event()
+        """There is an outcome, or it is back in line."""
+        self.present = True
+        self.outcome: Outcome[R] | None = None
+
+
+class Batches(Generic[R]):
+    """At most `requests` of `ask_all` are under way at a time."""
+
+    def __init__(self, ask_all: AskAll[R], *, requests: int) -> None:
+        self._ask_all = ask_all
+        self._limiter = trio.CapacityLimiter(requests)
+        self._calls = BATCH_CALLS
+        # In order; a dictionary, so that any can leave.
+        self._line: dict[_Place[R], None] = {}
+        self._leading = 0
+
+    async def ask(self, raw: bytes) -> R:
+        """The answer to one. If this is cancelled, those it took along are asked for again."""
+        place: _Place[R] = _Place(raw)
+        self._line[place] = None
+        try:
+            while place.outcome is None:
+                with place.waiting:
+                    await self._lead_when_due(place)
+                await place.moved.wait()
+                place.moved, place.waiting = trio.Event(), trio.CancelScope()
+        finally:
+            place.present = False
+            self._line.pop(place, None)
+            if place.due.is_set():
+                # Called in the moment in which it left.
+                self._call_next()
+        # An error holds the frames that it passed, which hold the place.
+        found, place.outcome = place.outcome, None
+        return found.unwrap()
+
+    async def _lead_when_due(self, place: _Place[R]) -> None:
+        if self._leading:
+            with trio.move_on_after(PATIENCE):
+                await place.due.wait()
+        place.due = trio.Event()
+        self._leading += 1
+        batch: list[_Place[R]] = []
+        try:
+            async with self._limiter:
+                batch = self._take(place)
+                if batch:
+                    await self._ask(batch)
+        finally:
+            self._leading -= 1
+            # Where there is no outcome this was cancelled, or the node takes fewer.
+            again = [each for each in batch if each.outcome is None and each.present]
+            self._line = dict.fromkeys(again) | self._line
+            for each in batch:
+                each.moved.set()
+            self._call_next()
+
+    async def _ask(self, batch: Sequence[_Place[R]]) -> None:
+        outcomes = await self._ask_all([each.raw for each in batch])
+        if outcomes is None:
+            self._calls = 1
+            return
+        for each, found in zip(batch, outcomes, strict=True):
+            each.outcome = found
+
+    def _take(self, place: _Place[R]) -> list[_Place[R]]:
+        """Out of the line: this one, and with it as many as go; none if another has taken it."""
+        if place not in self._line:
+            return []
+        batch, size = [place], len(place.raw)
+        for other in self._line:
+            size += len(other.raw) if other is not place else 0
+            if len(batch) == self._calls or size > BATCH_BYTES:
+                break
+            if other is not place:
+                batch.append(other)
+                other.waiting.cancel()
+        for each in batch:
+            del self._line[each]
+        return batch
+
+    def _call_next(self) -> None:
+        for place in self._line:
+            place.due.set()
+            return
