@@ -298,3 +298,37 @@ def test_texts_of_the_environment_become_values() -> None:
     assert config.node == "http://127.0.0.1:26657"
     assert str(config.stream) == "[::1]:0"
     assert config.abci == "unix:///run/abci.sock"
+
+
+@pytest.mark.parametrize(
+    ("variable", "meant"),
+    [
+        ("BIGCHAINDB_WSSERVER_HOTS", "BIGCHAINDB_WSSERVER_HOST"),
+        ("BIGCHAINDB_SERVER_BIN", "BIGCHAINDB_SERVER_BIND"),
+        ("BIGCHAINDB_CONFIG_PAHT", "BIGCHAINDB_CONFIG_PATH"),
+    ],
+)
+def test_a_misspelt_variable_of_bigchaindb_s_is_refused(
+    variable: str, meant: str
+) -> None:
+    with pytest.raises(ConfigError, match=f"{variable}; did you mean {meant}"):
+        load({}, {variable: "localhost:1"}, file=None)
+
+
+def test_other_variables_of_bigchaindb_s_may_be_set() -> None:
+    theirs = {
+        **dict.fromkeys(("BIGCHAINDB_SERVER_WORKERS", "BIGCHAINDB_DATABASE_PORT"), "1"),
+        **{"BIGCHAINDB_WSSERVER_SCHEME": "ws", "BIGCHAINDB_LOG_FILE": "x"},
+        # Of a Service called bigchaindb-server.
+        "BIGCHAINDB_SERVER_PORT": "tcp://10.0.0.1:9984",
+    }
+    assert load({}, theirs, file=None) == load({}, {}, file=None)
+
+
+def test_a_misspelt_key_among_those_that_are_read_past_is_refused(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "config.json"
+    file.write_text('{"server": {"bnd": "localhost:1", "workers": 3}}')
+    with pytest.raises(ConfigError, match="key server.bnd; did you mean bind"):
+        load({}, {}, file=file)

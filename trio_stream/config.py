@@ -26,6 +26,7 @@ from trio_stream.config_foreign import (
     BIGCHAINDB_VARIABLES,
     is_of_a_service,
     of_bigchaindb,
+    refuse_misspelt,
 )
 from trio_stream.config_values import Address, ConfigError
 
@@ -164,9 +165,10 @@ def _from_environment(
     ignored: list[str] = []
     for variable, value in environment.items():
         is_ours = variable.startswith(ENVIRONMENT_PREFIX)
-        if variable in _CONFIG_VARIABLES or not (
-            is_ours or variable in BIGCHAINDB_VARIABLES
-        ):
+        if variable in _CONFIG_VARIABLES:
+            continue
+        if not is_ours and variable not in BIGCHAINDB_VARIABLES:
+            refuse_misspelt(variable, value)
             continue
         if is_of_a_service(variable, value):
             ignored.append(variable)

@@ -11,6 +11,7 @@ import re
 from typing import Final
 
 from trio_stream.config_values import ConfigError
+from trio_stream.stream.names import edits
 
 BIGCHAINDB: Final = {
     ("server", "bind"): "api",
@@ -49,6 +50,21 @@ def is_of_a_service(variable: str, value: str) -> bool:
     return variable.endswith("_PORT") and _SERVICE_VALUE.match(value) is not None
 
 
+def refuse_misspelt(variable: str, value: str) -> None:
+    """Raise ConfigError for a variable that can only be one of BigchainDB's, misspelt.
+
+    Its others belong to parts that are not here, and may be set.
+    """
+    if not variable.startswith("BIGCHAINDB_") or is_of_a_service(variable, value):
+        return
+    for known in (*BIGCHAINDB_VARIABLES, "BIGCHAINDB_CONFIG_PATH"):
+        # Two letters exchanged are one edit.
+        if edits(variable, known) <= 2:
+            raise ConfigError(
+                f"unknown environment variable {variable}; did you mean {known}?"
+            )
+
+
 def of_bigchaindb(document: object) -> dict[tuple[str, str], object]:
     """What a file of BigchainDB's says that means something here."""
     if not isinstance(document, dict):
@@ -64,4 +80,6 @@ def of_bigchaindb(document: object) -> dict[tuple[str, str], object]:
                 found[section, name] = value
             elif section not in _UNUSED_SECTIONS and (section, name) not in _UNUSED:
                 raise ConfigError(f"unknown key {section}.{name}")
+            elif section == "server" and edits(name, "bind") == 1:
+                raise ConfigError(f"unknown key server.{name}; did you mean bind?")
     return found
