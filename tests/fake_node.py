@@ -64,6 +64,12 @@ class Chain:
     def next_height(self) -> int:
         return self.initial_height + len(self.blocks)
 
+    def hash_before(self, height: int) -> bytes:
+        """What the header of the block at `height` says of the application."""
+        index = height - self.initial_height
+        known = 0 < index <= len(self.blocks)
+        return self.blocks[index - 1].app_hash if known else self.start_hash
+
 
 class FakeNode:
     """A node of one dialect; a context manager around its connections."""
@@ -194,7 +200,8 @@ class FakeNode:
             if len(block.results) != len(txs):
                 raise NodeStopped("wrong number of results")
             return list(block.results), block.app_hash
-        begin = m.BeginBlock(self.chain.chain_id, height, time)
+        before = self.chain.hash_before(height)
+        begin = m.BeginBlock(self.chain.chain_id, height, time, before)
         await self.consensus.call(begin)
         answers = await self.consensus.call_all([m.DeliverTx(tx) for tx in txs])
         _expect(m.EndBlockAnswer, await self.consensus.call(m.EndBlock(height)))

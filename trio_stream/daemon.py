@@ -152,7 +152,9 @@ async def _build(
     )
     reader = LogReader(log.path, cache)
     stack.push_async_callback(reader.aclose)
-    application = Application(log, cache, version=__version__)
+    application = Application(
+        log, cache, version=__version__, warn=partial(logger.warning, "%s")
+    )
     channel = CommitChannel(
         reader, tail_bytes=config.tail_bytes, resume_ahead=config.resume_ahead
     )

@@ -167,8 +167,14 @@ def _member(request: m.Request, dialect: Dialect) -> tuple[str, bytes]:
                 is_said = recheck and dialect.name != "T31"
                 check = pb.CheckTxRequest(tx=tx, type=1 if is_said else 0)
             return kind, check.SerializeToString()
-        case m.BeginBlock(chain_id, height, stamp):
+        case m.BeginBlock(chain_id, height, stamp, app_hash):
             header = pb.Header(chain_id=chain_id, height=height, time=_time(stamp))
+            if dialect.name in ("T31", "T32"):
+                # Two hashes of other things stand where later releases have theirs.
+                header.app_hash, header.app_hash_to_0_32 = b"next", app_hash or b""
+            else:
+                header.last_block_id = b""
+                header.app_hash, header.app_hash_to_0_32 = app_hash or b"", b"evidence"
             begin = pb.BeginBlockRequest(header=header)
             return kind, begin.SerializeToString() + _EMPTY_COMMIT
         case m.DeliverTx(tx) | m.InsertTx(tx):

@@ -5,7 +5,14 @@ from __future__ import annotations
 import pytest
 
 from scripts.signing import create, encode, transfer
-from tests.ledger.chains import ALICE, BOB, CHAIN_ID, TIME, MemoryStore, new_engine
+from tests.ledger.chains import (
+    ALICE,
+    BOB,
+    CHAIN_ID,
+    TIME,
+    MemoryStore,
+    new_engine,
+)
 from trio_stream.abci import messages
 from trio_stream.ledger import application
 from trio_stream.ledger.application import Application
@@ -144,6 +151,32 @@ def test_a_block_of_another_chain_is_refused():
     engine = new_engine()
     assert_failure(engine.ask(begin(1, chain_id="other")), "'other'", repr(CHAIN_ID))
     assert_failure(engine.ask(COMMIT))
+
+
+# The hash before a block
+
+
+def test_a_block_that_follows_another_hash_is_refused_and_changes_nothing():
+    engine = new_engine()
+    _, app_hash = engine.block(encode(create(ALICE)))
+    before = engine.ask(INFO)
+    for theirs in (b"", b"0" * 64, app_hash.upper().encode(), b"\xff" * 100):
+        wrong = messages.BeginBlock(CHAIN_ID, 2, TIME, theirs)
+        refused = engine.ask(wrong)
+        assert_failure(refused, "block 2 follows app hash", app_hash, "disagree")
+        assert len(refused.error) < 900
+        assert_failure(engine.ask(COMMIT), "outside of a block")
+    assert engine.ask(INFO) == before
+    right = messages.BeginBlock(CHAIN_ID, 2, TIME, app_hash.encode())
+    assert engine.ask(right) == messages.Done()
+
+
+def test_a_chain_that_began_with_another_hash_is_refused_at_its_first_block():
+    engine = new_engine()
+    wrong = messages.BeginBlock(CHAIN_ID, 1, TIME, b"0" * 64)
+    assert_failure(engine.ask(wrong), "start_hash", "here it is empty")
+    right = messages.BeginBlock(CHAIN_ID, 1, TIME, b"")
+    assert engine.ask(right) == messages.Done()
 
 
 # Steps and ownership

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from tests.conftest import VECTORS
-from tests.ledger.chains import new_engine
+from tests.ledger.chains import Engine, MemoryStore, new_engine
 from trio_stream.abci.messages import ValidatorUpdate
 from trio_stream.ledger.application import Application
 from trio_stream.transactions.candidate import CandidateCache
@@ -64,6 +64,24 @@ def test_elections_are_refused_by_name():
     results, _ = engine.deliver(*txs_of(election))
     assert [result.code for result in results] == [1]
     assert results[0].log.startswith("OperationNotSupported: ")
+
+
+@pytest.mark.parametrize("whole", [False, True])
+def test_refusals_that_the_reference_does_not_make_are_warned_of(whole):
+    warnings: list[str] = []
+    application = Application(
+        MemoryStore(), CandidateCache(0), version="0", warn=warnings.append
+    )
+    engine = Engine(application, whole=whole)
+    engine.init_chain()
+    election = txs_of(CHAIN["blocks"][-len(LEFT_OUT)])
+    engine.block(b"{")
+    engine.deliver(*election)
+    assert warnings == []  # nothing that is not durable
+    engine.block(*election, *election)
+    (warning,) = warnings
+    assert "block 2 has transactions that are refused here" in warning
+    assert "(OperationNotSupported)" in warning
 
 
 def test_an_application_goes_on_where_its_store_stands():

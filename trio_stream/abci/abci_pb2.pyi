@@ -204,14 +204,20 @@ class QueryRequest(_message.Message):
     def __init__(self, data: _Optional[bytes] = ..., path: _Optional[str] = ...) -> None: ...
 
 class Header(_message.Message):
-    __slots__ = ("chain_id", "height", "time")
+    __slots__ = ("chain_id", "height", "time", "last_block_id", "app_hash", "app_hash_to_0_32")
     CHAIN_ID_FIELD_NUMBER: _ClassVar[int]
     HEIGHT_FIELD_NUMBER: _ClassVar[int]
     TIME_FIELD_NUMBER: _ClassVar[int]
+    LAST_BLOCK_ID_FIELD_NUMBER: _ClassVar[int]
+    APP_HASH_FIELD_NUMBER: _ClassVar[int]
+    APP_HASH_TO_0_32_FIELD_NUMBER: _ClassVar[int]
     chain_id: str
     height: int
     time: _timestamp_pb2.Timestamp
-    def __init__(self, chain_id: _Optional[str] = ..., height: _Optional[int] = ..., time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    last_block_id: bytes
+    app_hash: bytes
+    app_hash_to_0_32: bytes
+    def __init__(self, chain_id: _Optional[str] = ..., height: _Optional[int] = ..., time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., last_block_id: _Optional[bytes] = ..., app_hash: _Optional[bytes] = ..., app_hash_to_0_32: _Optional[bytes] = ...) -> None: ...
 
 class BeginBlockRequest(_message.Message):
     __slots__ = ("header",)

@@ -101,6 +101,8 @@ class BeginBlock:
     chain_id: str
     height: int
     time: Time
+    app_hash: bytes | None = None
+    """The hash after the block before; None where it is not the application's."""
 
 
 @dataclass(frozen=True, slots=True)

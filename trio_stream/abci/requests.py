@@ -149,7 +149,19 @@ def _query(envelope: pb.NewRequest, codec: Codec) -> Request:
 
 def _begin_block(envelope: pb.NewRequest, codec: Codec) -> Request:
     header = envelope.begin_block.header
-    return BeginBlock(header.chain_id, header.height, _time(header.time))
+    app_hash = _app_hash(header, codec)
+    return BeginBlock(header.chain_id, header.height, _time(header.time), app_hash)
+
+
+def _app_hash(header: pb.Header, codec: Codec) -> bytes | None:
+    if codec is not Codec.SIGNED_OLD:
+        return header.app_hash
+    if header.height == 1:
+        return None  # the genesis file's, whatever InitChain's answer said
+    # 0.33 moved it, and changed the wire type of field 5, by which that is seen.
+    return (
+        header.app_hash if header.HasField("last_block_id") else header.app_hash_to_0_32
+    )
 
 
 def _deliver_tx(envelope: pb.NewRequest, codec: Codec) -> Request:

@@ -22,7 +22,7 @@ and connections are not seen here. An error of the store is nobody's answer: it 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -57,6 +57,7 @@ from trio_stream.ledger.block import (
     Refused,
     Tip,
 )
+from trio_stream.ledger.departures import WHAT_TO_DO, departure, other_hash
 from trio_stream.ledger.genesis import GenesisError, read_chain
 from trio_stream.ledger.recent_checks import RecentChecks
 from trio_stream.ledger.recent_checks import Refused as RefusedCheck
@@ -109,8 +110,16 @@ class _InProgress:
 class Application:
     """BigchainDB's state machine over a store."""
 
-    def __init__(self, store: Store, cache: CandidateCache, *, version: str) -> None:
+    def __init__(
+        self,
+        store: Store,
+        cache: CandidateCache,
+        *,
+        version: str,
+        warn: Callable[[str], None] = lambda text: None,
+    ) -> None:
         self._store = store
+        self._warn = warn
         self._cache = cache
         self._version = version
         self._chain = store.chain()
@@ -220,8 +229,19 @@ class Application:
                 f" belongs to chain {chain.chain_id!r:.80}"
             )
         staged = self._stage(chain, request.height, request.time)
+        self._compare(request, self._previous_hash(chain))
         self._block = _InProgress(owner, staged, whole=False)
         return Done()
+
+    def _compare(self, request: BeginBlock, ours: str) -> None:
+        """Refuse a block whose chain went another way before it; none may go on top of that."""
+        if request.app_hash is None:
+            return
+        wrong = other_hash(
+            request.height, request.app_hash, ours, is_first=self._tip is None
+        )
+        if wrong is not None:
+            raise _ConsensusFault(wrong)
 
     def _deliver(self, tx: bytes, owner: int) -> TxResult:
         block = self._own_block(owner, "DeliverTx")
@@ -263,6 +283,8 @@ class Application:
             raise _ConsensusFault("Commit before EndBlock")
         self._store.append(block.ended)
         self._tip = Tip(block.ended.height, block.ended.app_hash)
+        if (departed := departure(block.ended)) is not None:
+            self._warn(departed)
         self._block = None
         return CommitAnswer(
             b"" if block.whole else block.ended.app_hash.encode("ascii")
@@ -279,7 +301,7 @@ class Application:
         if height != due or height > MAX_HEIGHT:
             raise _ConsensusFault(
                 f"block {height}, but the next one here is {due}: the engine's data and"
-                " this data directory are of different histories"
+                f" this data directory are of different histories. {WHAT_TO_DO}"
             )
         return StagedBlock(self._store, height=height, time=time)
 

@@ -1,0 +1,59 @@
+"""Where the chain and this log part: what is refused, what is warned of, and what to do.
+
+Up to CometBFT 0.37 each block says the app hash after the block before it. From 0.38 on none does,
+and a replay that goes wrong shows in the engine alone, a block too late. What is known of it here
+are the refusals that the reference would not have made.
+"""
+
+from __future__ import annotations
+
+from trio_stream.ledger.block import Block
+from trio_stream.transactions.errors import (
+    IntegerOutOfRange,
+    NestingTooDeep,
+    OperationNotSupported,
+    SubnormalDouble,
+)
+
+WHAT_TO_DO = "The manual has the cures, under 'When engine and log disagree'"
+
+# Refusals of what the reference accepts, in a block at least.
+_DEPARTURES = frozenset(
+    error.__name__
+    for error in (
+        OperationNotSupported,
+        IntegerOutOfRange,
+        SubnormalDouble,
+        NestingTooDeep,
+    )
+)
+
+
+def other_hash(height: int, theirs: bytes, ours: str, *, is_first: bool) -> str | None:
+    """What is wrong with a block that says it follows the app hash `theirs`; None: nothing."""
+    if theirs == ours.encode("ascii"):
+        return None
+    # Ours are text; what another application answered need not be.
+    shown = theirs[:80].decode("ascii", "backslashreplace") or "empty"
+    cause = (
+        "the genesis file's start_hash is not what this chain began with"
+        if is_first
+        else "a block before it had another effect there than here, since its rules are others"
+        " or this data directory belongs to another chain"
+    )
+    return (
+        f"block {height} follows app hash {shown}, but here it is {ours or 'empty'}:"
+        f" {cause}. Nothing was changed. {WHAT_TO_DO}"
+    )
+
+
+def departure(block: Block) -> str | None:
+    """What to say of a block with refusals that the reference would not have made."""
+    errors = sorted({each.error for each in block.refused} & _DEPARTURES)
+    if not errors:
+        return None
+    return (
+        f"block {block.height} has transactions that are refused here and may be valid in"
+        f" BigchainDB ({', '.join(errors)}). On a chain that BigchainDB made the app hash"
+        f" differs from this block on, and the engine ends. {WHAT_TO_DO}"
+    )
