@@ -124,6 +124,22 @@ async def answer(door: Door, data: bytes) -> tuple[bytes, bytes]:
 
 
 @pytest.mark.parametrize(
+    "data",
+    [
+        request(target="http://elsewhere:80" + PATH),
+        b"\r\n" + request(),
+    ],
+)
+async def test_a_target_may_be_absolute_and_an_empty_line_before_it(
+    data: bytes,
+) -> None:
+    async with open_door() as door:
+        peer = await door.connect()
+        await peer.send(data)
+        assert (await peer.read_head()).startswith(b"HTTP/1.1 101 ")
+
+
+@pytest.mark.parametrize(
     ("data", "status", "body"),
     [
         (request(target="/"), b"404 Not Found", b"404: Not Found"),
@@ -164,6 +180,18 @@ async def answer(door: Door, data: bytes) -> tuple[bytes, bytes]:
             request(headers={"X": "x" * 20_000}),
             b"431 Request Header Fields Too Large",
             b"431: Request Header Fields Too Large",
+        ),
+        (
+            request(target="/" + "x" * 20_000),
+            b"414 URI Too Long",
+            b"414: URI Too Long",
+        ),
+        (request(target="?x"), b"400 Bad Request", b"400: Bad Request"),
+        (request("get"), b"501 Not Implemented", b"501: Not Implemented"),
+        (
+            b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+            b"505 HTTP Version Not Supported",
+            b"505: HTTP Version Not Supported",
         ),
     ],
 )

@@ -70,6 +70,7 @@ class RequestReader(h11.Connection):
         except Unacceptable as error:
             status, self.why = error.status, error.why
         except h11.RemoteProtocolError as error:
+            error.__traceback__ = None  # a frame of h11's holds its own error
             status = 400
             if begins:
                 self.head_only = head.startswith(b"HEAD ")

@@ -18,16 +18,16 @@ import trio
 
 from trio_stream import __version__
 from trio_stream.commit_channel import CommitChannel
+from trio_stream.request_reader import RequestReader
 from trio_stream.sockets import linger
 from trio_stream.stream.admission import Admission
 from trio_stream.stream.handshake import (
-    HEAD_TOO_LARGE,
-    MALFORMED,
     Rejection,
     Upgrade,
     full,
     judge,
     refusal,
+    unreadable,
 )
 from trio_stream.stream.request import Asked, BadRequest, parse_request
 from trio_stream.stream.resume import Beginning, Refused
@@ -85,7 +85,9 @@ class Gate:
         request, early = head
         forwarded = [v for name, v in request.headers if name == b"x-forwarded-for"]
         address = self._admission.address_of(peer, forwarded)
-        verdict = judge(request.method, request.target, request.headers)
+        verdict = judge(
+            request.method, request.target, request.headers, request.http_version
+        )
         if isinstance(verdict, Upgrade):
             limit = self._admission.enter(address)
             if limit is not None:
@@ -135,23 +137,23 @@ async def _read_head(
     stream: trio.abc.Stream, limit: int, turn: Callable[[], Awaitable[None]]
 ) -> tuple[h11.Request, bytes] | Rejection | None:
     """The request and what came behind it; None if the peer went away first."""
-    parser = h11.Connection(h11.SERVER, max_incomplete_event_size=limit)
+    reader = RequestReader(head_limit=limit)
     try:
-        while (event := parser.next_event()) is h11.NEED_DATA:
+        while (event := reader.next_event()) is h11.NEED_DATA:
             if not limit:
-                return HEAD_TOO_LARGE
+                return unreadable(431 if b"\n" in reader.trailing_data[0] else 414)
             data = await stream.receive_some(min(limit, _RECEIVE_BYTES))
             if not data:
                 return None
             limit -= len(data)
             await turn()
-            parser.receive_data(bytes(data))
+            reader.receive_data(bytes(data))
     except h11.RemoteProtocolError as error:
         # A frame of h11's holds its own error.
         error.__traceback__ = None
-        return MALFORMED
+        return unreadable(error.error_status_hint)
     assert isinstance(event, h11.Request)
-    return event, parser.trailing_data[0]
+    return event, reader.trailing_data[0]
 
 
 def last_words(rejection: Rejection, *, head_only: bool = False) -> bytes:

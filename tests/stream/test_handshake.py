@@ -56,6 +56,26 @@ def test_a_good_upgrade(
     assert verdict(changes, method=method, target=target) == Upgrade(KEY.decode())
 
 
+def test_connection_is_one_list_however_many_lines_it_takes() -> None:
+    lines = [(b"connection", b"keep-alive"), *GOOD.items()]
+    assert judge(b"GET", STREAM_PATH, lines) == Upgrade(KEY.decode())
+
+
+def test_an_upgrade_in_http_1_0_is_none() -> None:
+    verdict = judge(b"GET", STREAM_PATH, GOOD.items(), b"1.0")
+    assert isinstance(verdict, Rejection) and verdict.status == 426
+    head = verdict.encode(server="x", date="y")
+    assert b"\r\nConnection: Upgrade, close\r\n" in head
+
+
+@pytest.mark.parametrize("version", [b"12", b"14", b"13, 8", b"", None])
+def test_another_version_is_told_which_one_is_spoken(version: bytes | None) -> None:
+    rejection = verdict({b"sec-websocket-version": version})
+    assert isinstance(rejection, Rejection) and rejection.status == 400
+    head = rejection.encode(server="x", date="y")
+    assert b"\r\nSec-WebSocket-Version: 13\r\n" in head
+
+
 @pytest.mark.parametrize("stream", Stream)
 def test_an_upgrade_says_which_stream_and_how(stream: Stream) -> None:
     target = f"/api/v1/streams/{stream.value}?after=1&x=/?%ff".encode()
@@ -137,7 +157,9 @@ def test_no_upgrade_at_all_gets_a_hint() -> None:
 def test_a_bad_upgrade_is_told_what_is_wrong(
     changes: dict[bytes, bytes | None], text: str
 ) -> None:
-    assert verdict(changes) == Rejection(400, text)
+    rejection = verdict(changes)
+    assert isinstance(rejection, Rejection)
+    assert (rejection.status, rejection.text) == (400, text)
 
 
 def test_the_first_header_of_a_name_counts() -> None:

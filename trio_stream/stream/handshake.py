@@ -26,11 +26,16 @@ _REASONS = {
     404: "Not Found",
     405: "Method Not Allowed",
     409: "Conflict",
+    414: "URI Too Long",
     426: "Upgrade Required",
     429: "Too Many Requests",
     431: "Request Header Fields Too Large",
+    501: "Not Implemented",
     503: "Service Unavailable",
+    505: "HTTP Version Not Supported",
 }
+# What a client of another version may come again with (RFC 6455 §4.4).
+_VERSION = {"Sec-WebSocket-Version": "13"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +58,8 @@ class Rejection:
             f"Content-Length: {len(body)}",
             f"Date: {date}",
             f"Server: {server}",
-            "Connection: close",
+            # An Upgrade is the connection's, and said to be so (RFC 9110 §7.8).
+            f"Connection: {'Upgrade, ' if 'Upgrade' in self.headers else ''}close",
         ]
         head = "\r\n".join([*lines, "", ""]).encode("ascii")
         return head if head_only else head + body
@@ -80,12 +86,16 @@ class Upgrade:
         return "\r\n".join([*lines, "", ""]).encode("ascii")
 
 
-HEAD_TOO_LARGE = Rejection(431, "431: Request Header Fields Too Large")
-MALFORMED = Rejection(400, "400: Bad Request")
+def unreadable(status: int) -> Rejection:
+    """The answer to what is no good request."""
+    return Rejection(status, f"{status}: {_REASONS[status]}")
 
 
 def judge(
-    method: bytes, target: bytes, headers: Iterable[tuple[bytes, bytes]]
+    method: bytes,
+    target: bytes,
+    headers: Iterable[tuple[bytes, bytes]],
+    version: bytes = b"1.1",
 ) -> Upgrade | Rejection:
     """Decide on a request. Names of headers are in lower case."""
     path, _, query = target.partition(b"?")
@@ -96,7 +106,12 @@ def judge(
         return Rejection(405, "405: Method Not Allowed", {"Allow": "GET,HEAD"})
     values: dict[bytes, str] = {}
     for name, value in headers:
-        values.setdefault(name, value.decode("utf-8", "surrogateescape"))
+        text = value.decode("utf-8", "surrogateescape")
+        if name == b"connection" and name in values:
+            text = f"{values.pop(name)}, {text}"  # one list (RFC 9110 §5.3)
+        values.setdefault(name, text)
+    if version < b"1.1":
+        values.pop(b"upgrade", None)  # HTTP/1.0 has none (RFC 9110 §7.8)
     key = _judge_upgrade(values)
     if isinstance(key, Rejection):
         return key
@@ -138,7 +153,7 @@ def _judge_upgrade(headers: Mapping[bytes, str]) -> str | Rejection:
         return Rejection(400, f"No CONNECTION upgrade hdr: {connection}")
     version = headers.get(b"sec-websocket-version", "")
     if version != "13":
-        return Rejection(400, f"Unsupported version: {version}")
+        return Rejection(400, f"Unsupported version: {version}", _VERSION)
     key = headers.get(b"sec-websocket-key")
     if not _is_key(key):
         return Rejection(400, f"Handshake error: {key!r}")
