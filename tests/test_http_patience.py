@@ -13,6 +13,7 @@ FORMS = {
     "1.0 as nginx": b" HTTP/1.0\r\nHost: a\r\nConnection: close\r\n\r\n",
     "1.0 keep-alive": b" HTTP/1.0\r\nHost: a\r\nConnection: keep-alive\r\n\r\n",
     "1.1 close": b" HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
+    "1.1 close, and more": b" HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n\r\n",
     "1.1 keep-alive": b" HTTP/1.1\r\nHost: a\r\n\r\n",
     "1.1 pipelined": b" HTTP/1.1\r\nHost: a\r\n\r\nGET / HT",
     "1.1 upgrade": b" HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n",

@@ -33,6 +33,7 @@ from trio_stream.commit_channel import CommitChannel
 from trio_stream.http_answers import Answer
 from trio_stream.http_arrays import Streamed
 from trio_stream.http_body import Body, Disconnected, Receive, Send, headers_of, write
+from trio_stream.http_making import some_at_a_time
 from trio_stream.http_plain import Plain
 from trio_stream.http_pull import PULL_PATH
 from trio_stream.http_reads import Checks
@@ -112,7 +113,7 @@ class Api(QuartTrio):
     asgi_http_class = _Request
     submission: Submission
     subscriptions: Subscriptions
-    reads: Reads
+    transaction: Callable[[str], Awaitable[Answer]]
     gets: dict[str, Get]
     max_body_bytes: int
 
@@ -127,7 +128,7 @@ class Api(QuartTrio):
         if get is not None:
             return get(request.query)
         if path.startswith(_TRANSACTION) and "/" not in path[len(_TRANSACTION) :]:
-            return self.reads.transaction(path[len(_TRANSACTION) :])
+            return self.transaction(path[len(_TRANSACTION) :])
         return None
 
     def lasting(self) -> int:
@@ -214,8 +215,9 @@ def create_app(
     app.url_map.converters["stream"] = _Stream
     _add_errors(app)
     threads = Threads()
-    reads = app.reads = Reads(reader, checks, threads)
-    app.gets = {
+    reads = Reads(reader, checks, threads)
+    app.transaction = some_at_a_time(reads.transaction)
+    gets: dict[str, Get] = {
         _TRANSACTIONS: reads.transactions,
         "/api/v1/outputs": reads.outputs,
         "/api/v1/blocks": reads.blocks,
@@ -224,12 +226,14 @@ def create_app(
         "/api/v1/statuses": reads.statuses,
         "/api/v1/validators": reads.validators,
     }
+    app.gets = {path: some_at_a_time(get) for path, get in gets.items()}
     for path, get in app.gets.items():
         # POST is taken in front; it stands here for what `Allow` says.
         methods = ["GET", "POST"] if path == _TRANSACTIONS else ["GET"]
         app.add_url_rule(path, path, partial(_get, get), methods=methods)
     app.gets |= {f"{path}/": get for path, get in app.gets.items()}
-    _add_routes(app, partial(_block, reader, threads=threads), streams_url)
+    block_at = some_at_a_time(partial(_block, reader, threads=threads))
+    _add_routes(app, block_at, streams_url)
     return app
 
 
@@ -256,7 +260,7 @@ def _add_routes(app: Api, block_at: Block, streams_url: str) -> None:
 
     @app.get(f"{_TRANSACTION}<transaction_id>")
     async def transaction(transaction_id: str) -> Response:
-        return _response(await app.reads.transaction(transaction_id))
+        return _response(await app.transaction(transaction_id))
 
     @app.get("/api/v1/blocks/<digits:height>")
     async def block(height: str) -> Response:

@@ -37,6 +37,8 @@ logger = logging.getLogger(__name__)
 # What is taken from a socket at once; of a body at first no more than this.
 _RECEIVE = 64 * 1024
 _RECEIVE_FIRST = 4 * 1024
+# What is written through hypercorn is held by the route and by h11.
+_COPIES = 2
 # Nothing that follows is a request.
 _NO_MORE = (h11.MUST_CLOSE, h11.CLOSED)
 _READ = (h11.DONE, *_NO_MORE)
@@ -175,8 +177,9 @@ class Connection(TCPServer):
         if found is not None and not interim:
             self._head = data
         elif self._head or data:
-            data, self._head = self._head + data, b""
-            if not await self._guest.take(len(data)):
+            head, self._head = self._head, b""
+            count = _COPIES * len(data)
+            if not await self._has_room_for(count):
                 self._refusal = NO_ROOM
                 self.stop_reading()
                 return
@@ -185,11 +188,20 @@ class Connection(TCPServer):
                 # Shielded as hypercorn's; the transport ends each wait.
                 with trio.CancelScope(shield=True):
                     async with self.send_lock:
-                        await self.stream.send_all(data)
+                        first = head + data[:_RECEIVE]
+                        await self.stream.send_all(first)
+                        if len(data) > _RECEIVE:
+                            await self.stream.send_all(memoryview(data)[_RECEIVE:])
             except (trio.BrokenResourceError, trio.ClosedResourceError):
                 self.stop_reading()
             finally:
-                self._guest.give_back(len(data))
+                self._guest.give_back(count)
+
+    async def _has_room_for(self, count: int) -> bool:
+        """A stream waits with its next piece; a whole answer would be held meanwhile."""
+        if self._has_answered:
+            return await self._guest.take(count)
+        return self._guest.take_now(count)
 
     async def _read_data(self) -> None:
         made = self.protocol.protocol
@@ -317,16 +329,20 @@ class Connection(TCPServer):
     async def _complete(self, data: bytes, missing: int) -> bytes:
         """Receive what is missing of a body. Raises if the peer closes before."""
         self._owes(Owed.BODY, self._limits.body_timeout)
-        whole = bytearray(data)
+        pieces = [data]
         del data
         while missing > 0:
             more = await self._receive()
             if not more:
                 raise trio.ClosedResourceError("closed within a body")
-            whole += more
+            # Small ones become one: as an object each would take many times its size.
+            if len(pieces[-1]) < _RECEIVE_FIRST:
+                pieces[-1] += more
+            else:
+                pieces.append(more)
             missing -= len(more)
             self._left += len(more) / self._limits.body_rate
-        return bytes(whole)
+        return b"".join(pieces)
 
     async def _send_answer(
         self, request: Plain, answer: Awaitable[Answer | Streamed]
@@ -339,19 +355,30 @@ class Connection(TCPServer):
             logger.exception("%s %s brought this about", request.method, request.path)
             said = http_answers.FAILED
         if isinstance(said, Answer):
-            more: tuple[tuple[str, str], ...] = ()
-            if not await self._guest.take(len(said.body)):
-                said, more = NO_ROOM.answer, NO_ROOM.headers
-            await self.stream.send_all(http_plain.whole(said, request.origin, *more))
+            data = self._whole(said, request.origin)
+            del said
+            await self.stream.send_all(data)
             return
         head = http_plain.beginning(request.origin)
         async for piece in said:
-            if not await self._guest.take(len(piece)):
+            if head and not self._guest.take_now(len(piece)):
+                await self.stream.send_all(self._whole(None, request.origin))
+                return
+            if not head and not await self._guest.take(len(piece)):
                 raise trio.BrokenResourceError("there was no room for an answer")
-            await self.stream.send_all(head + http_plain.chunk(piece))
-            self._guest.give_back(len(piece))
+            size, data = len(piece), head + http_plain.chunk(piece)
+            del piece
+            await self.stream.send_all(data)
+            del data
+            self._guest.give_back(size)
             head = b""
         await self.stream.send_all(http_plain.chunk(b""))
+
+    def _whole(self, answer: Answer | None, origin: str | None) -> bytes:
+        """An answer, or that there is no room for it."""
+        if answer is not None and self._guest.take_now(len(answer.body)):
+            return http_plain.whole(answer, origin)
+        return http_plain.whole(NO_ROOM.answer, origin, *NO_ROOM.headers)
 
     @property
     def _reader(self) -> HttpReader:

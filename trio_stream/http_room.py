@@ -51,6 +51,15 @@ class Room:
             return True
         return await self._wait(_Asking(count, limit))
 
+    def take_now(self, count: int, *, small: bool) -> bool:
+        """Take so many bytes if there is room; who is due gives way for others that come."""
+        limit = self._limit if small else self._large
+        if self.taken + count > limit:
+            self._make_way(count)
+            return False
+        self.taken += count
+        return True
+
     def give_back(self, count: int) -> None:
         """Make so many bytes free again."""
         self.taken -= count

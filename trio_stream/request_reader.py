@@ -60,6 +60,9 @@ class RequestReader(h11.Connection):
 
     def next_event(self) -> h11.Event | type[h11.NEED_DATA] | type[h11.PAUSED]:
         """As h11's; raises `h11.RemoteProtocolError` for all that is no good request."""
+        if self.their_state is h11.MUST_CLOSE and self.trailing_data[0]:
+            # What follows a request that closes its connection is none (RFC 9112 §9.6).
+            return h11.NEED_DATA
         begins = self.their_state is h11.IDLE
         head = self.trailing_data[0] if begins else b""
         try:
