@@ -60,6 +60,8 @@ class StandIn:
     life = 0.4
     pause = 0.01
     """Seconds between two blocks, at most."""
+    large_every = 20
+    """One block in so many is large."""
 
     def __init__(self, chance: random.Random) -> None:
         self.asset: Document = create(ALICE, data={"moves": chance.random()})
@@ -98,7 +100,9 @@ class StandIn:
     def _decide(self) -> None:
         height = len(self._blocks) + 1
         chance = self._chance
-        count = chance.choice((0, 1, 1, 2, 3, 5, 40 if height % 20 == 0 else 1))
+        count = chance.choice(
+            (0, 1, 1, 2, 3, 5, 40 if height % self.large_every == 0 else 1)
+        )
         if height == 1:
             count = max(count, 1)  # with the asset that moves
         block: list[bytes] = []

@@ -36,6 +36,8 @@ from trio_stream.stream.frames import text_frame
 
 # Between two blocks on average half of it: each costs a system call a subscriber.
 _BLOCK_PAUSE = 0.2
+# A pass over those who stay lets others run if it takes long.
+_LARGE_EVERY = 3
 # What wandering costs is mostly to connect.
 _STAY_SECONDS = 8.0
 _CATCH_UP_SECONDS = 120.0
@@ -66,6 +68,7 @@ class Churn:
     def __init__(self, chance: random.Random, daemon: RunningDaemon) -> None:
         self.engine = StandIn(chance)
         self.engine.pause = _BLOCK_PAUSE
+        self.engine.large_every = _LARGE_EVERY
         self.visits = 0
         self.turned_away = 0
         self._chance = chance
@@ -112,6 +115,7 @@ class Churn:
 
     async def _wander(self) -> None:
         kinds = [wish for wish in self._kinds if wish.filters or wish.detail]
+        kinds += 5 * [wish for wish in kinds if "asset_id" in wish.filters]
         while True:
             wish = self._chance.choice(kinds)
             await trio.sleep(self._chance.random())
@@ -133,7 +137,13 @@ class Churn:
                 self.turned_away += 1
 
     def _open(self, wish: Wish) -> AbstractAsyncContextManager[RawStream]:
-        asked = {**wish.filters, **({"detail": wish.detail} if wish.detail else {})}
+        asked = [*wish.filters.items()]
+        if wish.detail:
+            asked.append(("detail", wish.detail))
+        if "asset_id" in wish.filters:
+            # Another one that there is not: nobody else selects the same, so that a whole
+            # group leaves with each of them.
+            asked.append(("asset_id", f"{self._chance.getrandbits(256):064x}"))
         target = f"/api/v1/streams/{wish.stream}?{urlencode(asked)}"
         return open_raw_stream(self._place.netloc, target)
 
