@@ -55,7 +55,7 @@ def write_1(old: Path, new: Path) -> None:
 
 
 def everything(home: Path) -> Iterator[tuple[str, list[tuple[Any, ...]]]]:
-    """The schema and all rows."""
+    """The schema and all rows, those of the index of words too."""
     connection = apsw.Connection(str(home / FILE_NAME), flags=apsw.SQLITE_OPEN_READONLY)
     sql = "SELECT type, name, tbl_name, sql FROM sqlite_schema ORDER BY type, name"
     schema: list[tuple[Any, ...]] = connection.execute(sql).fetchall()
@@ -65,6 +65,12 @@ def everything(home: Path) -> Iterator[tuple[str, list[tuple[Any, ...]]]]:
         if kind == "table" and not name.startswith("texts"):
             rows = connection.execute(f"SELECT * FROM {name}").fetchall()
             yield name, sorted(rows, key=repr)
+    run(
+        connection,
+        "CREATE VIRTUAL TABLE temp.words USING fts5vocab(main, texts, instance)",
+    )
+    words = connection.execute("SELECT * FROM words ORDER BY term, doc, col, offset")
+    yield "words", words.fetchall()
     yield "version", connection.execute("PRAGMA user_version").fetchall()
     connection.close()
 

@@ -14,18 +14,27 @@ from typing import Final
 import apsw
 
 from trio_stream.ledger.owners import Stands, named_keys
-from trio_stream.log_file import Migrations
+from trio_stream.ledger.searchable import text_of
+from trio_stream.log_file import SCHEMA, Migrations, run
 from trio_stream.transactions.model import Transaction, parse
 
 logger = logging.getLogger(__name__)
 
 
 def _to_2(connection: apsw.Connection) -> None:
-    """Keys that an output's condition holds, and that another output lists, are found too."""
+    """Other stems; and keys that an output's condition holds and another output lists."""
     logger.warning("the log is of an earlier release: each transaction is indexed anew")
+    run(connection, "DROP TABLE texts")
+    schema = SCHEMA.read_text(encoding="utf-8")
+    run(connection, schema[schema.index("CREATE VIRTUAL TABLE texts") :])
     insert = "INSERT INTO keys VALUES (?, ?, ?, ?)"
+    insert_text = "INSERT INTO texts (rowid, asset, metadata) VALUES (?, ?, ?)"
     for at, transaction in _transactions(connection):
-        for named in named_keys(transaction, transaction.value):
+        document = transaction.value
+        text = text_of(document)
+        if any(text):
+            connection.execute(insert_text, (at, *text))
+        for named in named_keys(transaction, document):
             if named.stands is Stands.LOCKING:
                 row = named.public_key, at, named.output_index, named.stands
                 connection.execute(insert, row)

@@ -21,6 +21,7 @@ from typing import Final
 import apsw
 
 from trio_stream.ledger.search_query import SearchQuery, read_query
+from trio_stream.ledger.words import terms_of
 from trio_stream.log_lookups import place
 from trio_stream.log_view import row, rows
 
@@ -155,8 +156,8 @@ def _all(texts: Sequence[str]) -> str:
 
 
 def _quoted(text: str) -> str:
-    # Neither a quote nor a NUL is left in it.
-    return f'"{text}"'
+    # None of its terms holds a quote.
+    return f'"{" ".join(terms_of(text))}"'
 
 
 def bodies(

@@ -95,10 +95,11 @@ CREATE INDEX refused_by_transaction_id ON refused (transaction_id)
     WHERE transaction_id IS NOT NULL;
 
 -- Where words stand in the strings of a transaction's asset and metadata; the rowid is its position.
--- The text itself is in bodies, so what a full-text query gives is rowid and rank alone.
+-- What is written here are terms with blanks between them (ledger/words.py), not the text itself.
+-- That is in bodies, so what a full-text query gives is rowid and rank alone.
 CREATE VIRTUAL TABLE texts USING fts5 (
     asset,
     metadata,
     content = '',
-    tokenize = 'porter unicode61 remove_diacritics 2'
+    tokenize = "ascii tokenchars '_'''"
 );

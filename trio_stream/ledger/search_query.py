@@ -15,10 +15,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
+from trio_stream.ledger.words import terms_of, words_of
+
 # The white space that ends an exclusion, the two signs, and all between.
 _PIECE: Final = re.compile(r'(?P<space>[ \n\v\f\r]+)|(?P<sign>[-"])|[^- \n\v\f\r"]+')
-# Letters and digits, with their accents; English words may hold an apostrophe.
-_WORD: Final = re.compile(r"(?:\w|[\u0300-\u036f'])+")
 
 STOP_WORDS: Final = frozenset("""
     a about above after again against all am an and any are aren't as at be because been
@@ -104,11 +104,11 @@ class _Pieces:
 
 
 def _words(texts: Iterable[str]) -> list[str]:
-    words = [word for text in texts for word in _WORD.findall(text)]
+    words = [word for text in texts for word in words_of(text)]
     return [
         word
         for word in dict.fromkeys(words)
-        if word.lower() not in STOP_WORDS and _is_searchable(word)
+        if word not in STOP_WORDS and _is_searchable(word)
     ]
 
 
@@ -117,4 +117,4 @@ def _phrases(texts: Iterable[str]) -> list[str]:
 
 
 def _is_searchable(text: str) -> bool:
-    return any(map(str.isalnum, text))
+    return bool(terms_of(text))

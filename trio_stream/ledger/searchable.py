@@ -8,21 +8,17 @@ found without an index of words.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, NamedTuple
+
+from trio_stream.ledger.words import terms_of
 
 BETWEEN: Final = " \ue000 "
 """Keeps a phrase from matching across two strings: a word that no query can ask for."""
 
-WORD_LIMIT: Final = 256
-"""Characters of a word; what is longer is an image or a key, which nobody looks up by its text."""
-
-_LONG_WORD: Final = re.compile(r"\w{%d,}" % (WORD_LIMIT + 1))
-
 
 class Text(NamedTuple):
-    """The strings of both documents; None where there are none."""
+    """The terms of both documents, as `words` makes them; None where there are none."""
 
     asset: str | None
     metadata: str | None
@@ -34,10 +30,9 @@ def text_of(document: Mapping[str, Any]) -> Text:
 
 
 def _joined(value: object) -> str | None:
+    # Put together first: it costs less to look at one text than at many.
     text = BETWEEN.join(_strings(value))
-    if len(text) > WORD_LIMIT:
-        text = _LONG_WORD.sub(" ", text)
-    return text or None
+    return " ".join(terms_of(text)) or None if text else None
 
 
 def _strings(value: object) -> Iterator[str]:
