@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -14,11 +14,15 @@ from typing import Any
 
 import pytest
 import trio
+import trio.testing
 
 from scripts.signing import create, encode, transfer
 from tests.ledger.chains import ALICE, BOB, CHAIN_ID
 from tests.loop_steps import LONGEST_STEP, measured_steps, only_short_steps
-from trio_stream import http_api, http_server
+from trio_stream import abci_server, http_api, http_server
+from trio_stream.abci import abci_pb2 as pb
+from trio_stream.abci import messages as m
+from trio_stream.abci.framing import write_varint
 from trio_stream.abci.messages import Time
 from trio_stream.commit_channel import CommitChannel
 from trio_stream.commit_log import CommitLog
@@ -226,3 +230,97 @@ async def test_what_is_asked_for_comes_in_short_steps(
     with only_short_steps():
         answer = await served.ask(f"GET /api/v1/{path}")
     assert answer.startswith(b"HTTP/1.1 200 "), answer[:300]
+
+
+class Idle:
+    """An application that takes every block, and whose checks all pass."""
+
+    height = 0
+
+    def is_quick(self, requests: Sequence[m.Request]) -> bool:
+        return False
+
+    def prepare(self, requests: Sequence[m.Request]) -> None:
+        pass
+
+    def answer(self, request: m.Request, *, owner: int) -> m.Answer:
+        if isinstance(request, m.FinalizeBlock):
+            return m.FinalizeBlockAnswer([m.TxResult(0)] * len(request.txs), b"h" * 64)
+        return m.TxResult(0)
+
+    def disown(self, owner: int) -> None:
+        pass
+
+
+def framed(request: pb.NewRequest) -> bytes:
+    text = request.SerializeToString()
+    return write_varint(len(text)) + text
+
+
+def sent(what: str) -> bytes:
+    """What an engine sends."""
+    request = pb.NewRequest()
+    if what == "checks":
+        request.check_tx.tx = b"x" * 1_000_000
+        return framed(request) * 5
+    number, _, kind = what.partition(" ")
+    txs = [b"x" * 1_000_000] * 60 if number == "large" else [b"x" * 700] * 60_000
+    if kind == "committed":
+        request.finalize_block.height = 1
+        request.finalize_block.txs.extend(txs)
+    else:
+        request.prepare_proposal.max_tx_bytes = 1 << 30
+        request.prepare_proposal.txs.extend(txs)
+    return framed(request)
+
+
+class OneConnection(trio.abc.Listener[trio.abc.Stream]):
+    """A listener on which one peer calls."""
+
+    def __init__(self, stream: trio.abc.Stream) -> None:
+        self._streams = [stream]
+
+    async def accept(self) -> trio.abc.Stream:
+        if not self._streams:
+            await trio.sleep_forever()
+        await trio.lowlevel.checkpoint()
+        return self._streams.pop()
+
+    async def aclose(self) -> None:
+        await trio.lowlevel.checkpoint()
+
+
+@pytest.mark.parametrize(
+    "what",
+    ["large committed", "many committed", "large proposed", "many proposed", "checks"],
+)
+async def test_frames_of_the_engine_are_read_and_written_aside(what: str) -> None:
+    data = sent(what)
+    slices = [data[at : at + 128 * 1024] for at in range(0, len(data), 128 * 1024)]
+    stop = trio.Event()
+    client, server = await _sockets()
+    serve = partial(
+        abci_server.serve,
+        Idle(),
+        [OneConnection(server)],
+        on_commit=lambda _: None,
+        frame_limit=1 << 28,
+        shutdown_timeout=0.1,
+        stop=stop,
+    )
+    async with trio.open_nursery() as nursery:
+        with only_short_steps():
+            await nursery.start(serve)
+            for each in slices:
+                await client.send_all(each)
+            assert await client.receive_some(1)
+        await client.aclose()
+        stop.set()
+
+
+async def _sockets() -> tuple[trio.SocketStream, trio.SocketStream]:
+    listeners = await trio.open_tcp_listeners(0, host="127.0.0.1")
+    client = await trio.testing.open_stream_to_socket_listener(listeners[0])
+    server = await listeners[0].accept()
+    await listeners[0].aclose()
+    return client, server

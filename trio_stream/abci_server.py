@@ -18,18 +18,21 @@ from __future__ import annotations
 import itertools
 import logging
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from functools import partial
+from typing import TypeVar, cast
 
 import trio
 
-from trio_stream.abci.connection import Connection, RemoteProtocolError
-from trio_stream.abci.messages import Failure, Request
+from trio_stream.abci.connection import Connection, RemoteProtocolError, is_much
+from trio_stream.abci.messages import Answer, Failure, Request
 from trio_stream.abci.routine import Priority, split_into_hops
 from trio_stream.abci_places import Guest, who_gives_way
 from trio_stream.abci_report import Report
 from trio_stream.state_machine import Application, RunSync, StateMachine
+
+T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
 
@@ -71,7 +74,7 @@ async def serve(
     `shutdown_timeout` seconds. Raises what the application raises.
     """
     machine = StateMachine(application, on_commit=on_commit, run_sync=run_sync)
-    door = _Door(application, machine, frame_limit=frame_limit)
+    door = _Door(application, machine, run_sync, frame_limit=frame_limit)
     async with trio.open_nursery() as nodes:
         async with trio.open_nursery() as doors:
             accept = partial(
@@ -94,8 +97,16 @@ class _Door:
     """The tasks of all connections, and what they share."""
 
     def __init__(
-        self, application: Application, machine: StateMachine, *, frame_limit: int
+        self,
+        application: Application,
+        machine: StateMachine,
+        run_sync: RunSync,
+        *,
+        frame_limit: int,
     ) -> None:
+        self._run_sync = run_sync
+        # For reading and writing large messages; a node has one block at a time.
+        self._limiter = trio.CapacityLimiter(1)
         self._application = application
         self._machine = machine
         self._frame_limit = frame_limit
@@ -165,7 +176,9 @@ class _Door:
         connection = guest.connection
         try:
             while True:
-                requests = connection.next_requests()
+                requests = await self._aside(
+                    connection.next_requests, connection.has_much
+                )
                 if requests:
                     failure = await self._serve_batch(stream, guest, requests)
                     if failure is not None:
@@ -220,6 +233,12 @@ class _Door:
                 del self._receiving[scope]
         return None
 
+    async def _aside(self, work: Callable[[], list[T]], is_much: bool) -> list[T]:
+        """What `work` returns, which has a thread where there is much of it."""
+        if not is_much:
+            return work()
+        return cast(list[T], await self._run_sync(work, limiter=self._limiter))
+
     async def _answer(
         self, connection: Connection, requests: Sequence[Request], number: int
     ) -> tuple[bytes, Failure | None]:
@@ -230,11 +249,19 @@ class _Door:
                 self._report.works()
             answers = await self._machine.answer(hop, owner=number)
             # Shorter than the requests after a Failure, and then it is the last.
-            for request, answer in zip(hop.requests, answers, strict=False):
-                written.append(connection.send(request, answer))
+            pairs = zip(hop.requests, answers, strict=False)
+            written += await self._aside(
+                partial(_written, connection, pairs), is_much(hop.requests)
+            )
             if answers and isinstance(answers[-1], Failure):
                 return b"".join(written), answers[-1]
         return b"".join(written), None
+
+
+def _written(
+    connection: Connection, pairs: Iterable[tuple[Request, Answer]]
+) -> list[bytes]:
+    return [connection.send(request, answer) for request, answer in pairs]
 
 
 async def _send(stream: trio.abc.Stream, data: bytes) -> None:

@@ -25,6 +25,7 @@ from typing import Protocol
 
 import trio
 
+from trio_stream.abci.connection import is_much
 from trio_stream.abci.messages import Answer, Commit, Failure, Request
 from trio_stream.abci.routine import Hop, Priority, routine_answer
 
@@ -83,6 +84,8 @@ class StateMachine:
         self._run_sync = run_sync
         # Of its own: who fills the threads that all of Trio shares must not stop blocks.
         self._limiter = trio.CapacityLimiter(1)
+        # For what is much and does not depend on the state: proposals.
+        self._beside = trio.CapacityLimiter(1)
         self._announced = application.height
         self._taken = False
         self._broken = False
@@ -99,8 +102,11 @@ class StateMachine:
         answers: list[Answer] = []
         work = partial(self._answer_all, hop.requests, owner, answers)
         if hop.priority in (None, Priority.QUERY):
-            await trio.lowlevel.checkpoint()
-            work()
+            if is_much(hop.requests):
+                await self._run_sync(work, limiter=self._beside)
+            else:
+                await trio.lowlevel.checkpoint()
+                work()
             return answers
         is_commit = any(isinstance(each, Commit) for each in hop.requests)
         self._commits += is_commit

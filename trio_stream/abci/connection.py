@@ -25,6 +25,7 @@ from trio_stream.abci.messages import (
     CheckTx,
     FinalizeBlock,
     Info,
+    PrepareProposal,
     Request,
 )
 from trio_stream.abci.requests import decode_request
@@ -37,6 +38,20 @@ VERDICT_DELAY_SECONDS = 0.005
 sets down afterwards who waits for the answer, some microseconds later, or milliseconds on a
 busy machine. An answer that is there before is dropped: the transaction is in no mempool, and
 in the cache that refuses it from then on. On two busy cores one in 700 was lost that way."""
+
+
+LARGE_BYTES = 256 * 1024
+"""A message of this size is read in a millisecond; a block of 100 MiB in a fifth of a second."""
+_MANY = 500
+
+
+def is_much(requests: Sequence[Request]) -> bool:
+    """Whether these are a block, the answer to which takes long to find or to write."""
+    for each in requests:
+        if isinstance(each, FinalizeBlock | PrepareProposal):
+            if len(each.txs) > _MANY or sum(map(len, each.txs)) > LARGE_BYTES:
+                return True
+    return False
 
 
 class Connection:
@@ -70,6 +85,11 @@ class Connection:
         """
         silent = self.codec is None
         return not (silent or self._was_asked_info or self.codec is Codec.SIGNED_OLD)
+
+    @property
+    def has_much(self) -> bool:
+        """Whether `next_requests` may take long, since it has a large message to read."""
+        return self._frames.ready > LARGE_BYTES
 
     def receive_data(self, data: bytes | bytearray) -> None:
         """Take what came from the peer; empty at the end of the stream."""

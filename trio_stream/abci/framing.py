@@ -143,6 +143,12 @@ class FrameReader:
         """Some of a message is there, but not all of it."""
         return self._start < len(self._buffer)
 
+    @property
+    def ready(self) -> int:
+        """Bytes of what may be whole messages; 0 while the first is known not to be."""
+        held = len(self._buffer) - self._start
+        return held if held >= self._enough else 0
+
     def next_frame(self) -> bytes | None:
         """The next message without its prefix; None until it is complete."""
         buffer, start = self._buffer, self._start
