@@ -3,8 +3,8 @@
 It makes a home for one validator, points it at the daemon, and keeps it running. No engine ever
 dials its application a second time: when the daemon goes away, releases from 0.34 on end, with
 status 0, and older ones stay up without being of use. Either way it is started again here, and
-waits until the daemon is back. Home and the daemon's data belong together: a new chain begins when
-both are removed.
+waits until the daemon is back. Home and the daemon's data belong together; where they disagree,
+`disagreements` says what can be done.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pathlib import Path
 
 import trio
 
-from scripts import child, engine_home, engine_process, engines
+from scripts import child, disagreements, engine_home, engine_process, engines
 from scripts.engine_home import Validator
 from scripts.engine_process import NOT_THERE, RpcError, RunningEngine
 
@@ -26,10 +26,12 @@ LONGEST_PAUSE = 10.0
 STUCK = 30.0
 """Seconds without progress after which a block that the application lacks is not just slow."""
 SILENT = 5.0
-"""Seconds after which an engine that was up and answers no calls is not just busy."""
-
-STRANGERS = ("is higher than core", "does not match AppHash after replay")
-"""What engines say when their chain and the application's state are not of one chain."""
+"""Seconds after which an engine that was up and refuses calls is not just going down."""
+MOST_READ = 4 * 1024 * 1024
+"""Characters of a run's log that are looked through: an engine that ends at once writes few."""
+BUSY = 20.0
+"""Seconds after which an engine that takes calls and answers none is stuck, not busy: on a loaded
+machine a healthy one needs some."""
 
 
 @dataclass(slots=True)
@@ -45,6 +47,8 @@ async def supervise(binary: Path, validator: Validator) -> None:
     pause = 0.5
     while True:
         life = Life()
+        # What an earlier run said stands before this one's in the same file.
+        begin = validator.log.stat().st_size if validator.log.exists() else 0
         async with child.open_nursery() as nursery:
             engine = await engine_process.start_engine(nursery, binary, validator)
             say(f"{engine.name} started, it waits for {validator.proxy_app}")
@@ -54,7 +58,7 @@ async def supervise(binary: Path, validator: Validator) -> None:
             pause = 0.5
         say(life.why_stopped or f"{engine.name} ended with status {status}")
         if not life.was_up:
-            explain(engine, validator)
+            explain(engine, validator, begin)
         say(f"starting it again in {pause:g} s")
         await trio.sleep(pause)
         pause = min(2 * pause, LONGEST_PAUSE)
@@ -83,33 +87,37 @@ async def uselessness(engine: RunningEngine) -> str:
     last = (0, 0)
     while True:
         await trio.sleep(1)
-        now = trio.current_time()
         try:
-            with trio.fail_after(SILENT):
-                theirs = await engine.rpc.height()
-                ours, _ = await engine.rpc.application()
+            theirs = await engine.rpc.height()
+            ours, _ = await engine.rpc.application()
         except RpcError as error:
             return f"{engine.name} has lost its application ({error.data})"
-        except NOT_THERE:
-            if now - answered > SILENT:
+        except NOT_THERE as error:
+            # A call that is not answered has waited for CALL_SECONDS by itself.
+            patience = BUSY if isinstance(error, trio.TooSlowError) else SILENT
+            if trio.current_time() - answered > patience:
                 return f"{engine.name} does not answer any more"
             continue
-        answered = now
+        answered = now = trio.current_time()
         if (theirs, ours) != last or theirs <= ours:
             last, moved = (theirs, ours), now
         elif now - moved > STUCK:
             return f"{engine.name} stands at height {theirs}, the application at {ours}"
 
 
-def explain(engine: RunningEngine, validator: Validator) -> None:
+def explain(engine: RunningEngine, validator: Validator, begin: int) -> None:
     words = engine.last_words()
     if words:
         say(f"the last lines of {engine.log}:\n{words}")
-    if any(text in words for text in STRANGERS):
-        say(
-            f"hint: the chain in {validator.home} and the daemon's data directory do not "
-            "belong together; remove both to begin a new chain"
-        )
+    with open(engine.log, encoding="utf-8", errors="replace") as log:
+        log.seek(begin)
+        said = log.read(MOST_READ)
+    for line in said.splitlines():
+        if line.startswith("panic:"):
+            say(line[:500])  # which stands far above the last lines, before the stacks
+            break
+    if cure := disagreements.hint(said, home=str(validator.home)):
+        say(f"hint: {cure}")
 
 
 def say(line: str) -> None:
