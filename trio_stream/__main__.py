@@ -8,6 +8,7 @@ is a fault of ours.
 from __future__ import annotations
 
 import argparse
+import ctypes
 import gc
 import logging
 import os
@@ -33,6 +34,12 @@ SWITCH_INTERVAL = 0.00005
 # two, however many clients come at once; a full one looks at every client's objects, and what
 # is made per message or client holds no cycles, so it is wanted very seldom.
 GC_THRESHOLDS = (1_000, 4, 25_000)
+
+# Larger pieces of memory come from the system and go back to it when they are freed (mallopt(3)).
+# By itself glibc raises the threshold to 32 MiB with use, and keeps what large bodies leave. No
+# less, or pages of replay would come from the system too.
+MMAP_THRESHOLD = 512 * 1024
+_M_MMAP_THRESHOLD = -3
 
 _LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
@@ -61,6 +68,7 @@ def _run(parsed: argparse.Namespace) -> int:
         logging.getLogger(library).setLevel(max(logging.WARNING, logger.root.level))
     sys.setswitchinterval(SWITCH_INTERVAL)
     gc.set_threshold(*GC_THRESHOLDS)
+    _give_memory_back()
     status = 0
     try:
         trio.run(daemon.run, fit(config))
@@ -112,6 +120,12 @@ def _parser() -> argparse.ArgumentParser:
     ):
         run.add_argument(flag, metavar=metavar, help=text)
     return parser
+
+
+def _give_memory_back() -> None:
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:  # Other libraries than glibc do so anyway.
+        mallopt(_M_MMAP_THRESHOLD, MMAP_THRESHOLD)
 
 
 def _leaves(group: BaseExceptionGroup[BaseException]) -> Iterator[BaseException]:
