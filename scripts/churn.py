@@ -40,6 +40,8 @@ _BLOCK_PAUSE = 0.2
 _LARGE_EVERY = 3
 # What wandering costs is mostly to connect.
 _STAY_SECONDS = 8.0
+# All at once they would not be let in before the handshake's deadline on a slow machine.
+_ARRIVAL_SECONDS = 0.02
 _CATCH_UP_SECONDS = 120.0
 
 
@@ -92,6 +94,7 @@ class Churn:
                 visitors.start_soon(self.engine.drive, self._daemon)
                 for _ in range(wanderers):
                     visitors.start_soon(self._wander)
+                    await trio.sleep(_ARRIVAL_SECONDS)
                 await trio.sleep(seconds)
             await self.engine.finish(self._daemon)
             await self._check()
