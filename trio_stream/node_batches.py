@@ -46,6 +46,12 @@ class _Place(Generic[R]):
         self.present = True
         self.outcome: Outcome[R] | None = None
 
+    def take(self) -> Outcome[R]:
+        """The outcome, kept by nobody: an error holds the frames that it passed."""
+        assert self.outcome is not None
+        found, self.outcome = self.outcome, None
+        return found
+
 
 class Batches(Generic[R]):
     """At most `requests` of `ask_all` are under way at a time."""
@@ -74,9 +80,7 @@ class Batches(Generic[R]):
             if place.due.is_set():
                 # Called in the moment in which it left.
                 self._call_next()
-        # An error holds the frames that it passed, which hold the place.
-        found, place.outcome = place.outcome, None
-        return found.unwrap()
+        return place.take().unwrap()
 
     async def _lead_when_due(self, place: _Place[R]) -> None:
         if self._leading:
