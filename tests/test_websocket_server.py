@@ -3,12 +3,14 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trio
 import trio_websocket
 from trio.testing import MockClock, wait_all_tasks_blocked
 
+from tests.memory_log import MemoryLog
 from tests.websocket_door import Door, open_door
 from tests.websocket_peer import (
     BINARY,
@@ -25,8 +27,9 @@ from trio_stream import websocket_gate
 from trio_stream.log_file import LogDamaged
 from trio_stream.stream.admission import Admission
 from trio_stream.stream.inbound import MESSAGE_LIMIT
+from trio_stream.stream.position import Position
 from trio_stream.stream.request import Asked
-from trio_stream.stream.resume import Beginning
+from trio_stream.stream.resume import Beginning, Landmarks
 from trio_stream.websocket_server import Limits
 
 
@@ -234,6 +237,27 @@ async def test_who_says_nothing_is_not_waited_for(patient_clock: MockClock) -> N
             with pytest.raises((trio.BrokenResourceError, trio.EndOfChannel)):
                 await silent.next()
             assert trio.current_time() - start == pytest.approx(10, abs=0.1)
+
+
+async def test_a_client_that_is_admitted_at_the_last_moment_stays(
+    patient_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    find, wrap = MemoryLog.landmarks, trio_websocket.wrap_server_stream
+
+    async def find_late(log: MemoryLog, place: Position | str | None) -> Landmarks:
+        await trio.sleep(9.9)
+        return await find(log, place)
+
+    async def wrap_late(*given: Any, **more: Any) -> Any:
+        await trio.sleep(0.2)
+        return await wrap(*given, **more)
+
+    monkeypatch.setattr(MemoryLog, "landmarks", find_late)
+    monkeypatch.setattr(trio_websocket, "wrap_server_stream", wrap_late)
+    async with open_door(limits=Limits(handshake_timeout=10)) as door:
+        client = await door.subscribe()
+        door.commit()
+        assert await client.texts(1) == door.texts()
 
 
 @pytest.mark.parametrize(

@@ -164,11 +164,13 @@ class _Door:
             stream = trio.SSLStream(
                 transport, self._tls, server_side=True, https_compatible=True
             )
-        # One deadline for all of it, lifted once the client is let in.
+        # One deadline for all that the client and its place take; then one for the 101 alone, or
+        # the first could pass when that is on its way. It is lifted once the client has it.
         with trio.move_on_after(limits.handshake_timeout) as patience:
             client = await self._gate.let_in(stream, peer)
             if client is None:
                 return
+            patience.deadline = trio.current_time() + limits.stall_timeout
             try:
                 subscribed = ClientStream(
                     stream,
