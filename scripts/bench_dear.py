@@ -98,6 +98,7 @@ async def _measured(daemon: RunningDaemon, node: FakeNode, seconds: float) -> Fi
     """How long each thing took each time, for so many seconds."""
     asset = create(KEY, metadata={"n": node.chain.next_height})
     await node.block(encode(asset))
+    end = trio.current_time() + seconds
     figures: Figures = {"subscribe": [], "GET": [], "Commit": []}
     stream = urlsplit(daemon.stream)
 
@@ -117,17 +118,16 @@ async def _measured(daemon: RunningDaemon, node: FakeNode, seconds: float) -> Fi
         await node.block(*txs)
 
     async def again(what: str, do: Callable[[], Awaitable[None]], pause: float) -> None:
-        while True:
-            began = trio.current_time()
+        # To its end each time: half a conversation with the daemon would spoil the next.
+        while (began := trio.current_time()) < end:
             await do()
             figures[what].append(trio.current_time() - began)
             await trio.sleep(pause)
 
-    with trio.move_on_after(seconds):
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(again, "subscribe", subscribe, 0.05)
-            nursery.start_soon(again, "GET", get, 0.02)
-            nursery.start_soon(again, "Commit", block, 0.1)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(again, "subscribe", subscribe, 0.05)
+        nursery.start_soon(again, "GET", get, 0.02)
+        nursery.start_soon(again, "Commit", block, 0.1)
     return figures
 
 
