@@ -37,7 +37,8 @@ class Body:
 
     async def read(self) -> bytes | None:
         """The whole of it; None if it is longer than the limit. Raises `Disconnected`."""
-        kept: list[bytes] = []
+        # One piece: small ones would take many times their size.
+        kept = bytearray()
         size = 0
         while self._more and size <= READ_PAST:
             message = await self._receive()
@@ -46,10 +47,11 @@ class Body:
             piece = message.get("body", b"")
             self._more = message.get("more_body", False)
             size += len(piece)
-            kept.append(piece)
-            if size > self._limit:
+            if size <= self._limit:
+                kept += piece
+            else:
                 kept.clear()
-        return b"".join(kept) if size <= self._limit else None
+        return bytes(kept) if size <= self._limit else None
 
     async def answered_by(self, write: Callable[[], Awaitable[None]]) -> None:
         """Send the answer, and take meanwhile what the client still sends."""
