@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import re
-import socket
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any
 
-import pytest
 import trio
 
 from trio_stream import http_server
 from trio_stream.http_answers import Answer
-from trio_stream.http_arrays import Streamed, answer_array
+from trio_stream.http_arrays import Streamed
 from trio_stream.http_plain import Plain
 from trio_stream.http_server import Limits
-from trio_stream.http_transport import Transport
-from trio_stream.log_lookups import BEGINNING, Cursor
 
 MOST = 1_000_000
 GET = b"GET /front HTTP/1.1\r\nHost: a\r\n\r\n"
@@ -50,20 +46,10 @@ class Door:
         if request.path == "/hold":
             self.held.set()
             await self.go.wait()
-        if request.path == "/broken":
-            raise RuntimeError("a fault of ours")
-        if request.path == "/pages":
-            return await answer_array(_page, BEGINNING)
         return Answer(200, b"<%d>" % len(request.body))
 
     async def connect(self) -> trio.SocketStream:
         return await trio.open_tcp_stream("127.0.0.1", self.port)
-
-
-async def _page(after: Cursor) -> tuple[bytes, Cursor | None]:
-    await trio.lowlevel.checkpoint()
-    number = after.position + 1
-    return b'"<%d>"' % number, Cursor(number) if number < 3 else None
 
 
 async def _behind(scope: Any, receive: Any, send: Any) -> None:
@@ -154,25 +140,6 @@ async def test_who_closes_within_a_body_gets_no_answer() -> None:
         assert b"<" not in b"".join([piece async for piece in stream])
 
 
-async def test_a_fault_of_ours_is_logged_and_answered(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    async with opened() as door, await door.connect() as stream:
-        await stream.send_all(b"GET /broken HTTP/1.1\r\nHost: a\r\n\r\n" + GET)
-        data = b""
-        while b"<0>" not in data:
-            data += await stream.receive_some()
-    assert data.startswith(b"HTTP/1.1 500 INTERNAL SERVER ERROR\r\n")
-    assert "GET /broken brought this about" in caplog.text
-    assert "a fault of ours" in caplog.text
-
-
-async def test_a_long_array_comes_in_chunks() -> None:
-    async with opened() as door, await door.connect() as stream:
-        await stream.send_all(b"GET /pages HTTP/1.1\r\nHost: a\r\n\r\n" + GET)
-        assert await said(stream, 5) == [b"<0>", b"<1>", b"<2>", b"<3>", b"<0>"]
-
-
 async def test_the_one_in_hand_is_answered_while_the_server_stops() -> None:
     async with opened() as door, await door.connect() as stream:
         await stream.send_all(b"GET /hold HTTP/1.1\r\nHost: a\r\n\r\n")
@@ -181,40 +148,3 @@ async def test_the_one_in_hand_is_answered_while_the_server_stops() -> None:
         await trio.testing.wait_all_tasks_blocked(0.01)
         door.go.set()
         assert b"".join([piece async for piece in stream]).endswith(b"<0>")
-
-
-@pytest.mark.parametrize("taken_after", [None, 59])
-async def test_nothing_taken_for_its_time_breaks_the_transport(
-    autojump_clock: trio.testing.MockClock, taken_after: float | None
-) -> None:
-    ours, theirs = socket.socketpair()
-    with ours, theirs:
-        transport = Transport(
-            trio.SocketStream(trio.socket.from_stdlib_socket(ours)), 60
-        )
-        unread = _fill(ours)
-        began = trio.current_time()
-        async with trio.open_nursery() as nursery:
-            if taken_after is not None:
-                nursery.start_soon(_take, theirs, unread, taken_after)
-            with pytest.raises(trio.BrokenResourceError, match="accepted in time"):
-                while True:  # what was taken makes room for some of these
-                    await transport.send_all(b"x" * 1000)
-        assert trio.current_time() - began == pytest.approx((taken_after or 0) + 60)
-
-
-def _fill(sender: socket.socket) -> int:
-    """Send until the kernel takes no more; how much it took."""
-    sender.setblocking(False)
-    taken = 0
-    while True:
-        try:
-            taken += sender.send(b"x" * 1000)
-        except BlockingIOError:
-            return taken
-
-
-async def _take(receiver: socket.socket, count: int, after: float) -> None:
-    await trio.sleep(after)
-    while count:
-        count -= len(receiver.recv(min(count, 1000)))

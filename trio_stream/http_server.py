@@ -24,15 +24,16 @@ import trio
 from hypercorn.app_wrappers import ASGIWrapper
 from hypercorn.config import Config
 from hypercorn.trio.worker_context import WorkerContext
-from hypercorn.typing import ASGIFramework, ConnectionState
+from hypercorn.typing import ASGIFramework
 
 from trio_stream.http_connection import Connection
+from trio_stream.http_front import refuse
 from trio_stream.http_places import Guest, Places, Refusal
-from trio_stream.http_plain import HEAD_BYTES, Direct, whole
+from trio_stream.http_plain import HEAD_BYTES, Direct
 from trio_stream.http_threads import PEER
 from trio_stream.http_transport import Transport
 from trio_stream.log_file import CommitLogError
-from trio_stream.sockets import give_up_after, linger
+from trio_stream.sockets import give_up_after
 from trio_stream.tls import server_context
 
 logger = logging.getLogger(__name__)
@@ -90,8 +91,7 @@ async def serve(
     `direct` is asked for each plain request before `app` is. Raises `CommitLogError`.
     """
     tls = _tls_context(certfile, keyfile)
-    door = _Door(app, tls, limits)
-    door.lasting, door.answered, door.direct = lasting, answered, direct
+    door = _Door(app, tls, limits, direct=direct, lasting=lasting, answered=answered)
     async with trio.open_nursery() as clients:
         clients.start_soon(door.end_if_broken)
         try:
@@ -131,6 +131,10 @@ class _Door:
         app: ASGIFramework,
         tls: ssl.SSLContext | None,
         limits: Limits,
+        *,
+        direct: Direct,
+        lasting: Callable[[], int],
+        answered: trio.Event | None,
     ) -> None:
         self.context = WorkerContext(None)
         self._answer = app
@@ -146,9 +150,9 @@ class _Door:
         self._strangers = 0
         self._quiet_until = 0.0
         self._stopping = False
-        self.lasting: Callable[[], int] = lambda: 0
-        self.answered: trio.Event | None = None
-        self.direct: Direct = lambda request: None
+        self._direct = direct
+        self._lasting = lasting
+        self._answered = answered
 
     async def _run_app(self, *request: Any) -> None:
         try:
@@ -228,11 +232,7 @@ class _Door:
                 stream = self._secured(transport)
                 # Some clients take no answer before they have asked.
                 await stream.receive_some(HEAD_BYTES)
-                close = ("connection", "close")
-                await stream.send_all(
-                    whole(refusal.answer, None, close, *refusal.headers)
-                )
-                await linger(stream)
+                await refuse(stream, refusal)
         finally:
             self._strangers -= 1
 
@@ -247,10 +247,10 @@ class _Door:
 
     def look_who_is_left(self) -> None:
         """Once stopping: is there anything under way that does not last?"""
-        if self._stopping and self.answered is not None:
+        if self._stopping and self._answered is not None:
             busy = [c for c in self._open.values() if c is not None and not c.is_idle]
-            if len(busy) <= self.lasting():
-                self.answered.set()
+            if len(busy) <= self._lasting():
+                self._answered.set()
 
     async def empty(self) -> None:
         """Wait for the last connection."""
@@ -264,15 +264,16 @@ class _Door:
             transport.cut()
 
     async def _serve(self, transport: Transport, guest: Guest) -> None:
-        # It takes a plain stream too, which its annotation does not say (0.18).
         connection = Connection(
             self._app,
             self._config,
             self.context,
-            ConnectionState({}),
-            self._secured(transport),  # type: ignore[arg-type]
+            self._secured(transport),
+            direct=self._direct,
+            limits=self._limits,
+            guest=guest,
+            on_idle=self.look_who_is_left,
         )
-        connection.prepare(self.direct, self._limits, guest, self.look_who_is_left)
         self._open[transport] = connection
         try:
             await connection.run()

@@ -1,0 +1,74 @@
+"""What is said without hypercorn: answers to plain requests, and why a connection ends."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable
+
+import trio
+
+from trio_stream import http_answers, http_plain
+from trio_stream.http_answers import Answer
+from trio_stream.http_arrays import Streamed
+from trio_stream.http_places import NO_ROOM, Guest, Refusal
+from trio_stream.http_plain import Plain
+from trio_stream.log_file import ends_process
+from trio_stream.sockets import linger
+
+logger = logging.getLogger(__name__)
+
+
+async def answer(
+    stream: trio.abc.SendStream,
+    guest: Guest,
+    request: Plain,
+    coming: Awaitable[Answer | Streamed],
+) -> None:
+    """Send the answer to a request, for which there must be room."""
+    try:
+        said = await coming
+    except Exception as error:
+        if ends_process(error):
+            raise
+        logger.exception("%s %s brought this about", request.method, request.path)
+        said = http_answers.FAILED
+    if isinstance(said, Answer):
+        data = _whole(said, guest, request.origin)
+        del said
+        await stream.send_all(data)
+    else:
+        await _send_pieces(stream, guest, request.origin, said)
+
+
+async def refuse(stream: trio.abc.Stream, refusal: Refusal) -> None:
+    """Say why the connection ends, to a peer that may still be sending."""
+    close = ("connection", "close")
+    said = http_plain.whole(refusal.answer, None, close, *refusal.headers)
+    await stream.send_all(said)
+    await linger(stream)
+
+
+async def _send_pieces(
+    stream: trio.abc.SendStream, guest: Guest, origin: str | None, pieces: Streamed
+) -> None:
+    head = http_plain.beginning(origin)
+    async for piece in pieces:
+        if head and not guest.take_now(len(piece)):
+            await stream.send_all(_whole(None, guest, origin))
+            return
+        if not head and not await guest.take(len(piece)):
+            raise trio.BrokenResourceError("there was no room for an answer")
+        size, data = len(piece), head + http_plain.chunk(piece)
+        del piece
+        await stream.send_all(data)
+        del data
+        guest.give_back(size)
+        head = b""
+    await stream.send_all(http_plain.chunk(b""))
+
+
+def _whole(said: Answer | None, guest: Guest, origin: str | None) -> bytes:
+    """An answer, or that there is no room for it."""
+    if said is not None and guest.take_now(len(said.body)):
+        return http_plain.whole(said, origin)
+    return http_plain.whole(NO_ROOM.answer, origin, *NO_ROOM.headers)
