@@ -22,7 +22,7 @@ def test_names_numbers_and_booleans_are_no_text(nothing: object) -> None:
 def test_strings_at_any_depth_in_their_order() -> None:
     data = {"a": "one", "b": [{"c": "two"}, ["three"]], "d": {"e": {"f": "four"}}}
     assert text_of(document(data, {"m": "five"})) == Text(
-        BETWEEN.join(["one", "two", "three", "four"]), "five"
+        f" {BETWEEN} ".join(["one", "two", "three", "four"]), "five"
     )
 
 

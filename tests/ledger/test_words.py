@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+from itertools import chain
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trio_stream.ledger.words import WORD_LIMIT, terms_of, words_of
+from trio_stream.ledger import words
+from trio_stream.ledger.words import (
+    KEPT,
+    WORD_LIMIT,
+    terms_of,
+    terms_of_words,
+    words_of,
+)
 
 SAME = """
     try tries  tried try  die died  die dying  lie lying  lies lie  tie tying  single singly
@@ -81,3 +90,25 @@ def test_what_is_too_long_is_no_word() -> None:
     assert terms_of(f"{'x' * WORD_LIMIT} {'y' * (WORD_LIMIT + 1)}") == [
         "x" * WORD_LIMIT
     ]
+
+
+def test_terms_that_are_kept_are_those_that_are_found_anew() -> None:
+    words = [word for word in SAME + OTHER if word]
+    once = [terms_of(word) for word in words]
+    # So many that what was kept is given up.
+    many = [f"{n}tries" for n in range(KEPT + 1)]
+    assert terms_of_words(many) == [f"{n}tri" for n in range(KEPT + 1)]
+    assert [terms_of(word) for word in words] == once
+    assert terms_of(" ".join(words)) == list(chain.from_iterable(once))
+
+
+@pytest.mark.parametrize("size", [1, 100, KEPT, 2 * KEPT])
+def test_kept_terms_have_a_bound(size: int) -> None:
+    for first in range(0, 3 * KEPT, size):
+        terms_of_words([f"w{n}x" for n in range(first, first + size)])
+        assert len(words.kept_terms) <= KEPT
+
+
+def test_a_text_in_ascii_has_the_words_that_it_has_beside_others() -> None:
+    text = "".join(map(chr, range(128))) + " O'Neil's pre-market_IS 'X'"
+    assert words_of(f"{text} é") == [*words_of(text), "é"]

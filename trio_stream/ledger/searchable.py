@@ -8,12 +8,12 @@ found without an index of words.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
-from trio_stream.ledger.words import terms_of
+from trio_stream.ledger.words import terms_of_words, words_of
 
-BETWEEN: Final = " \ue000 "
+BETWEEN: Final = "\ue000"
 """Keeps a phrase from matching across two strings: a word that no query can ask for."""
 
 
@@ -30,18 +30,24 @@ def text_of(document: Mapping[str, Any]) -> Text:
 
 
 def _joined(value: object) -> str | None:
-    # Put together first: it costs less to look at one text than at many.
-    text = BETWEEN.join(_strings(value))
-    return " ".join(terms_of(text)) or None if text else None
+    words: list[str] = []
+    for text in _strings(value):
+        if words:
+            words.append(BETWEEN)
+        words += words_of(text)
+    # Those of all strings together: it costs less than those of each.
+    return " ".join(terms_of_words(words)) or None
 
 
-def _strings(value: object) -> Iterator[str]:
+def _strings(value: object) -> list[str]:
+    found = []
     left = [value]
     while left:
-        match left.pop():
-            case str(text):
-                yield text
-            case dict(members):
-                left.extend(reversed(members.values()))
-            case list(items):
-                left.extend(reversed(items))
+        each = left.pop()
+        if isinstance(each, str):
+            found.append(each)
+        elif isinstance(each, dict):
+            left.extend(reversed(each.values()))
+        elif isinstance(each, list):
+            left.extend(reversed(each))
+    return found

@@ -9,7 +9,7 @@ every log anew.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 from unicodedata import ucd_3_2_0 as unicode
 
@@ -17,6 +17,10 @@ import Stemmer
 
 WORD_LIMIT: Final = 256
 """Characters of a word; what is longer is an image or a key, which nobody looks up by its text."""
+
+# Terms of words that were met lately, since most words of most texts are common ones.
+KEPT: Final = 10_000
+kept_terms: Final[dict[str, str]] = {}
 
 # Code points with one of the properties White_Space, Dash, Hyphen, Quotation_Mark, STerm,
 # Terminal_Punctuation and Pattern_Syntax in Unicode 8.0, which is MongoDB's; and controls.
@@ -40,8 +44,16 @@ def _code_points(ranges: str) -> Iterator[int]:
         yield from range(int(first, 16), int(last or first, 16) + 1)
 
 
-# Of a letter's two small forms MongoDB keeps one.
-_TABLE: Final = {**dict.fromkeys(_code_points(_DELIMITERS), " "), ord("ς"): "σ"}
+_TABLE: Final = {
+    # Themselves, since what is missing costs more: the scripts of Europe.
+    **{code_point: chr(code_point) for code_point in range(0x530)},
+    **dict.fromkeys(_code_points(_DELIMITERS), " "),
+    ord("ς"): "σ",  # Of a letter's two small forms MongoDB keeps one.
+}
+# The same and small letters, for texts in ASCII: much faster.
+_ASCII_TABLE: Final = bytes(
+    ord(_TABLE[n].lower()) if n < 128 else n for n in range(256)
+)
 # The blocks of combining diacritical marks.
 _MARKS: Final = dict.fromkeys(
     _code_points("300-36f 1ab0-1aff 1dc0-1dff 20d0-20ff fe20-fe2f")
@@ -50,19 +62,40 @@ _MARKS: Final = dict.fromkeys(
 
 def words_of(text: str) -> list[str]:
     """The words of a text in small letters, in order."""
-    return text.lower().translate(_TABLE).split()
+    if text.isascii():
+        words = text.encode("ascii").translate(_ASCII_TABLE).decode("ascii").split()
+    else:
+        words = text.lower().translate(_TABLE).split()
+    if len(text) > WORD_LIMIT:
+        words = [word for word in words if len(word) <= WORD_LIMIT]
+    return words
 
 
 def terms_of(text: str) -> list[str]:
     """What stands in the index for the words of a text, in order."""
-    words = words_of(text)
-    if len(text) > WORD_LIMIT:
-        words = [word for word in words if len(word) <= WORD_LIMIT]
-    # One for each text, because it must not be used by two threads at once.
-    stems: list[str] = Stemmer.Stemmer("english", 0).stemWords(words)
-    if text.isascii():
-        return stems
-    return [term for stem in stems if (term := _without_marks(stem))]
+    return terms_of_words(words_of(text))
+
+
+def terms_of_words(words: Sequence[str]) -> list[str]:
+    """What stands in the index for these words, in order, less those that have no term."""
+    terms = list(map(kept_terms.get, words))
+    if None in terms:
+        new = _new_terms([word for word, term in zip(words, terms) if term is None])
+        terms = [
+            new[word] if term is None else term for word, term in zip(words, terms)
+        ]
+    return list(filter(None, terms))
+
+
+def _new_terms(words: list[str]) -> dict[str, str]:
+    # One for each call, because it must not be used by two threads at once.
+    stems = Stemmer.Stemmer("english", 0).stemWords(words)
+    new = dict(zip(words, map(_without_marks, stems)))
+    if len(kept_terms) + len(new) > KEPT:
+        kept_terms.clear()
+    if len(new) <= KEPT:
+        kept_terms.update(new)
+    return new
 
 
 def _without_marks(word: str) -> str:
