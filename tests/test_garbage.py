@@ -152,6 +152,36 @@ async def test_get(tmp_path: Path) -> None:
         )
 
 
+MALFORMED = {
+    "nonsense": b"\x00\xff\r\n\r\n",
+    "no target": b"GET\r\n\r\n",
+    "no path": get("?x"),
+    "no host": b"GET / HTTP/1.1\r\n\r\n",
+    "small letters": get("/", method="get"),
+    "another version": get("/", version="2.0"),
+    "HTTP/2": b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+    "a broken field": get("/", "no colon"),
+    "a folded field": get("/", "A: b", " c"),
+    "two lengths": get("/", "Content-Length: 1", "Content-Length: 2"),
+    "no length": get("/", "Content-Length: x"),
+    "length and chunks": get("/", "Content-Length: 1", "Transfer-Encoding: chunked"),
+    "unknown coding": get("/", "Transfer-Encoding: gzip"),
+    "too large": get("/", "Content-Length: 99999999", method="POST"),
+    "a broken chunk": get(
+        "/api/v1/transactions", "Transfer-Encoding: chunked", method="POST"
+    )
+    + b"x\r\n",
+    "connect": get("a:1", method="CONNECT"),
+}
+
+
+async def test_malformed_requests(tmp_path: Path) -> None:
+    async with world(tmp_path) as served:
+        await nothing_is_left(
+            {name: partial(served.http, each) for name, each in MALFORMED.items()}
+        )
+
+
 async def test_other_methods_and_what_is_no_request(tmp_path: Path) -> None:
     requests = {
         f"{method} {path}": get(path, method=method)
