@@ -2,7 +2,7 @@
 
 A step works on the tables; views are made anew after the last one. All steps are one transaction
 with what `log_file.prepare` does around them, so a crash leaves the file as it was. A step that
-reads every transaction takes about a minute for each million (50,000 of 17 words each: 3.3 s),
+reads every transaction takes about a minute for each million (50,000 of 23 words each: 3.3 s),
 during which nothing is served.
 """
 
