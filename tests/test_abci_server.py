@@ -18,10 +18,16 @@ import trio.testing
 from tests.abci.engine_side import DIALECTS, encode_request
 from tests.fake_application import FakeApplication, run_inline
 from tests.fake_node import Block, Chain, FakeNode, NodeStopped
-from trio_stream import abci_server
+from trio_stream import abci_conversation, abci_server
 from trio_stream.abci import messages as m
 from trio_stream.abci.connection import VERDICT_DELAY_SECONDS
-from trio_stream.abci_places import LEFT_AT_ONCE_SECONDS
+from trio_stream.abci_places import (
+    BESIDE,
+    HELD_MESSAGES,
+    LEFT_AT_ONCE_SECONDS,
+    MAX_CONNECTIONS,
+    SMALL_BYTES,
+)
 from trio_stream.state_machine import RunSync
 
 MockClock = trio.testing.MockClock
@@ -111,7 +117,8 @@ async def read_exactly(stream: trio.abc.ReceiveStream, count: int) -> bytes:
 
 
 async def read_to_end(stream: trio.abc.ReceiveStream) -> bytes:
-    return b"".join([bytes(piece) async for piece in stream])
+    with trio.fail_after(30):
+        return b"".join([bytes(piece) async for piece in stream])
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
@@ -352,7 +359,7 @@ async def test_who_stays_after_a_failure_is_closed(autojump_clock: MockClock) ->
                 await client.send_all(FLUSH)
                 await trio.sleep(0.1)
 
-    assert trio.current_time() - began <= abci_server.FAREWELL_SECONDS + 0.2
+    assert trio.current_time() - began <= abci_conversation.FAREWELL_SECONDS + 0.2
 
 
 async def test_a_node_that_does_not_read_is_cut(
@@ -364,11 +371,11 @@ async def test_a_node_that_does_not_read_is_cut(
         await served.listener.give(server)
         await client.send_all(FLUSH)
         began = trio.current_time()
-        await trio.sleep(abci_server.STALL_SECONDS - 1)
+        await trio.sleep(abci_conversation.STALL_SECONDS - 1)
         assert "closed" not in caplog.text
         await trio.sleep(2)
         assert "closed: the node read nothing for 60 s" in caplog.text
-        assert trio.current_time() - began < abci_server.STALL_SECONDS + 2
+        assert trio.current_time() - began < abci_conversation.STALL_SECONDS + 2
 
         async with FakeNode("C38", served.connect) as node:
             await node.handshake()
@@ -584,42 +591,145 @@ async def test_silent_connections_give_way_to_an_engine(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     async with serving() as served:
-        crowd = [await served.connect() for _ in range(abci_server.MAX_CONNECTIONS)]
+        crowd = [await served.connect() for _ in range(MAX_CONNECTIONS)]
         await trio.testing.wait_all_tasks_blocked()
         async with FakeNode("C38", served.connect) as node:
             await node.handshake()
             for stranger in crowd[:4]:
                 assert await read_to_end(stranger) == b""
             # Nor do strangers who come after it push out what is silent of the engine's.
-            more = [await served.connect() for _ in range(abci_server.MAX_CONNECTIONS)]
+            more = [await served.connect() for _ in range(MAX_CONNECTIONS)]
             await trio.testing.wait_all_tasks_blocked()
             assert await read_to_end(crowd[4]) == b""
             await node.snapshot.stream.send_all(FLUSH)
             assert await read_exactly(node.snapshot.stream, 3) == FLUSHED
             await node.check(b"a")
             await node.block(b"a")
-    assert len(more) == abci_server.MAX_CONNECTIONS
+    assert len(more) == MAX_CONNECTIONS
     assert "64 abci connections are open: number 1, from somewhere," in caplog.text
 
 
-async def test_a_connection_that_is_used_keeps_its_place(
+@pytest.mark.parametrize("asked", [m.Query("", b""), m.Echo("x"), DIALECTS["C38"].info])
+async def test_strangers_who_asked_something_give_way_to_an_engine_that_keeps_its_places(
+    asked: m.Request, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def come() -> trio.abc.Stream:
+        stranger = await served.connect()
+        await stranger.send_all(encode_request(asked, DIALECTS["C38"]))
+        await trio.testing.wait_all_tasks_blocked()
+        assert await stranger.receive_some()
+        return stranger
+
+    async with serving() as served:
+        before = [await come() for _ in range(MAX_CONNECTIONS)]
+        async with FakeNode("C38", served.connect) as node:
+            await node.handshake()
+            for stranger in before[:4]:
+                assert await read_to_end(stranger) == b""
+            await node.block(b"a")
+            # The rest of the engine is silent, but nobody who comes now takes its places.
+            after = [await come() for _ in range(2 * MAX_CONNECTIONS)]
+            assert await read_to_end(before[4]) == b""
+            assert await read_to_end(after[BESIDE]) == b""
+            await node.snapshot.stream.send_all(FLUSH)
+            assert await read_exactly(node.snapshot.stream, 3) == FLUSHED
+            await node.check(b"a")
+            await node.info()
+            await node.block(b"b")
+            # Another engine, or the same one started again, finds places too.
+            async with FakeNode("C38", served.connect, chain=node.chain) as again:
+                await again.handshake()
+                await again.block(b"c")
+    assert "64 abci connections are open: number 1, from somewhere," in caplog.text
+
+
+def beginning_of_a_message(size: int) -> bytes:
+    """The first bytes of a CheckTx that has so many."""
+    whole = encode_request(m.CheckTx(bytes(size), False), DIALECTS["C38"])
+    return whole[: len(whole) - size]
+
+
+async def fed(served: Served, count: int) -> trio.abc.Stream:
+    """A stranger who has sent so many bytes of a message, and the last is missing."""
+    stranger = await served.connect()
+    await stranger.send_all(beginning_of_a_message(count + 1) + bytes(count))
+    await trio.testing.wait_all_tasks_blocked()
+    return stranger
+
+
+async def test_what_is_held_of_unfinished_messages_is_bounded(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    query = encode_request(m.Query("", b""), DIALECTS["C38"])
-    async with serving() as served:
-        crowd = [await served.connect() for _ in range(abci_server.MAX_CONNECTIONS)]
-        for each in crowd:
-            await each.send_all(query)
-            await read_exactly(each, 1)
-        refused = await served.connect()
-        assert await read_to_end(refused) == b""
-        assert "refused: 64 are open" in caplog.text
-
-        await crowd[0].aclose()
+    size = LIMIT - 2000
+    async with serving() as served, FakeNode("C38", served.connect) as node:
+        await node.handshake()
+        # Who comes directly after the engine could be one of its connections.
+        beside = [await served.connect() for _ in range(BESIDE)]
+        first = await fed(served, size)
+        second = await fed(served, size)
+        small = await fed(served, 1000)
+        assert "gives way" not in caplog.text
+        # An engine gives way to nobody, the others do.
+        await node.block(bytes(LIMIT // 2))
+        assert await read_to_end(first) == b""
+        # Among others the oldest does.
+        third = await fed(served, size)
+        fourth = await fed(served, size)
+        assert await read_to_end(second) == b""
+        await small.send_all(bytes(1))
         await trio.testing.wait_all_tasks_blocked()
-        admitted = await served.connect()
-        await admitted.send_all(FLUSH)
-        assert await read_exactly(admitted, 3) == FLUSHED
+        assert await small.receive_some() == b"\x02\x4a\x00"
+        for each in (third, fourth, *beside):
+            await each.aclose()
+        await node.block(b"a")
+
+    assert "too much is held of messages" in caplog.text
+    assert served.announced == [1, 2]
+
+
+async def test_bytes_of_messages_that_were_answered_do_not_count() -> None:
+    large = encode_request(m.CheckTx(bytes(LIMIT - 100), False), DIALECTS["C38"])
+    async with serving() as served:
+        strangers = [await served.connect() for _ in range(2 * HELD_MESSAGES)]
+        for _ in range(3):
+            for each in strangers:
+                await each.send_all(large + FLUSH[:1])
+                assert await read_exactly(each, 3) == b"\x02\x4a\x00"
+                await each.send_all(FLUSH[1:])
+                assert await read_exactly(each, 3) == FLUSHED
+    assert LIMIT > SMALL_BYTES
+
+
+async def test_a_message_that_does_not_come_on_ends_its_connection(
+    autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with serving() as served:
+        began = trio.current_time()
+        stranger = await served.connect()
+        await stranger.send_all(FLUSH + beginning_of_a_message(1000))
+        assert await read_exactly(stranger, 3) == FLUSHED
+        with pytest.raises(trio.BrokenResourceError):
+            while True:
+                await stranger.send_all(b"x")
+                await trio.sleep(1)
+        assert abs(trio.current_time() - began - abci_conversation.MESSAGE_SECONDS) < 3
+
+    assert "bytes came in 120 s" in caplog.text
+
+
+async def test_a_slow_link_gets_its_message_through(autojump_clock: MockClock) -> None:
+    size = 4 << 20
+    whole = encode_request(m.CheckTx(bytes(size), False), DIALECTS["C38"])
+    step = abci_conversation.MESSAGE_RATE
+    async with serving(frame_limit=2 * size) as served:
+        engine = await served.connect()
+        for _ in range(2):
+            for start in range(0, len(whole), step):
+                await engine.send_all(whole[start : start + step])
+                await trio.sleep(1)
+            assert await read_exactly(engine, 3) == b"\x02\x4a\x00"
+            await trio.sleep(24 * 3600)
+        assert trio.current_time() > 2 * abci_conversation.MESSAGE_SECONDS
 
 
 @pytest.mark.parametrize("busy", [m.CheckTx(b"a", False), m.EndBlock(1)])

@@ -89,18 +89,19 @@ class Report:
     def gives_way(self, guest: Guest, count: int) -> None:
         self._troubles.log(
             logging.WARNING,
-            "%d abci connections are open: number %d, from %s, asked nothing and gives way",
+            "%d abci connections are open: number %d, from %s, gives way to another",
             count,
             guest.number,
             guest.host,
         )
 
-    def refused(self, number: int, count: int) -> None:
+    def takes_too_much(self, guest: Guest) -> None:
         self._troubles.log(
             logging.WARNING,
-            "abci connection %d refused: %d are open, and all have been used",
-            number,
-            count,
+            "abci connection %d from %s gives way: too much is held of messages that are"
+            " not answered yet",
+            guest.number,
+            guest.host,
         )
 
     def left(self, guest: Guest, reason: str) -> None:

@@ -13,7 +13,7 @@ import resource
 from dataclasses import replace
 from typing import Final
 
-from trio_stream.abci_server import MAX_CONNECTIONS as ABCI_CONNECTIONS
+from trio_stream.abci_places import MAX_CONNECTIONS as ABCI_CONNECTIONS
 from trio_stream.config import Config, ConfigError
 from trio_stream.http_server import STRANGERS
 

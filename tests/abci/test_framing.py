@@ -124,7 +124,7 @@ def test_messages_do_not_depend_on_how_they_arrive(
 
     assert found == messages
     assert reader.framing is framing
-    assert not reader.inside_message
+    assert not reader.unfinished
 
 
 def test_a_declared_length_over_the_limit_is_refused_before_it_comes() -> None:
@@ -187,7 +187,7 @@ def test_what_is_incomplete_is_kept_and_nothing_else() -> None:
 
     assert reader.next_frame() == b"\x12\x00"
     assert reader.next_frame() is None
-    assert reader.inside_message
+    assert reader.unfinished
 
     reader.feed(b"\x12\x00")
     assert reader.next_frame() == b"\x12\x00"

@@ -87,6 +87,11 @@ class Connection:
         return not (silent or self._was_asked_info or self.codec is Codec.SIGNED_OLD)
 
     @property
+    def unfinished(self) -> int:
+        """Bytes of a message that is not whole yet."""
+        return self._frames.unfinished
+
+    @property
     def has_much(self) -> bool:
         """Whether `next_requests` may take long, since it has a large message to read."""
         return self._frames.ready > LARGE_BYTES
@@ -110,7 +115,7 @@ class Connection:
         try:
             while (message := self._frames.next_frame()) is not None:
                 requests.append(self._decode(message))
-            if self._at_end and self._frames.inside_message:
+            if self._at_end and self._frames.unfinished:
                 raise RemoteProtocolError("the stream ended inside a message")
         except RemoteProtocolError as exc:
             self._error = exc

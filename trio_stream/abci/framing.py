@@ -30,6 +30,8 @@ _LEN = 2
 """Protobuf's wire type of a member with a length in front."""
 _MAX_UINT64 = 2**64 - 1
 _MAX_TAG = 2**32 - 1
+_TRIM_BYTES = 64 * 1024
+"""What was handed out is kept up to here, since taking it off costs as much each time."""
 _SMALLEST_REQUEST = 2
 """Bytes of an empty member: its tag and a zero."""
 
@@ -139,15 +141,14 @@ class FrameReader:
         self._buffer += data
 
     @property
-    def inside_message(self) -> bool:
-        """Some of a message is there, but not all of it."""
-        return self._start < len(self._buffer)
+    def unfinished(self) -> int:
+        """Bytes that are there of what was not handed out."""
+        return len(self._buffer) - self._start
 
     @property
     def ready(self) -> int:
         """Bytes of what may be whole messages; 0 while the first is known not to be."""
-        held = len(self._buffer) - self._start
-        return held if held >= self._enough else 0
+        return self.unfinished if self.unfinished >= self._enough else 0
 
     def next_frame(self) -> bytes | None:
         """The next message without its prefix; None until it is complete."""
@@ -175,7 +176,12 @@ class FrameReader:
         if len(buffer) < end:
             self._enough = end - start
             return None
+        # One copy: a slice of the bytearray itself would be a second one.
+        message = bytes(memoryview(buffer)[message_at:end])
         self._enough = 1
         self._start = end
-        # One copy: a slice of the bytearray itself would be a second one.
-        return bytes(memoryview(buffer)[message_at:end])
+        if end == len(buffer) or end >= _TRIM_BYTES:
+            # Whoever sends nothing more after a large message would have us keep it.
+            del buffer[:end]
+            self._start = 0
+        return message
