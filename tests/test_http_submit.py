@@ -404,6 +404,16 @@ async def test_a_node_that_makes_no_sense_is_an_error_and_a_line(
     assert "http://x: refused" in caplog.text
 
 
+async def test_posts_that_no_node_takes_do_not_fill_the_log(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    world.answer = NodeUnavailable("http://x: no answer", False, True)
+    for _ in range(50):
+        assert (await world.post(query="mode=sync")).status == 503
+    lines = [r for r in caplog.records if r.levelname == "WARNING"]
+    assert 0 < len(lines) <= 10
+
+
 async def test_commit_waits_for_the_block(world: World) -> None:
     answers: list[Answer] = []
 

@@ -86,6 +86,15 @@ async def plain_get(door: Door) -> None:
     assert b" 426 " in await peer.read_head()
 
 
+async def test_refusals_do_not_fill_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    async with open_door() as door:
+        for _ in range(100):
+            await plain_get(door)
+    refused = [r for r in caplog.records if "refused with status" in r.getMessage()]
+    assert len([r for r in refused if r.levelno >= logging.INFO]) == 60
+
+
 async def close_without_close(door: Door) -> None:
     peer = await door.subscribe()
     await peer.stream.aclose()

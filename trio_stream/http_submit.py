@@ -34,6 +34,7 @@ from trio_stream.node_client import (
     NodeRefused,
     NodeUnavailable,
 )
+from trio_stream.seldom import Seldom
 from trio_stream.stream.events import CommitEvent
 from trio_stream.transactions import canonical
 from trio_stream.transactions.errors import (
@@ -109,6 +110,7 @@ class Submission:
         self._max_bytes = max_bytes
         self._threads = threads or Threads()
         self._one_each = OneEach()
+        self._troubles = Seldom(logger, at_most=10)
 
     async def post(self, query: bytes, content_type: str, body: bytes) -> Answer:
         """Take a transaction; any input gets an answer."""
@@ -133,7 +135,9 @@ class Submission:
         except NodeRefused as error:
             return _refused(error, modes[0])
         except NodeUnavailable as error:
-            logger.warning("a transaction could not be broadcast: %s", error)
+            self._troubles.log(
+                logging.WARNING, "a transaction could not be broadcast: %s", error
+            )
             return _unavailable(error)
         return refused or Answer(202, posted.answer)
 
@@ -182,7 +186,9 @@ class Submission:
             # Silence is no refusal: if it has arrived, its block will tell.
             if not error.may_have_arrived:
                 raise
-            logger.warning("a broadcast was not answered: %s", error)
+            self._troubles.log(
+                logging.WARNING, "a broadcast was not answered: %s", error
+            )
             return True
 
 

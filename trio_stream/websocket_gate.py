@@ -19,6 +19,7 @@ import trio
 from trio_stream import __version__
 from trio_stream.commit_channel import CommitChannel
 from trio_stream.request_reader import RequestReader
+from trio_stream.seldom import Seldom
 from trio_stream.sockets import linger
 from trio_stream.stream.admission import Admission
 from trio_stream.stream.handshake import (
@@ -67,6 +68,7 @@ class Gate:
         self._channel = channel
         self._head_limit = head_limit
         self._admission = admission
+        self._refusals = Seldom(logger, at_most=60)
 
     async def let_in(
         self, stream: trio.abc.Stream, peer: str
@@ -79,7 +81,7 @@ class Gate:
         if head is None:
             return None
         if isinstance(head, Rejection):
-            logger.info("%s: refused with status %d", peer, head.status)
+            self._refused(peer, head.status)
             await _answer(stream, head)
             return None
         request, early = head
@@ -97,9 +99,12 @@ class Gate:
                 if not isinstance(found, Rejection):
                     return found
                 verdict = found
-        logger.info("%s: refused with status %d", address, verdict.status)
+        self._refused(address, verdict.status)
         await _answer(stream, verdict, head_only=request.method == b"HEAD")
         return None
+
+    def _refused(self, address: str, status: int) -> None:
+        self._refusals.log(logging.INFO, "%s: refused with status %d", address, status)
 
     def leave(self, client: Admitted | Denied) -> None:
         """One who was let in is gone."""
