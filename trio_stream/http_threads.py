@@ -63,8 +63,7 @@ class Threads:
         self._run_sync = run_sync
 
     async def run(self, work: Callable[[], T], *, size: int) -> T:
-        """What `work`, which is with `size` bytes, returns; always a checkpoint."""
+        """What `work`, which is with `size` bytes, returns. Not always a checkpoint."""
         if size <= IN_PLACE_BYTES:
-            await trio.lowlevel.checkpoint()
             return work()
         return cast(T, await self._run_sync(work, limiter=self._limiter))
