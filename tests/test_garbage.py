@@ -20,7 +20,7 @@ from trio.testing import wait_all_tasks_blocked
 
 from scripts.signing import Key, create, encode, transfer
 from tests.fake_node import FakeNode
-from tests.garbage import Ask, garbage_of
+from tests.garbage import Ask, garbage_of, without_an_untraced_ring
 from tests.stub_rpc import ACCEPTED, StubRpc, internal_error
 from tests.test_daemon import host_and_port, node_at, running, settings
 from trio_stream.daemon import Addresses
@@ -140,6 +140,7 @@ def test_every_path_is_asked_for() -> None:
     }
 
 
+@without_an_untraced_ring
 async def test_get(tmp_path: Path) -> None:
     async with world(tmp_path) as served:
         await nothing_is_left(
@@ -230,6 +231,7 @@ async def test_refused_posts(tmp_path: Path) -> None:
         await nothing_is_left(asks)
 
 
+@without_an_untraced_ring
 async def test_posts_that_reach_the_engine(tmp_path: Path) -> None:
     numbers = count()
     answers: dict[str, dict[str, Any] | bytes | None] = {
@@ -263,6 +265,7 @@ async def test_posts_that_reach_the_engine(tmp_path: Path) -> None:
         )
 
 
+@without_an_untraced_ring
 async def test_websocket(tmp_path: Path) -> None:
     queries = [
         "",

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import gc
 import logging
-import sys
 from collections.abc import Awaitable, Callable
 
 import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
+from tests.garbage import without_an_untraced_ring
 from tests.websocket_door import Door, open_door
 from tests.websocket_peer import (
     CLOSE,
@@ -196,10 +196,7 @@ async def break_off(peer: Peer) -> None:
     await trio.lowlevel.checkpoint()
 
 
-@pytest.mark.skipif(
-    sys.version_info >= (3, 12),
-    reason="from 3.12 on a cycle is left that was not traced yet; the collector takes it",
-)
+@without_an_untraced_ring
 @pytest.mark.parametrize("end", [close, break_the_protocol, break_off])
 async def test_a_client_that_has_gone_leaves_nothing_to_collect(
     end: Callable[[Peer], Awaitable[None]],
