@@ -276,14 +276,12 @@ def _add_routes(app: Api, block_at: Block, streams_url: str) -> None:
         return _response(Answer(200, b""))
 
 
-async def _block(
-    reader: Reader, digits: str, threads: Threads | None = None
-) -> Answer | Streamed:
+async def _block(reader: Reader, digits: str, *, threads: Threads) -> Answer | Streamed:
     # More digits than any height has; and Python refuses to read thousands of them.
     number = digits.lstrip("0") or "0"
     if len(number) > len(str(_MAX_HEIGHT)) or int(number) > _MAX_HEIGHT:
         return answers.NOT_FOUND
-    return await answer_block(reader, int(number), threads=threads or Threads())
+    return await answer_block(reader, int(number), threads=threads)
 
 
 def _add_errors(app: Api) -> None:
