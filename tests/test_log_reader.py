@@ -33,7 +33,7 @@ from trio_stream.stream.frames import frame_events
 from trio_stream.stream.position import START, Position
 from trio_stream.stream.resume import Found, Landmarks
 from trio_stream.stream.selection import PLAIN
-from trio_stream.transactions.candidate import CandidateCache
+from trio_stream.transactions.candidate import REFUSED_SHARE, CandidateCache
 from trio_stream.transactions.errors import (
     DoubleSpend,
     InputDoesNotExist,
@@ -389,6 +389,21 @@ async def test_what_is_too_dear_to_judge_is_refused(reader):
     dear = dear_create(ALICE, signatures=500, prefix_bytes=200_000, real=False)
     with pytest.raises(TooCostly, match="about 4"):
         await reader.examine(dear)
+
+
+async def test_what_is_refused_leaves_most_of_the_cache_to_others(log):
+    cache = CandidateCache(MEGABYTE)
+    reader = LogReader(log.path, cache, run_sync=inline)
+    good = encode(transfer(asset_of(BLOCKS), ALICE, recipients=[(BOB, 1)]))
+    await reader.examine(good)
+    size = cache.size
+    for n in range(40):
+        unknown = transfer(create(BOB), BOB, metadata={"n": n, "text": "x" * 10_000})
+        with pytest.raises(InputDoesNotExist):
+            await reader.examine(encode(unknown))
+    assert cache.has(good)
+    assert size < cache.size <= size + MEGABYTE // REFUSED_SHARE
+    await reader.aclose()
 
 
 async def test_large_transactions_are_judged_apart_from_lookups(log, monkeypatch):

@@ -304,6 +304,7 @@ class LogReader:
             check_cost(candidate.transaction)
             validate(candidate, StoredView(connection, self._path))
         except ValidationError as error:
+            self._cache.refuse(candidate)
             # A value: an error that is handed from thread to task holds the frames of both, and
             # they hold it, so that only the garbage collector would free the bytes.
             return Refusal.of(error)

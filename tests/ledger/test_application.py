@@ -18,7 +18,7 @@ from trio_stream.ledger import application
 from trio_stream.ledger.application import Application
 from trio_stream.ledger.block import MAX_HEIGHT, Chain, next_app_hash
 from trio_stream.ledger.genesis import START_HASHES
-from trio_stream.transactions.candidate import CandidateCache
+from trio_stream.transactions.candidate import REFUSED_SHARE, CandidateCache
 
 INFO = messages.Info("", 0, 0, "")
 COMMIT = messages.Commit()
@@ -382,3 +382,25 @@ def test_the_chain_of_the_store_is_taken_up():
     fresh = Application(store, CandidateCache(0), version="0")
     answer = fresh.answer(finalize(4), owner=1)
     assert answer == messages.FinalizeBlockAnswer([], b"ab" * 32)
+
+
+def test_refused_checks_leave_most_of_the_cache_to_others():
+    cache = CandidateCache(1 << 20)
+    checked = Application(MemoryStore(), cache, version="0")
+
+    def codes(*txs):
+        requests = [messages.CheckTx(tx, recheck=False) for tx in txs]
+        checked.prepare(requests)
+        return {checked.answer(each, owner=1).code for each in requests}
+
+    good = encode(create(ALICE))
+    assert codes(good) == {0}
+    size = cache.size
+    unknown = [
+        encode(transfer(create(BOB), BOB, metadata={"n": n, "text": "x" * 10_000}))
+        for n in range(40)
+    ]
+    for tx in unknown:
+        assert 0 not in codes(tx)
+    assert cache.has(good)
+    assert size < cache.size <= size + (1 << 20) // REFUSED_SHARE

@@ -21,7 +21,11 @@ from tests.transactions.documents import (
     vector,
 )
 from tests.transactions.states import State
-from trio_stream.transactions.candidate import Candidate, CandidateCache
+from trio_stream.transactions.candidate import (
+    REFUSED_SHARE,
+    Candidate,
+    CandidateCache,
+)
 from trio_stream.transactions.errors import (
     InvalidHash,
     MalformedTransaction,
@@ -136,6 +140,86 @@ def test_what_is_larger_than_the_cache_is_not_kept() -> None:
     kept = cache.examine(_raw(1))
     cache.examine(encode(create(ALICE, data={"a": "x" * 10_000})))
     assert cache.examine(_raw(1)) is kept
+
+
+def _unreadable(number: int) -> bytes:
+    return b'{"n": %d}' % number
+
+
+def _weight(raw: bytes) -> int:
+    cache = CandidateCache(LARGE)
+    cache.examine(raw)
+    return cache.size
+
+
+MAKERS = pytest.mark.parametrize("make", [_raw, _unreadable])
+"""Refused by the state, and whatever the state."""
+
+
+def _refuse_ten(cache: CandidateCache, make: Callable[[int], bytes]) -> list[bool]:
+    """Refuse ten of one weight; whether each is kept then."""
+    raws = [make(number) for number in range(1_000, 1_010)]
+    for raw in raws:
+        cache.refuse(cache.examine(raw))
+    return [cache.has(raw) for raw in raws]
+
+
+@MAKERS
+def test_refused_candidates_take_a_share_of_the_cache_and_no_more(
+    make: Callable[[int], bytes],
+) -> None:
+    share = 3 * _weight(make(1_000))
+    cache = CandidateCache(share * REFUSED_SHARE)
+    assert _refuse_ten(cache, make) == [False] * 7 + [True] * 3
+    assert cache.size == share
+
+
+@MAKERS
+def test_where_the_cache_is_full_they_push_out_no_more_than_their_share(
+    make: Callable[[int], bytes],
+) -> None:
+    share = 3 * _weight(make(1_000))
+    cache = CandidateCache(share * REFUSED_SHARE)
+    good = [_raw(number) for number in range(100, 200)]
+    cache.examine_all(good)
+    before = sum(map(cache.has, good))
+    assert before < len(good)
+    assert _refuse_ten(cache, make) == [False] * 7 + [True] * 3
+    # One more, since the candidate is whole when it comes, and one for the bytes left over.
+    assert sum(map(cache.has, good)) >= before - share // _weight(_raw(100)) - 2
+    assert cache.size <= share * REFUSED_SHARE
+
+
+def test_what_was_refused_is_found_again() -> None:
+    cache = CandidateCache(LARGE)
+    for raw in _raw(1), _unreadable(1):
+        candidate = cache.examine(raw)
+        size = cache.size
+        for _ in range(2):
+            cache.refuse(candidate)
+            assert cache.has(raw)
+            assert cache.examine(raw) is candidate
+        assert cache.size == size
+
+
+def test_what_the_state_refused_may_be_accepted_later_and_is_kept_as_ever() -> None:
+    """A transfer may be posted before what it spends is committed."""
+    cache = CandidateCache(4 * REFUSED_SHARE * _weight(_raw(1)))
+    early = cache.examine(_raw(1))
+    cache.refuse(early)
+    assert cache.examine(_raw(1)) is early  # accepted this time
+    for number in range(10, 30):
+        cache.refuse(cache.examine(_raw(number)))
+    assert cache.examine(_raw(1)) is early
+
+
+def test_what_is_not_kept_may_be_refused() -> None:
+    cache = CandidateCache(REFUSED_SHARE * _weight(_raw(1)) - 1)
+    kept = cache.examine(_raw(1))
+    cache.refuse(kept)  # larger than the share
+    assert not cache.has(_raw(1))
+    cache.refuse(kept)
+    assert cache.size == 0
 
 
 def test_the_lock_is_held_for_the_table_alone() -> None:

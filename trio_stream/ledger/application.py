@@ -216,6 +216,7 @@ class Application:
             validate(candidate, self._store)
         except ValidationError as error:
             refused = RefusedCheck(type(error).__name__, reason(error))
+            self._cache.refuse(candidate)
             self.recent_checks.note(candidate, self.height, refused)
             return _refusal(*refused)
         self.recent_checks.note(candidate, self.height, None)

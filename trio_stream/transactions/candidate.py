@@ -34,6 +34,13 @@ _PER_NODE = 300
 _DEAR = 5_000
 """Microseconds of signatures that are worth a thread."""
 
+REFUSED_SHARE = 16
+"""One in so many of a cache's bytes is the most that refused candidates may take.
+
+Whoever can post can be refused without end, at no cost, and the same bytes seldom come again: what
+is enough for a batch of checks, each of which is looked at twice, is enough.
+"""
+
 
 MapDear = Callable[
     [Callable[["Candidate"], None], Iterable["Candidate"]], Iterable[None]
@@ -100,11 +107,46 @@ class Candidate:
         return self.transaction.inputs[index]
 
 
+class _Kept:
+    """Candidates by their SHA-256, each with its weight, those seen longest ago first."""
+
+    def __init__(self) -> None:
+        self.size = 0
+        self._entries: OrderedDict[bytes, tuple[Candidate, int]] = OrderedDict()
+
+    def __contains__(self, key: bytes) -> bool:
+        return key in self._entries
+
+    def see(self, key: bytes) -> Candidate | None:
+        entry = self._entries.get(key)
+        if entry is None:
+            return None
+        self._entries.move_to_end(key)
+        return entry[0]
+
+    def put(self, candidate: Candidate, weight: int) -> None:
+        self._entries[candidate.sha256] = candidate, weight
+        self.size += weight
+
+    def take(self, key: bytes) -> tuple[Candidate, int] | None:
+        entry = self._entries.pop(key, None)
+        if entry is not None:
+            self.size -= entry[1]
+        return entry
+
+    def shrink(self, max_bytes: int) -> None:
+        while self.size > max_bytes:
+            _, (_, weight) = self._entries.popitem(last=False)
+            self.size -= weight
+
+
 class CandidateCache:
     """Candidates of the bytes seen last, as many as fit into `max_bytes`.
 
-    With a lock it may be used by several threads; bytes are parsed outside of it. `map_dear`
-    applies a function to several candidates that are dear to verify, perhaps at the same time.
+    Of those that were refused, as many as fit into its `REFUSED_SHARE`; they never push out
+    more than that of the others. With a lock it may be used by several threads; bytes are
+    parsed outside of it. `map_dear` applies a function to several candidates that are dear
+    to verify, perhaps at the same time.
     """
 
     def __init__(
@@ -115,31 +157,42 @@ class CandidateCache:
         map_dear: MapDear = map,
     ) -> None:
         self._max_bytes = max_bytes
+        self._max_refused = max_bytes // REFUSED_SHARE
         self._map_dear = map_dear
         self._lock = nullcontext() if lock is None else lock
-        self._kept: OrderedDict[bytes, tuple[Candidate, int]] = OrderedDict()
-        self._size = 0
+        self._kept = _Kept()
+        self._refused = _Kept()
 
     @property
     def size(self) -> int:
         """Bytes of memory that the kept candidates take, estimated."""
-        return self._size
+        return self._kept.size + self._refused.size
 
     def has(self, raw: bytes) -> bool:
         """Whether these bytes have been looked at lately."""
-        return hashlib.sha256(raw).digest() in self._kept
+        key = hashlib.sha256(raw).digest()
+        return key in self._kept or key in self._refused
 
     def examine(self, raw: bytes) -> Candidate:
         """The candidate of these bytes; their error, if any, is in it, not raised."""
         key = hashlib.sha256(raw).digest()
         with self._lock:
-            found = self._kept.get(key)
-            if found is not None:
-                self._kept.move_to_end(key)
-                return found[0]
+            found = self._kept.see(key) or self._found_refused(key)
+        if found is not None:
+            return found
         candidate = Candidate(raw, key)
-        self._keep(candidate, _weight(candidate, raw))
+        weight = _weight(candidate, raw)
+        with self._lock:
+            if not (key in self._kept or key in self._refused):
+                self._keep(candidate, weight, refused=candidate.transaction is None)
         return candidate
+
+    def refuse(self, candidate: Candidate) -> None:
+        """Note that the state refused a candidate, which may be another's verdict tomorrow."""
+        with self._lock:
+            entry = self._kept.take(candidate.sha256)
+            if entry is not None:
+                self._keep(*entry, refused=True)
 
     def examine_all(
         self, raws: Iterable[bytes], *, within: int | None = None
@@ -165,17 +218,24 @@ class CandidateCache:
             pass
         return candidates
 
-    def _keep(self, candidate: Candidate, weight: int) -> None:
-        if weight > self._max_bytes:
+    def _found_refused(self, key: bytes) -> Candidate | None:
+        found = self._refused.see(key)
+        # What only the state refused is asked of it again, and may be accepted this time.
+        if found is not None and found.transaction is not None:
+            entry = self._refused.take(key)
+            assert entry is not None
+            self._keep(*entry, refused=False)
+        return found
+
+    def _keep(self, candidate: Candidate, weight: int, *, refused: bool) -> None:
+        if weight > (self._max_refused if refused else self._max_bytes):
             return
-        with self._lock:
-            if candidate.sha256 in self._kept:
-                return
-            self._kept[candidate.sha256] = candidate, weight
-            self._size += weight
-            while self._size > self._max_bytes:
-                _, (_, dropped) = self._kept.popitem(last=False)
-                self._size -= dropped
+        if refused:
+            self._refused.put(candidate, weight)
+            self._refused.shrink(self._max_refused)
+        else:
+            self._kept.put(candidate, weight)
+        self._kept.shrink(self._max_bytes - self._refused.size)
 
 
 def _claimed_id(value: object) -> str | None:
