@@ -8,7 +8,6 @@ is a fault of ours.
 from __future__ import annotations
 
 import argparse
-import ctypes
 import gc
 import logging
 import os
@@ -18,7 +17,7 @@ from pathlib import Path
 
 import trio
 
-from trio_stream import __version__, daemon, tail_command
+from trio_stream import __version__, daemon, heap, tail_command
 from trio_stream.config import ConfigError, load
 from trio_stream.log_file import CommitLogError
 from trio_stream.open_files import SeldomAndShort, fit
@@ -37,12 +36,6 @@ SWITCH_INTERVAL = 0.00005
 # will: a list of 500,000 lists is 125 collections of the middle kind. So it is wanted very
 # seldom, and it may be: requests leave no ring (tests/test_garbage.py), refused ones neither.
 GC_THRESHOLDS = (1_000, 4, 25_000)
-
-# Larger pieces of memory come from the system and go back to it when they are freed (mallopt(3)).
-# By itself glibc raises the threshold to 32 MiB with use, and keeps what large bodies leave. No
-# less, or pages of replay would come from the system too.
-MMAP_THRESHOLD = 512 * 1024
-_M_MMAP_THRESHOLD = -3
 
 _LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
@@ -72,7 +65,7 @@ def _run(parsed: argparse.Namespace) -> int:
     sys.setswitchinterval(SWITCH_INTERVAL)
     gc.set_threshold(*GC_THRESHOLDS)
     gc.freeze()
-    _give_memory_back()
+    heap.return_large_pieces()
     status = 0
     try:
         trio.run(daemon.run, fit(config))
@@ -124,12 +117,6 @@ def _parser() -> argparse.ArgumentParser:
     ):
         run.add_argument(flag, metavar=metavar, help=text)
     return parser
-
-
-def _give_memory_back() -> None:
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    if mallopt is not None:  # Other libraries than glibc do so anyway.
-        mallopt(_M_MMAP_THRESHOLD, MMAP_THRESHOLD)
 
 
 def _leaves(group: BaseExceptionGroup[BaseException]) -> Iterator[BaseException]:
