@@ -26,6 +26,7 @@ import apsw
 import trio
 
 from trio_stream import log_lookups, log_places, log_search
+from trio_stream.judges import Judges
 from trio_stream.ledger.block import Tip, Validator
 from trio_stream.log_blocks import blocks_after, outcome
 from trio_stream.log_connections import Connections, ConnectionsStatistics, RunSync
@@ -43,8 +44,8 @@ from trio_stream.stream.matching import Contents
 from trio_stream.stream.position import Position
 from trio_stream.stream.resume import Landmarks
 from trio_stream.stream.selection import Selection
-from trio_stream.transactions.candidate import CandidateCache
-from trio_stream.transactions.costs import check_cost
+from trio_stream.transactions.candidate import Candidate, CandidateCache
+from trio_stream.transactions.costs import check_cost, judging_cost
 from trio_stream.transactions.errors import Refusal, ValidationError
 from trio_stream.transactions.rules import validate
 
@@ -97,6 +98,7 @@ class LogReader:
         )
         self._replay = Connections("replay", path, 1, run_sync, together=1, mapped=True)
         self._searches = Connections("searches", path, 1, run_sync, together=1)
+        self._judges = Judges(JUDGES)
         self._judging = Connections(
             "judging", path, JUDGES, run_sync, together=1, mapped=True
         )
@@ -113,6 +115,7 @@ class LogReader:
         """Close all connections; no read may be under way."""
         for readers in self._sets:
             readers.close()
+        self._judges.close()
         await trio.lowlevel.checkpoint()
 
     def statistics(self) -> LogReaderStatistics:
@@ -300,6 +303,12 @@ class LogReader:
 
     def _examine(self, raw: bytes, connection: apsw.Connection) -> Refusal | None:
         candidate = self._cache.examine(raw)
+        judge = partial(self._judge, candidate, connection)
+        return self._judges.run(judge, cost=judging_cost(candidate.transaction))
+
+    def _judge(
+        self, candidate: Candidate, connection: apsw.Connection
+    ) -> Refusal | None:
         try:
             check_cost(candidate.transaction)
             validate(candidate, StoredView(connection, self._path))

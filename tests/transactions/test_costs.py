@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import pytest
-from nacl.bindings import crypto_sign_open
 
 from scripts.dear import dear_create, dear_rsa
 from scripts.signing import encode
@@ -17,6 +16,7 @@ from trio_stream.node_client import TRANSACTION_BYTES
 from trio_stream.transactions import costs, fulfillments, rsa_pss
 from trio_stream.transactions.candidate import Candidate, CandidateCache
 from trio_stream.transactions.costs import BUDGET, check_cost, judging_cost
+from trio_stream.transactions.ed25519 import is_signed
 from trio_stream.transactions.errors import TooCostly
 from trio_stream.transactions.fulfillments import Ed25519, Prefix, Rsa, Threshold
 from trio_stream.transactions.model import Input, Link, parse
@@ -29,11 +29,11 @@ def verified(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
     """The signatures that are verified, with their messages."""
     found: list[bytes] = []
 
-    def counted(signed: bytes, key: bytes) -> bytes:
-        found.append(signed)
-        return crypto_sign_open(signed, key)
+    def counted(message: bytes, signature: bytes, key: bytes) -> bool:
+        found.append(signature + message)
+        return is_signed(message, signature, key)
 
-    monkeypatch.setattr(fulfillments, "crypto_sign_open", counted)
+    monkeypatch.setattr(fulfillments, "is_signed", counted)
     return found
 
 

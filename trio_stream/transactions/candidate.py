@@ -19,7 +19,7 @@ from contextlib import AbstractContextManager, nullcontext
 from . import canonical
 from .costs import judging_cost
 from .errors import Refusal, ValidationError
-from .fulfillments import Fulfillment, Prefix, Threshold
+from .fulfillments import PAUSE, Fulfillment, Prefix, Threshold
 from .model import Input, Transaction, parse_value
 
 _ID = re.compile(r"[0-9a-f]{64}")
@@ -87,6 +87,8 @@ class Candidate:
             is_writable = each.fulfillment.encode() is not None
             known = is_writable and each.fulfillment.validate(each.message)
             self._fulfilled[index] = known
+            if (pause := PAUSE.get()) is not None:
+                pause()
         return known
 
     def verify(self) -> None:
