@@ -30,6 +30,26 @@ async def test_nothing_taken_for_its_time_breaks_the_transport(
         assert trio.current_time() - began == pytest.approx((taken_after or 0) + 60)
 
 
+async def test_nothing_is_written_behind_what_was_not_taken_whole(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        transport = Transport(
+            trio.SocketStream(trio.socket.from_stdlib_socket(ours)), 60
+        )
+        unread = _fill(ours)
+        with pytest.raises(trio.BrokenResourceError):
+            await transport.send_all(b"x" * 1_000_000)
+        await _take(theirs, unread, 0)
+        with pytest.raises(trio.BrokenResourceError):
+            await transport.send_all(b"y")
+        assert trio.current_time() == 60
+        theirs.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            theirs.recv(1)
+
+
 def _fill(sender: socket.socket) -> int:
     """Send until the kernel takes no more; how much it took."""
     sender.setblocking(False)

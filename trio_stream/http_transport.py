@@ -49,6 +49,8 @@ class Transport(trio.abc.HalfCloseableStream):
                     self._writing.cancel()
                 await self._stream.send_all(view[start : start + _SLICE])
             if self._writing.cancelled_caught:
+                # Part of it may be out: nothing may follow, whoever did not notice.
+                self._cut = True
                 raise trio.BrokenResourceError("nothing was accepted in time")
             if self.guest is not None:
                 self.guest.works()
