@@ -36,7 +36,7 @@ from trio_stream.commit_channel import CommitChannel
 from trio_stream.commit_log import CommitLog
 from trio_stream.config import Address, Config
 from trio_stream.ledger.application import Application
-from trio_stream.listeners import is_local, open_abci, open_tcp, port_of
+from trio_stream.listeners import is_local, open_abci, open_door, port_of
 from trio_stream.log_checkpoint import Checkpointer
 from trio_stream.log_reader import LogReader
 from trio_stream.node_client import NodeClient
@@ -178,8 +178,10 @@ async def _build(
             " a firewall admit the engine alone",
             config.abci,
         )
-    stream = await open_tcp(config.stream.host, config.stream.port)
-    api = await open_tcp(config.api.host, config.api.port)
+    stream = await stack.enter_async_context(
+        open_door(config.stream.host, config.stream.port)
+    )
+    api = await stack.enter_async_context(open_door(config.api.host, config.api.port))
     addresses = _addresses(config, abci, stream, api)
     # One for all doors: a limit of clients holds whichever way they come.
     admission = Admission(

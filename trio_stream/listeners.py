@@ -110,6 +110,17 @@ def is_local(listener: trio.SocketListener) -> bool:
 
 
 @asynccontextmanager
+async def open_door(host: str, port: int) -> AsyncIterator[list[trio.SocketListener]]:
+    """As `open_tcp`; closed in the end, also if nobody has served them."""
+    listeners = await open_tcp(host, port)
+    try:
+        yield listeners
+    finally:
+        for listener in listeners:
+            listener.socket.close()
+
+
+@asynccontextmanager
 async def open_abci(address: str) -> AsyncIterator[list[trio.SocketListener]]:
     """Listen at `tcp://HOST:PORT` or `unix://PATH`; the socket's file goes at the end."""
     scheme, _, place = address.partition("://")
@@ -123,7 +134,8 @@ async def open_abci(address: str) -> AsyncIterator[list[trio.SocketListener]]:
             _remove_own(place, made)
         return
     host, _, port = place.rpartition(":")
-    yield await open_tcp(host.strip("[]"), int(port))
+    async with open_door(host.strip("[]"), int(port)) as listeners:
+        yield listeners
 
 
 async def _open_unix(path: str) -> trio.SocketListener:
