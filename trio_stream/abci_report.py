@@ -43,6 +43,11 @@ class Report:
         """Log which dialect a connection speaks, and one that its node would not."""
         was_silent, is_first = not guest.speaks, not guest.heard
         guest.note(requests, trio.current_time())
+        if logger.isEnabledFor(logging.DEBUG):
+            for each in requests:
+                logger.debug(
+                    "abci connection %d: %s", guest.number, type(each).__name__
+                )
         infos = [each for each in requests if isinstance(each, Info)]
         codec, dialect = guest.connection.codec, guest.connection.dialect
         if infos:
