@@ -1,14 +1,29 @@
-"""Settings of subscribers, in force in the whole daemon at every door for which they are meant."""
+"""Each setting has a test that shows it in force in the whole daemon, at every door it claims.
+
+Here are those of who may come and what listens where; the others are named in `SHOWN`.
+"""
 
 from __future__ import annotations
 
+import re
+from dataclasses import fields, replace
+from functools import partial
+from importlib import import_module
+from inspect import getsource
 from pathlib import Path
 
 import pytest
 import trio
 
-from tests.test_daemon import host_and_port, running, settings
+from scripts import http_client
+from scripts.daemon_process import Settings, run_daemon
+from scripts.signing import Key, create, encode
+from tests.fake_node import FakeNode
+from tests.stub_rpc import StubRpc
+from tests.test_daemon import DEADLINE, host_and_port, running, settings
 from tests.websocket_peer import PATH
+from trio_stream import daemon
+from trio_stream.config import Address, Config
 from trio_stream.daemon import Addresses
 
 WEBSOCKET = (
@@ -83,11 +98,133 @@ async def test_resume_ahead(
         )
 
 
-@pytest.mark.parametrize("door", ["stream", "api"])
-async def test_handshake_timeout(tmp_path: Path, door: str) -> None:
-    async with running(settings(tmp_path, handshake_timeout=0.1)) as addresses:
-        place = host_and_port(getattr(addresses, door))
-        async with await trio.open_tcp_stream(*place) as stream:
-            await stream.send_all(b"GET / HT")
-            while await stream.receive_some():
-                pass
+async def test_home(tmp_path: Path) -> None:
+    async with running(settings(tmp_path / "home")):
+        assert (tmp_path / "home" / "log.db").exists()
+
+
+@pytest.mark.parametrize("door", ["abci", "stream", "api"])
+async def test_addresses(tmp_path: Path, door: str) -> None:
+    """Where somebody else listens already, it does not start."""
+    (taken,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
+    async with taken:
+        place = Address("127.0.0.1", taken.socket.getsockname()[1])
+        config = settings(tmp_path)
+        if door == "abci":
+            config = replace(config, abci=f"tcp://{place}")
+        elif door == "stream":
+            config = replace(config, stream=place)
+        else:
+            config = replace(config, api=place)
+        with pytest.raises(OSError, match=f"{place}: Address already in use"):
+            await daemon.run(config)
+
+
+async def test_node(tmp_path: Path) -> None:
+    body = encode(create(Key.from_seed(b"\x01" * 32)))
+    async with StubRpc().serving() as rpc:
+        async with running(settings(tmp_path, node=rpc.url)) as addresses:
+            host, port = host_and_port(addresses.api)
+            path = "/api/v1/transactions"
+            answer = await http_client.fetch(host, port, "POST", path, body)
+        assert answer.status == 202
+        assert len(rpc.calls) == 1
+
+
+async def test_advertised(tmp_path: Path) -> None:
+    config = settings(
+        tmp_path,
+        advertised_scheme="wss",
+        advertised_host="node.example",
+        advertised_port=443,
+    )
+    async with running(config) as addresses:
+        host, port = host_and_port(addresses.api)
+        for path in ("/", "/api/v1/"):
+            answer = await http_client.fetch(host, port, "GET", path)
+            assert b'"wss://node.example:443/api/v1/streams/' in answer.body
+
+
+async def test_log_level(tmp_path: Path) -> None:
+    """At debug there is a line for each message."""
+    with trio.fail_after(DEADLINE):
+        arguments = ["--log-level", "debug"]
+        process = Settings(home=tmp_path / "home", arguments=arguments)
+        async with run_daemon(process) as running_daemon:
+            place = host_and_port(running_daemon.abci)
+            async with FakeNode("C38", partial(trio.open_tcp_stream, *place)) as node:
+                await node.handshake()
+            assert await running_daemon.stop() == 0
+            lines = running_daemon.log.read_text().splitlines()
+    for message in ("Info", "InitChain"):
+        assert any(" DEBUG " in x and x.endswith(f": {message}") for x in lines)
+
+
+SHOWN = {
+    "home": ["settings.test_home"],
+    "abci": ["settings.test_addresses", "daemon.test_unix_socket"],
+    "stream": ["settings.test_addresses"],
+    "api": ["settings.test_addresses"],
+    "node": ["settings.test_node"],
+    "log_level": ["settings.test_log_level"],
+    "advertised_scheme": ["settings.test_advertised"],
+    "advertised_host": ["settings.test_advertised"],
+    "advertised_port": ["settings.test_advertised"],
+    "tls_certificate": ["settings_clients.test_tls_certificate_and_tls_key"],
+    "tls_key": ["settings_clients.test_tls_certificate_and_tls_key"],
+    "frame_limit": [
+        "settings_engine.test_frame_limit",
+        "settings_engine.test_unfinished_messages_may_take_twice_the_frame_limit",
+    ],
+    "cache_bytes": ["settings_engine.test_cache_bytes"],
+    "node_connections": ["settings_http.test_node_connections"],
+    "node_timeout": ["settings_http.test_node_timeout"],
+    "max_clients": ["settings.test_limits_of_clients"],
+    "max_clients_per_address": ["settings.test_limits_of_clients"],
+    "max_handshakes": ["settings_clients.test_max_handshakes"],
+    "trusted_proxies": [
+        "settings.test_trusted_proxies",
+        "settings_http.test_http_connections_per_address",
+    ],
+    "ping_interval": ["settings_clients.test_ping_interval_and_pong_timeout"],
+    "pong_timeout": ["settings_clients.test_ping_interval_and_pong_timeout"],
+    "stall_timeout": ["settings_clients.test_stall_timeout"],
+    "handshake_timeout": ["settings_clients.test_handshake_timeout"],
+    "send_buffer": ["settings_clients.test_send_buffer"],
+    "tail_bytes": ["settings_clients.test_tail_bytes"],
+    "resume_ahead": ["settings.test_resume_ahead"],
+    "http_connections": [
+        "settings_http.test_http_connections",
+        "settings_http.test_subscribers_are_three_quarters_of_http_connections",
+    ],
+    "http_connections_per_address": ["settings_http.test_http_connections_per_address"],
+    "http_keep_alive": ["settings_http.test_http_keep_alive"],
+    "http_body_timeout": ["settings_http.test_http_body_timeout"],
+    "http_body_rate": ["settings_http.test_http_body_rate"],
+    "http_bytes_under_way": ["settings_http.test_http_bytes_under_way"],
+    "max_body_bytes": ["settings_http.test_max_body_bytes"],
+    "commit_timeout": ["settings_http.test_commit_timeout"],
+    "shutdown_http": ["settings_stop.test_shutdown_http"],
+    "shutdown_abci": ["settings_stop.test_shutdown_abci"],
+    "shutdown_stream": ["settings_stop.test_shutdown_stream"],
+    "shutdown_total": [
+        "settings_stop.test_shutdown_total",
+        "daemon_stop.test_clients_that_read_and_send_nothing_do_not_hold_it_up",
+    ],
+}
+"""What shows each setting in force: a file of tests, less its prefix, and a test in it."""
+
+
+def test_each_setting_has_a_test() -> None:
+    assert list(SHOWN) == [setting.name for setting in fields(Config)]
+
+
+@pytest.mark.parametrize("name", SHOWN)
+def test_the_tests_are_there_and_set_it(name: str) -> None:
+    assert SHOWN[name]
+    for place in SHOWN[name]:
+        file, _, test = place.partition(".")
+        found = getattr(import_module(f"tests.test_{file}"), test)
+        source = getsource(found)
+        flag = f'"--{name.replace("_", "-")}"'
+        assert re.search(rf"\b{name}\b", source) or flag in source
