@@ -16,11 +16,13 @@ import trio
 
 from scripts.signing import Key, create, encode
 from trio_stream import http_api, http_server
+from trio_stream.commit_channel import CommitChannel
 from trio_stream.http_answers import Answer as Said
 from trio_stream.http_submit import Submission
 from trio_stream.http_subscriptions import Subscriptions
 from trio_stream.ledger.recent_checks import RecentChecks
 from trio_stream.log_lookups import Cursor, OutputsPage, TransactionsPage
+from trio_stream.log_reader import LogReader
 from trio_stream.node_client import CheckResult
 
 ALICE = Key.from_seed(b"\1" * 32)
@@ -123,7 +125,7 @@ async def served(
     app = http_api.create_app(
         reader=cast(http_api.Reader, Log()),
         node=Node(),
-        channel=None,  # type: ignore[arg-type]  # no test here waits for a block
+        channel=CommitChannel(cast(LogReader, Log())),  # no test here waits for a block
         checks=RecentChecks(),
         streams_url=STREAMS,
         commit_timeout=10,

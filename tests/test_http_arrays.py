@@ -55,6 +55,15 @@ async def test_what_has_one_page_has_a_length() -> None:
     assert isinstance(await answer_array(pages.read, BEGINNING), Answer)
 
 
+async def test_no_page_is_read_ahead_where_one_is_sure_to_follow() -> None:
+    pages = Pages(3)
+    answer = await answer_array(pages.read, BEGINNING, sure=True)
+    assert pages.read_so_far == 1 and isinstance(answer, Streamed)
+    assert b"".join([piece async for piece in answer]) == b"[0, 1, 2]\n"
+    answer = await answer_array(Pages(1).read, BEGINNING, sure=True)
+    assert isinstance(answer, Answer) and answer.body == b"[0]\n"
+
+
 async def test_a_page_is_read_when_the_client_has_taken_the_one_before() -> None:
     pages = Pages(100)
     answer = await answer_array(pages.read, BEGINNING)

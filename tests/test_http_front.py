@@ -63,6 +63,20 @@ async def test_a_long_array_comes_in_chunks_of_which_none_is_held() -> None:
     assert guest.held == 0
 
 
+async def test_a_large_piece_is_one_chunk() -> None:
+    said = await _said(_guest(), _array(LARGE))
+    first = b'["0"' + b'"0"' * (LARGE - 1) + b", "
+    assert b"\r\n\r\n%x\r\n[" % (len(first) + 3 * LARGE) in said
+    body = said.partition(b"\r\n\r\n")[2]
+    sizes = []
+    while body:
+        size, _, body = body.partition(b"\r\n")
+        sizes.append(int(size, 16))
+        assert body[sizes[-1] :].startswith(b"\r\n")
+        body = body[sizes[-1] + 2 :]
+    assert sum(sizes) == 4 * 3 * LARGE + len(b"[, , , ]\n") and sizes[-1] == 0
+
+
 @pytest.mark.parametrize("make", [_whole, _array])
 async def test_what_there_is_no_room_for_is_refused(make: object) -> None:
     assert callable(make)

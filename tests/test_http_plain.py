@@ -156,7 +156,7 @@ def test_a_whole_answer() -> None:
 
 
 def test_an_answer_in_chunks() -> None:
-    pieces = [http_plain.beginning(None), *map(http_plain.chunk, (b"[1", b", 2]", b""))]
-    response, body = read(b"".join(pieces))
+    chunks = b"2\r\n[1\r\n4\r\n, 2]\r\n0\r\n\r\n"
+    response, body = read(http_plain.beginning(None) + chunks)
     assert (response.status_code, body) == (200, b"[1, 2]")
     assert (b"access-control-allow-origin", b"*") in list(response.headers)

@@ -184,3 +184,25 @@ async def test_an_answer_that_there_is_no_room_for_is_503(
             said = await stream.receive_some()
     assert said.startswith(b"HTTP/1.1 503 SERVICE UNAVAILABLE\r\n")
     assert b"\r\nretry-after: 5\r\n" in said
+
+
+async def test_who_holds_much_awaits_a_turn_for_more_one_at_a_time() -> None:
+    asking = most = turns = 0
+
+    async def turn() -> None:
+        nonlocal asking, most, turns
+        asking, turns = asking + 1, turns + 1
+        most = max(most, asking)
+        await trio.lowlevel.checkpoint()
+        asking -= 1
+
+    room = Room(800, nobody, turn)
+
+    async def ask(small: bool) -> None:
+        assert await room.take(1, small=small)
+
+    async with trio.open_nursery() as nursery:
+        for _ in range(9):
+            nursery.start_soon(ask, False)
+            nursery.start_soon(ask, True)
+    assert (turns, most, room.taken) == (9, 1, 18)

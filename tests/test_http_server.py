@@ -7,7 +7,7 @@ import datetime
 import ssl
 import struct
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -307,3 +307,26 @@ async def test_what_lasts_is_not_waited_for(lasting: int) -> None:
         await answered.wait()
         assert (await stream.receive_some()).startswith(b"HTTP/1.1 200")
         await stream.aclose()
+
+
+async def test_each_connection_awaits_a_turn() -> None:
+    turns = 0
+
+    async def turn() -> None:
+        nonlocal turns
+        turns += 1
+        await trio.lowlevel.checkpoint()
+
+    async with served(turn=turn) as server:
+        for number in range(3):
+            assert await server.is_healthy()
+            assert turns == number + 1
+
+
+async def test_who_has_no_turn_when_the_server_stops_is_let_go() -> None:
+    async with served(turn=trio.sleep_forever) as server:
+        async with await server.connect() as stream:
+            await trio.sleep(0.01)
+            server.stop.set()
+            with trio.fail_after(10), suppress(trio.BrokenResourceError):
+                assert await stream.receive_some() == b""

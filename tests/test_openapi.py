@@ -25,6 +25,7 @@ from scripts.signing import create, encode, transfer
 from tests.instant_node import instant_node
 from tests.ledger.chains import ALICE, BOB
 from trio_stream import http_api
+from trio_stream.commit_channel import CommitChannel
 from trio_stream.ledger.recent_checks import RecentChecks
 
 DESCRIPTION = json.loads(http_api.OPENAPI.read_text(encoding="utf-8"))
@@ -52,7 +53,7 @@ def test_every_route_is_described_and_nothing_else() -> None:
     app = http_api.create_app(
         reader=nothing,
         node=nothing,
-        channel=nothing,
+        channel=CommitChannel(nothing),
         checks=RecentChecks(),
         streams_url="",
         commit_timeout=1,

@@ -6,7 +6,7 @@ import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from trio_stream.turns import HELD_SECONDS, Turns
+from trio_stream.turns import HELD_SECONDS, QUIET_SECONDS, Turns
 
 
 async def take(turns: Turns, name: str, into: list[str]) -> None:
@@ -103,3 +103,27 @@ async def test_when_nobody_gives_turns_everybody_has_one() -> None:
                 giver.cancel_scope.cancel()
 
     assert sorted(steps) == ["a", "b", "c", "d", "e"]
+
+
+async def test_who_wants_quiet_waits_for_it_but_not_for_long(
+    autojump_clock: MockClock,
+) -> None:
+    turns = Turns()
+
+    async def waited() -> float:
+        began = trio.current_time()
+        await turns.quiet()
+        return trio.current_time() - began
+
+    assert await waited() == 0
+    with turns.held():
+        assert await waited() == pytest.approx(QUIET_SECONDS)
+
+    async def hold() -> None:
+        with turns.held(), turns.held():
+            await trio.sleep(QUIET_SECONDS / 5)
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(hold)
+        await wait_all_tasks_blocked()
+        assert await waited() == pytest.approx(QUIET_SECONDS / 5)

@@ -11,6 +11,7 @@ who wait are served in `commit_waiters`.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import chain
@@ -46,6 +47,8 @@ _READ_BYTES = 256 * 1024
 _PRIMED_BLOCKS = 64
 # Each watch is a request that waits for its block at the HTTP door.
 MAX_WATCHES = 10_000
+# For those who have passed another limiter.
+_UNLIMITED = trio.CapacityLimiter(math.inf)
 
 
 class Tip(Protocol):
@@ -192,6 +195,15 @@ class CommitChannel:
         """`trio.to_thread.run_sync`, and turns are rare meanwhile."""
         with self._clones.turns.held():
             return await trio.to_thread.run_sync(work, limiter=limiter)
+
+    async def run_in_turn(
+        self, work: Callable[[], object], *, limiter: trio.CapacityLimiter
+    ) -> object:
+        """`trio.to_thread.run_sync`, begun at a turn, and rarely beside `run_undisturbed`."""
+        async with limiter:
+            await self._clones.turns.quiet()
+            await self.turn()
+            return await trio.to_thread.run_sync(work, limiter=_UNLIMITED)
 
     @contextmanager
     def watch(self, tx_sha256: bytes) -> Iterator[Watch]:

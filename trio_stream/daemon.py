@@ -229,6 +229,7 @@ async def _build(
         lasting=app.lasting,
         answered=answered,
         direct=app.direct,
+        turn=channel.turn,
     )
     doors = (
         _Door("channel", channel.run),

@@ -55,6 +55,7 @@ OPENAPI = Path(__file__).parent / "openapi.json"
 
 _TRANSACTIONS = "/api/v1/transactions"
 _TRANSACTION = _TRANSACTIONS + "/"
+_BLOCK = "/api/v1/blocks/"
 _SUBMIT_PATHS = (_TRANSACTIONS, _TRANSACTION)
 # The database's integers; no block is higher.
 _MAX_HEIGHT = 2**63 - 1
@@ -114,6 +115,7 @@ class Api(QuartTrio):
     submission: Submission
     subscriptions: Subscriptions
     transaction: Callable[[str], Awaitable[Answer]]
+    block: Block
     gets: dict[str, Get]
     max_body_bytes: int
 
@@ -129,6 +131,8 @@ class Api(QuartTrio):
             return get(request.query)
         if path.startswith(_TRANSACTION) and "/" not in path[len(_TRANSACTION) :]:
             return self.transaction(path[len(_TRANSACTION) :])
+        if path.startswith(_BLOCK) and path[len(_BLOCK) :].isdigit():
+            return self.block(path[len(_BLOCK) :])
         return None
 
     def lasting(self) -> int:
@@ -214,7 +218,7 @@ def create_app(
     app.url_map.converters["digits"] = _Digits
     app.url_map.converters["stream"] = _Stream
     _add_errors(app)
-    threads = Threads()
+    threads = Threads(run_sync=channel.run_in_turn)
     reads = Reads(reader, checks, threads)
     app.transaction = some_at_a_time(reads.transaction)
     gets: dict[str, Get] = {
@@ -232,8 +236,8 @@ def create_app(
         methods = ["GET", "POST"] if path == _TRANSACTIONS else ["GET"]
         app.add_url_rule(path, path, partial(_get, get), methods=methods)
     app.gets |= {f"{path}/": get for path, get in app.gets.items()}
-    block_at = some_at_a_time(partial(_block, reader, threads=threads))
-    _add_routes(app, block_at, streams_url)
+    app.block = some_at_a_time(partial(_block, reader, threads=threads))
+    _add_routes(app, streams_url)
     return app
 
 
@@ -241,7 +245,7 @@ async def _get(get: Get) -> Response:
     return _response(await get(request.query_string))
 
 
-def _add_routes(app: Api, block_at: Block, streams_url: str) -> None:
+def _add_routes(app: Api, streams_url: str) -> None:
     root = Answer(200, answers.root(streams_url))
     api_root = Answer(200, answers.api_root(streams_url))
     description = Answer(200, OPENAPI.read_bytes())
@@ -264,7 +268,7 @@ def _add_routes(app: Api, block_at: Block, streams_url: str) -> None:
 
     @app.get("/api/v1/blocks/<digits:height>")
     async def block(height: str) -> Response:
-        return _response(await block_at(height))
+        return _response(await app.block(height))
 
     # What these are for is taken in front; here is what is left.
     @app.get(f"{STREAMS_PATH}<stream:_>")

@@ -1,7 +1,8 @@
 """JSON arrays of any length, made of pages.
 
 A long array is not built: when it does not end with its first page, the answer is an iterator of
-pieces that reads page after page as the client takes them, and holds two pages at most.
+pieces that reads page after page as the client takes them, and holds a page at a time, or two at
+first where only the second says whether there is one.
 """
 
 from __future__ import annotations
@@ -51,6 +52,11 @@ class _Items:
         self._turn = turn
         self._next: Cursor | None = after
 
+    @property
+    def are_all(self) -> bool:
+        """No page is left."""
+        return self._next is None
+
     async def next(self) -> bytes | None:
         """The next items; None after the last. Always a checkpoint."""
         await trio.lowlevel.checkpoint_if_cancelled()
@@ -63,11 +69,21 @@ class _Items:
 
 
 async def answer_array(
-    turn: Turn, after: Cursor, *, begin: bytes = b"[", end: bytes = b"]\n"
+    turn: Turn,
+    after: Cursor,
+    *,
+    begin: bytes = b"[",
+    end: bytes = b"]\n",
+    sure: bool = False,
 ) -> Answer | Streamed:
-    """The answer whose items, between `begin` and `end`, are on the pages from `after` on."""
+    """The answer whose items, between `begin` and `end`, are on the pages from `after` on.
+
+    `sure`: where a page says that another one follows it has items, so none is read ahead.
+    """
     items = _Items(turn, after)
     first = await items.next() or b""
+    if sure and not items.are_all:
+        return Streamed(begin + first, items, end)
     # One look ahead, so that what has one page has a length.
     second = await items.next()
     if second is None:

@@ -17,6 +17,9 @@ from trio_stream.sockets import linger
 
 logger = logging.getLogger(__name__)
 
+# Of a piece, together with what stands before it.
+_WITH_HEAD = 60 * 1024
+
 
 async def answer(
     stream: trio.abc.SendStream,
@@ -51,20 +54,23 @@ async def refuse(stream: trio.abc.Stream, refusal: Refusal) -> None:
 async def _send_pieces(
     stream: trio.abc.SendStream, guest: Guest, origin: str | None, pieces: Streamed
 ) -> None:
-    head = http_plain.beginning(origin)
+    before, has_begun = http_plain.beginning(origin), False
     async for piece in pieces:
-        if head and not guest.take_now(len(piece)):
+        size = len(piece)
+        if not has_begun and not guest.take_now(size):
             await stream.send_all(_whole(None, guest, origin))
             return
-        if not head and not await guest.take(len(piece)):
+        if has_begun and not await guest.take(size):
             raise trio.BrokenResourceError("there was no room for an answer")
-        size, data = len(piece), head + http_plain.chunk(piece)
+        has_begun = True
+        # What is large is not copied but for its beginning.
+        await stream.send_all(before + b"%x\r\n" % size + piece[:_WITH_HEAD])
+        if size > _WITH_HEAD:
+            await stream.send_all(memoryview(piece)[_WITH_HEAD:])
         del piece
-        await stream.send_all(data)
-        del data
         guest.give_back(size)
-        head = b""
-    await stream.send_all(http_plain.chunk(b""))
+        before = b"\r\n"
+    await stream.send_all(before + b"0\r\n\r\n")
 
 
 def _whole(said: Answer | None, guest: Guest, origin: str | None) -> bytes:

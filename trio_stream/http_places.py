@@ -11,7 +11,7 @@ come. A proxy's connections are those of many, so its address has no limit of it
 from __future__ import annotations
 
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from ipaddress import IPv6Address, IPv6Network, ip_address
 from typing import Final, NamedTuple, Protocol
 
@@ -107,8 +107,12 @@ class Guest:
 class Places:
     """The connections of a door."""
 
-    def __init__(self, limits: Limits) -> None:
-        self.room = Room(limits.bytes_under_way, self._free)
+    def __init__(
+        self,
+        limits: Limits,
+        turn: Callable[[], Awaitable[None]] = trio.lowlevel.checkpoint,
+    ) -> None:
+        self.room = Room(limits.bytes_under_way, self._free, turn)
         self._most = limits.max_connections
         self._most_per_address = limits.max_connections_per_address
         self._trusted = trusted_networks(limits.trusted_proxies)

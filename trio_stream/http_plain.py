@@ -110,11 +110,6 @@ def beginning(origin: str | None) -> bytes:
     return _head(200, answers.JSON, [("transfer-encoding", "chunked")], origin)
 
 
-def chunk(piece: bytes) -> bytes:
-    """A piece of such an answer; an empty one ends it."""
-    return b"%x\r\n%b\r\n" % (len(piece), piece)
-
-
 def _head(
     status: int,
     content_type: str,

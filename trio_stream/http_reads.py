@@ -146,7 +146,7 @@ class Reads:
         turn = _TransactionsTurn(
             self._reader, self._threads, asset_id, operation, limit
         )
-        return await answer_array(turn.read, after)
+        return await answer_array(turn.read, after, sure=True)
 
     @_answered
     async def outputs(self, query: bytes) -> Answer | Streamed:
@@ -212,7 +212,7 @@ class Reads:
         except SearchTooLong:
             return SEARCH_TOO_LONG
         turn = _SearchTurn(self._reader, self._threads, documents, found)
-        return await answer_array(turn.read, BEGINNING)
+        return await answer_array(turn.read, BEGINNING, sure=True)
 
     async def _place(self, name: str, transaction_id: str) -> int:
         found = await self._reader.place(transaction_id)
@@ -228,7 +228,9 @@ async def answer_block(
     turn = _BlockTurn(reader, threads, height)
     begin = b'{"height": %d, "transactions": [' % height
     try:
-        return await answer_array(turn.read, BEGINNING, begin=begin, end=b"]}\n")
+        return await answer_array(
+            turn.read, BEGINNING, begin=begin, end=b"]}\n", sure=True
+        )
     except Refused as refused:
         return refused.answer
 

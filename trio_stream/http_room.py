@@ -10,7 +10,7 @@ bodies and answers there are.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -33,19 +33,30 @@ class Room:
     """At most `limit` bytes, of which `taken` are in use.
 
     `make_way` lets connections go that are due, to free so many bytes, and says at what time
-    to ask it again.
+    to ask it again. Who holds much already awaits a `turn` for more, one after the other.
     """
 
-    def __init__(self, limit: int, make_way: Callable[[int], float]) -> None:
+    def __init__(
+        self,
+        limit: int,
+        make_way: Callable[[int], float],
+        turn: Callable[[], Awaitable[None]] = trio.lowlevel.checkpoint,
+    ) -> None:
         self.taken = 0
         self._limit = limit
         self._large = limit - limit // 8
         self._make_way = make_way
+        self._turn = turn
+        self._next = trio.Lock()
         self._asking: deque[_Asking] = deque()
 
     async def take(self, count: int, *, small: bool) -> bool:
         """Take so many bytes; False if they are not to be had in time."""
         limit = self._limit if small else self._large
+        if not small:
+            # In the queue for turns, which others use too, is one of us at a time.
+            async with self._next:
+                await self._turn()
         if self.taken + count <= limit and (small or not self._asking):
             self.taken += count
             return True

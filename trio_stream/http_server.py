@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import logging
 import ssl
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -80,6 +80,7 @@ async def serve(
     lasting: Callable[[], int] = lambda: 0,
     answered: trio.Event | None = None,
     direct: Direct = lambda request: None,
+    turn: Callable[[], Awaitable[None]] = trio.lowlevel.checkpoint,
     task_status: trio.TaskStatus[
         Sequence[trio.SocketListener]
     ] = trio.TASK_STATUS_IGNORED,
@@ -88,10 +89,13 @@ async def serve(
 
     They get `shutdown_timeout` seconds for it; then they are cut. `answered` is set before
     that, when none are left but `lasting` ones, which end by themselves when the node stops.
-    `direct` is asked for each plain request before `app` is. Raises `CommitLogError`.
+    `direct` is asked for each plain request before `app` is. A `turn` is awaited
+    for each new connection, and for more of what is large. Raises `CommitLogError`.
     """
     tls = _tls_context(certfile, keyfile)
-    door = _Door(app, tls, limits, direct=direct, lasting=lasting, answered=answered)
+    door = _Door(
+        app, tls, limits, direct=direct, lasting=lasting, answered=answered, turn=turn
+    )
     async with trio.open_nursery() as clients:
         clients.start_soon(door.end_if_broken)
         try:
@@ -99,7 +103,7 @@ async def serve(
                 accept = partial(
                     trio.serve_listeners,
                     door.welcome,
-                    list(listeners),
+                    [_InTurn(listener, turn) for listener in listeners],
                     handler_nursery=clients,
                 )
                 await doors.start(accept)
@@ -123,6 +127,28 @@ def _tls_context(
     return server_context(certfile, keyfile, alpn=("http/1.1",))
 
 
+class _InTurn(trio.abc.Listener[trio.SocketStream]):
+    """A listener that lets one connection in at each turn, however many come at once."""
+
+    def __init__(
+        self, listener: trio.SocketListener, turn: Callable[[], Awaitable[None]]
+    ) -> None:
+        self._listener = listener
+        self._turn = turn
+
+    async def accept(self) -> trio.SocketStream:
+        stream = await self._listener.accept()
+        try:
+            await self._turn()
+        except trio.Cancelled:
+            stream.socket.close()
+            raise
+        return stream
+
+    async def aclose(self) -> None:
+        await self._listener.aclose()
+
+
 class _Door:
     """The connections that are open, and what they have in common."""
 
@@ -135,6 +161,7 @@ class _Door:
         direct: Direct,
         lasting: Callable[[], int],
         answered: trio.Event | None,
+        turn: Callable[[], Awaitable[None]],
     ) -> None:
         self.context = WorkerContext(None)
         self._answer = app
@@ -144,7 +171,7 @@ class _Door:
         self._config = _hypercorn_config(limits)
         self._tls = tls
         self._limits = limits
-        self._places = Places(limits)
+        self._places = Places(limits, turn)
         self._open: dict[Transport, Connection | None] = {}
         self._empty = trio.Event()
         self._strangers = 0

@@ -48,6 +48,7 @@ class TransactionsPage(NamedTuple):
 
     raws: Sequence[bytes]
     next: Cursor | None
+    """None if nothing follows, and only then."""
 
 
 def place(connection: apsw.Connection, transaction_id: str) -> int | None:
@@ -92,7 +93,9 @@ def block_page(
     first = max(position_key(height, 0), after.position + 1)
     last = position_key(height, MAX_TRANSACTIONS)
     sql = "SELECT position FROM bodies WHERE position BETWEEN ? AND ? ORDER BY position LIMIT ?"
-    return _page(connection, rows(connection, sql, first, last, PAGE_TRANSACTIONS))
+    # One more than there are on a page tells whether another follows.
+    found = rows(connection, sql, first, last, PAGE_TRANSACTIONS + 1)
+    return _page(connection, found, PAGE_TRANSACTIONS)
 
 
 def latest_validators(connection: apsw.Connection) -> list[Row]:
@@ -182,22 +185,29 @@ def transactions_page(
     """
     up_to = _up_to(after, connection)
     sql = f"{_selection(operation)} ORDER BY position LIMIT ?5"
-    bindings = asset_id, after.position, up_to, operation, min(limit, PAGE_TRANSACTIONS)
-    return _page(connection, rows(connection, sql, *bindings), up_to)
+    most = min(limit, PAGE_TRANSACTIONS)
+    bindings = asset_id, after.position, up_to, operation, most + 1
+    return _page(connection, rows(connection, sql, *bindings), most, up_to)
 
 
 def _page(
-    connection: apsw.Connection, positions: Sequence[Row], up_to: int | None = None
+    connection: apsw.Connection,
+    positions: Sequence[Row],
+    most: int,
+    up_to: int | None = None,
 ) -> TransactionsPage:
-    """The transactions at these positions, as many as go on a page."""
+    """The transactions at these positions, as many as go on a page, and at most so many."""
     raws: list[bytes] = []
     size = 0
     for (position,) in positions:
         raw = _raw(connection, position)
         raws.append(raw)
         size += len(raw)
-        if size >= PAGE_BYTES or len(raws) == PAGE_TRANSACTIONS:
-            return TransactionsPage(raws, Cursor(position, up_to=up_to))
+        if size >= PAGE_BYTES or len(raws) == most:
+            follows = len(raws) < len(positions)
+            return TransactionsPage(
+                raws, Cursor(position, up_to=up_to) if follows else None
+            )
     return TransactionsPage(raws, None)
 
 
