@@ -40,7 +40,7 @@ from trio_stream.stream.selection import PLAIN, Selection
 
 # Of transactions that are looked into for filters and full messages. Beyond that
 # those who want them read the log.
-_CONTENT_BYTES = 4 * 1024 * 1024
+_CONTENT_BYTES = 1024 * 1024
 # Blocks that are read at once when the channel is behind: their frames are made in Python.
 _READ_BYTES = 256 * 1024
 # At start the newest blocks are read, for subscribers who were away a moment.
@@ -279,6 +279,8 @@ class CommitChannel:
             self._decide(blocks)
         after, self._height = Position.end_of(self._height), blocks[-1].height
         for run in cut(blocks, after=after):
+            # A block of very many is very many runs: others have a turn between two.
+            await trio.lowlevel.checkpoint()
             wanted = self._clones.wanted(run)
             contents: Mapping[int, Contents] = {}
             if wanted:

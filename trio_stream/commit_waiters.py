@@ -191,10 +191,12 @@ class Clones:
         for group, numbers in concerned:
             if not group.unserved:
                 continue
-            if numbers is None:
+            if numbers is None or composer.is_long(group.selection, numbers):
                 for waiter in list(group.unserved):
                     waiter.wake()  # it reads the log
                 continue
+            for _ in composer.prepare(group.selection, numbers):
+                await self._rest()
             selected = composer.frames(group.selection, numbers)
             size = max(size, len(selected.data))
             await self._serve(group, selected)

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from trio_stream.stream.events import CommitEvent
 from trio_stream.stream.frames import Frames, frame_texts
@@ -35,6 +35,11 @@ class Contents(NamedTuple):
     public_keys: frozenset[str]
     raw: bytes
 
+
+LONG_BYTES: Final = 32 * 1024
+"""A transaction of this size takes some milliseconds to be written as JSON."""
+LONG_ROWS: Final = 8 * 1024
+"""A block of so many transactions takes some milliseconds to be named one by one."""
 
 NONE = frozenset[str]()
 
@@ -166,6 +171,10 @@ def _is_full(selection: Selection) -> bool:
     return selection.form is Form.FULL
 
 
+def _shows_contents(selection: Selection) -> bool:
+    return selection.stream is Stream.VALID_TRANSACTIONS and _is_full(selection)
+
+
 def _looks_inside(selection: Selection) -> bool:
     return bool(selection.public_keys) or selection.form is Form.FULL
 
@@ -178,6 +187,24 @@ class Composer:
         self._contents = contents
         self._times: dict[int, str] = {}
         self._texts: dict[tuple[Form, int], bytes] = {}
+
+    def is_long(self, selection: Selection, numbers: Iterable[int]) -> bool:
+        """Whether one of these rows' messages takes so long that a thread had better make it."""
+        run = self._run
+        if selection.stream is Stream.VALID_BLOCKS:
+            return any(len(run.blocks[n].events) > LONG_ROWS for n in numbers)
+        if not _shows_contents(selection):
+            return False
+        events = map(run.events.__getitem__, numbers)
+        places = (key_of(each.height, each.index) for each in events)
+        return any(len(self._contents[key].raw) > LONG_BYTES for key in places)
+
+    def prepare(self, selection: Selection, numbers: Iterable[int]) -> Iterator[None]:
+        """Make of these rows' messages one at a time what takes long together."""
+        if _shows_contents(selection):
+            for number in numbers:
+                self._event_text(selection.form, number, self._run.events[number])
+                yield
 
     def frames(self, selection: Selection, numbers: Sequence[int]) -> Frames:
         """The frames of these rows of the selection's stream."""

@@ -20,6 +20,7 @@ import enum
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Final
 from urllib.parse import parse_qsl
 
@@ -52,6 +53,9 @@ MAX_LIMIT: Final = 1_000
 DEFAULT_LIMIT: Final = 100
 MAX_WAIT: Final = 30
 """Seconds for which a pull may wait for a message."""
+
+# Of so many names some are unknown; to look at all that a request has room for takes long.
+_NAMES: Final = 100
 
 
 class Place(enum.Enum):
@@ -130,7 +134,7 @@ def _refuse_names(
     names: Iterable[str], known: tuple[str, ...], elsewhere: Mapping[str, str]
 ) -> None:
     ours = next((name for name in names if name in known), None)
-    for name in names:
+    for name in islice(names, _NAMES):
         if name in known:
             continue
         shown = quote(name, _QUOTED)
