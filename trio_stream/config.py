@@ -21,14 +21,15 @@ from pathlib import Path
 from typing import TypeVar
 
 from trio_stream import config_values as values
-from trio_stream.config_foreign import (
+from trio_stream.config_values import (
     BIGCHAINDB,
     BIGCHAINDB_VARIABLES,
+    Address,
+    ConfigError,
     is_of_a_service,
     of_bigchaindb,
     refuse_misspelt,
 )
-from trio_stream.config_values import Address, ConfigError
 
 __all__ = ["Address", "Config", "ConfigError", "contradict", "load"]
 

@@ -1,19 +1,19 @@
-"""Which name of a parameter is meant by one that is not known.
+"""How messages show what a client sent, and which parameter it meant by an unknown name.
 
 A query string's unknown parameters are ignored, as BigchainDB ignores all of them. But
 somebody who writes `since=5` must not get a stream from now on without a word. So a name
 counts as meant for us if, written in small letters and without anything but letters,
 
     it is a word that other systems have for one of ours (`_WORDS`), or
-    it takes at most two edits to become one of ours (one for those of up to five
-    letters): a letter more, less, another one, or two exchanged.
+    three quarters of its letters and ours agree, as `difflib` counts them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from difflib import get_close_matches
 
-_SHORT = 5
+_ALIKE = 0.75
 
 _WORDS = {
     **dict.fromkeys(
@@ -67,37 +67,20 @@ def meant_by(name: str, known: Iterable[str]) -> str | None:
     letters = _letters(name)
     if not letters:
         return None
+    ours = {_letters(other): other for other in known}
     word = _WORDS.get(letters)
-    found: list[tuple[int, str]] = []
-    for other in known:
-        if other == word:
-            return other
-        wanted = _letters(other)
-        allowed = 1 if len(wanted) <= _SHORT else 2
-        if abs(len(wanted) - len(letters)) <= allowed:
-            distance = edits(letters, wanted)
-            if distance <= allowed:
-                found.append((distance, other))
-    return min(found)[1] if found else None
+    if word in ours.values():
+        return word
+    near = get_close_matches(letters, ours, n=1, cutoff=_ALIKE)
+    return ours[near[0]] if near else None
+
+
+def quoted(text: str, limit: int) -> str:
+    """A text as a message shows it: in quotation marks, cut to `limit` characters."""
+    # One more than is shown, so that the end is seen to be missing.
+    shown = repr(text[: limit + 1])
+    return shown if len(shown) <= limit else f"{shown[:limit]}…"
 
 
 def _letters(name: str) -> str:
     return "".join(filter(str.isalpha, name.lower()))
-
-
-def edits(one: str, other: str) -> int:
-    """How many letters to add, drop, change or exchange with their neighbour.
-
-    The optimal string alignment distance: no letter is touched twice.
-    """
-    before: list[int] = []
-    row = list(range(len(other) + 1))
-    for i, letter in enumerate(one):
-        last, row = row, [i + 1]
-        for j, wanted in enumerate(other):
-            cost = min(last[j + 1] + 1, row[j] + 1, last[j] + (letter != wanted))
-            if i and j and letter == other[j - 1] and one[i - 1] == wanted:
-                cost = min(cost, before[j - 1] + 1)
-            row.append(cost)
-        before = last
-    return row[-1]

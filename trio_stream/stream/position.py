@@ -20,7 +20,7 @@ from __future__ import annotations
 import re
 from typing import Final, NamedTuple
 
-from trio_stream.quoting import quote
+from trio_stream.stream.names import quoted
 
 _INDEX_BITS: Final = 26
 
@@ -102,14 +102,14 @@ def parse_position(text: str) -> GivenPosition:
     """Read any of the four forms. Raises ValueError for anything else."""
     found = _WRITTEN.fullmatch(text)
     if found is None or not text.isascii():
-        raise ValueError(f"no position: {quote(text, 100)}")
+        raise ValueError(f"no position: {quoted(text, 100)}")
     height, index, transaction, block = found.groups()
     if index is None:
         return GivenPosition(
             Position.end_of(int(height)), None if block is None else block.lower()
         )
     if int(index) >= END_OF_BLOCK:
-        raise ValueError(f"no block has so many transactions: {quote(text, 100)}")
+        raise ValueError(f"no block has so many transactions: {quoted(text, 100)}")
     return GivenPosition(
         Position(int(height), int(index)), transaction and transaction.lower()
     )

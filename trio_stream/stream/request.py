@@ -24,8 +24,7 @@ from itertools import islice
 from typing import Final
 from urllib.parse import parse_qsl
 
-from trio_stream.quoting import quote
-from trio_stream.stream.names import meant_by
+from trio_stream.stream.names import meant_by, quoted
 from trio_stream.stream.position import GivenPosition, parse_position
 from trio_stream.stream.selection import PLAIN, Form, Selection, Stream
 
@@ -137,7 +136,7 @@ def _refuse_names(
     for name in islice(names, _NAMES):
         if name in known:
             continue
-        shown = quote(name, _QUOTED)
+        shown = quoted(name, _QUOTED)
         meant = meant_by(name, (*known, *elsewhere))
         if meant is not None and meant in elsewhere:
             raise BadRequest(
@@ -171,7 +170,7 @@ class _Values:
             return None
         if value not in choices:
             raise BadRequest(
-                f"{name} is {' or '.join(choices)}, not {quote(value, _QUOTED)}"
+                f"{name} is {' or '.join(choices)}, not {quoted(value, _QUOTED)}"
             )
         return choices[value]
 
@@ -183,7 +182,7 @@ class _Values:
         if value is None:
             return default
         if not _DIGITS.fullmatch(value) or not least <= int(value) <= most:
-            given = quote(value, _QUOTED)
+            given = quoted(value, _QUOTED)
             raise BadRequest(f"{name} is a number from {least} to {most}, not {given}")
         return int(value)
 
@@ -191,7 +190,7 @@ class _Values:
         found = self._values.get(name, [])
         for value in found:
             if not pattern.fullmatch(value):
-                raise BadRequest(f"{name} is {what}, not {quote(value, _QUOTED)}")
+                raise BadRequest(f"{name} is {what}, not {quoted(value, _QUOTED)}")
         return frozenset(found)
 
 
@@ -239,7 +238,7 @@ def _after(values: _Values) -> After:
         raise BadRequest("after and from_height are two beginnings; give one")
     if height is not None:
         if not _DIGITS.fullmatch(height):
-            raise BadRequest(f"from_height is a height, not {quote(height, _QUOTED)}")
+            raise BadRequest(f"from_height is a height, not {quoted(height, _QUOTED)}")
         return FromHeight(int(height))
     if after is None:
         return Place.NOW
@@ -256,7 +255,7 @@ def read_after(text: str) -> After:
         return parse_position(text)
     except ValueError:
         raise BadRequest(
-            f"after is a position, a transaction id or earliest, not {quote(text, _QUOTED)}"
+            f"after is a position, a transaction id or earliest, not {quoted(text, _QUOTED)}"
         ) from None
 
 
@@ -267,5 +266,5 @@ def _until(values: _Values) -> Place | int | None:
     if until == "tip":
         return Place.TIP
     if not _DIGITS.fullmatch(until):
-        raise BadRequest(f"until is tip or a height, not {quote(until, _QUOTED)}")
+        raise BadRequest(f"until is tip or a height, not {quoted(until, _QUOTED)}")
     return int(until)
