@@ -54,7 +54,7 @@ async def _accept_all(stream: trio.SocketStream) -> None:
 async def _bare() -> None:
     listeners = await trio.open_tcp_listeners(0, host="127.0.0.1")
     _say_where(listeners)
-    serve = partial(http_server.serve, _nothing, listeners, certfile=None, keyfile=None)
+    serve = partial(http_server.serve, _nothing, listeners, tls=None)
     await serve(limits=http_server.Limits(), stop=trio.Event())
 
 

@@ -110,7 +110,7 @@ async def instant_node(
             await nursery.start(partial(channel.run, stop=stop))
             streams = partial(websocket_server.serve, channel, ws, limits=limits)
             await nursery.start(partial(streams, stop=stop))
-            api = partial(http_server.serve, app, http, certfile=None, keyfile=None)
+            api = partial(http_server.serve, app, http, tls=None)
             doors = http_server.Limits(max_body_bytes=MAX_BODY)
             api = partial(api, direct=app.direct, limits=doors)
             await nursery.start(partial(api, stop=stop))

@@ -86,7 +86,7 @@ async def serve_http(log: MemoryLog, request: bytes) -> None:
     )
     listeners = await trio.open_tcp_listeners(0, host="127.0.0.1")
     stop = trio.Event()
-    serve = partial(http_server.serve, app, listeners, certfile=None, keyfile=None)
+    serve = partial(http_server.serve, app, listeners, tls=None)
     serve = partial(serve, direct=app.direct, limits=Limits(shutdown_timeout=1))
     async with trio.open_nursery() as nursery:
         await nursery.start(partial(serve, stop=stop))

@@ -133,7 +133,7 @@ async def served(
     )
     listeners = await trio.open_tcp_listeners(0, host="127.0.0.1")
     stop = trio.Event()
-    serve = partial(http_server.serve, app, listeners, certfile=None, keyfile=None)
+    serve = partial(http_server.serve, app, listeners, tls=None)
     if in_front:
         serve = partial(serve, direct=app.direct)
     limits = http_server.Limits(max_body_bytes=MAX_BODY, shutdown_timeout=math.inf)

@@ -57,8 +57,7 @@ async def opened() -> AsyncIterator[int]:
         http_server.serve,
         _app,
         listeners,
-        certfile=None,
-        keyfile=None,
+        tls=None,
         stop=stop,
         limits=Limits(max_body_bytes=MOST),
     )

@@ -25,6 +25,7 @@ from scripts.http_client import HttpConnection as Client
 from scripts.http_client import fetch
 from trio_stream import http_server
 from trio_stream.http_server import Limits
+from trio_stream.tls import server_context
 
 # More than the kernel takes for a peer that does not read.
 LARGE = b"x" * 20_000_000
@@ -69,7 +70,7 @@ async def served(**settings: Any) -> AsyncIterator[Server]:
     app, stop = App(), trio.Event()
     names = {item.name for item in dataclasses.fields(Limits)}
     limits = Limits(**{k: settings.pop(k) for k in names & settings.keys()})
-    arguments = {"certfile": None, "keyfile": None, "limits": limits} | settings
+    arguments = {"tls": None, "limits": limits} | settings
     listeners = await trio.open_tcp_listeners(0, host="127.0.0.1")
     async with trio.open_nursery() as nursery:
         serve = partial(http_server.serve, app, listeners, stop=stop, **arguments)
@@ -235,7 +236,9 @@ async def test_https_is_spoken_and_survives_what_is_no_tls(
     certfile, keyfile = certificate
     trust = ssl.create_default_context(cafile=str(certfile))
     trust.set_alpn_protocols(["h2", "http/1.1"])
-    async with served(certfile=certfile, keyfile=keyfile) as server:
+    async with served(
+        tls=server_context(certfile, keyfile, alpn=http_server.ALPN)
+    ) as server:
         plain = await server.connect()
         await plain.send_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
         await plain.aclose()
@@ -256,7 +259,7 @@ async def test_tls_that_never_reads_cannot_stop_the_server_from_stopping(
 ) -> None:
     certfile, keyfile = certificate
     trust = ssl.create_default_context(cafile=str(certfile))
-    tls = {"certfile": certfile, "keyfile": keyfile, "shutdown_timeout": 0.05}
+    tls = {"tls": server_context(certfile, keyfile), "shutdown_timeout": 0.05}
     async with served(**tls) as server:
         silent = await server.connect()
         stream = trio.SSLStream(
@@ -274,7 +277,9 @@ async def test_who_is_still_shaking_hands_when_the_server_stops_gets_no_request_
 ) -> None:
     certfile, keyfile = certificate
     trust = ssl.create_default_context(cafile=str(certfile))
-    async with served(certfile=certfile, keyfile=keyfile) as server:
+    async with served(
+        tls=server_context(certfile, keyfile, alpn=http_server.ALPN)
+    ) as server:
         late, idle = [
             trio.SSLStream(
                 await server.connect(),

@@ -170,7 +170,7 @@ async def served(home: Path) -> AsyncIterator[Served]:
         )
         listeners = await trio.open_tcp_listeners(0, host="127.0.0.1")
         stop = trio.Event()
-        serve = partial(http_server.serve, app, listeners, certfile=None, keyfile=None)
+        serve = partial(http_server.serve, app, listeners, tls=None)
         limits = http_server.Limits(max_body_bytes=MAX_BODY, shutdown_timeout=math.inf)
         serve = partial(serve, direct=app.direct, limits=limits, stop=stop)
         async with trio.open_nursery() as nursery:

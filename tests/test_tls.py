@@ -18,8 +18,7 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
 )
 
-from trio_stream.config import ConfigError
-from trio_stream.tls import server_context
+from trio_stream.tls import CertificateError, server_context
 
 PKCS8, PEM, DER = PrivateFormat.PKCS8, Encoding.PEM, Encoding.DER
 
@@ -57,7 +56,8 @@ def files(tmp_path: Path) -> Files:
 
 
 def test_a_good_pair_is_taken(files: Files) -> None:
-    context = server_context(files.certificate, str(files.key), alpn=("http/1.1",))
+    context = server_context(files.certificate, files.key, alpn=("http/1.1",))
+    assert context is not None
     assert context.protocol is ssl.PROTOCOL_TLS_SERVER
 
 
@@ -136,5 +136,5 @@ def test_a_mistake_is_named_with_its_file(
     files: Files, mistake: Callable[[Files], None], named: str
 ) -> None:
     mistake(files)
-    with pytest.raises(ConfigError, match=named):
+    with pytest.raises(CertificateError, match=named):
         server_context(files.certificate, files.key)

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import logging
 import os
-import ssl
 import sys
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -34,14 +33,14 @@ from trio_stream import (
 )
 from trio_stream.commit_channel import CommitChannel
 from trio_stream.commit_log import CommitLog
-from trio_stream.config import Address, Config
+from trio_stream.config import Address, Config, ConfigError
 from trio_stream.ledger.application import Application
 from trio_stream.listeners import is_local, open_abci, open_door, port_of
 from trio_stream.log_checkpoint import Checkpointer
 from trio_stream.log_reader import LogReader
 from trio_stream.node_client import NodeClient
 from trio_stream.stream.admission import Admission
-from trio_stream.tls import server_context
+from trio_stream.tls import CertificateError, server_context
 from trio_stream.transactions.candidate import CandidateCache
 
 logger = logging.getLogger(__name__)
@@ -143,7 +142,13 @@ async def _build(
     config: Config, stack: AsyncExitStack
 ) -> tuple[Addresses, dict[str, _Door]]:
     """Open the log and the sockets, and say which task serves what, in starting order."""
-    tls = _tls(config)
+    try:
+        stream_tls = server_context(config.tls_certificate, config.tls_key)
+        api_tls = server_context(
+            config.tls_certificate, config.tls_key, alpn=http_server.ALPN
+        )
+    except CertificateError as error:
+        raise ConfigError(str(error)) from error
     log = stack.enter_context(CommitLog.open(config.home))
     # Of a block's transactions those that are dear to verify share the processors.
     verifiers = stack.enter_context(ThreadPoolExecutor(os.cpu_count()))
@@ -216,15 +221,14 @@ async def _build(
         stream,
         limits=_limits(config),
         admission=admission,
-        tls=tls,
+        tls=stream_tls,
     )
     answered = trio.Event()
     serve_api = partial(
         http_server.serve,
         app,
         api,
-        certfile=config.tls_certificate,
-        keyfile=config.tls_key,
+        tls=api_tls,
         limits=_http_limits(config),
         lasting=app.lasting,
         answered=answered,
@@ -260,12 +264,6 @@ async def _cancel_on_signal(signals: AsyncIterator[int], nursery: trio.Nursery) 
     await anext(signals)
     logger.warning("second signal: stopping at once")
     nursery.cancel_scope.cancel()
-
-
-def _tls(config: Config) -> ssl.SSLContext | None:
-    if config.tls_certificate is None or config.tls_key is None:
-        return None
-    return server_context(config.tls_certificate, config.tls_key)
 
 
 def _limits(config: Config) -> websocket_server.Limits:

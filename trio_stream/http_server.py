@@ -16,7 +16,6 @@ import ssl
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from socket import SO_SNDBUF, SOL_SOCKET
 from typing import Any
 
@@ -34,9 +33,11 @@ from trio_stream.http_threads import PEER
 from trio_stream.http_transport import Transport
 from trio_stream.log_file import CommitLogError
 from trio_stream.sockets import give_up_after
-from trio_stream.tls import server_context
 
 logger = logging.getLogger(__name__)
+
+ALPN = ("http/1.1",)
+"""What this door speaks, as TLS names it."""
 
 STRANGERS = 256
 """Connections beyond the limit that may be here to be told so; never more than the limit itself."""
@@ -73,8 +74,7 @@ async def serve(
     app: ASGIFramework,
     listeners: Sequence[trio.SocketListener],
     *,
-    certfile: str | Path | None,
-    keyfile: str | Path | None,
+    tls: ssl.SSLContext | None,
     limits: Limits,
     stop: trio.Event,
     lasting: Callable[[], int] = lambda: 0,
@@ -92,7 +92,6 @@ async def serve(
     `direct` is asked for each plain request before `app` is. A `turn` is awaited
     for each new connection, and for more of what is large. Raises `CommitLogError`.
     """
-    tls = _tls_context(certfile, keyfile)
     door = _Door(
         app, tls, limits, direct=direct, lasting=lasting, answered=answered, turn=turn
     )
@@ -117,14 +116,6 @@ async def serve(
             # Also where all of this is cancelled: hypercorn's writes are shielded.
             door.cut()
             clients.cancel_scope.cancel()
-
-
-def _tls_context(
-    certfile: str | Path | None, keyfile: str | Path | None
-) -> ssl.SSLContext | None:
-    if certfile is None or keyfile is None:
-        return None
-    return server_context(certfile, keyfile, alpn=("http/1.1",))
 
 
 class _InTurn(trio.abc.Listener[trio.SocketStream]):

@@ -10,22 +10,27 @@ import ssl
 from pathlib import Path
 from typing import Final
 
-from trio_stream.config_values import ConfigError
+
+class CertificateError(Exception):
+    """The certificate or its key cannot be used; the text names file and fault."""
+
 
 _CERTIFICATE: Final = re.compile(rb"-----BEGIN (TRUSTED |X509 )?CERTIFICATE-----")
 _KEY: Final = re.compile(rb"-----BEGIN ([A-Z]+ )*PRIVATE KEY-----")
 
 
 def server_context(
-    certificate: str | Path, key: str | Path, *, alpn: tuple[str, ...] = ()
-) -> ssl.SSLContext:
-    """What a door needs for TLS. Raises `ConfigError`, which names file and fault."""
+    certificate: Path | None, key: Path | None, *, alpn: tuple[str, ...] = ()
+) -> ssl.SSLContext | None:
+    """What a door needs for TLS; None without a certificate. Raises `CertificateError`."""
+    if certificate is None or key is None:
+        return None
     _look("tls_certificate", certificate, _CERTIFICATE, "certificate")
     _look("tls_key", key, _KEY, "private key")
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
 
     def no_passphrase() -> str:
-        raise ConfigError(
+        raise CertificateError(
             f"tls_key {key} is encrypted, and there is nobody to ask for its passphrase:"
             f" write it without one (openssl pkey -in {key} -out FILE)"
         )
@@ -34,7 +39,7 @@ def server_context(
         # By itself first: an error of the pair does not say which of them it is about.
         context.load_verify_locations(certificate)
     except ssl.SSLError as error:
-        raise ConfigError(
+        raise CertificateError(
             f"tls_certificate {certificate} is damaged: {_cause(error)}"
         ) from error
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
@@ -42,11 +47,11 @@ def server_context(
         context.load_cert_chain(certificate, key, password=no_passphrase)
     except ssl.SSLError as error:
         if error.reason == "KEY_VALUES_MISMATCH":
-            raise ConfigError(
+            raise CertificateError(
                 f"tls_key {key} is not the key of the first certificate in"
                 f" tls_certificate {certificate}"
             ) from error
-        raise ConfigError(
+        raise CertificateError(
             f"tls_key {key} with tls_certificate {certificate}: {_cause(error)}"
         ) from error
     if alpn:
@@ -54,11 +59,11 @@ def server_context(
     return context
 
 
-def _look(name: str, file: str | Path, wanted: re.Pattern[bytes], what: str) -> None:
+def _look(name: str, file: Path, wanted: re.Pattern[bytes], what: str) -> None:
     try:
-        data = Path(file).read_bytes()
+        data = file.read_bytes()
     except OSError as error:
-        raise ConfigError(f"{name} {file}: {error.strerror}") from error
+        raise CertificateError(f"{name} {file}: {error.strerror}") from error
     if wanted.search(data):
         return
     found = "PEM is wanted (-----BEGIN ...)"
@@ -68,7 +73,7 @@ def _look(name: str, file: str | Path, wanted: re.Pattern[bytes], what: str) -> 
         found = "it holds a key; the certificate is wanted here"
     elif data[:1] == b"\x30":
         found = "it looks like DER; PEM is wanted (openssl x509 or pkey, -inform DER)"
-    raise ConfigError(f"{name} {file} holds no {what} in PEM: {found}")
+    raise CertificateError(f"{name} {file} holds no {what} in PEM: {found}")
 
 
 def _cause(error: ssl.SSLError) -> str:
