@@ -25,13 +25,13 @@ devnode: $(VENV)/.run
 	@$(BIN)/python -m scripts.devnode $(ARGS)
 
 engines: $(VENV)/.run
-	@$(BIN)/python -m scripts.engines $(ARGS)
+	@$(BIN)/python -m scripts.engines.build $(ARGS)
 
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest $(ARGS)
 
 test-engines: $(VENV)/.dev
-	ENGINES=all $(BIN)/python -m pytest tests/engine tests/interop $(ARGS)
+	ENGINES=all $(BIN)/python -m pytest tests/engines tests/interop $(ARGS)
 
 check: $(VENV)/.dev
 	$(BLACK) --check --quiet $(SOURCES)
@@ -42,10 +42,10 @@ check: $(VENV)/.dev
 	$(BIN)/python -m pytest --cov --cov-report=term $(ARGS)
 
 bench: $(VENV)/.dev
-	$(BIN)/python -m scripts.bench_validate
-	$(BIN)/python -m scripts.bench_commit
-	$(BIN)/python -m scripts.bench_fanout
-	$(BIN)/python -m scripts.bench_chain
+	$(BIN)/python -m scripts.bench.validate
+	$(BIN)/python -m scripts.bench.commit
+	$(BIN)/python -m scripts.bench.fanout
+	$(BIN)/python -m scripts.bench.chain
 
 fmt: $(VENV)/.dev
 	$(BIN)/isort --quiet $(SOURCES)

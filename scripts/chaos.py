@@ -23,7 +23,7 @@ from pathlib import Path
 
 import trio
 
-from scripts import child, engine_home, engine_process
+from scripts import child
 from scripts.chaos_clients import (
     HandmadeSubscriber,
     LibrarySubscriber,
@@ -32,6 +32,7 @@ from scripts.chaos_clients import (
 )
 from scripts.chaos_engines import ALICE, GONE, Engine, RealEngine, StandIn
 from scripts.daemon_process import RunningDaemon, Settings, start_daemon
+from scripts.engines import home, process
 
 logger = logging.getLogger(__name__)
 
@@ -134,7 +135,7 @@ async def run_chaos(
     folder: Path, *, seed: int, kills: int, clients: int, engine: str = STAND_IN
 ) -> str:
     """Do it all in `folder`; what to say about it. Raises Failed."""
-    abci, stream, api, node = engine_home.free_ports(4)
+    abci, stream, api, node = home.free_ports(4)
     settings = Settings(
         home=folder / "daemon",
         abci=f"tcp://127.0.0.1:{abci}",
@@ -147,7 +148,7 @@ async def run_chaos(
     if engine == STAND_IN:
         maker = StandIn(chance)
     else:
-        binary = await engine_process.find_binary(engine)
+        binary = await process.find_binary(engine)
         maker = await RealEngine.prepared(binary, folder, settings)
     chaos = Chaos(chance, maker, settings)
     await chaos.run(kills=kills, clients=clients)
@@ -189,7 +190,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         except Failed as failed:
             print(f"FAILED, seed {given.seed}: {failed}")
             return 1
-        except engine_process.NoEngine as error:
+        except process.NoEngine as error:
             print(f"chaos: {error}", file=sys.stderr)
             return 1
     print(f"{said} ({time.monotonic() - began:.0f} s)")

@@ -18,11 +18,12 @@ from urllib.parse import urlsplit
 
 import trio
 
-from scripts import child, engine_home, engine_process
+from scripts import child
 from scripts.chaos_clients import Document, Told
 from scripts.daemon_process import RunningDaemon, Settings
-from scripts.engine_home import Validator
-from scripts.engine_process import NOT_THERE, RpcError, RunningEngine
+from scripts.engines import home, process
+from scripts.engines.home import Validator
+from scripts.engines.process import NOT_THERE, RpcError, RunningEngine
 from scripts.signing import Key, create, encode, transfer
 from tests.fake_node import GENESIS_TIME, FakeNode, NodeStopped
 from trio_stream.abci.messages import Time
@@ -161,13 +162,13 @@ class RealEngine:
         """One whose home is made, for the daemon with these settings."""
         rpc = urlsplit(settings.node).port
         assert rpc
-        (p2p,) = engine_home.free_ports(1)
+        (p2p,) = home.free_ports(1)
         validator = Validator(folder / "engine", settings.abci, rpc, p2p)
-        await engine_home.prepare(binary, validator)
+        await home.prepare(binary, validator)
         return cls(binary, validator)
 
     async def drive(self, daemon: RunningDaemon) -> None:
-        running = engine_process.run_engine(self._binary, self._validator)
+        running = process.run_engine(self._binary, self._validator)
         async with running as engine, child.open_nursery() as nursery:
             for _ in range(_POSTERS):
                 nursery.start_soon(self._repeat, self._post, daemon)
@@ -176,7 +177,7 @@ class RealEngine:
             nursery.cancel_scope.cancel()
 
     async def finish(self, daemon: RunningDaemon) -> None:
-        running = engine_process.run_engine(self._binary, self._validator)
+        running = process.run_engine(self._binary, self._validator)
         async with running as engine:
             for _ in range(20):
                 await self._post(daemon)

@@ -23,9 +23,12 @@ from typing import Any
 import trio
 from trio_websocket import ConnectionClosed, WebSocketConnection, connect_websocket_url
 
-from scripts import child, daemon_process, engine_home, engine_process, engines, signing
+from scripts import child, daemon_process, signing
 from scripts.daemon_process import RunningDaemon
-from scripts.engine_home import Validator
+from scripts.engines import build
+from scripts.engines import home as engine_home
+from scripts.engines import process as engine_process
+from scripts.engines.home import Validator
 
 PEOPLE = {
     name: signing.Key.from_seed(name.encode().ljust(32, b"."))
@@ -229,8 +232,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument(
         "--engine",
-        default=os.environ.get("ENGINE") or engines.DEFAULT,
-        help="a name of `python -m scripts.engines --list`, or a binary (ENGINE)",
+        default=os.environ.get("ENGINE") or build.DEFAULT,
+        help="a name of `python -m scripts.engines.build --list`, or a binary (ENGINE)",
     )
     parser.add_argument("--count", type=int, help="end after that many events")
     parser.add_argument(

@@ -18,9 +18,12 @@ from pathlib import Path
 
 import trio
 
-from scripts import child, disagreements, engine_home, engine_process, engines
-from scripts.engine_home import Validator
-from scripts.engine_process import NOT_THERE, RpcError, RunningEngine
+from scripts import child
+from scripts.engines import build, disagreements
+from scripts.engines import home as engine_home
+from scripts.engines import process
+from scripts.engines.home import Validator
+from scripts.engines.process import NOT_THERE, RpcError, RunningEngine
 
 LONGEST_PAUSE = 10.0
 STUCK = 30.0
@@ -50,7 +53,7 @@ async def supervise(binary: Path, validator: Validator) -> None:
         # What an earlier run said stands before this one's in the same file.
         begin = validator.log.stat().st_size if validator.log.exists() else 0
         async with child.open_nursery() as nursery:
-            engine = await engine_process.start_engine(nursery, binary, validator)
+            engine = await process.start_engine(nursery, binary, validator)
             say(f"{engine.name} started, it waits for {validator.proxy_app}")
             nursery.start_soon(watch, engine, life)
             status = await engine.wait()
@@ -128,7 +131,7 @@ async def run(options: argparse.Namespace) -> None:
     home = options.home.absolute()
     validator = Validator(home, options.abci, options.rpc, options.p2p)
     async with child.until_signal():
-        binary = await engine_process.find_binary(options.engine)
+        binary = await process.find_binary(options.engine)
         await engine_home.prepare(binary, validator)
         say(f"home {home}, Ctrl-C ends it")
         await supervise(binary, validator)
@@ -142,8 +145,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument(
         "--engine",
-        default=os.environ.get("ENGINE") or engines.DEFAULT,
-        help="a name of `python -m scripts.engines --list`, or a binary (ENGINE)",
+        default=os.environ.get("ENGINE") or build.DEFAULT,
+        help="a name of `python -m scripts.engines.build --list`, or a binary (ENGINE)",
     )
     parser.add_argument("--home", type=Path, default=Path("trio_stream_devnode"))
     parser.add_argument("--abci", default="tcp://127.0.0.1:26658", help="the daemon's")
@@ -156,7 +159,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return 1
     try:
         trio.run(run, options)
-    except (engine_process.NoEngine, engine_home.BadHome) as error:
+    except (process.NoEngine, engine_home.BadHome) as error:
         print(f"devnode: {error}", file=sys.stderr)
         return 1
     return 0

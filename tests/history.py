@@ -12,9 +12,9 @@ import apsw
 
 from scripts.signing import create, encode, transfer
 from tests.ledger.chains import ALICE, BOB, new_engine
-from trio_stream.commit_log import CommitLog
 from trio_stream.ledger.block import INDEX_BITS, next_app_hash
-from trio_stream.log_file import FILE_NAME
+from trio_stream.log.file import FILE_NAME
+from trio_stream.log.writer import CommitLog
 
 Document = dict[str, Any]
 

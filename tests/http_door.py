@@ -9,11 +9,11 @@ from typing import Any
 
 import trio
 
-from trio_stream import http_server
-from trio_stream.http_answers import Answer
-from trio_stream.http_arrays import Streamed
-from trio_stream.http_plain import Plain
-from trio_stream.http_server import Limits
+from trio_stream.http import server
+from trio_stream.http.answers import Answer
+from trio_stream.http.pages import Streamed
+from trio_stream.http.plain import Plain
+from trio_stream.http.server import Limits
 
 LARGE = 8 * 1024 * 1024
 
@@ -83,7 +83,7 @@ async def opened(**limits: Any) -> AsyncIterator[Door]:
     listeners = await trio.open_tcp_listeners(0, host="127.0.0.1")
     door = Door(listeners[0].socket.getsockname()[1])
     door_serve = partial(
-        http_server.serve,
+        server.serve,
         door.app,
         listeners,
         tls=None,

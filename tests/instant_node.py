@@ -16,16 +16,18 @@ from pathlib import Path
 import trio
 
 from tests.ledger.chains import Engine
-from trio_stream import http_api, http_server, websocket_server
 from trio_stream.abci.messages import CheckTx, TxResult, ValidatorUpdate
-from trio_stream.commit_channel import CommitChannel
-from trio_stream.commit_log import CommitLog
-from trio_stream.http_submit import Node
+from trio_stream.channel.commit_channel import CommitChannel
+from trio_stream.engine.broadcast import CheckResult, Mode, NodeRefused
+from trio_stream.http import api as http_api
+from trio_stream.http import server as http_server
+from trio_stream.http.submit import Node
 from trio_stream.ledger.application import Application
-from trio_stream.log_file import FILE_NAME
-from trio_stream.log_reader import LogReader
-from trio_stream.node_client import CheckResult, Mode, NodeRefused
+from trio_stream.log.file import FILE_NAME
+from trio_stream.log.reader import LogReader
+from trio_stream.log.writer import CommitLog
 from trio_stream.transactions.candidate import CandidateCache
+from trio_stream.websocket import server as websocket_server
 
 STREAM_PATH = "/api/v1/streams/valid_transactions"
 # The one of the recorded chain's genesis file.

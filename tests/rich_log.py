@@ -14,8 +14,8 @@ from collections.abc import Iterator
 from typing import Final
 
 from trio_stream.abci.messages import Time
-from trio_stream.commit_log import CommitLog
 from trio_stream.ledger.block import Accepted, Block, Chain, Refused
+from trio_stream.log.writer import CommitLog
 from trio_stream.stream.events import CommitEvent, CommittedBlock, Refusal
 from trio_stream.stream.messages import block_text, event_text, refusal_text, time_text
 from trio_stream.stream.position import Position

@@ -10,12 +10,12 @@ from pathlib import Path
 import trio
 
 from tests.history import commit_blocks
-from trio_stream import websocket_server
-from trio_stream.commit_channel import CommitChannel
-from trio_stream.commit_log import CommitLog
-from trio_stream.log_reader import LogReader
+from trio_stream.channel.commit_channel import CommitChannel
+from trio_stream.log.reader import LogReader
+from trio_stream.log.writer import CommitLog
 from trio_stream.transactions.candidate import CandidateCache
-from trio_stream.websocket_server import Limits
+from trio_stream.websocket import server
+from trio_stream.websocket.server import Limits
 
 BUFFER = 4096
 """Bytes of the sockets' buffers: small, so that clients fall behind."""
@@ -48,9 +48,7 @@ class ServedNode:
             limits = Limits(send_buffer=BUFFER, shutdown_timeout=0.2)
             async with trio.open_nursery() as nursery:
                 await nursery.start(partial(self.channel.run, stop=self.stopping))
-                serve = partial(
-                    websocket_server.serve, self.channel, listeners, limits=limits
-                )
+                serve = partial(server.serve, self.channel, listeners, limits=limits)
                 await nursery.start(partial(serve, stop=self.stopping))
                 task_status.started()
             await reader.aclose()

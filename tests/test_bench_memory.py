@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from scripts.bench_memory import Grown, measure, show
+from scripts.bench.memory import Grown, measure, show
 
 
 async def test_a_short_run(tmp_path: Path) -> None:

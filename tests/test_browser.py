@@ -17,9 +17,9 @@ import pytest
 import trio
 
 from scripts.signing import encode
+from tests.client.test_with_daemon import some
 from tests.fake_node import Chain
 from tests.line import Line
-from tests.test_client_and_daemon import some
 from tests.test_daemon import node_at, running, settings
 from tests.websocket_peer import PATH
 

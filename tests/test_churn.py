@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import trio
 
-from scripts.churn import main, run_churn
+from scripts.bench.churn import main, run_churn
 
 
 @pytest.mark.slow

@@ -12,11 +12,11 @@ import trio
 from scripts.signing import create, encode
 from tests.ledger.chains import ALICE
 from tests.memory_log import MemoryLog
-from trio_stream import http_api, http_server
-from trio_stream.commit_channel import CommitChannel
-from trio_stream.http_server import Limits
+from trio_stream.channel.commit_channel import CommitChannel
+from trio_stream.http import api, server
+from trio_stream.http.server import Limits
 from trio_stream.ledger.recent_checks import RecentChecks
-from trio_stream.log_file import LogDamaged, ends_process
+from trio_stream.log.file import LogDamaged, ends_process
 
 DAMAGE = LogDamaged("read", Path("log.db"), "malformed")
 BODY = encode(create(ALICE))
@@ -75,8 +75,8 @@ REQUESTS = {
 
 async def serve_http(log: MemoryLog, request: bytes) -> None:
     """Send one request to the HTTP door over this log, and wait for what comes of it."""
-    app = http_api.create_app(
-        reader=cast(http_api.Reader, log),
+    app = api.create_app(
+        reader=cast(api.Reader, log),
         node=None,  # type: ignore[arg-type]  # it is not come to
         channel=CommitChannel(log),
         checks=RecentChecks(),
@@ -86,7 +86,7 @@ async def serve_http(log: MemoryLog, request: bytes) -> None:
     )
     listeners = await trio.open_tcp_listeners(0, host="127.0.0.1")
     stop = trio.Event()
-    serve = partial(http_server.serve, app, listeners, tls=None)
+    serve = partial(server.serve, app, listeners, tls=None)
     serve = partial(serve, direct=app.direct, limits=Limits(shutdown_timeout=1))
     async with trio.open_nursery() as nursery:
         await nursery.start(partial(serve, stop=stop))

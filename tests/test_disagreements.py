@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from scripts.disagreements import hint
+from scripts.engines.disagreements import hint
 
 REPLAY = (
     "I[2026-11-27|21:22:41.123] ABCI Replay Blocks                           "

@@ -12,8 +12,8 @@ import trio
 from scripts import child
 from scripts.signing import encode
 from tests import manual
+from tests.client.test_with_daemon import ids, some
 from tests.fake_node import Chain
-from tests.test_client_and_daemon import ids, some
 from tests.test_daemon import DEADLINE, node_at, running, settings
 
 RECIPE = """\

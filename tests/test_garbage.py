@@ -24,7 +24,7 @@ from tests.garbage import Ask, garbage_of, without_an_untraced_ring
 from tests.stub_rpc import ACCEPTED, StubRpc, internal_error
 from tests.test_daemon import host_and_port, node_at, running, settings
 from trio_stream.daemon import Addresses
-from trio_stream.http_api import OPENAPI
+from trio_stream.http.api import OPENAPI
 
 ALICE = Key.from_seed(b"\x01" * 32)
 ASSET = create(ALICE, data={"word": "bicycle"}, metadata={"n": 1})

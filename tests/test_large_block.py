@@ -14,13 +14,13 @@ import trio
 from scripts.signing import create, encode, sign
 from tests.ledger.chains import ALICE, CHAIN_ID
 from trio_stream.abci.messages import Time
-from trio_stream.commit_log import CommitLog
-from trio_stream.http_answers import Answer, spaced
-from trio_stream.http_arrays import Streamed
-from trio_stream.http_reads import answer_block
-from trio_stream.http_threads import Threads
+from trio_stream.http.answers import Answer, spaced
+from trio_stream.http.pages import Streamed
+from trio_stream.http.reads import answer_block
+from trio_stream.http.threads import Threads
 from trio_stream.ledger.block import Accepted, Block, Chain
-from trio_stream.log_reader import LogReader
+from trio_stream.log.reader import LogReader
+from trio_stream.log.writer import CommitLog
 from trio_stream.transactions.candidate import CandidateCache
 from trio_stream.transactions.model import parse
 from trio_stream.transactions.shown import shown

@@ -19,17 +19,19 @@ import trio.testing
 from scripts.signing import create, encode, transfer
 from tests.ledger.chains import ALICE, BOB, CHAIN_ID
 from tests.loop_steps import LONGEST_STEP, measured_steps, only_short_steps
-from trio_stream import abci_server, http_api, http_server
 from trio_stream.abci import abci_pb2 as pb
 from trio_stream.abci import messages as m
 from trio_stream.abci.framing import write_varint
 from trio_stream.abci.messages import Time
-from trio_stream.commit_channel import CommitChannel
-from trio_stream.commit_log import CommitLog
+from trio_stream.channel.commit_channel import CommitChannel
+from trio_stream.engine import server as abci_server
+from trio_stream.engine.broadcast import TRANSACTION_BYTES, CheckResult
+from trio_stream.http import api
+from trio_stream.http import server as http_server
 from trio_stream.ledger.block import Accepted, Block, Chain, Validator
 from trio_stream.ledger.recent_checks import RecentChecks
-from trio_stream.log_reader import LogReader
-from trio_stream.node_client import TRANSACTION_BYTES, CheckResult
+from trio_stream.log.reader import LogReader
+from trio_stream.log.writer import CommitLog
 from trio_stream.transactions.candidate import CandidateCache
 from trio_stream.transactions.model import parse
 
@@ -159,7 +161,7 @@ async def served(home: Path) -> AsyncIterator[Served]:
     with CommitLog.open(home) as log:
         reader = LogReader(log.path, CandidateCache(1 << 26))
         channel = CommitChannel(reader)
-        app = http_api.create_app(
+        app = api.create_app(
             reader=reader,
             node=Node(),
             channel=channel,

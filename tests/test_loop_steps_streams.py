@@ -17,17 +17,19 @@ from scripts.signing import create, encode
 from tests.ledger.chains import BOB, CHAIN_ID
 from tests.loop_steps import assert_short_steps
 from tests.websocket_peer import BINARY, PING, TEXT, frame, request
-from trio_stream import http_api, http_server, websocket_server
 from trio_stream.abci.messages import Time
-from trio_stream.commit_channel import CommitChannel
-from trio_stream.commit_log import CommitLog
+from trio_stream.channel.commit_channel import CommitChannel
+from trio_stream.engine.broadcast import NodeClient
+from trio_stream.http import api
+from trio_stream.http import server as http_server
 from trio_stream.ledger.block import Accepted, Block, Chain, Refused
 from trio_stream.ledger.recent_checks import RecentChecks
-from trio_stream.log_reader import LogReader
-from trio_stream.node_client import NodeClient
+from trio_stream.log.reader import LogReader
+from trio_stream.log.writer import CommitLog
 from trio_stream.stream.admission import Admission
 from trio_stream.transactions.candidate import CandidateCache
 from trio_stream.transactions.model import parse
+from trio_stream.websocket import server as websocket_server
 
 MANY = 20_000
 """Transactions of a block, some more than of the smallest fit into the 21 MiB an engine allows."""
@@ -121,7 +123,7 @@ async def served(tmp_path: Path, home: Path) -> AsyncIterator[Served]:
         channel = CommitChannel(reader)
         admission = Admission()
         node = NodeClient("http://127.0.0.1:1", max_connections=1, timeout=1)
-        app = http_api.create_app(
+        app = api.create_app(
             reader=reader,
             node=node,
             channel=channel,

@@ -47,8 +47,8 @@ with connect(sys.argv[1]) as stream:
 """
 
 ELSEWHERE = {
-    "make demo": "tests/engine/test_demo.py, with ENGINE too",
-    "make devnode": "tests/engine/test_devnode.py",
+    "make demo": "tests/engines/test_demo.py, with ENGINE too",
+    "make devnode": "tests/engines/test_devnode.py",
     "make run": "its command, python -m trio_stream run, in tests/test_daemon.py",
     "make test": "runs this",
     "make check": "is what CI runs",
@@ -304,6 +304,6 @@ async def test_printed_paths_answer(tmp_path: Path) -> None:
 
 
 def test_printed_modules_are_there() -> None:
-    for name in re.findall(r"`(bench_\w+|chaos)\b", manual.TEXT):
-        assert (child.ROOT / "scripts" / f"{name}.py").is_file()
+    for name in re.findall(r"`(bench\.\w+|chaos)\b", manual.TEXT):
+        assert (child.ROOT / "scripts" / f"{name.replace('.', '/')}.py").is_file()
     assert "pydoc trio_stream.client.Options" in manual.TEXT

@@ -16,11 +16,11 @@ import pytest
 
 from scripts.signing import Document, Key, create, encode, sign
 from tests.ledger.chains import ALICE, new_engine
-from tests.test_log_lookups import all_outputs
-from trio_stream.commit_log import CommitLog
-from trio_stream.log_file import open_for_reading
-from trio_stream.log_matches import Span, find_matches
-from trio_stream.log_places import contents
+from tests.log.test_lookups import all_outputs
+from trio_stream.log.file import open_for_reading
+from trio_stream.log.landmarks import contents
+from trio_stream.log.matches import Span, find_matches
+from trio_stream.log.writer import CommitLog
 from trio_stream.stream.position import Position
 from trio_stream.stream.selection import Selection
 from trio_stream.transactions.candidate import CandidateCache

@@ -27,8 +27,8 @@ from tests.websocket_peer import (
     garbage,
     request,
 )
-from trio_stream.client_stream import ClientStream
-from trio_stream.websocket_server import Limits
+from trio_stream.websocket.server import Limits
+from trio_stream.websocket.subscriber_stream import ClientStream
 
 # As the server frames its answer.
 _ARE_YOU_THERE = b"\x8a\x0dare you there"

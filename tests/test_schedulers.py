@@ -22,20 +22,20 @@ from tests.stub_rpc import StubRpc
 from tests.websocket_peer import PATH, request
 from trio_stream.abci import messages as m
 from trio_stream.abci.routine import Hop, Priority
-from trio_stream.commit_channel import CommitChannel
-from trio_stream.commit_log import CommitLog
+from trio_stream.channel.commit_channel import CommitChannel
+from trio_stream.channel.pages import ReplayPages
+from trio_stream.channel.turns import Turns
+from trio_stream.engine.rpc import NodeConnections
+from trio_stream.engine.state_machine import StateMachine
 from trio_stream.gathering import Gathering
-from trio_stream.http_room import Room
-from trio_stream.log_reader import LogReader
-from trio_stream.node_connections import NodeConnections
-from trio_stream.replay_pages import ReplayPages
-from trio_stream.state_machine import StateMachine
+from trio_stream.http.room import Room
+from trio_stream.log.reader import LogReader
+from trio_stream.log.writer import CommitLog
 from trio_stream.stream.admission import Admission
 from trio_stream.stream.position import START, Position
 from trio_stream.stream.selection import PLAIN, Form, Selection
 from trio_stream.transactions.candidate import CandidateCache
-from trio_stream.turns import Turns
-from trio_stream.websocket_gate import Gate
+from trio_stream.websocket.gate import Gate
 
 STEPS = st.integers(0, 4)
 Lives = Sequence[Life]

@@ -21,9 +21,9 @@ from tests.still_daemon import Still, everything, is_full, is_open, server_end, 
 from tests.test_daemon import host_and_port, node_at, running, settings
 from tests.websocket_peer import PATH, PING, Peer, request
 from trio_stream.daemon import Addresses
-from trio_stream.log_reader import LogReader
-from trio_stream.log_replay import FramePage
-from trio_stream.sockets import unacknowledged
+from trio_stream.log.reader import LogReader
+from trio_stream.log.replay import FramePage
+from trio_stream.net.sockets import unacknowledged
 
 ALICE = Key.from_seed(b"\x01" * 32)
 LONG = create(ALICE, metadata={"x": "y" * 400_000})

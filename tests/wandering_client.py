@@ -18,8 +18,8 @@ from trio.testing import wait_all_tasks_blocked
 from tests.owed_messages import messages_of, place_of
 from tests.served_node import BUFFER, ServedNode
 from tests.websocket_peer import CLOSE, TEXT, UPGRADE, Peer, request
-from trio_stream.http_events import EventStreams
-from trio_stream.http_pull import Pull
+from trio_stream.http.events import EventStreams
+from trio_stream.http.pull import Pull
 from trio_stream.stream.position import START, Position, parse_position
 from trio_stream.stream.selection import STREAMS_PATH, Stream
 

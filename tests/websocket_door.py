@@ -12,11 +12,11 @@ import trio
 
 from tests.memory_log import MemoryLog
 from tests.websocket_peer import PATH, UPGRADE, Peer, request
-from trio_stream import websocket_server
-from trio_stream.commit_channel import CommitChannel
+from trio_stream.channel.commit_channel import CommitChannel
 from trio_stream.stream.admission import Admission
 from trio_stream.stream.events import encode
-from trio_stream.websocket_server import Limits
+from trio_stream.websocket import server
+from trio_stream.websocket.server import Limits
 
 
 @dataclass
@@ -85,7 +85,7 @@ async def open_door(
     async with trio.open_nursery() as nursery:
         await nursery.start(partial(channel.run, stop=door.channel_stop))
         serve = partial(
-            websocket_server.serve,
+            server.serve,
             channel,
             listeners,
             limits=limits or Limits(),

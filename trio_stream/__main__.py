@@ -17,10 +17,12 @@ from pathlib import Path
 
 import trio
 
-from trio_stream import __version__, daemon, heap, tail_command
+from trio_stream import __version__, daemon
+from trio_stream.commands import tail
+from trio_stream.commands.open_files import SeldomAndShort, fit
 from trio_stream.config import ConfigError, load
-from trio_stream.log_file import CommitLogError
-from trio_stream.open_files import SeldomAndShort, fit
+from trio_stream.log.file import CommitLogError
+from trio_stream.net import heap
 
 logger = logging.getLogger(__name__)
 
@@ -91,7 +93,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    tail_command.add_to(commands)
+    tail.add_to(commands)
     run = commands.add_parser(
         "run", help="run the node until SIGTERM or SIGINT", allow_abbrev=False
     )

@@ -23,25 +23,23 @@ from functools import partial
 
 import trio
 
-from trio_stream import (
-    __version__,
-    abci_server,
-    daemon_signals,
-    http_api,
-    http_server,
-    websocket_server,
-)
-from trio_stream.commit_channel import CommitChannel
-from trio_stream.commit_log import CommitLog
+from trio_stream import __version__
+from trio_stream.channel.commit_channel import CommitChannel
 from trio_stream.config import Address, Config, ConfigError
+from trio_stream.engine import server as abci_server
+from trio_stream.engine.broadcast import NodeClient
+from trio_stream.http import api as http_api
+from trio_stream.http import server as http_server
 from trio_stream.ledger.application import Application
-from trio_stream.listeners import is_local, open_abci, open_door, port_of
-from trio_stream.log_checkpoint import Checkpointer
-from trio_stream.log_reader import LogReader
-from trio_stream.node_client import NodeClient
+from trio_stream.log.checkpoint import Checkpointer
+from trio_stream.log.reader import LogReader
+from trio_stream.log.writer import CommitLog
+from trio_stream.net import signals as daemon_signals
+from trio_stream.net.listeners import is_local, open_abci, open_door, port_of
+from trio_stream.net.tls import CertificateError, server_context
 from trio_stream.stream.admission import Admission
-from trio_stream.tls import CertificateError, server_context
 from trio_stream.transactions.candidate import CandidateCache
+from trio_stream.websocket import server as websocket_server
 
 logger = logging.getLogger(__name__)
 

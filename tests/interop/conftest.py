@@ -16,9 +16,9 @@ import trio
 
 from scripts import interop_env
 from scripts.daemon_process import RunningDaemon
-from scripts.engines import Engine
-from tests.engine import conftest as engine_fixtures
-from tests.engine.site import Event, Site, event_of, settled, subscribed
+from scripts.engines.build import Engine
+from tests.engines import conftest as engine_fixtures
+from tests.engines.site import Event, Site, event_of, settled, subscribed
 from tests.interop.drivers import DRIVERS, Driver, Steps
 
 # The engines are chosen and built as for the other tests on real ones.

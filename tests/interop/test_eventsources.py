@@ -47,7 +47,7 @@ def folder() -> Path:
 
 @pytest.fixture(autouse=True)
 def short_delays(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("trio_stream.http_events._RETRY_MILLISECONDS", (20, 60))
+    monkeypatch.setattr("trio_stream.http.events._RETRY_MILLISECONDS", (20, 60))
 
 
 class Follower:

@@ -19,7 +19,7 @@ from tests.instant_node import instant_node
 from tests.ledger.chains import ALICE, BOB
 from tests.spec.asking import Case, Reply, ask, refused
 from tests.stub_rpc import StubRpc, http_answer, internal_error
-from trio_stream.node_client import NodeClient
+from trio_stream.engine.broadcast import NodeClient
 
 AT = "/api/v1/transactions"
 TAKEN = create(ALICE, recipients=[(ALICE, 5)], data={"n": 0})

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from scripts.dear import dear_create, dear_rsa
+from scripts.bench.dear_transactions import dear_create, dear_rsa
 from scripts.signing import encode
 from tests.ledger.chains import new_engine
 from tests.transactions.documents import ALICE, BOB
 from trio_stream.abci.messages import CheckTx, TxResult
-from trio_stream.node_client import TRANSACTION_BYTES
+from trio_stream.engine.broadcast import TRANSACTION_BYTES
 from trio_stream.transactions import costs, fulfillments, rsa_pss
 from trio_stream.transactions.candidate import Candidate, CandidateCache
 from trio_stream.transactions.costs import BUDGET, check_cost, judging_cost

@@ -8,7 +8,7 @@ the reference's errors come first.
 
 from __future__ import annotations
 
-from trio_stream.quoting import say
+from trio_stream.transactions.quoting import say
 
 from .errors import (
     MAX_TEXT,

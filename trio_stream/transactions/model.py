@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 from typing import Any, NamedTuple
 
-from trio_stream.quoting import say
+from trio_stream.transactions.quoting import say
 
 from . import canonical, contents, structure
 from .conditions import condition_of_details

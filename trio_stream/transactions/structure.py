@@ -19,7 +19,7 @@ import re
 from collections.abc import Set as AbstractSet
 from typing import Any, Never
 
-from trio_stream.quoting import quote
+from trio_stream.transactions.quoting import quote
 
 from .errors import MAX_TEXT, OperationNotSupported, SchemaValidationError
 

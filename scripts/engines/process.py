@@ -1,0 +1,190 @@
+"""A running engine and its RPC, as the programs around the daemon use them."""
+
+from __future__ import annotations
+
+import base64
+import itertools
+import json
+import shutil
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import h11
+import trio
+
+from scripts import child, http_client
+from scripts.engines import build as engines
+from scripts.engines.home import Validator
+
+NOT_THERE = (
+    OSError,
+    trio.BrokenResourceError,
+    trio.TooSlowError,
+    h11.RemoteProtocolError,
+)
+"""What a call raises when the engine is away, starting or going down."""
+
+CALL_SECONDS = 15.0
+"""An engine drops the answer to a call after 11 s; one that is stuck never says a word."""
+
+
+GRACE = 5.0
+"""An engine ends within 0.1 s of SIGTERM, or never: from 0.38 on, one that lost its application
+in the middle of a block may wait for it until SIGKILL, which costs it nothing."""
+
+
+class RpcError(Exception):
+    """The engine answered with an error; what a method says stands in `data`."""
+
+    def __init__(self, code: int, message: str, data: str) -> None:
+        super().__init__(code, message, data)
+        self.code = code
+        self.message = message
+        self.data = data
+
+    def __str__(self) -> str:
+        return f"{self.message} ({self.code}): {self.data}"
+
+
+class Rpc:
+    """JSON-RPC to the engine on one port of this machine, a connection a call."""
+
+    def __init__(self, port: int) -> None:
+        self.port = port
+        self._ids = itertools.count(1)
+
+    async def call(self, method: str, **params: object) -> dict[str, Any]:
+        """The result; raises RpcError, or one of NOT_THERE."""
+        request = {
+            "jsonrpc": "2.0",
+            # 0.31 and 0.32 take a call whose id is empty for one that wants no answer.
+            "id": f"call-{next(self._ids)}",
+            "method": method,
+            "params": params,
+        }
+        with trio.fail_after(CALL_SECONDS):
+            answer = await http_client.fetch(
+                "127.0.0.1", self.port, "POST", "/", json.dumps(request).encode()
+            )
+        document = answer.json()
+        if document.get("error"):
+            error = document["error"]
+            raise RpcError(error["code"], error["message"], error.get("data", ""))
+        result: dict[str, Any] = document["result"]
+        return result
+
+    async def broadcast(self, mode: str, raw: bytes) -> dict[str, Any]:
+        return await self.call(
+            f"broadcast_tx_{mode}", tx=base64.b64encode(raw).decode()
+        )
+
+    async def height(self) -> int:
+        """The engine's last block."""
+        status = await self.call("status")
+        return int(status["sync_info"]["latest_block_height"])
+
+    async def application(self) -> tuple[int, bytes]:
+        """The application's height and app hash, asked from it now."""
+        response = (await self.call("abci_info"))["response"]
+        app_hash = base64.b64decode(response.get("last_block_app_hash") or "")
+        return int(response.get("last_block_height") or 0), app_hash
+
+    async def transactions(self, height: int) -> list[bytes]:
+        """All transactions of a block, refused ones included."""
+        block = (await self.call("block", height=str(height)))["block"]
+        return [base64.b64decode(tx) for tx in block["data"]["txs"] or []]
+
+    async def codes(self, height: int) -> list[int]:
+        """The result code of each transaction of a block."""
+        answer = await self.call("block_results", height=str(height))
+        # 0.31 and 0.32 have them one level down, and spell them in two ways.
+        results = answer.get("results", answer)
+        for name in ("txs_results", "deliver_tx", "DeliverTx"):
+            if name in results:
+                # To 0.33 a plain success may be null, and 0.31 leaves zeros out.
+                return [
+                    int((each or {}).get("code", 0)) for each in results[name] or []
+                ]
+        return []
+
+
+class RunningEngine(child.Child):
+    """An engine's process with its RPC."""
+
+    def __init__(self, process: child.Child, rpc: Rpc) -> None:
+        super().__init__(process.name, process.process, process.log, process.grace)
+        self.rpc = rpc
+
+    async def ready(self, seconds: float = 60) -> None:
+        """Wait until its RPC answers, which is after the handshake with the application.
+
+        Raises ChildEnded if it ends before.
+        """
+
+        async def answers() -> bool | None:
+            try:
+                await self.rpc.call("status")
+            except NOT_THERE:
+                return None
+            return True
+
+        async def up() -> bool:
+            return await child.poll(
+                answers, seconds=seconds, what=f"RPC of {self.name}"
+            )
+
+        await child.while_alive(self, up)
+
+
+class NoEngine(Exception):
+    """The engine that was asked for is not here and could not be built."""
+
+
+async def find_binary(choice: str) -> Path:
+    """The binary at that path, or of the engine of that name, built first if need be.
+
+    Raises NoEngine; what the build has to say is on the terminal by then.
+    """
+    engine = engines.ENGINES.get(choice)
+    if engine is None:
+        found = shutil.which(choice)
+        if found is None:
+            names = ", ".join(engines.ENGINES)
+            raise NoEngine(f"{choice} is neither a program nor one of {names}")
+        return Path(found).absolute()
+    if not engine.is_there():
+        build = [sys.executable, "-m", "scripts.engines.build", engine.name]
+        ran = await trio.run_process(build, check=False, cwd=child.ROOT)
+        if ran.returncode != 0:
+            raise NoEngine(
+                f"without {engine.name}, name one that is there: ENGINE=/path/to/cometbft"
+            )
+    return engine.binary
+
+
+async def start_engine(
+    nursery: trio.Nursery, binary: Path, validator: Validator
+) -> RunningEngine:
+    """Run `binary` in its prepared home as a task of `nursery`; its log is beside the home."""
+    process = await child.start(
+        nursery,
+        binary.name,
+        [binary, "node", "--home", validator.home],
+        log=validator.log,
+        grace=GRACE,
+    )
+    return RunningEngine(process, Rpc(validator.rpc_port))
+
+
+@asynccontextmanager
+async def run_engine(
+    binary: Path, validator: Validator
+) -> AsyncIterator[RunningEngine]:
+    """An engine that is up while the block runs, and has ended after it."""
+    async with child.open_nursery() as nursery:
+        engine = await start_engine(nursery, binary, validator)
+        await engine.ready()
+        yield engine

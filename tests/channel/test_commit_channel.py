@@ -1,0 +1,309 @@
+from __future__ import annotations
+
+import threading
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
+
+import pytest
+import trio
+from trio.testing import wait_all_tasks_blocked
+
+from tests.history import accepted_of, commit_blocks
+from tests.memory_log import MemoryLog, event, refusal, sha256
+from trio_stream.channel import commit_channel
+from trio_stream.channel.clones import CommitReceiveChannel
+from trio_stream.channel.commit_channel import CommitChannel, TooManyWatches
+from trio_stream.log.file import LogDamaged
+from trio_stream.log.reader import LogReader
+from trio_stream.log.writer import CommitLog
+from trio_stream.stream.events import CommitEvent, CommittedBlock
+from trio_stream.stream.frames import frame_events
+from trio_stream.stream.position import START, Position
+from trio_stream.transactions.candidate import CandidateCache
+
+
+@asynccontextmanager
+async def running(log: MemoryLog) -> AsyncIterator[tuple[CommitChannel, trio.Event]]:
+    """A channel that follows the log, and the event that stops it."""
+    channel, stop = CommitChannel(log), trio.Event()
+    async with trio.open_nursery() as nursery:
+        await nursery.start(partial(channel.run, stop=stop))
+        yield channel, stop
+        stop.set()
+
+
+def framed(events: list[CommitEvent]) -> bytes:
+    return frame_events(events, start=START, end=START).data
+
+
+async def read(clone: CommitReceiveChannel, count: int) -> bytes:
+    """The frames of the next so many events."""
+    got = b""
+    while got.count(b"transaction_id") < count:
+        batch = await clone.receive()
+        got += batch.data
+    return got
+
+
+async def test_blocks_reach_a_clone_in_order() -> None:
+    log = MemoryLog()
+    async with running(log) as (channel, _):
+        clone = channel.clone(await channel.tip())
+        for events in (3, 0, 2, 1):
+            channel.advance(log.commit(events))
+
+        assert await read(clone, 6) == framed(log.events)
+
+
+async def test_refused_transactions_are_no_events() -> None:
+    log = MemoryLog()
+    async with running(log) as (channel, _):
+        clone = channel.clone(START)
+        channel.advance(log.commit(2, refused=[0, 2]))
+
+        assert await read(clone, 2) == framed([event(1, 1), event(1, 3)])
+
+
+async def test_the_tip_is_a_level() -> None:
+    log = MemoryLog()
+    async with running(log) as (channel, _):
+        clone = channel.clone(START)
+        for _ in range(5):
+            log.commit()
+        channel.advance(5)
+        channel.advance(3)
+        channel.advance(5)
+
+        assert await read(clone, 5) == framed(log.events)
+        await wait_all_tasks_blocked()
+        assert log.reads == [0]
+
+
+async def test_blocks_behind_the_announced_one_are_read_too() -> None:
+    log = MemoryLog()
+    async with running(log) as (channel, _):
+        clone = channel.clone(START)
+        log.commit()
+        log.commit()
+        channel.advance(1)
+
+        assert await read(clone, 2) == framed(log.events)
+        channel.advance(2)
+        await wait_all_tasks_blocked()
+        assert log.reads == [0]
+
+
+async def test_a_large_block_comes_in_runs_that_join_to_the_block() -> None:
+    log = MemoryLog()
+    async with running(log) as (channel, _):
+        clone = channel.clone(START)
+        channel.advance(log.commit(2_000))
+        await wait_all_tasks_blocked()
+
+        assert await read(clone, 2_000) == framed(log.events)
+        assert clone.position == Position.end_of(1)
+
+
+async def test_the_newest_blocks_are_in_the_tail_from_the_start() -> None:
+    log = MemoryLog()
+    for _ in range(100):
+        log.commit()
+    async with running(log) as (channel, _):
+        clone = channel.clone(Position.end_of(60))
+
+        assert await read(clone, 40) == framed(log.events[60:])
+        assert log.replays == []
+
+
+async def test_from_now_on_begins_at_the_end_of_the_log() -> None:
+    log = MemoryLog()
+    async with running(log) as (channel, _):
+        log.commit()  # durable, not announced yet
+        clone = channel.clone(await channel.tip())
+        channel.advance(1)
+        channel.advance(log.commit())
+
+        assert await read(clone, 1) == framed([event(2, 0)])
+
+
+async def test_an_orderly_stop_reaches_the_tip_first() -> None:
+    log = MemoryLog()
+    async with running(log) as (channel, stop):
+        clone = channel.clone(START)
+        channel.advance(log.commit(3))
+        stop.set()
+        await channel.ended.wait()
+
+        assert await read(clone, 3) == framed(log.events)
+        with pytest.raises(trio.EndOfChannel):
+            await clone.receive()
+
+
+async def test_a_waiting_clone_learns_of_the_end() -> None:
+    async with running(MemoryLog()) as (channel, stop):
+        clone = channel.clone(START)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(_expect_end, clone)
+            await wait_all_tasks_blocked()
+            stop.set()
+
+
+async def _expect_end(clone: CommitReceiveChannel) -> None:
+    with pytest.raises(trio.EndOfChannel):
+        await clone.receive()
+
+
+async def test_cancellation_ends_the_clones_too() -> None:
+    channel = CommitChannel(MemoryLog())
+    async with trio.open_nursery() as nursery:
+        await nursery.start(partial(channel.run, stop=trio.Event()))
+        clone = channel.clone(START)
+        nursery.cancel_scope.cancel()
+
+    with pytest.raises(trio.EndOfChannel):
+        await clone.receive()
+
+
+async def test_a_log_without_what_was_announced_is_an_error() -> None:
+    log = MemoryLog()
+    channel = CommitChannel(log)
+
+    with pytest.RaisesGroup(LogDamaged, flatten_subgroups=True):
+        async with trio.open_nursery() as nursery:
+            await nursery.start(partial(channel.run, stop=trio.Event()))
+            log.blocks_after = _nothing  # type: ignore[method-assign]
+            channel.advance(7)
+
+
+async def _nothing(height: int, *, max_bytes: int) -> list[CommittedBlock]:
+    await trio.lowlevel.checkpoint()
+    return []
+
+
+async def outcome_of(
+    channel: CommitChannel, hash_: bytes, commit: Callable[[], None]
+) -> object:
+    with channel.watch(hash_) as watch:
+        commit()
+        return await watch.wait()
+
+
+async def test_a_watch_tells_that_a_transaction_was_committed() -> None:
+    log = MemoryLog()
+    async with running(log) as (channel, _):
+        commit = lambda: channel.advance(log.commit(2))  # noqa: E731
+
+        assert await outcome_of(channel, sha256(1, 1), commit) == event(1, 1)
+
+
+async def test_a_watch_tells_that_a_transaction_was_refused() -> None:
+    log = MemoryLog()
+    async with running(log) as (channel, _):
+        commit = lambda: channel.advance(log.commit(2, refused=[1]))  # noqa: E731
+
+        assert await outcome_of(channel, sha256(1, 1), commit) == refusal(1, 1)
+
+
+async def test_a_watch_tells_the_first_of_several_outcomes() -> None:
+    log = MemoryLog()
+    async with running(log) as (channel, _):
+        log.commit(1)
+        log.blocks.append(
+            log.blocks[0]._replace(height=2, refused=(refusal(1, 0),), events=())
+        )
+        commit = lambda: channel.advance(2)  # noqa: E731
+
+        assert await outcome_of(channel, sha256(1, 0), commit) == event(1, 0)
+
+
+async def test_several_may_watch_for_the_same() -> None:
+    log = MemoryLog()
+    async with running(log) as (channel, _):
+        with channel.watch(sha256(1, 0)) as one:
+            with channel.watch(sha256(1, 0)) as other:
+                channel.advance(log.commit())
+                assert await other.wait() == event(1, 0)
+            assert await one.wait() == event(1, 0)
+
+
+async def test_what_is_not_watched_any_more_leaves_nothing() -> None:
+    log = MemoryLog()
+    async with running(log) as (channel, _):
+        with channel.watch(sha256(1, 0)):
+            pass
+        assert not channel._watches and not channel._watch_count
+
+
+async def test_watches_have_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(commit_channel, "MAX_WATCHES", 1)
+    async with running(MemoryLog()) as (channel, _):
+        with channel.watch(b"a"):
+            with pytest.raises(TooManyWatches):
+                with channel.watch(b"b"):
+                    raise AssertionError("one too many")
+        with channel.watch(b"c"):
+            pass
+
+
+async def test_a_watch_ends_with_the_channel() -> None:
+    async with running(MemoryLog()) as (channel, stop):
+        with channel.watch(b"a") as watch:
+            stop.set()
+            with pytest.raises(trio.EndOfChannel):
+                await watch.wait()
+
+
+async def inline(
+    function: Callable[[], object], *, limiter: trio.CapacityLimiter
+) -> object:
+    async with limiter:
+        return function()
+
+
+async def test_the_real_log_is_followed_and_replayed(tmp_path: Path) -> None:
+    with CommitLog.open(tmp_path) as log:
+        commit_blocks(log, 6)
+        cache = CandidateCache(1 << 20)
+        reader = LogReader(log.path, cache, run_sync=inline)
+        channel, stop = CommitChannel(reader, tail_bytes=1), trio.Event()
+        async with trio.open_nursery() as nursery:
+            await nursery.start(partial(channel.run, stop=stop))
+            early, late = channel.clone(START), channel.clone(await channel.tip())
+            commit_blocks(log, 7)
+            channel.advance(13)
+
+            everything = [d for h in range(1, 14) for d in accepted_of(h)]
+            since = [d for h in range(7, 14) for d in accepted_of(h)]
+            for clone, wanted in ((early, everything), (late, since)):
+                texts = (await read(clone, len(wanted))).decode("latin-1")
+                assert texts.count("transaction_id") == len(wanted)
+                places = [texts.index(document["id"]) for document in wanted]
+                assert places == sorted(places)
+            stop.set()
+        await reader.aclose()
+
+
+async def test_turns_wait_while_undisturbed_work_is_done() -> None:
+    done, order = threading.Event(), list[str]()
+
+    def work() -> None:
+        done.wait()
+        order.append("worked")
+
+    async def take() -> None:
+        await channel.turn()
+        order.append("turn")
+        if len(order) == 1:
+            done.set()
+
+    async with running(MemoryLog()) as (channel, _):
+        await channel.turn()
+        async with trio.open_nursery() as nursery:
+            limiter = trio.CapacityLimiter(1)
+            nursery.start_soon(partial(channel.run_undisturbed, work, limiter=limiter))
+            # They are rare then, but there are some.
+            nursery.start_soon(take)
+
+    assert order == ["turn", "worked"]

@@ -1,0 +1,94 @@
+"""Positions in files, and when they may be saved."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from trio_stream.client.checkpoint import CheckpointError, FileCheckpoint, Marks
+
+
+def test_what_was_saved_is_loaded(tmp_path: Path) -> None:
+    checkpoint = FileCheckpoint(tmp_path / "state")
+    assert checkpoint.load() is None
+    for position in ("5:1:abcdef12", "6::00112233"):
+        checkpoint.save(position)
+        assert FileCheckpoint(tmp_path / "state").load() == position
+
+
+def test_a_relative_path_stays_where_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    checkpoint = FileCheckpoint("state")
+    monkeypatch.chdir("/")
+    checkpoint.save("5")
+    assert (tmp_path / "state").exists()
+
+
+def test_a_link_stays_one(tmp_path: Path) -> None:
+    link = tmp_path / "link"
+    link.symlink_to("state")
+    FileCheckpoint(link).save("5")
+    assert link.is_symlink()
+    assert (tmp_path / "state").read_text() == "5\n"
+
+
+@pytest.mark.parametrize("data", [b"", b"\n", b"5:", b"earliest", b"\xff", b"5\n6\n"])
+def test_what_is_no_position_is_said(tmp_path: Path, data: bytes) -> None:
+    (tmp_path / "state").write_bytes(data)
+    with pytest.raises(CheckpointError, match="holds no position"):
+        FileCheckpoint(tmp_path / "state").load()
+
+
+def test_the_old_position_is_whole_until_the_new_one_is_durable(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps: list[str] = []
+    path = tmp_path / "state"
+    checkpoint = FileCheckpoint(path)
+    checkpoint.save("5")
+    fsync, replace = os.fsync, os.replace
+
+    def note_fsync(descriptor: int) -> None:
+        target = os.readlink(f"/proc/self/fd/{descriptor}")
+        steps.append(f"fsync {Path(target).name}, file has {path.read_text().strip()}")
+        fsync(descriptor)
+
+    def note_replace(source: Path, target: Path) -> None:
+        steps.append("replace")
+        replace(source, target)
+
+    monkeypatch.setattr(os, "fsync", note_fsync)
+    monkeypatch.setattr(os, "replace", note_replace)
+    checkpoint.save("6")
+    assert steps == [
+        "fsync state.new, file has 5",
+        "replace",
+        f"fsync {tmp_path.name}, file has 6",
+    ]
+
+
+def test_only_what_was_processed_is_due() -> None:
+    marks = Marks(1)
+    assert marks.due(idle=True) is None
+    marks.hand_out("1")
+    assert marks.due(idle=True) is None
+    marks.settle()
+    assert marks.due(idle=False) == "1"
+    marks.saved()
+    assert marks.due(idle=True) is None
+
+
+def test_so_many_events_make_it_due() -> None:
+    marks = Marks(2)
+    for position, due in (("1", None), ("2", "2"), ("3", "3")):
+        marks.hand_out(position)
+        marks.settle()
+        marks.settle()
+        assert marks.due(idle=False) == due
+    marks.saved()
+    marks.skip_to("4")
+    assert marks.due(idle=False) == "4"

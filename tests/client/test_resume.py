@@ -1,0 +1,168 @@
+"""Where a client goes on, and what the answers of servers mean to it."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from trio_stream.client.resume import (
+    FIRST_DELAY,
+    LONGEST_DELAY,
+    LONGEST_RETRY_AFTER,
+    Progress,
+    Route,
+)
+from trio_stream.client.verdicts import (
+    Closed,
+    Lost,
+    Refused,
+    Rejected,
+    ServerFault,
+    closing,
+    refusal,
+    refusal_told,
+)
+
+URL = "ws://a"
+
+
+@given(st.integers(1, 4), st.floats(0, 1), st.integers(0, 300))
+def test_delays_are_jittered_and_bounded(
+    servers: int, jitter: float, failures: int
+) -> None:
+    route = Route([str(n) for n in range(servers)], jitter=lambda: jitter)
+    for number in range(failures):
+        assert route.url == str(number % servers)
+        ceiling = min(LONGEST_DELAY, FIRST_DELAY * 2 ** (number // servers))
+        assert ceiling / 2 <= route.failed() <= ceiling
+    route.worked()
+    assert route.failed() <= FIRST_DELAY
+
+
+def test_what_a_server_wishes_counts_when_all_have_been_asked() -> None:
+    route = Route(["a", "b"], jitter=lambda: 1.0)
+    assert route.failed(retry_after=10) == FIRST_DELAY
+    assert route.failed() == FIRST_DELAY + 10
+    assert route.failed() == 2 * FIRST_DELAY
+    assert route.failed(retry_after=10**9) == 2 * FIRST_DELAY + LONGEST_RETRY_AFTER
+
+
+def test_what_a_server_wished_is_forgotten_when_one_works() -> None:
+    route = Route(["a", "b"], jitter=lambda: 1.0)
+    route.failed(retry_after=10)
+    route.worked()
+    assert max(route.failed(), route.failed()) == FIRST_DELAY
+
+
+def test_it_stays_where_it_works() -> None:
+    route = Route(["a", "b"])
+    route.failed()
+    route.worked()
+    assert route.url == "b"
+
+
+places = st.tuples(st.integers(1, 3), st.integers(0, 2))
+
+
+@given(st.lists(places))
+def test_steps_lead_forward_or_are_faults(steps: list[tuple[int, int]]) -> None:
+    progress = Progress()
+    progress.begin(URL, {"stream-position": "0::"})
+    reached = (0, 0)
+    for height, index in steps:
+        text = f"{height}:{index}:abcdef12"
+        if (height, index) > reached:
+            assert progress.advance(URL, text) == text
+            assert progress.parameters() == [("after", text)]
+            reached = (height, index)
+        else:
+            with pytest.raises(ServerFault):
+                progress.advance(URL, text)
+
+
+def test_the_end_is_known_when_its_block_is() -> None:
+    progress = Progress(from_height=1, until="tip")
+    assert progress.ends
+    progress.begin(URL, {"stream-position": "0::", "stream-tip": "3"})
+    for text, finished in (("3:9:abcdef12", False), ("3::abcdef12", True)):
+        progress.stand(URL, text)
+        assert progress.finished is finished
+    assert progress.parameters() == [("after", "3::abcdef12"), ("until", "3")]
+
+
+@pytest.mark.parametrize("headers", [{}, {"stream-oldest": "x"}])
+def test_another_beginning_needs_its_reason(headers: dict[str, str]) -> None:
+    progress = Progress(after="0::")
+    with pytest.raises(ServerFault, match="begins at 9::, asked for what is after 0::"):
+        progress.begin(URL, {"stream-position": "9::", **headers})
+
+
+def test_a_stream_without_an_end_is_never_finished() -> None:
+    progress = Progress(after="9")
+    assert not progress.ends
+    assert not progress.finished
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (b'{"error": "ahead", "message": "not yet"}', "refused with 503: not yet"),
+        (b'{"error": "ahead"}', "refused with 503: ahead"),
+        (b"503: Too many\nsubscribers", "refused with 503: 503: Too many subscribers"),
+        (b"[1]", "refused with 503: [1]"),
+        (b"\xff", "refused with 503: \ufffd"),
+        (b"", "refused with 503: no reason given"),
+    ],
+)
+def test_the_reason_of_a_refusal_is_found(body: bytes, reason: str) -> None:
+    assert str(refusal(URL, Rejected(503, {}, body))) == reason
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"), [("10", 10), ("", 0), ("Tue, 1 Jan", 0), ("-1", 0), ("²", 0)]
+)
+def test_retry_after_is_read_in_seconds(value: str, seconds: int) -> None:
+    lost = refusal(URL, Rejected(503, {"retry-after": value}, b""))
+    assert isinstance(lost, Lost)
+    assert Fraction(lost.retry_after) == seconds
+
+
+@pytest.mark.parametrize("status", [400, 409])
+def test_only_what_asking_again_cannot_change_is_final(status: int) -> None:
+    said = {"notice": "refused", "status": status, "message": "so"}
+    for verdict in (
+        refusal(URL, Rejected(status, {}, b"so")),
+        refusal_told(URL, said),
+        closing(URL, Closed(4000 + status, "so"), until=True),
+    ):
+        assert isinstance(verdict, Refused)
+        assert str(verdict) == f"ws://a refused with {status}: so"
+
+
+def test_a_refusal_without_a_status_is_no_final_one() -> None:
+    assert isinstance(refusal_told(URL, {"notice": "refused"}), Lost)
+
+
+@pytest.mark.parametrize(
+    ("code", "reason", "told"),
+    [
+        (1001, None, "closed with 1001"),
+        (1011, "no pong", "closed with 1011 no pong"),
+        (1000, None, "closed with 1000"),
+        (4404, "unknown", "refused with 404: unknown"),
+        (4999, None, "closed with 4999"),
+    ],
+)
+def test_other_goodbyes_are_lost_connections(
+    code: int, reason: str | None, told: str
+) -> None:
+    verdict = closing(URL, Closed(code, reason), until=False)
+    assert isinstance(verdict, Lost)
+    assert str(verdict) == told
+
+
+def test_a_goodbye_at_the_end_is_the_end() -> None:
+    assert closing(URL, Closed(1000, None), until=True) is None

@@ -1,0 +1,290 @@
+"""`trio-stream tail`: what it prints, and with which status it ends."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from scripts import child
+from tests.scripted_server import (
+    ALL,
+    Act,
+    Network,
+    Visit,
+    hexes,
+    message,
+    rejecting,
+    sending,
+    serve,
+)
+from trio_stream.client import iterate
+from trio_stream.commands import tail as tail_command
+from trio_stream.commands.tail import readable
+
+
+@pytest.fixture(autouse=True)
+def sigterm() -> Iterator[None]:
+    before = signal.getsignal(signal.SIGTERM)
+    yield
+    signal.signal(signal.SIGTERM, before)
+
+
+@pytest.fixture
+def network(monkeypatch: pytest.MonkeyPatch) -> Network:
+    network = Network()
+    meeting = partial(iterate, open_tcp=network.open_tcp, jitter=lambda: 0.0)
+    monkeypatch.setattr(tail_command, "iterate", meeting)
+    monkeypatch.setattr("trio_stream.client.resume.FIRST_DELAY", 0.001)
+    return network
+
+
+def tail(*arguments: str | Path) -> int:
+    parser = argparse.ArgumentParser()
+    tail_command.add_to(parser.add_subparsers())
+    given = parser.parse_args(["tail", *map(str, arguments)])
+    status: int = given.command(given)
+    return status
+
+
+def test_events_are_printed_until_the_end(
+    network: Network, capsys: pytest.CaptureFixture[str]
+) -> None:
+    network.host("a", serve(2), serve(code=1000))
+    assert tail("ws://a", "--until", "tip", "--after", "earliest") == 0
+    assert capsys.readouterr().out.splitlines() == [readable(event) for event in ALL]
+    assert network.asked("after")[0] == "earliest"
+
+
+def test_messages_are_printed_as_they_came(
+    network: Network, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rich = message(1, 0, transaction={"metadata": {"ä\n": [1.5, None, -0.0, 10**30]}})
+
+    async def act(visit: Visit) -> None:
+        await visit.accept()
+        await visit.send(rich)
+        await visit.close(1000)
+
+    network.host("a", act)
+    assert tail("ws://a", "--json", "--detail", "full", "--until", "1") == 0
+    assert capsys.readouterr().out == json.dumps(rich) + "\n"
+    assert network.asked("detail") == ["full"]
+
+
+def test_filters_are_passed_on(network: Network) -> None:
+    network.host("a", serve(code=1000))
+    arguments = ["--asset-id", "a1", "--asset-id", "a2", "--public-key", "k"]
+    arguments += ["--operation", "CREATE", "--from-height", "1", "--until", "3"]
+    assert tail("ws://a", *arguments) == 0
+    ((_, visit),) = network.visits
+    assert visit.parameters == {
+        "detail": ["position"],
+        "asset_id": ["a1", "a2"],
+        "public_key": ["k"],
+        "operation": ["CREATE"],
+        "notices": ["1"],
+        "from_height": ["1"],
+        "until": ["3"],
+    }
+
+
+def test_a_state_goes_on_where_it_ended(
+    network: Network, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    async def part(visit: Visit) -> None:
+        await visit.accept()
+        await visit.send(*ALL[:3])
+        await visit.close(1000)
+
+    network.host("a", part, serve(code=1000))
+    for _ in range(2):
+        state = tmp_path / "state"
+        assert tail("ws://a", "--json", "--state", state, "--until", "3") == 0
+    printed = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert printed == ALL
+
+
+@pytest.mark.parametrize("status", [400, 409])
+def test_a_refusal_is_one_line_and_status_2(
+    network: Network, capsys: pytest.CaptureFixture[str], status: int
+) -> None:
+    network.host("a", rejecting(status, {"message": "no such parameter"}))
+    assert tail("ws://a", "--after", "5") == 2
+    assert capsys.readouterr().err == (
+        f"trio-stream: ws://a refused with {status}: no such parameter\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (["http://a"], "http://a"),
+        (["ws://a/streams/valid_blocks", "ws://b"], "same stream"),
+    ],
+)
+def test_what_cannot_be_meant_is_one_line_and_status_2(
+    capsys: pytest.CaptureFixture[str], arguments: list[str], named: str
+) -> None:
+    assert tail(*arguments) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert named in line
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["ws://a", "--until", "soon"],
+        ["ws://a", "--from-height", "x"],
+        ["ws://a", "--after", "1", "--from-height", "1"],
+        ["ws://a", "--detail", "some"],
+        ["ws://a", "--aft", "earliest"],
+    ],
+)
+def test_wrong_arguments_have_status_2(arguments: list[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        tail(*arguments)
+    assert ended.value.code == 2
+
+
+def test_a_state_that_is_something_else_has_status_2(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    (tmp_path / "state").write_text("my diary")
+    assert tail("ws://a", "--state", tmp_path / "state") == 2
+    assert "my diary" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("act", "arguments"),
+    [
+        (sending(message(1, 0), message(1, 0)), []),
+        (serve(), ["--state", "/nonexistent/state"]),
+    ],
+)
+def test_what_breaks_it_is_one_line_and_status_1(
+    network: Network,
+    capsys: pytest.CaptureFixture[str],
+    act: Act,
+    arguments: list[str],
+) -> None:
+    network.host("a", act)
+    assert tail("ws://a", *arguments) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("trio-stream: ")
+
+
+def test_an_interrupt_is_an_end_and_keeps_what_was_printed(
+    network: Network, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    lines: list[object] = []
+
+    def interrupted(event: dict[str, object]) -> str:
+        if len(lines) == 3:
+            signal.raise_signal(signal.SIGTERM)
+        lines.append(event)
+        return ""
+
+    monkeypatch.setattr(tail_command, "readable", interrupted)
+    network.host("a", serve())
+    assert tail("ws://a", "--state", tmp_path / "state") == 0
+    assert lines == ALL[:3]
+    assert (tmp_path / "state").read_text().strip() == ALL[2]["position"]
+
+
+def test_a_reader_that_has_enough_is_an_end(
+    network: Network, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    with open(writing, "w") as out:
+        monkeypatch.setattr(sys, "stdout", out)
+        network.host("a", serve())
+        assert tail("ws://a", "--state", tmp_path / "state") == 0
+    # The first event was not printed, so it comes again.
+    assert (tmp_path / "state").read_text().startswith("0::")
+
+
+def test_lost_connections_are_told(
+    network: Network, caplog: pytest.LogCaptureFixture
+) -> None:
+    network.host("a", rejecting(503, "full"), serve(code=1000))
+    assert tail("ws://a", "--until", "3") == 0
+    assert "ws://a: refused with 503: full; on with ws://a in 0.0 s" in caplog.text
+
+
+TX, HASH = hexes(5, 0), hexes("hash")
+AT = "5:0:abcdef12"
+
+
+@pytest.mark.parametrize(
+    ("event", "line"),
+    [
+        (
+            {"position": AT, "time": "T", "asset_id": TX, "transaction_id": TX},
+            f"{AT}  T  {TX}",
+        ),
+        (
+            {"position": AT, "time": "T", "asset_id": HASH, "transaction_id": TX},
+            f"{AT}  T  {TX}  of asset {HASH}",
+        ),
+        (
+            {
+                "position": AT,
+                "time": "T",
+                "asset_id": TX,
+                "transaction_id": TX,
+                "transaction": {"operation": "CREATE"},
+            },
+            f"{AT}  T  CREATE    {TX}",
+        ),
+        (
+            {"position": "5::", "time": "T", "hash": HASH, "transaction_ids": [TX, TX]},
+            f"5::  T  2 transactions  {HASH}",
+        ),
+        (
+            {
+                "position": AT,
+                "time": "T",
+                "transaction_id": TX,
+                "tx_hash": HASH,
+                "error": "DoubleSpend",
+                "reason": "spent",
+            },
+            f"{AT}  T  {TX}  DoubleSpend: spent",
+        ),
+        (
+            {
+                "position": AT,
+                "time": "T",
+                "transaction_id": None,
+                "tx_hash": HASH,
+                "error": "E",
+                "reason": "\x1b[2Jä",
+            },
+            f"{AT}  T  tx_hash {HASH}  E: \\u001b[2J\\u00e4",
+        ),
+    ],
+)
+def test_lines_for_people(event: dict[str, object], line: str) -> None:
+    assert readable(event) == line
+
+
+def test_the_command_line_knows_it() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "trio_stream", "tail", "http://a"],
+        capture_output=True,
+        cwd=child.ROOT,
+        timeout=30,
+    )
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert len(done.stderr.splitlines()) == 1

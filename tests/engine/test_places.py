@@ -1,0 +1,99 @@
+"""Who gives up a place at the ABCI door."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from tests.abci.engine_side import DIALECTS
+from trio_stream.abci import messages as m
+from trio_stream.abci.connection import Connection
+from trio_stream.engine.places import LEFT_AT_ONCE_SECONDS, Guest, least_like_an_engine
+
+INFO = DIALECTS["C38"].info
+
+
+def guest(
+    number: int,
+    *asked: m.Request,
+    host: str = "here",
+    now: float = 100,
+    drives: bool = False,
+) -> Guest:
+    made = Guest(number, host, Connection(frame_limit=1))
+    if asked:
+        made.note(asked, now=now)
+    made.drives = drives
+    return made
+
+
+def leaving(*guests: Guest, engine: Guest | None = None) -> list[int]:
+    """The numbers of all guests, in the order in which they would leave."""
+    left: list[int] = []
+    staying = list(guests)
+    while staying:
+        gone = least_like_an_engine(staying, engine)
+        left.append(gone.number)
+        staying.remove(gone)
+    return left
+
+
+def silent(numbers: Iterable[int], host: str = "here") -> list[Guest]:
+    return [guest(number, host=host) for number in numbers]
+
+
+def test_the_oldest_of_silent_ones_leaves_first() -> None:
+    assert leaving(*silent([3, 1, 2])) == [1, 2, 3]
+
+
+def test_of_those_who_asked_the_one_that_is_idle_for_longest_leaves_first() -> None:
+    askers = [guest(n, INFO, now=now) for n, now in ((1, 300.0), (2, 100), (3, 200))]
+    assert leaving(*askers) == [2, 3, 1]
+
+
+def test_who_asked_nothing_leaves_before_who_did() -> None:
+    assert leaving(guest(1, INFO), guest(9)) == [9, 1]
+
+
+def test_flush_and_echo_ask_for_nothing() -> None:
+    assert leaving(guest(9, INFO), guest(1, m.Flush()), guest(2, m.Echo("x"))) == [
+        *(1, 2, 9)
+    ]
+
+
+def test_what_came_beside_an_engines_connection_leaves_last() -> None:
+    engine = [guest(10, INFO), *silent([11, 12, 13])]
+    strangers = silent([*range(1, 7), *range(15, 20)])
+    assert leaving(*engine, *strangers)[-4:] == [13, 12, 11, 10]
+
+
+def test_an_engine_that_did_nothing_yet_stays_where_each_stranger_asked() -> None:
+    engine = [guest(10, INFO, now=1), *silent([11, 12, 13])]
+    strangers = [guest(n, INFO) for n in [*range(1, 7), *range(17, 30)]]
+    assert set(leaving(*strangers, *engine)[-4:]) == {10, 11, 12, 13}
+
+
+def test_other_hosts_leave_first() -> None:
+    engine = [guest(10, INFO), *silent([11])]
+    assert leaving(*engine, *silent([9], host="there")) == [9, 11, 10]
+
+
+def test_who_drives_the_chain_leaves_last_with_those_beside_it() -> None:
+    old = [guest(20, m.Commit(), drives=True), *silent([21])]
+    engine = guest(40, m.Commit(), now=1, drives=True)
+    kin = silent([37, 38, 39])
+    company = [guest(60, INFO), *silent([61])]
+    others = [*silent([36, 44]), guest(39, INFO, host="there")]
+    order = leaving(*kin, *old, *company, *others, engine, engine=engine)
+    assert set(order[:3]) == {36, 44, 39}
+    assert order[3:7] == [61, 60, 21, 20]
+    assert set(order[7:]) == {37, 38, 39, 40}
+
+
+def test_only_one_who_asked_for_info_alone_left_at_once() -> None:
+    soon, late = 100 + LEFT_AT_ONCE_SECONDS - 1, 100 + LEFT_AT_ONCE_SECONDS
+    assert guest(1, m.Flush(), INFO, m.Flush()).left_at_once(soon)
+    assert not guest(1, INFO).left_at_once(late)
+    assert not guest(1, INFO, INFO).left_at_once(soon)
+    assert not guest(1, INFO, m.Commit()).left_at_once(soon)
+    assert not guest(1, m.Commit()).left_at_once(soon)
+    assert not guest(1).left_at_once(soon)

@@ -1,0 +1,872 @@
+"""The ABCI door, with nodes of all dialects at it."""
+
+from __future__ import annotations
+
+import logging
+import socket
+import struct
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
+
+import pytest
+import trio
+import trio.testing
+
+from tests.abci.engine_side import DIALECTS, encode_request
+from tests.fake_application import FakeApplication, run_inline
+from tests.fake_node import Block, Chain, FakeNode, NodeStopped
+from trio_stream.abci import messages as m
+from trio_stream.abci.connection import VERDICT_DELAY_SECONDS
+from trio_stream.engine import conversation
+from trio_stream.engine import server as abci_server
+from trio_stream.engine.places import (
+    BESIDE,
+    HELD_MESSAGES,
+    LEFT_AT_ONCE_SECONDS,
+    MAX_CONNECTIONS,
+    SMALL_BYTES,
+)
+from trio_stream.engine.state_machine import RunSync
+
+MockClock = trio.testing.MockClock
+LIMIT = 1 << 20
+FLUSH = encode_request(m.Flush(), DIALECTS["C38"])
+RESET = struct.pack("ii", 1, 0)
+"""Linger for no time: closing resets."""
+FLUSHED = b"\x02\x1a\x00"
+
+
+class MemoryListener(trio.abc.Listener[trio.abc.Stream]):
+    """Accepts streams that are handed to it."""
+
+    def __init__(self) -> None:
+        self._send, self._receive = trio.open_memory_channel[trio.abc.Stream](100)
+
+    async def accept(self) -> trio.abc.Stream:
+        return await self._receive.receive()
+
+    async def aclose(self) -> None:
+        self._receive.close()
+        await trio.lowlevel.checkpoint()
+
+    async def give(self, stream: trio.abc.Stream) -> None:
+        await self._send.send(stream)
+
+    async def connect(self) -> trio.abc.Stream:
+        client, server = trio.testing.memory_stream_pair()
+        await self.give(server)
+        return client
+
+
+class Served:
+    """A door that is open, and what was announced at it."""
+
+    def __init__(self, application: FakeApplication) -> None:
+        self.application = application
+        self.listener = MemoryListener()
+        self.announced: list[int] = []
+        self.stop = trio.Event()
+        self.stopped = trio.Event()
+
+    async def connect(self) -> trio.abc.Stream:
+        return await self.listener.connect()
+
+
+@asynccontextmanager
+async def serving(
+    application: FakeApplication | None = None,
+    *,
+    run_sync: RunSync = run_inline,
+    frame_limit: int = LIMIT,
+    listeners: Callable[[Served], list[trio.SocketListener]] | None = None,
+) -> AsyncIterator[Served]:
+    """The door, open until the block is left; it is left in good order."""
+    served = Served(application or FakeApplication())
+    doors = [served.listener] if listeners is None else listeners(served)
+
+    async def serve(  # noqa: ASYNC128  # what it calls reports the start
+        task_status: trio.TaskStatus[object],
+    ) -> None:
+        await abci_server.serve(
+            served.application,
+            doors,
+            on_commit=served.announced.append,
+            frame_limit=frame_limit,
+            shutdown_timeout=5,
+            stop=served.stop,
+            run_sync=run_sync,
+            task_status=task_status,
+        )
+        served.stopped.set()
+
+    async with trio.open_nursery() as nursery:
+        await nursery.start(serve)
+        yield served
+        served.stop.set()
+
+
+async def read_exactly(stream: trio.abc.ReceiveStream, count: int) -> bytes:
+    data = bytearray()
+    while len(data) < count:
+        piece = await stream.receive_some(count - len(data))
+        assert piece, "the stream ended"
+        data += piece
+    return bytes(data)
+
+
+async def read_to_end(stream: trio.abc.ReceiveStream) -> bytes:
+    with trio.fail_after(30):
+        return b"".join([bytes(piece) async for piece in stream])
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+async def test_a_node_of_each_dialect_is_served(dialect: str) -> None:
+    async with serving() as served, FakeNode(dialect, served.connect) as node:
+        assert await node.handshake() == m.InfoAnswer("fake", 0, b"")
+        checked = await node.check(b"good", b"bad", *[b"more"] * 100)
+        first = await node.block(b"good", b"bad")
+        second = await node.block()
+
+    assert checked[:2] == [m.TxResult(0), m.TxResult(1, "bad")]
+    assert len(checked) == 102
+    assert first.results == (m.TxResult(0), m.TxResult(1, "bad"))
+    assert (first.app_hash, second.app_hash) == (b"1", b"2")
+    assert served.announced == [1, 2]
+    assert served.application.height == 2
+
+
+@pytest.mark.parametrize("dialect", ["T33", "C10"])
+async def test_a_node_that_starts_again_replays_what_is_missing(dialect: str) -> None:
+    chain = Chain()
+    async with serving() as served:
+        async with FakeNode(dialect, served.connect, chain=chain) as node:
+            await node.handshake()
+            await node.block(b"a")
+            await node.block(b"b")
+        served.application.height = 1  # as if the second commit had been lost
+        async with FakeNode(dialect, served.connect, chain=chain) as node:
+            await node.handshake()
+            await node.block(b"c")
+
+    assert served.application.height == 3
+
+
+@pytest.mark.parametrize("family", ["tcp", "unix"])
+async def test_real_sockets_and_a_real_thread(family: str, tmp_path: Path) -> None:
+    if family == "tcp":
+        (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
+    else:
+        door = trio.socket.socket(trio.socket.AF_UNIX)
+        await door.bind(str(tmp_path / "abci"))
+        door.listen()
+        listener = trio.SocketListener(door)
+    address = listener.socket.getsockname()
+
+    async def connect() -> trio.SocketStream:
+        client = trio.socket.socket(listener.socket.family)
+        await client.connect(address)
+        return trio.SocketStream(client)
+
+    async with serving(
+        run_sync=trio.to_thread.run_sync, listeners=lambda served: [listener]
+    ) as served:
+        async with FakeNode("C38", connect) as node:
+            await node.handshake()
+            await node.check(*[b"x" * 1000] * 500)
+            await node.block(*[b"x" * 1000] * 500)
+
+    assert served.announced == [1]
+    assert threading.get_ident() not in served.application.threads
+
+
+class CountingStream(trio.abc.Stream):
+    """A stream that keeps what is sent through it, send by send."""
+
+    def __init__(self, stream: trio.abc.Stream) -> None:
+        self._stream = stream
+        self.sent: list[bytes] = []
+
+    async def receive_some(self, max_bytes: int | None = None) -> bytes:
+        return bytes(await self._stream.receive_some(max_bytes))
+
+    async def send_all(self, data: bytes | bytearray | memoryview) -> None:
+        self.sent.append(bytes(data))
+        await self._stream.send_all(data)
+
+    async def wait_send_all_might_not_block(self) -> None:
+        await self._stream.wait_send_all_might_not_block()
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()
+
+
+async def test_the_answers_to_one_receive_leave_in_one_write_in_order() -> None:
+    dialect = DIALECTS["C38"]
+    asked: list[m.Request] = [
+        *(m.CheckTx(b"bad%d" % n if n % 2 else b"good", False) for n in range(70)),
+        m.Flush(),
+        m.Info("0.38.26", 11, 8, "2.0.0"),
+        m.Echo("x"),
+    ]
+    async with serving() as served:
+        client, server = trio.testing.memory_stream_pair()
+        counting = CountingStream(server)
+        await served.listener.give(counting)
+        await client.send_all(b"".join(encode_request(each, dialect) for each in asked))
+        await read_exactly(client, 1)
+        assert len(counting.sent) == 1
+
+    accepted, refused = b"\x02\x4a\x00", b"\x09\x4a\x07\x08\x01\x1a\x03bad"
+    assert counting.sent[0].startswith((accepted + refused) * 35 + FLUSHED)
+    assert counting.sent[0].endswith(b"\x05\x12\x03\x0a\x01x")
+
+
+@pytest.mark.parametrize(("dialect", "held"), [("T33", True), ("T34", False)])
+async def test_an_old_node_gets_its_verdicts_not_too_soon(
+    dialect: str, held: bool, autojump_clock: MockClock
+) -> None:
+    async with serving() as served, FakeNode(dialect, served.connect) as node:
+        await node.handshake()
+        began = trio.current_time()
+        await node.check(b"a", b"b", b"c")
+        delay = trio.current_time() - began
+        await node.block(b"a")
+        assert trio.current_time() - began == delay
+
+    assert delay == (VERDICT_DELAY_SECONDS if held else 0)
+
+
+async def test_a_commit_is_announced_before_its_answer_is_written() -> None:
+    dialect = DIALECTS["C38"]
+    async with serving() as served:
+        client, server = trio.testing.memory_stream_pair()
+        announced_at_send: list[list[int]] = []
+
+        class Spy(CountingStream):
+            async def send_all(self, data: bytes | bytearray | memoryview) -> None:
+                announced_at_send.append(list(served.announced))
+                await super().send_all(data)
+
+        await served.listener.give(Spy(server))
+        block = m.FinalizeBlock((), 1, m.Time(0, 0))
+        for request in (block, m.Commit()):
+            await client.send_all(encode_request(request, dialect))
+            await read_exactly(client, 1)
+
+    assert announced_at_send == [[], [1]]
+
+
+GARBAGE = [
+    b"GET / HTTP/1.1\r\n\r\n",
+    b"\x00",
+    b"\xff" * 20,
+    FLUSH + b"\x02\x10\x00",
+    FLUSH + b"\xff\xff\xff\x7f",
+]
+
+
+@pytest.mark.parametrize("garbage", GARBAGE)
+async def test_a_peer_that_breaks_the_protocol_loses_its_connection_alone(
+    garbage: bytes,
+) -> None:
+    async with serving() as served, FakeNode("C38", served.connect) as node:
+        await node.handshake()
+        stranger = await served.connect()
+
+        await stranger.send_all(garbage)
+        answered = await read_to_end(stranger)
+
+        assert answered == (FLUSHED if garbage.startswith(FLUSH) else b"")
+        await node.block(b"a")
+    assert served.announced == [1]
+
+
+async def test_half_a_message_and_then_the_end(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO)
+    async with serving() as served:
+        client = await served.connect()
+        await client.send_all(FLUSH[:2])
+        await client.aclose()
+        await trio.testing.wait_all_tasks_blocked()
+
+    assert "broke the protocol: the stream ended inside a message" in caplog.text
+
+
+async def test_an_unknown_request_is_answered_with_an_exception_and_a_close() -> None:
+    async with serving() as served:
+        client = await served.connect()
+
+        await client.send_all(FLUSH + b"\x03\xba\x02\x00" + FLUSH)
+        with trio.fail_after(10):
+            answered = await read_exactly(client, len(FLUSHED) + 31)
+            await client.aclose()
+
+    assert answered.startswith(FLUSHED)
+    assert b"unknown request, number 39" in answered
+
+
+async def test_after_a_failure_nothing_more_of_the_batch_is_answered() -> None:
+    async with serving() as served:
+        async with FakeNode("C38", served.connect) as node:
+            await node.handshake()
+            with pytest.raises(NodeStopped, match="block 9 does not follow 0"):
+                wrong = m.FinalizeBlock((), 9, m.Time(0, 0))
+                await node.consensus.call_all([wrong, m.Commit()])
+            # The other connections are as before.
+            assert await node.check(b"a") == [m.TxResult(0)]
+
+    assert m.Commit() not in served.application.requests
+
+
+async def test_the_node_reads_the_failure_though_it_sent_more() -> None:
+    (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
+    port = listener.socket.getsockname()[1]
+    dialect = DIALECTS["C38"]
+    wrong = encode_request(m.FinalizeBlock((), 9, m.Time(0, 0)), dialect)
+    async with serving(listeners=lambda served: [listener]):
+        client = await trio.open_tcp_stream("127.0.0.1", port)
+        # Far more than one receive takes.
+        await client.send_all(wrong + FLUSH * 100_000)
+        answered = await read_to_end(client)
+        await client.aclose()
+
+    assert b"does not follow" in answered
+
+
+async def test_a_stream_that_can_not_half_close_is_closed_after_a_failure() -> None:
+    async with serving() as served:
+        client, server = trio.testing.memory_stream_pair()
+        await served.listener.give(CountingStream(server))
+
+        await client.send_all(b"\x03\xba\x02\x00")
+
+        assert b"unknown request" in await read_to_end(client)
+
+
+async def test_who_stays_after_a_failure_is_closed(autojump_clock: MockClock) -> None:
+    async with serving() as served:
+        client = await served.connect()
+        await client.send_all(b"\x03\xba\x02\x00")
+        await read_to_end(client)
+        began = trio.current_time()
+
+        with pytest.raises(trio.BrokenResourceError):
+            while True:
+                await client.send_all(FLUSH)
+                await trio.sleep(0.1)
+
+    assert trio.current_time() - began <= conversation.FAREWELL_SECONDS + 0.2
+
+
+async def test_a_node_that_does_not_read_is_cut(
+    autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    async with serving() as served:
+        client, server = trio.testing.lockstep_stream_pair()
+        await served.listener.give(server)
+        await client.send_all(FLUSH)
+        began = trio.current_time()
+        await trio.sleep(conversation.STALL_SECONDS - 1)
+        assert "closed" not in caplog.text
+        await trio.sleep(2)
+        assert "closed: the node read nothing for 60 s" in caplog.text
+        assert trio.current_time() - began < conversation.STALL_SECONDS + 2
+
+        async with FakeNode("C38", served.connect) as node:
+            await node.handshake()
+
+
+async def test_a_silent_node_is_left_alone(autojump_clock: MockClock) -> None:
+    async with serving() as served:
+        client = await served.connect()
+
+        await trio.sleep(30 * 24 * 3600)
+        await client.send_all(FLUSH)
+
+        assert await read_exactly(client, 3) == FLUSHED
+
+
+async def test_nothing_is_read_while_a_batch_is_being_answered() -> None:
+    gate = trio.Event()
+
+    async def gated(sync_fn: Callable[[], None], **options: object) -> None:
+        await gate.wait()
+        sync_fn()
+
+    check = encode_request(m.CheckTx(b"a", False), DIALECTS["C38"])
+    async with serving(run_sync=gated) as served:
+        client, server = trio.testing.lockstep_stream_pair()
+        await served.listener.give(server)
+        await client.send_all(check)
+        await trio.testing.wait_all_tasks_blocked()
+        with trio.move_on_after(0) as scope:
+            await client.send_all(check)
+        assert scope.cancelled_caught
+        gate.set()
+        assert await read_exactly(client, 3) == b"\x02\x4a\x00"
+        await client.aclose()
+
+
+async def test_a_large_block_passes_in_many_pieces() -> None:
+    txs = [bytes([n]) * (1 << 20) for n in range(8)]
+    async with serving(frame_limit=16 << 20) as served:
+        async with FakeNode("C38", served.connect) as node:
+            await node.handshake()
+            block = await node.block(*txs)
+
+    assert block.results == (m.TxResult(0),) * 8
+    finalize = next(
+        each
+        for each in served.application.requests
+        if isinstance(each, m.FinalizeBlock)
+    )
+    assert list(finalize.txs) == txs
+
+
+async def test_a_large_answer_passes_in_slices() -> None:
+    txs = [bytes(700_000), bytes(700_000)]
+    async with serving(frame_limit=16 << 20) as served:
+        async with FakeNode("C38", served.connect) as node:
+            await node.propose(txs)
+
+
+async def test_what_the_application_raises_ends_the_door() -> None:
+    class LogBroken(Exception):
+        pass
+
+    def fail(request: m.Request) -> None:
+        raise LogBroken
+
+    with pytest.RaisesGroup(LogBroken, flatten_subgroups=True):
+        async with serving(FakeApplication(fail)) as served:
+            async with FakeNode("C38", served.connect) as node:
+                with pytest.raises(NodeStopped):
+                    await node.handshake()
+            await served.stopped.wait()
+
+
+async def test_a_closed_connection_is_disowned() -> None:
+    async with serving() as served:
+        async with FakeNode("C38", served.connect) as node:
+            await node.handshake()
+            assert served.application.disowned == []
+        await trio.testing.wait_all_tasks_blocked()
+        assert sorted(served.application.disowned) == [1, 2, 3, 4]
+
+
+async def test_a_reset_connection_harms_nobody() -> None:
+    (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
+    port = listener.socket.getsockname()[1]
+    connect = partial(trio.open_tcp_stream, "127.0.0.1", port)
+    async with serving(listeners=lambda served: [listener]) as served:
+        async with FakeNode("C38", connect) as node:
+            await node.handshake()
+            for data in (b"", FLUSH, FLUSH[:1], FLUSH * 10_000):
+                client = await connect()
+                await client.send_all(data)
+                client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+                await client.aclose()
+            await node.block(b"a")
+
+    assert served.announced == [1]
+
+
+async def test_a_stop_lets_the_batch_in_hand_finish(autojump_clock: MockClock) -> None:
+    gate = trio.Event()
+
+    async def gated(sync_fn: Callable[[], None], **options: object) -> None:
+        await gate.wait()
+        sync_fn()
+
+    dialect = DIALECTS["C38"]
+    async with serving(run_sync=gated) as served:
+        idle = await served.connect()
+        busy = await served.connect()
+        await busy.send_all(encode_request(m.Commit(), dialect) + FLUSH)
+        await trio.testing.wait_all_tasks_blocked()
+
+        served.stop.set()
+        assert await read_to_end(idle) == b""
+        assert not served.stopped.is_set()
+        gate.set()
+        assert await read_to_end(busy) == b"\x05\x62\x03\x12\x011" + FLUSHED
+        await served.stopped.wait()
+
+    assert served.announced == [1]
+
+
+async def test_a_stop_does_not_wait_for_ever(
+    autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def never(sync_fn: Callable[[], None], **options: object) -> None:
+        await trio.sleep_forever()
+
+    async with serving(run_sync=never) as served:
+        client = await served.connect()
+        await client.send_all(encode_request(m.Commit(), DIALECTS["C38"]))
+        await trio.testing.wait_all_tasks_blocked()
+        began = trio.current_time()
+        served.stop.set()
+        await served.stopped.wait()
+
+    assert trio.current_time() - began == 5
+    assert "abci connections were cut after 5 s" in caplog.text
+
+
+@pytest.mark.parametrize("dialect", ["T34", "C37", "C38", "C39", "C10"])
+async def test_a_node_can_finish_its_work_when_the_door_stops(
+    dialect: str, autojump_clock: MockClock
+) -> None:
+    """Closing the query connection makes a node end; it still wants answers meanwhile."""
+    async with serving() as served:
+        async with FakeNode(dialect, served.connect) as node:
+            await node.handshake()
+            await node.block(b"a")
+            await trio.testing.wait_all_tasks_blocked()
+            began = trio.current_time()
+
+            served.stop.set()
+            assert await read_to_end(node.query.stream) == b""
+            await node.block(b"b")
+        await served.stopped.wait()
+
+    assert served.announced == [1, 2]
+    assert trio.current_time() == began
+
+
+@pytest.mark.parametrize(("dialect", "seconds"), [("T33", 0), ("C38", 2)])
+async def test_a_node_that_stays_when_the_door_stops_is_left(
+    dialect: str, seconds: float, autojump_clock: MockClock
+) -> None:
+    """Up to 0.33 a node never leaves by itself, so there is nothing to wait for."""
+    async with serving() as served:
+        async with FakeNode(dialect, served.connect) as node:
+            await node.handshake()
+            await node.block(b"a")
+            await trio.testing.wait_all_tasks_blocked()
+            began = trio.current_time()
+            served.stop.set()
+            await served.stopped.wait()
+            assert trio.current_time() - began == seconds
+            assert await read_to_end(node.consensus.stream) == b""
+
+
+async def test_a_commit_on_its_way_is_announced_though_the_stop_is_late() -> None:
+    entered = trio.Event()
+    release = threading.Event()
+    token = trio.lowlevel.current_trio_token()
+
+    def hold(request: m.Request) -> None:
+        token.run_sync_soon(entered.set)
+        assert release.wait(10)
+
+    served = Served(FakeApplication(hold))
+    async with trio.open_nursery() as nursery:
+        await nursery.start(
+            partial(
+                abci_server.serve,
+                served.application,
+                [served.listener],
+                on_commit=served.announced.append,
+                frame_limit=LIMIT,
+                shutdown_timeout=5,
+                stop=served.stop,
+            )
+        )
+        client = await served.connect()
+        await client.send_all(encode_request(m.Commit(), DIALECTS["C38"]))
+        await entered.wait()
+        nursery.cancel_scope.cancel()
+        release.set()
+
+    assert served.announced == [1]
+
+
+async def test_silent_connections_give_way_to_an_engine(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with serving() as served:
+        crowd = [await served.connect() for _ in range(MAX_CONNECTIONS)]
+        await trio.testing.wait_all_tasks_blocked()
+        async with FakeNode("C38", served.connect) as node:
+            await node.handshake()
+            for stranger in crowd[:4]:
+                assert await read_to_end(stranger) == b""
+            # Nor do strangers who come after it push out what is silent of the engine's.
+            more = [await served.connect() for _ in range(MAX_CONNECTIONS)]
+            await trio.testing.wait_all_tasks_blocked()
+            assert await read_to_end(crowd[4]) == b""
+            await node.snapshot.stream.send_all(FLUSH)
+            assert await read_exactly(node.snapshot.stream, 3) == FLUSHED
+            await node.check(b"a")
+            await node.block(b"a")
+    assert len(more) == MAX_CONNECTIONS
+    assert "64 abci connections are open: number 1, from somewhere," in caplog.text
+
+
+@pytest.mark.parametrize("asked", [m.Query("", b""), m.Echo("x"), DIALECTS["C38"].info])
+async def test_strangers_who_asked_something_give_way_to_an_engine_that_keeps_its_places(
+    asked: m.Request, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def come() -> trio.abc.Stream:
+        stranger = await served.connect()
+        await stranger.send_all(encode_request(asked, DIALECTS["C38"]))
+        await trio.testing.wait_all_tasks_blocked()
+        assert await stranger.receive_some()
+        return stranger
+
+    async with serving() as served:
+        before = [await come() for _ in range(MAX_CONNECTIONS)]
+        async with FakeNode("C38", served.connect) as node:
+            await node.handshake()
+            for stranger in before[:4]:
+                assert await read_to_end(stranger) == b""
+            await node.block(b"a")
+            # The rest of the engine is silent, but nobody who comes now takes its places.
+            after = [await come() for _ in range(2 * MAX_CONNECTIONS)]
+            assert await read_to_end(before[4]) == b""
+            assert await read_to_end(after[BESIDE]) == b""
+            await node.snapshot.stream.send_all(FLUSH)
+            assert await read_exactly(node.snapshot.stream, 3) == FLUSHED
+            await node.check(b"a")
+            await node.info()
+            await node.block(b"b")
+            # Another engine, or the same one started again, finds places too.
+            async with FakeNode("C38", served.connect, chain=node.chain) as again:
+                await again.handshake()
+                await again.block(b"c")
+    assert "64 abci connections are open: number 1, from somewhere," in caplog.text
+
+
+def beginning_of_a_message(size: int) -> bytes:
+    """The first bytes of a CheckTx that has so many."""
+    whole = encode_request(m.CheckTx(bytes(size), False), DIALECTS["C38"])
+    return whole[: len(whole) - size]
+
+
+async def fed(served: Served, count: int) -> trio.abc.Stream:
+    """A stranger who has sent so many bytes of a message, and the last is missing."""
+    stranger = await served.connect()
+    await stranger.send_all(beginning_of_a_message(count + 1) + bytes(count))
+    await trio.testing.wait_all_tasks_blocked()
+    return stranger
+
+
+async def test_what_is_held_of_unfinished_messages_is_bounded(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    size = LIMIT - 2000
+    async with serving() as served, FakeNode("C38", served.connect) as node:
+        await node.handshake()
+        # Who comes directly after the engine could be one of its connections.
+        beside = [await served.connect() for _ in range(BESIDE)]
+        first = await fed(served, size)
+        second = await fed(served, size)
+        small = await fed(served, 1000)
+        assert "gives way" not in caplog.text
+        # An engine gives way to nobody, the others do.
+        await node.block(bytes(LIMIT // 2))
+        assert await read_to_end(first) == b""
+        # Among others the oldest does.
+        third = await fed(served, size)
+        fourth = await fed(served, size)
+        assert await read_to_end(second) == b""
+        await small.send_all(bytes(1))
+        await trio.testing.wait_all_tasks_blocked()
+        assert await small.receive_some() == b"\x02\x4a\x00"
+        for each in (third, fourth, *beside):
+            await each.aclose()
+        await node.block(b"a")
+
+    assert "too much is held of messages" in caplog.text
+    assert served.announced == [1, 2]
+
+
+async def test_bytes_of_messages_that_were_answered_do_not_count() -> None:
+    large = encode_request(m.CheckTx(bytes(LIMIT - 100), False), DIALECTS["C38"])
+    async with serving() as served:
+        strangers = [await served.connect() for _ in range(2 * HELD_MESSAGES)]
+        for _ in range(3):
+            for each in strangers:
+                await each.send_all(large + FLUSH[:1])
+                assert await read_exactly(each, 3) == b"\x02\x4a\x00"
+                await each.send_all(FLUSH[1:])
+                assert await read_exactly(each, 3) == FLUSHED
+    assert LIMIT > SMALL_BYTES
+
+
+async def test_a_message_that_does_not_come_on_ends_its_connection(
+    autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with serving() as served:
+        began = trio.current_time()
+        stranger = await served.connect()
+        await stranger.send_all(FLUSH + beginning_of_a_message(1000))
+        assert await read_exactly(stranger, 3) == FLUSHED
+        with pytest.raises(trio.BrokenResourceError):
+            while True:
+                await stranger.send_all(b"x")
+                await trio.sleep(1)
+        assert abs(trio.current_time() - began - conversation.MESSAGE_SECONDS) < 3
+
+    assert "bytes came in 120 s" in caplog.text
+
+
+async def test_a_slow_link_gets_its_message_through(autojump_clock: MockClock) -> None:
+    size = 4 << 20
+    whole = encode_request(m.CheckTx(bytes(size), False), DIALECTS["C38"])
+    step = conversation.MESSAGE_RATE
+    async with serving(frame_limit=2 * size) as served:
+        engine = await served.connect()
+        for _ in range(2):
+            for start in range(0, len(whole), step):
+                await engine.send_all(whole[start : start + step])
+                await trio.sleep(1)
+            assert await read_exactly(engine, 3) == b"\x02\x4a\x00"
+            await trio.sleep(24 * 3600)
+        assert trio.current_time() > 2 * conversation.MESSAGE_SECONDS
+
+
+@pytest.mark.parametrize("busy", [m.CheckTx(b"a", False), m.EndBlock(1)])
+async def test_info_echo_and_query_wait_for_nothing(busy: m.Request) -> None:
+    gate = trio.Event()
+
+    async def gated(sync_fn: Callable[[], None], **options: object) -> None:
+        await gate.wait()
+        sync_fn()
+
+    dialect = DIALECTS["C37"]
+    async with serving(run_sync=gated) as served:
+        async with FakeNode("C37", served.connect) as node:
+            await node.consensus.stream.send_all(encode_request(busy, dialect))
+            await trio.testing.wait_all_tasks_blocked()
+            for _ in range(2):
+                assert await node.info() == m.InfoAnswer("fake", 0, b"")
+            asked: list[m.Request] = [m.Echo("x"), m.Query("", b""), dialect.info]
+            assert len(await node.query.call_all(asked)) == 3
+            gate.set()
+
+
+async def test_an_engine_that_begins_hears_of_the_commit_that_it_interrupted() -> None:
+    """Else it would send that block again, to an application that has it by then."""
+    gate = trio.Event()
+
+    async def gated(sync_fn: Callable[[], None], **options: object) -> None:
+        await gate.wait()
+        sync_fn()
+
+    heights: list[int] = []
+    async with serving(run_sync=gated) as served:
+        killed = await served.connect()
+        commit = encode_request(m.Commit(), DIALECTS["C38"])
+        async with FakeNode("C38", served.connect) as running:
+            await running.info()
+            await killed.send_all(commit)
+            await trio.testing.wait_all_tasks_blocked()
+            # One that runs, for a health check, gets what is durable now.
+            assert (await running.info()).last_block_height == 0
+            await killed.aclose()
+            async with FakeNode("C38", served.connect) as again:
+
+                async def ask() -> None:
+                    heights.append((await again.info()).last_block_height)
+
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(ask)
+                    await trio.testing.wait_all_tasks_blocked()
+                    assert heights == []
+                    gate.set()
+    assert heights == [1]
+
+
+async def test_a_health_check_and_strangers_do_not_fill_the_log(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO)
+    async with serving() as served, FakeNode("C38", served.connect) as node:
+        await node.handshake()
+        before = len(caplog.records)
+        for _ in range(200):
+            await node.info()
+        assert len(caplog.records) == before
+        for _ in range(200):
+            stranger = await served.connect()
+            await stranger.send_all(b"GET / HTTP/1.1\r\n\r\n")
+            await read_to_end(stranger)
+        assert len(caplog.records) < before + 100
+
+
+async def ask_and_leave(connect: Callable[[], Awaitable[trio.abc.Stream]]) -> None:
+    """What an engine does whose chain is not this one."""
+    async with FakeNode("T34", connect) as node:
+        await node.info()
+
+
+async def test_an_engine_that_asks_and_leaves_is_reported(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with serving() as served:
+        served.application.height = 7
+        await ask_and_leave(served.connect)
+        await trio.testing.wait_all_tasks_blocked()
+        (warning,) = [each for each in caplog.messages if "ended at once" in each]
+    assert "an engine (T34) asked where this log stands (height 7)" in warning
+    assert "Keep this data directory" in warning
+
+
+async def test_other_ways_to_leave_are_no_disagreement(
+    caplog: pytest.LogCaptureFixture, autojump_clock: MockClock
+) -> None:
+    async with serving() as served:
+        await ask_and_leave(served.connect)  # a new log disagrees with nobody
+        served.application.height = 7
+        tool = await served.connect()
+        await tool.send_all(encode_request(DIALECTS["C38"].info, DIALECTS["C38"]))
+        await read_exactly(tool, 1)
+        await tool.aclose()
+        async with FakeNode("C38", served.connect) as node:
+            await node.info()
+            await trio.sleep(LEFT_AT_ONCE_SECONDS + 1)  # up, then stopped
+        async with FakeNode("C38", served.connect) as node:
+            await node.info()
+            node.chain.blocks = [block(n) for n in range(7)]
+            await node.block(b"a")  # goes on, then killed
+        await trio.testing.wait_all_tasks_blocked()
+    assert "ended at once" not in caplog.text
+
+
+def block(height: int) -> Block:
+    return Block(height, (), m.Time(0, 0), (), b"")
+
+
+async def test_the_log_names_the_dialect_and_the_reason(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO)
+    async with serving() as served, FakeNode("T33", served.connect) as node:
+        await node.handshake()
+        await node.block()
+
+    assert "abci connection 1 opened" in caplog.text
+    assert "abci connection 1 speaks T33 (version '0.33.9')" in caplog.text
+    assert "height 1 is committed" in caplog.text
+    assert "abci connection 3 (T31-T33) closed" in caplog.text
+    assert "the latest Info" not in caplog.text
+
+
+async def test_a_connection_that_speaks_otherwise_than_info_is_logged(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with serving() as served, FakeNode("T33", served.connect) as node:
+        await node.handshake()
+        other = await served.connect()
+        await other.send_all(FLUSH)
+        await read_exactly(other, 3)
+
+    assert "speaks C37-C10, the latest Info came from T31-T33" in caplog.text

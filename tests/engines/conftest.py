@@ -1,0 +1,58 @@
+"""Which engines the tests of this folder run against, and where each test's chain lives.
+
+The environment variable ENGINES says which: `default` (also when it is not set), `all`, names
+from `python -m scripts.engines.build --list`, or `none` where there is no network to build one
+with. An engine that is missing is built; one that cannot be built is an error, never a test left out.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from scripts.engines import build
+from scripts.engines.build import Engine
+from tests.engines.site import Site
+
+
+def chosen() -> list[str]:
+    """The names that ENGINES asks for."""
+    words = os.environ.get("ENGINES", "default").replace(",", " ").split()
+    names: list[str] = []
+    for word in words:
+        match word:
+            case "all":
+                names += build.ENGINES
+            case "default":
+                names.append(build.DEFAULT)
+            case "none":
+                pass
+            case _ if word in build.ENGINES:
+                names.append(word)
+            case _:
+                raise pytest.UsageError(f"ENGINES: there is no engine {word!r}")
+    return names
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "engine" in metafunc.fixturenames:
+        # A module may name the only engines that its subject is about.
+        about = getattr(metafunc.module, "ENGINES", build.ENGINES)
+        names = [name for name in chosen() if name in about]
+        metafunc.parametrize("engine", names, indirect=True, scope="session")
+
+
+@pytest.fixture(scope="session")
+def engine(request: pytest.FixtureRequest) -> Engine:
+    """An engine whose binary is there."""
+    wanted = build.ENGINES[request.param]
+    build.build([wanted])
+    return wanted
+
+
+@pytest.fixture
+def site(engine: Engine, tmp_path: Path) -> Site:
+    """Place and ports for one chain on that engine."""
+    return Site(engine, tmp_path)

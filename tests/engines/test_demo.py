@@ -1,0 +1,69 @@
+"""`make demo`: a chain, its events on the terminal, and a clean end."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import trio
+
+from scripts import child
+from scripts.engines import build
+from scripts.engines.build import Engine
+from tests.engines.site import PATIENCE
+
+ENGINES = [build.DEFAULT]
+
+pytestmark = pytest.mark.engine
+
+
+async def start(
+    nursery: trio.Nursery, place: Path, *arguments: str, on_line: Callable[[str], None]
+) -> child.Child:
+    return await child.start(
+        nursery,
+        "demo",
+        [sys.executable, "-m", "scripts.demo", *arguments],
+        log=place / "demo.out",
+        environment=child.environment({"TMPDIR": str(place)}),
+        on_line=on_line,
+    )
+
+
+async def test_the_demo_shows_events_and_ends_by_itself(
+    engine: Engine, tmp_path: Path
+) -> None:
+    lines: list[str] = []
+    async with child.open_nursery() as nursery:
+        arguments = ("--engine", str(engine.binary), "--count", "5", "--pause", "0")
+        demo = await start(nursery, tmp_path, *arguments, on_line=lines.append)
+        with trio.fail_after(PATIENCE):
+            assert await demo.wait() == 0, demo.last_words(50)
+    said = "\n".join(lines)
+    assert said.count("202 posted  CREATE") == 2
+    assert said.count("202 posted  TRANSFER") == 3
+    assert said.count('  event   {"height": ') == 5
+    assert "websocat ws://" in said
+    assert "5 events" in said
+    assert [path.name for path in tmp_path.iterdir()] == ["demo.out"]
+
+
+async def test_ctrl_c_ends_the_demo_cleanly(engine: Engine, tmp_path: Path) -> None:
+    first_event = trio.Event()
+
+    def read(line: str) -> None:
+        if "  event   " in line:
+            first_event.set()
+
+    async with child.open_nursery() as nursery:
+        arguments = ("--engine", str(engine.binary))
+        demo = await start(nursery, tmp_path, *arguments, on_line=read)
+        with trio.fail_after(PATIENCE):
+            await child.while_alive(demo, first_event.wait)
+            demo.send_signal(signal.SIGINT)
+            assert await demo.wait() == 0, demo.last_words(50)
+    assert "daemon and validator have ended" in demo.last_words()
+    assert "Traceback" not in demo.last_words(100)

@@ -1,0 +1,109 @@
+"""Answers as they are sent without hypercorn, and the last words to a peer."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable
+
+import pytest
+import trio
+from trio.testing import memory_stream_pair
+
+from trio_stream.http import front
+from trio_stream.http.answers import Answer
+from trio_stream.http.pages import Streamed, answer_array
+from trio_stream.http.places import FULL, Guest, Places
+from trio_stream.http.plain import Plain
+from trio_stream.http.server import Limits
+from trio_stream.log.lookups import BEGINNING, Cursor
+
+REQUEST = Plain("GET", "/a", b"", "", None, b"")
+LARGE = 100_000
+
+
+def _guest(room: int = 1024 * 1024) -> Guest:
+    return Guest(
+        Places(Limits(bytes_under_way=room)), "127.0.0.1", lambda refusal: None
+    )
+
+
+async def _said(guest: Guest, coming: Awaitable[Answer | Streamed]) -> bytes:
+    ours, theirs = memory_stream_pair()
+    async with ours:
+        await front.answer(ours, guest, REQUEST, coming)
+    return b"".join([bytes(piece) async for piece in theirs])
+
+
+async def _whole(count: int) -> Answer:
+    await trio.lowlevel.checkpoint()
+    return Answer(200, b"x" * count)
+
+
+async def _array(size: int) -> Answer | Streamed:
+    async def page(after: Cursor) -> tuple[bytes, Cursor | None]:
+        await trio.lowlevel.checkpoint()
+        number = after.position + 1
+        return b'"%d"' % number * size, Cursor(number) if number < 3 else None
+
+    return await answer_array(page, BEGINNING)
+
+
+async def test_an_answer_is_held_until_the_connection_gives_it_back() -> None:
+    guest = _guest()
+    said = await _said(guest, _whole(5))
+    assert said.startswith(b"HTTP/1.1 200 OK\r\n") and said.endswith(b"\r\n\r\nxxxxx")
+    assert guest.held == 5
+
+
+async def test_a_long_array_comes_in_chunks_of_which_none_is_held() -> None:
+    guest = _guest()
+    said = await _said(guest, _array(1))
+    assert b"transfer-encoding: chunked\r\n" in said and said.endswith(b"0\r\n\r\n")
+    assert re.findall(rb'"[0-9]"', said) == [b'"%d"' % i for i in range(4)]
+    assert guest.held == 0
+
+
+async def test_a_large_piece_is_one_chunk() -> None:
+    said = await _said(_guest(), _array(LARGE))
+    first = b'["0"' + b'"0"' * (LARGE - 1) + b", "
+    assert b"\r\n\r\n%x\r\n[" % (len(first) + 3 * LARGE) in said
+    body = said.partition(b"\r\n\r\n")[2]
+    sizes = []
+    while body:
+        size, _, body = body.partition(b"\r\n")
+        sizes.append(int(size, 16))
+        assert body[sizes[-1] :].startswith(b"\r\n")
+        body = body[sizes[-1] + 2 :]
+    assert sum(sizes) == 4 * 3 * LARGE + len(b"[, , , ]\n") and sizes[-1] == 0
+
+
+@pytest.mark.parametrize("make", [_whole, _array])
+async def test_what_there_is_no_room_for_is_refused(make: object) -> None:
+    assert callable(make)
+    said = await _said(_guest(room=LARGE), make(LARGE))
+    assert said.startswith(b"HTTP/1.1 503 SERVICE UNAVAILABLE\r\n")
+    assert b"retry-after: 5\r\n" in said and b"Too much is under way" in said
+
+
+async def test_a_fault_of_ours_is_logged_and_answered(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def broken() -> Answer:
+        await trio.lowlevel.checkpoint()
+        raise RuntimeError("a fault of ours")
+
+    said = await _said(_guest(), broken())
+    assert said.startswith(b"HTTP/1.1 500 INTERNAL SERVER ERROR\r\n")
+    assert "GET /a brought this about" in caplog.text
+    assert "a fault of ours" in caplog.text
+
+
+async def test_who_is_refused_hears_why_while_still_sending() -> None:
+    ours, theirs = memory_stream_pair()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(front.refuse, ours, FULL)
+        await theirs.send_all(b"x" * LARGE)
+        said = b"".join([bytes(piece) async for piece in theirs])
+        await theirs.aclose()
+    assert said.startswith(b"HTTP/1.1 503 ") and b"connection: close\r\n" in said
+    assert b"Too many connections" in said

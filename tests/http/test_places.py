@@ -1,0 +1,170 @@
+"""Who has a place at the HTTP door, who gives way, and what is said to whom there is none for."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+import trio
+from trio.testing import MockClock
+
+from tests.http_door import everything, opened
+from trio_stream.http.places import ADDRESS_FULL, FULL, Guest, Places, Refusal
+from trio_stream.http.server import Limits
+
+GET = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
+HOLD = GET.replace(b"/", b"/hold", 1)
+
+
+class Here:
+    """Guests of one set of places, and what they were let go for."""
+
+    def __init__(self, **limits: object) -> None:
+        self.places = Places(Limits(**limits))  # type: ignore[arg-type]
+        self.gone: dict[str, Refusal] = {}
+
+    def enter(self, name: str, peer: str = "10.0.0.1") -> Refusal | None:
+        def let_go(refusal: Refusal) -> None:
+            self.gone[name] = refusal
+
+        self.last = Guest(self.places, peer, let_go)
+        return self.places.enter(self.last)
+
+
+async def test_who_has_waited_for_longest_gives_way(autojump_clock: MockClock) -> None:
+    here = Here(max_connections=3, max_connections_per_address=0)
+    for name in "abc":
+        assert here.enter(name) is None
+        if name == "a":
+            here.last.works()
+        await trio.sleep(1)
+    assert here.enter("d") is None
+    assert here.enter("e") is None
+    assert list(here.gone) == ["b", "c"]
+    assert here.enter("f") is FULL
+
+
+async def test_an_address_has_its_own_limit_and_proxies_have_none(
+    autojump_clock: MockClock,
+) -> None:
+    here = Here(
+        max_connections=100,
+        max_connections_per_address=2,
+        trusted_proxies=("10.9.0.0/16",),
+    )
+    for peer in ("10.0.0.1", "::ffff:10.0.0.2", "2001:db8::1", "fe80::1%eth0"):
+        assert here.enter(peer, peer) is None
+        assert here.enter(peer, peer) is None
+        assert here.enter(peer, peer) is ADDRESS_FULL
+    assert here.enter("same", "10.0.0.2") is ADDRESS_FULL
+    assert here.enter("same", "2001:db8::2") is ADDRESS_FULL
+    assert here.enter("other", "2001:db8:0:1::1") is None
+    for _ in range(10):
+        assert here.enter("proxy", "10.9.1.1") is None
+    await trio.sleep(1)
+    assert here.enter("10.0.0.1 again", "10.0.0.1") is None
+    assert list(here.gone) == ["10.0.0.1"]
+
+
+async def test_a_place_is_free_when_its_guest_leaves() -> None:
+    here = Here(max_connections=1, max_connections_per_address=1)
+    for _ in range(3):
+        assert here.enter("a") is None
+        await trio.lowlevel.checkpoint()
+        guest = here.last
+        assert here.enter("b") is ADDRESS_FULL
+        assert here.enter("b", "10.0.0.2") is FULL
+        here.places.leave(guest)
+        here.places.leave(guest)
+        guest.waits()
+    assert not here.places._waiting
+
+
+async def test_slow_ones_and_idle_ones_give_way_and_are_told_so(
+    patient_clock: MockClock,
+) -> None:
+    begun = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n"
+    front = begun.replace(b"/", b"/front", 1)
+    async with opened(max_connections=4, max_connections_per_address=0) as door:
+        streams = []
+        for sent in (b"", b"GET / HT", begun, front):
+            streams.append(await door.connect())
+            await streams[-1].send_all(sent)
+            await trio.sleep(0.1)
+        await trio.sleep(1)
+        for _ in range(4):
+            assert b" 200 OK\r\n" in await door.ask(HOLD.replace(b"/hold", b"/"))
+            await trio.sleep(1)
+        # The first made way for each of them, since the one before had left again.
+        assert await everything(streams[0]) == b""
+        async with trio.open_nursery() as nursery:
+            for _ in range(4):
+                nursery.start_soon(door.ask, HOLD)
+                await trio.sleep(0.1)
+            told = [await everything(stream) for stream in streams[1:]]
+            for said in told:
+                assert said.startswith(b"HTTP/1.1 503 SERVICE UNAVAILABLE\r\n")
+                assert b"\r\nretry-after: 5\r\n" in said
+            door.go.set()
+        for stream in streams:
+            await stream.aclose()
+
+
+@pytest.mark.parametrize(
+    ("limits", "status"),
+    [
+        ({"max_connections": 2, "max_connections_per_address": 0}, b"503"),
+        ({"max_connections": 9, "max_connections_per_address": 2}, b"429"),
+    ],
+)
+async def test_whom_there_is_no_place_for_gets_an_answer(
+    limits: dict[str, int],
+    status: bytes,
+    patient_clock: MockClock,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with opened(**limits) as door, trio.open_nursery() as nursery:
+        for _ in range(2):
+            nursery.start_soon(door.ask, HOLD)
+        await trio.sleep(5)
+        for _ in range(3):
+            said = await door.ask(GET)
+            assert said.startswith(b"HTTP/1.1 %b " % status)
+            assert b"\r\nconnection: close\r\n" in said
+            assert b"\r\nretry-after: 5\r\n" in said
+            assert b"\r\nAccess-Control-Allow-Origin: *\r\n" in said
+        if status == b"429":
+            assert b" 200 OK" in await door.ask(GET, "127.0.0.2")
+        door.go.set()
+    warned = [r for r in caplog.records if r.levelno >= logging.WARNING]
+    assert len(warned) == 1
+
+
+async def test_the_connections_of_a_trusted_proxy_are_those_of_many(
+    patient_clock: MockClock,
+) -> None:
+    limits = {"max_connections_per_address": 1, "trusted_proxies": ("127.0.0.1",)}
+    async with opened(**limits) as door, trio.open_nursery() as nursery:
+        for _ in range(10):
+            nursery.start_soon(door.ask, HOLD)
+        await trio.sleep(1)
+        assert door.under_way == 10
+        door.go.set()
+
+
+async def test_who_takes_no_answer_gives_way(patient_clock: MockClock) -> None:
+    limits = {"max_connections": 4, "max_connections_per_address": 0}
+    async with opened(**limits) as door:
+        streams = [await door.connect() for _ in range(4)]
+        for number, stream in enumerate(streams):
+            path = b"/front/large" if number % 2 else b"/large"
+            await stream.send_all(GET.replace(b"/", path, 1))
+        await trio.sleep(2)
+        async with trio.open_nursery() as nursery:
+            for _ in range(4):
+                nursery.start_soon(door.ask, HOLD)
+            await trio.sleep(1)
+            assert door.under_way == 4
+            door.go.set()
+        for stream in streams:
+            await stream.aclose()

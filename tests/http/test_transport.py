@@ -1,0 +1,67 @@
+"""Writes on the HTTP door's sockets end, whatever the peer does."""
+
+from __future__ import annotations
+
+import socket
+
+import pytest
+import trio
+
+from trio_stream.http.transport import Transport
+
+
+@pytest.mark.parametrize("taken_after", [None, 59])
+async def test_nothing_taken_for_its_time_breaks_the_transport(
+    autojump_clock: trio.testing.MockClock, taken_after: float | None
+) -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        transport = Transport(
+            trio.SocketStream(trio.socket.from_stdlib_socket(ours)), 60
+        )
+        unread = _fill(ours)
+        began = trio.current_time()
+        async with trio.open_nursery() as nursery:
+            if taken_after is not None:
+                nursery.start_soon(_take, theirs, unread, taken_after)
+            with pytest.raises(trio.BrokenResourceError, match="accepted in time"):
+                while True:  # what was taken makes room for some of these
+                    await transport.send_all(b"x" * 1000)
+        assert trio.current_time() - began == pytest.approx((taken_after or 0) + 60)
+
+
+async def test_nothing_is_written_behind_what_was_not_taken_whole(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        transport = Transport(
+            trio.SocketStream(trio.socket.from_stdlib_socket(ours)), 60
+        )
+        unread = _fill(ours)
+        with pytest.raises(trio.BrokenResourceError):
+            await transport.send_all(b"x" * 1_000_000)
+        await _take(theirs, unread, 0)
+        with pytest.raises(trio.BrokenResourceError):
+            await transport.send_all(b"y")
+        assert trio.current_time() == 60
+        theirs.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            theirs.recv(1)
+
+
+def _fill(sender: socket.socket) -> int:
+    """Send until the kernel takes no more; how much it took."""
+    sender.setblocking(False)
+    taken = 0
+    while True:
+        try:
+            taken += sender.send(b"x" * 1000)
+        except BlockingIOError:
+            return taken
+
+
+async def _take(receiver: socket.socket, count: int, after: float) -> None:
+    await trio.sleep(after)
+    while count:
+        count -= len(receiver.recv(min(count, 1000)))

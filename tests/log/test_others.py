@@ -1,0 +1,238 @@
+"""What other programs do to the log: they lock it, remove it, replace it, damage it."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+
+import apsw
+import pytest
+import trio
+
+from scripts.daemon_process import Settings, run_daemon
+from tests.history import assert_whole, commit_blocks
+from trio_stream.log import file as log_file
+from trio_stream.log import others
+from trio_stream.log.file import LogDamaged, LogLocked, LogReplaced
+from trio_stream.log.others import OPEN_SECONDS, WRITE_SECONDS, Patience, holder
+from trio_stream.log.writer import CommitLog
+
+LOCK = """
+import sqlite3, sys
+database = sqlite3.connect(sys.argv[1], isolation_level=None)
+database.execute("BEGIN IMMEDIATE")
+print("locked", flush=True)
+sys.stdin.read()
+"""
+
+
+class Clock:
+    """Time that passes while somebody sleeps."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+
+def waited(patience: Patience, clock: Clock) -> float:
+    """How long it waits for a lock that is never let go."""
+    began, tries = clock.now, 0
+    while patience(tries):
+        tries += 1
+    return clock.now - began
+
+
+def test_it_waits_says_so_and_gives_up_in_the_end(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    clock = Clock()
+    patience = Patience(tmp_path / "log.db", clock=clock, sleep=clock.sleep)
+    assert waited(patience, clock) == pytest.approx(OPEN_SECONDS, abs=0.1)
+    assert not caplog.records
+
+    patience.seconds = WRITE_SECONDS
+    assert waited(patience, clock) == pytest.approx(WRITE_SECONDS, abs=0.1)
+    lines = [record.getMessage() for record in caplog.records]
+    assert len(lines) == 5
+    assert "log.db has been locked for 10 s by another program" in lines[0]
+
+
+@pytest.fixture
+def locked(tmp_path: Path):
+    """A log with three blocks that another process has locked for writing, open here."""
+    with CommitLog.open(tmp_path) as log:
+        commit_blocks(log, 3)
+        with subprocess.Popen(
+            [sys.executable, "-c", LOCK, str(log.path)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        ) as other:
+            assert other.stdout is not None and other.stdin is not None
+            assert other.stdout.readline() == b"locked\n"
+            yield log, other
+            other.stdin.close()
+
+
+def test_a_block_waits_for_a_lock_to_end(locked) -> None:
+    log, other = locked
+    patience = Patience(log.path, sleep=lambda _: other.stdin.close())
+    log._connection.set_busy_handler(patience)
+
+    commit_blocks(log, 2)
+
+    assert log.tip().height == 5
+
+
+def test_a_lock_that_does_not_end_is_named_with_its_process(locked) -> None:
+    log, other = locked
+    clock = Clock()
+    log._connection.set_busy_handler(Patience(log.path, clock=clock, sleep=clock.sleep))
+
+    with pytest.raises(LogLocked, match="cannot append block 4 to") as caught:
+        commit_blocks(log, 1)
+
+    assert f"by process {other.pid} ({sys.executable}" in str(caught.value)
+    assert LogLocked.hint in str(caught.value)
+    assert "daemon" not in LogLocked.hint
+    assert log.tip().height == 3
+
+
+def test_where_the_system_tells_no_locks_nobody_is_named(
+    locked, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    log, _ = locked
+    assert holder(log.path)
+    monkeypatch.setattr(others, "_LOCKS", tmp_path / "nothing")
+    assert holder(log.path) == ""
+
+
+def test_a_start_is_held_up_by_a_lock_and_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    CommitLog.open(tmp_path).close()
+    clock = Clock()
+    monkeypatch.setattr(
+        "trio_stream.log.writer.Patience",
+        partial(Patience, clock=clock, sleep=clock.sleep),
+    )
+    other = apsw.Connection(str(tmp_path / log_file.FILE_NAME))
+    other.execute("BEGIN IMMEDIATE")
+    try:
+        with pytest.raises(LogLocked, match="cannot open"):
+            CommitLog.open(tmp_path)
+    finally:
+        other.close()
+
+
+@pytest.mark.parametrize("name", ["log.db", "log.db-wal"])
+@pytest.mark.parametrize("what", ["removed", "replaced"])
+def test_nothing_is_committed_to_a_file_that_was(
+    tmp_path: Path, name: str, what: str
+) -> None:
+    with CommitLog.open(tmp_path) as log:
+        commit_blocks(log, 2)
+        if what == "removed":
+            os.rename(tmp_path / name, tmp_path / "elsewhere")
+        else:
+            shutil.copy(tmp_path / name, tmp_path / "copy")
+            os.replace(tmp_path / "copy", tmp_path / name)
+
+        with pytest.raises(LogReplaced, match=f"{name} was {what}") as caught:
+            commit_blocks(log, 1)
+    assert LogReplaced.hint in str(caught.value)
+
+
+def test_a_directory_that_is_moved_away_is_noticed(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    with CommitLog.open(home) as log:
+        commit_blocks(log, 2)
+        home.rename(tmp_path / "elsewhere")
+        with pytest.raises(LogReplaced, match="log.db was removed"):
+            commit_blocks(log, 1)
+    assert assert_whole(tmp_path / "elsewhere") == 2
+
+
+def damage(path: Path, *, page: int) -> None:
+    """Write over one page of the file."""
+    with open(path, "r+b") as file:
+        file.seek((page - 1) * 4096)
+        file.write(b"\xa5" * 4096)
+
+
+@pytest.fixture
+def closed(tmp_path: Path) -> Path:
+    """The file of a log with some blocks that nobody has open."""
+    with CommitLog.open(tmp_path) as log:
+        commit_blocks(log, 40)
+    return log.path
+
+
+@pytest.mark.parametrize("part", [0.3, 0.6, 0.9])
+def test_damage_is_found_at_the_start(closed: Path, part: float) -> None:
+    pages = closed.stat().st_size // 4096
+    damage(closed, page=int(pages * part))
+
+    with pytest.raises(LogDamaged, match="cannot (check|open) ") as caught:
+        CommitLog.open(closed.parent)
+    assert LogDamaged.hint in str(caught.value)
+
+
+def test_a_file_that_was_cut_short_is_found_at_the_start(closed: Path) -> None:
+    os.truncate(closed, closed.stat().st_size // 2 // 4096 * 4096)
+
+    with pytest.raises(LogDamaged):
+        CommitLog.open(closed.parent)
+
+
+def test_a_large_log_is_checked_for_a_while_alone(
+    closed: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    monkeypatch.setattr(log_file, "CHECK_SECONDS", -1.0)
+    monkeypatch.setattr(log_file, "_CHECK_STEPS", 10)
+    with CommitLog.open(closed.parent) as log:
+        assert log.tip()
+    assert "a part of it was checked" in caplog.text
+
+
+def spoil(path: Path) -> None:
+    """Write over all pages but the first."""
+    with open(path, "r+b") as file:
+        file.seek(4096)
+        file.write(b"\xa5" * (path.stat().st_size - 4096))
+
+
+def cut_short(path: Path) -> None:
+    os.truncate(path, 4096)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("harm", [spoil, cut_short])
+@pytest.mark.parametrize(
+    "target", ["/api/v1/blocks/2", "/api/v1/events?after=earliest"]
+)
+async def test_damage_met_while_it_runs_ends_the_daemon_with_a_line(
+    closed: Path, harm: Callable[[Path], None], target: str
+) -> None:
+    """By who looks something up, and by who reads the log from its beginning."""
+    with trio.fail_after(120):
+        async with run_daemon(Settings(home=closed.parent)) as daemon:
+            harm(closed)
+            with suppress(Exception):  # it may be cut off in any place
+                await daemon.http("GET", target)
+            assert await daemon.wait() == 1
+            said = daemon.last_words(1)
+    assert f"cannot read {closed}: CorruptError: " in said
+    assert LogDamaged.hint in said

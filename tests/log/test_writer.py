@@ -1,0 +1,376 @@
+"""What the log keeps, and what it refuses to open."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import threading
+from functools import partial
+from pathlib import Path
+
+import apsw
+import pytest
+
+from scripts.signing import create, encode, transfer
+from tests.conftest import VECTORS
+from tests.history import assert_whole, commit_blocks
+from tests.ledger.chains import ALICE, BOB, CHAIN_ID, TIME, MemoryStore, new_engine
+from tests.ledger.test_staging import POOL
+from trio_stream.ledger.block import Block, Chain, Tip, Validator
+from trio_stream.log.file import (
+    APPLICATION_ID,
+    SCHEMA_VERSION,
+    CommitLogError,
+    LogDamaged,
+    LogFromNewerVersion,
+    LogInUse,
+    LogNotAccessible,
+    LogNotDirectory,
+    LogNotLockable,
+    LogOutOfSpace,
+    log_error,
+    open_for_writing,
+    prepare,
+    run,
+    value,
+)
+from trio_stream.log.writer import CommitLog
+
+CHAIN = Chain(
+    CHAIN_ID,
+    1,
+    "",
+    3,
+    TIME,
+    (Validator("ed25519", b"k" * 32, 10), Validator("secp256k1", b"l" * 33, 2**60)),
+)
+
+
+@pytest.fixture
+def home(tmp_path):
+    return tmp_path / "data"
+
+
+@pytest.fixture
+def log(home):
+    with CommitLog.open(home) as log:
+        yield log
+
+
+def rows(log, sql):
+    return log._connection.execute(sql).fetchall()
+
+
+# Opening
+
+
+def test_a_new_directory_is_made(home, log):
+    assert log.path.parent == home
+    assert log.chain() is None
+    assert log.tip() is None
+
+
+def test_what_was_kept_is_there_after_opening_again(home):
+    with CommitLog.open(home) as log:
+        log.begin_chain(CHAIN)
+        log.append(Block(3, TIME, "ab" * 32, [], []))
+    with CommitLog.open(home) as log:
+        assert log.chain() == CHAIN
+        assert log.tip() == Tip(3, "ab" * 32)
+
+
+def test_commits_are_synchronous_and_leave_checkpoints_to_others(log):
+    assert value(log._connection, "PRAGMA journal_mode") == "wal"
+    assert value(log._connection, "PRAGMA synchronous") == 2
+    commit_blocks(log, 200)
+    # SQLite's own checkpoint would have begun the write-ahead log anew at 4 MB.
+    assert log.wal_bytes > 4_100_000
+
+
+def test_a_second_daemon_is_told_which_process_has_the_directory(home, log):
+    with pytest.raises(LogInUse) as caught:
+        CommitLog.open(home)
+    said = str(caught.value)
+    assert said.startswith(f"cannot open {home}: it belongs to process {os.getpid()} (")
+    assert LogInUse.hint in said
+
+
+def test_a_lock_that_nobody_holds_does_not_matter(home):
+    home.mkdir()
+    (home / "lock").write_text("999999 (a daemon that was killed, with a long name)")
+    CommitLog.open(home).close()
+    assert (home / "lock").read_text().startswith(f"{os.getpid()} (")
+
+
+def test_a_closed_directory_can_be_opened_again(home):
+    CommitLog.open(home).close()
+    CommitLog.open(home).close()
+
+
+def test_a_directory_that_is_a_file_is_named(tmp_path):
+    (tmp_path / "data").write_text("")
+    with pytest.raises(CommitLogError) as caught:
+        CommitLog.open(tmp_path / "data")
+    assert str(tmp_path / "data") in str(caught.value)
+
+
+def test_a_log_that_is_a_directory_is_named(home):
+    (home / "log.db").mkdir(parents=True)
+    with pytest.raises(LogNotAccessible, match="log.db"):
+        CommitLog.open(home)
+
+
+def test_a_file_that_is_no_database_is_refused_and_the_lock_let_go(home):
+    home.mkdir()
+    (home / "log.db").write_bytes(b"nothing of ours" * 1000)
+    with pytest.raises(LogDamaged) as caught:
+        CommitLog.open(home)
+    assert caught.value.operation == "open"
+    assert caught.value.place == home / "log.db"
+    assert caught.value.hint in str(caught.value)
+    (home / "log.db").unlink()
+    CommitLog.open(home).close()
+
+
+def test_another_programs_database_is_refused(home):
+    home.mkdir()
+    other = apsw.Connection(str(home / "log.db"))
+    other.execute("CREATE TABLE theirs (x)")
+    other.close()
+    with pytest.raises(LogDamaged, match="another program's"):
+        CommitLog.open(home)
+
+
+def test_a_newer_schema_is_refused(home):
+    with CommitLog.open(home) as log:
+        rows(log, f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
+    with pytest.raises(LogFromNewerVersion) as caught:
+        CommitLog.open(home)
+    assert f"version {SCHEMA_VERSION + 1}, ours is {SCHEMA_VERSION}" in str(
+        caught.value
+    )
+    assert caught.value.hint in str(caught.value)
+
+
+def test_unknown_rules_of_the_chain_are_refused(log):
+    log.begin_chain(CHAIN)
+    rows(log, "UPDATE chain SET rules = 2")
+    with pytest.raises(LogFromNewerVersion, match="rules 2, ours are 1"):
+        log.chain()
+
+
+def test_an_older_schema_is_migrated_in_one_transaction(home):
+    with CommitLog.open(home) as log:
+        commit_blocks(log, 3)
+        path = log.path
+    connection = open_for_writing(path)
+    more = "CREATE TABLE more (x); INSERT INTO more VALUES (1);"
+    steps = {
+        SCHEMA_VERSION: partial(run, sql=more),
+        SCHEMA_VERSION + 1: partial(run, sql="INSERT INTO more VALUES (2);"),
+    }
+    prepare(connection, path, steps, version=SCHEMA_VERSION + 2)
+    assert connection.execute("SELECT x FROM more").fetchall() == [(1,), (2,)]
+    assert value(connection, "PRAGMA user_version") == SCHEMA_VERSION + 2
+    assert value(connection, "PRAGMA application_id") == APPLICATION_ID
+    connection.close()
+    assert assert_whole(home) == 3
+
+
+def test_a_migration_that_fails_leaves_the_file_as_it_was(home):
+    CommitLog.open(home).close()
+    path = home / "log.db"
+    connection = open_for_writing(path)
+    steps = {
+        SCHEMA_VERSION: partial(run, sql="CREATE TABLE more (x)"),
+        SCHEMA_VERSION + 1: partial(run, sql="NO SUCH SQL"),
+    }
+    with pytest.raises(apsw.SQLError):
+        prepare(connection, path, steps, version=SCHEMA_VERSION + 2)
+    connection.close()
+    with CommitLog.open(home) as log:
+        assert rows(log, "SELECT 1 FROM sqlite_schema WHERE name = 'more'") == []
+
+
+# The chain
+
+
+def test_a_chain_without_blocks_is_replaced(log):
+    log.begin_chain(CHAIN)
+    fewer = Chain(CHAIN_ID, 1, "ab" * 32, 9, TIME, CHAIN.validators[1:])
+    log.begin_chain(fewer)
+    assert log.chain() == fewer
+    assert rows(log, "SELECT count(*) FROM validators") == [(1,)]
+
+
+def test_validators_keep_their_order(log):
+    many = tuple(Validator("ed25519", bytes([n]) * 32, n) for n in range(50, 0, -1))
+    log.begin_chain(Chain(CHAIN_ID, 1, "", 1, TIME, many))
+    assert log.chain().validators == many
+
+
+# Blocks
+
+
+def test_a_history_is_kept_whole(home, log):
+    commit_blocks(log, 40)
+    assert assert_whole(home) == 40
+
+
+def test_each_block_may_come_from_another_thread(home, log):
+    for _ in range(5):
+        thread = threading.Thread(target=commit_blocks, args=(log, 2))
+        thread.start()
+        thread.join()
+    assert assert_whole(home) == 10
+
+
+@pytest.mark.parametrize("size", [1, 4])
+def test_it_answers_as_a_store_in_memory_does(log, size):
+    """The same blocks over both stores: verdicts, hashes, and the view afterwards."""
+    memory = MemoryStore()
+    engines = [new_engine(store=log), new_engine(store=memory)]
+    for start in range(0, len(POOL), size):
+        answers = [engine.block(*POOL[start : start + size]) for engine in engines]
+        assert answers[0] == answers[1]
+    assert log.tip() == memory.tip()
+    ids = [*memory._outputs, "0" * 64, "no id", "A" * 64, "\ud800", "0" * 10**6]
+    for transaction_id in ids:
+        assert log.has_transaction(transaction_id) == memory.has_transaction(
+            transaction_id
+        )
+        for index in (0, 1, 2, 2**26, 2**31, 2**63, 2**64 - 1):
+            link = transaction_id, index
+            assert log.output(*link) == memory.output(*link)
+            assert log.spender(*link) == memory.spender(*link)
+
+
+def test_the_block_has_its_header_time_and_counts(log):
+    engine = new_engine(store=log)
+    engine.block(encode(create(ALICE)), b"no", b"nor this")
+    columns = "height, seconds, nanos, accepted, refused"
+    assert rows(log, f"SELECT {columns} FROM blocks") == [(1, *TIME, 1, 2)]
+
+
+def test_outputs_keys_and_assets_can_be_found(log):
+    asset = create(ALICE, recipients=[(ALICE, 5), (BOB, 9 * 10**18)])
+    moved = transfer(asset, BOB, output_index=1)
+    new_engine(store=log).block(encode(asset), encode(moved))
+
+    transactions = rows(log, "SELECT id, asset_id, operation FROM transactions")
+    assert transactions == [
+        (asset["id"], None, "CREATE"),
+        (moved["id"], asset["id"], "TRANSFER"),
+    ]
+    first, second = (1 << 26), (1 << 26) + 1
+    outputs = "SELECT position, output_index, amount, spent_by FROM outputs"
+    assert rows(log, outputs) == [
+        (first, 0, 5, None),
+        (first, 1, 9 * 10**18, second),
+        (second, 0, 9 * 10**18, None),
+    ]
+    keys = rows(log, "SELECT * FROM keys ORDER BY position, output_index")
+    assert keys == [
+        (ALICE.public, first, -1, 0),
+        (ALICE.public, first, 0, 1),
+        (BOB.public, first, 1, 1),
+        (BOB.public, second, -1, 0),
+        (BOB.public, second, 0, 1),
+    ]
+
+
+def test_an_output_that_nobody_can_spend_is_kept_without_condition(log):
+    name = "q08_create_threshold_larger_than_subconditions"
+    document = json.loads((VECTORS / f"{name}.json").read_text())["transaction"]
+    new_engine(store=log).block(encode(document))
+    assert log.output(document["id"], 0).condition_uri is None
+
+
+def test_a_refusal_is_kept_with_all_that_is_known(log):
+    asset = create(ALICE)
+    engine = new_engine(store=log)
+    engine.block(encode(asset))
+    engine.block(b"no", encode(asset))
+    kept = rows(log, "SELECT position, transaction_id, error, reason FROM refused")
+    assert [each[:3] for each in kept] == [
+        (2 << 26, None, "MalformedTransaction"),
+        ((2 << 26) + 1, asset["id"], "DuplicateTransaction"),
+    ]
+    assert asset["id"] in kept[1][3]
+
+
+# Failing
+
+
+def limit_pages(log, more):
+    pages = value(log._connection, "PRAGMA page_count")
+    rows(log, f"PRAGMA max_page_count = {pages + more}")
+
+
+@pytest.mark.parametrize("more", [0, 1, 2, 5, 10])
+def test_a_block_that_does_not_fit_is_not_kept_at_all(home, log, more):
+    commit_blocks(log, 7)
+    limit_pages(log, more)
+    with pytest.raises(LogOutOfSpace) as caught:
+        commit_blocks(log, 1000)
+    assert caught.value.operation.startswith("append block ")
+    assert caught.value.place == log.path
+    height = int(caught.value.operation.split()[2])
+    assert log.tip().height == height - 1
+    assert assert_whole(home) == height - 1
+
+
+def test_a_chain_that_does_not_fit_is_not_begun(log):
+    limit_pages(log, 0)
+    many = tuple(Validator("ed25519", bytes(32), n) for n in range(1000))
+    with pytest.raises(LogOutOfSpace, match="begin a chain in"):
+        log.begin_chain(Chain(CHAIN_ID, 1, "", 1, TIME, many))
+    assert log.chain() is None
+
+
+def test_a_block_that_contradicts_the_log_is_refused(home, log):
+    commit_blocks(log, 3)
+    with pytest.raises(LogDamaged):
+        log.append(Block(3, TIME, "", [], []))
+    assert assert_whole(home) == 3
+
+
+def test_a_spend_of_what_is_not_there_is_refused(home, log):
+    """Validation never lets one through; the log checks that state and block agree."""
+    memory = MemoryStore()
+    asset = create(ALICE)
+    engine = new_engine(store=memory)
+    engine.block(encode(asset))
+    engine.block(encode(transfer(asset, ALICE)))
+    log.begin_chain(memory.begun)
+    with pytest.raises(LogDamaged, match="not there, or spent"):
+        log.append(memory.blocks[1])
+    assert log.tip() is None
+
+
+def test_a_look_up_that_fails_is_an_error_of_the_log(log):
+    commit_blocks(log, 1)
+    rows(log, "DROP TABLE outputs")
+    with pytest.raises(CommitLogError, match="cannot read"):
+        log.output("0" * 64, 0)
+
+
+@pytest.mark.parametrize(
+    ("number", "leaf"),
+    [
+        (errno.ENOSPC, LogOutOfSpace),
+        (errno.EDQUOT, LogOutOfSpace),
+        (errno.EROFS, LogNotAccessible),
+        (errno.EACCES, LogNotAccessible),
+        (errno.EEXIST, LogNotDirectory),
+        (errno.ENOLCK, LogNotLockable),
+        (errno.EIO, CommitLogError),
+    ],
+)
+def test_what_the_file_system_says_has_a_hint(
+    number: int, leaf: type[CommitLogError]
+) -> None:
+    error = log_error("open", Path("/srv/node"), OSError(number, os.strerror(number)))
+    assert type(error) is leaf
+    assert str(error) == f"cannot open /srv/node: {os.strerror(number)} ({leaf.hint})"

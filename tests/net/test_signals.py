@@ -1,0 +1,100 @@
+"""What each signal does to the daemon."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+import trio
+
+from scripts import child
+from scripts.daemon_process import RunningDaemon, Settings, run_daemon
+from trio_stream.net import signals as daemon_signals
+
+DEADLINE = 60
+
+HARMLESS = {
+    *(signal.SIGCHLD, signal.SIGURG, signal.SIGWINCH, signal.SIGCONT),
+    *(signal.SIGPIPE, signal.SIGXFSZ),
+}
+FAULTS_AND_JOBS = {
+    *(signal.SIGKILL, signal.SIGSTOP, signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU),
+    *(signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL),
+    *(signal.SIGABRT, signal.SIGTRAP, signal.SIGSYS),
+}
+
+
+@pytest.fixture(params=[signal.SIG_DFL, signal.SIG_IGN], ids=["", "nohup"])
+def hangup(request: pytest.FixtureRequest) -> Iterator[signal.Handlers]:
+    """What SIGHUP does when the daemon starts."""
+    before = signal.signal(signal.SIGHUP, request.param)
+    yield request.param
+    signal.signal(signal.SIGHUP, before)
+
+
+@pytest.mark.parametrize("at_terminal", [True, False])
+def test_every_signal_that_would_end_the_process_is_caught(
+    at_terminal: bool, hangup: signal.Handlers
+) -> None:
+    ends = daemon_signals.ends(at_terminal=at_terminal)
+    ignored = daemon_signals.ignored(at_terminal=at_terminal)
+
+    assert not ends & ignored
+    assert ends | ignored == signal.valid_signals() - HARMLESS - FAULTS_AND_JOBS
+
+
+@pytest.mark.parametrize("at_terminal", [True, False])
+def test_a_closed_terminal_is_an_end_unless_nohup_says_otherwise(
+    at_terminal: bool, hangup: signal.Handlers
+) -> None:
+    ends = daemon_signals.ends(at_terminal=at_terminal)
+
+    assert (signal.SIGHUP in ends) == (at_terminal and hangup == signal.SIG_DFL)
+
+
+async def test_each_signal_is_reported_by_name(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def signals() -> AsyncIterator[int]:  # noqa: ASYNC124  # as trio gives them
+        yield signal.SIGUSR1
+        yield signal.SIGRTMIN + 3
+
+    await daemon_signals.report(signals(), trio.CancelScope())
+
+    one, other = caplog.messages
+    assert one.startswith("SIGUSR1 is ignored")
+    assert other.startswith(f"signal {signal.SIGRTMIN + 3} is ignored")
+
+
+async def logged(daemon: RunningDaemon, text: str) -> None:
+    async def look() -> bool | None:  # noqa: ASYNC124  # what `poll` asks for
+        return text in daemon.log.read_text(encoding="utf-8") or None
+
+    await child.poll(look, seconds=DEADLINE, what=text)
+
+
+@pytest.mark.slow
+async def test_the_process_survives_what_is_ignored(tmp_path: Path) -> None:
+    with trio.fail_after(DEADLINE):
+        async with run_daemon(Settings(home=tmp_path / "home")) as process:
+            for number in (signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2):
+                process.send_signal(number)
+                await logged(process, f"{number.name} is ignored")
+            process.process.send_signal(signal.SIGRTMIN + 1)
+            await logged(process, f"signal {signal.SIGRTMIN + 1} is ignored")
+            assert (await process.http("GET", "/")).status == 200
+            assert await process.stop() == 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGQUIT, signal.SIGXCPU])
+async def test_other_ends_are_orderly_as_well(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    with trio.fail_after(DEADLINE):
+        async with run_daemon(Settings(home=tmp_path / "home")) as process:
+            process.send_signal(number)
+            assert await process.wait() == 0
+            assert f"{number.name}: stopping" in process.last_words()

@@ -1,0 +1,550 @@
+"""Resuming, filtering and notices, at the WebSocket door."""
+
+from __future__ import annotations
+
+import json
+import ssl
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+import trio
+from trio.testing import MockClock, wait_all_tasks_blocked
+
+from scripts.certificate import write_certificate
+from tests.memory_log import CHAIN, KEYS, MemoryLog, app_hash, event, keys_of, refusal
+from tests.websocket_door import Door, open_door
+from tests.websocket_peer import CLOSE, PATH, TEXT, Peer, request
+from trio_stream.stream.admission import Admission
+from trio_stream.stream.frames import texts_in
+from trio_stream.stream.matching import Composer, SelectionIndex
+from trio_stream.stream.position import START, Position, parse_position
+from trio_stream.stream.request import parse_request
+from trio_stream.stream.runs import cut
+from trio_stream.stream.selection import Stream
+from trio_stream.websocket.server import Limits
+
+BLOCKS = "/api/v1/streams/valid_blocks"
+REFUSED = "/api/v1/streams/refused_transactions"
+
+
+def texts_of(log: MemoryLog, path: str, after: Position = START) -> list[str]:
+    """All messages that this path and query select."""
+    name, _, query = path.rpartition("/")[2].partition("?")
+    kept = "&".join(p for p in query.split("&") if not p.startswith(("after", "until")))
+    selection = parse_request(Stream(name), kept).selection
+    index, texts = SelectionIndex(), list[str]()
+    index.add(selection)
+    for run in cut(log.blocks, after=START):
+        contents = {p.key: log.contents_of(p) for p in index.wanted(run)}
+        for numbers in index.match(run, contents).values():
+            frames = Composer(run, contents).frames(selection, numbers or ())
+            texts += [
+                text.decode()
+                for key, text in zip(frames.keys, texts_in(frames.data), strict=True)
+                if key > after.key
+            ]
+    return texts
+
+
+def head_of(peer: Peer) -> Mapping[str, str]:
+    lines = peer.head.decode().split("\r\n")[1:-2]
+    return {
+        name.lower(): value for name, _, value in (x.partition(": ") for x in lines)
+    }
+
+
+async def refused(
+    door: Door, path: str
+) -> tuple[int, Mapping[str, str], dict[str, object]]:
+    """What is answered to one who may not come in."""
+    peer = await door.connect()
+    await peer.send(request(target=path))
+    answer = await peer.read_all()
+    peer.head, _, body = answer.partition(b"\r\n\r\n")
+    return int(answer.split()[1]), head_of(peer), json.loads(body)
+
+
+async def notice(peer: Peer) -> dict[str, object]:
+    opcode, payload = await peer.next()
+    assert opcode == TEXT, (opcode, payload)
+    message: dict[str, object] = json.loads(str(payload))
+    assert "notice" in message, message
+    return message
+
+
+def position_of(log: MemoryLog, height: int, index: int) -> str:
+    return f"{height}:{index}:{event(height, index).transaction_id[:8]}"
+
+
+def end_of(height: int) -> str:
+    return f"{height}::{app_hash(height)[:8]}"
+
+
+# Beginnings and ends
+
+
+@pytest.mark.parametrize("tail_bytes", [1, 1 << 20])
+@pytest.mark.parametrize(
+    ("after", "start"),
+    [
+        ("earliest", START),
+        ("0::", START),
+        ("1", Position.end_of(1)),
+        ("2:1", Position(2, 1)),
+        ("2:1:" + event(2, 1).transaction_id[:8], Position(2, 1)),
+        (event(2, 1).transaction_id, Position(2, 1)),
+        (f"3::{app_hash(3)[:8]}", Position.end_of(3)),
+        ("4", Position.end_of(4)),
+    ],
+)
+async def test_a_stream_goes_on_behind_a_position(
+    after: str, start: Position, tail_bytes: int
+) -> None:
+    async with open_door(tail_bytes=tail_bytes) as door:
+        for events in (2, 3, 0, 2):
+            door.commit(events)
+        await wait_all_tasks_blocked()
+
+        peer = await door.subscribe(path=f"{PATH}?after={after}")
+        door.commit(2)
+
+        wanted = texts_of(door.log, PATH, start)
+        assert await peer.texts(len(wanted)) == wanted
+
+
+async def test_from_a_height_on_includes_it() -> None:
+    async with open_door() as door:
+        for _ in range(3):
+            door.commit(2)
+
+        peer = await door.subscribe(path=f"{PATH}?from_height=2")
+        last = await door.subscribe(path=f"{PATH}?from_height=4")
+        door.commit()
+
+        assert await peer.texts(5) == door.texts(after=1)
+        assert await last.texts(1) == door.texts(after=3)
+
+
+async def test_the_101_says_where_delivery_starts() -> None:
+    async with open_door() as door:
+        door.commit(3)
+
+        for query, position in [
+            ("", end_of(1)),
+            ("?after=1:1", position_of(door.log, 1, 1)),
+            ("?after=earliest", "0::0a0a0a0a"),
+            ("?after=9::12345678", "9::12345678"),
+        ]:
+            headers = head_of(await door.subscribe(path=PATH + query))
+            assert headers["stream-position"] == position
+            assert headers["stream-oldest"] == "1"
+            assert headers["stream-tip"] == "1"
+            assert headers["stream-chain"] == CHAIN
+
+
+@pytest.mark.parametrize(
+    ("query", "status", "error"),
+    [
+        ("after=x", 400, "bad_request"),
+        ("since=1", 400, "bad_request"),
+        ("after=1&after=1", 400, "bad_request"),
+        ("after=" + "0" * 64, 404, "unknown_transaction"),
+        ("after=1::12345678", 409, "other_history"),
+        ("after=1:0:12345678", 409, "other_history"),
+        ("after=5:0:12345678", 409, "other_history"),
+        ("after=112", 503, "ahead"),
+    ],
+)
+async def test_refusals_come_before_the_upgrade(
+    query: str, status: int, error: str
+) -> None:
+    async with open_door() as door:
+        for _ in range(11):
+            door.commit()
+
+        got, headers, body = await refused(door, f"{PATH}?{query}")
+
+        assert (got, body["error"]) == (status, error)
+        assert (body["oldest"], body["tip"], body["chain"]) == (1, 11, CHAIN)
+        assert headers["content-type"] == "application/json"
+        assert headers.get("retry-after") == ("10" if status == 503 else None)
+
+
+async def test_who_was_refused_takes_no_place() -> None:
+    async with open_door(admission=Admission(total=1)) as door:
+        for query in ("after=x", "after=500"):
+            await refused(door, f"{PATH}?{query}")
+        await door.subscribe()
+
+
+async def test_who_is_ahead_waits() -> None:
+    async with open_door() as door:
+        peer = await door.subscribe(path=f"{PATH}?after={end_of(2)}")
+        for _ in range(4):
+            door.commit()
+            await wait_all_tasks_blocked()
+
+        assert await peer.texts(2) == door.texts(after=2)
+
+
+@pytest.mark.parametrize("notices", [0, 1])
+async def test_who_was_ahead_on_another_history_is_closed_when_that_shows(
+    notices: int,
+) -> None:
+    async with open_door() as door:
+        path = f"{PATH}?after=2:0:12345678&notices={notices}"
+        peer = await door.subscribe(path=path)
+        door.commit()
+        await wait_all_tasks_blocked()
+        door.commit()
+
+        if notices:
+            assert (await notice(peer))["notice"] == "subscribed"
+            told = await notice(peer)
+            assert (told["notice"], told["error"]) == ("refused", "other_history")
+        assert await peer.next() == (CLOSE, (4409, "other_history"))
+
+
+@pytest.mark.parametrize("tail_bytes", [1, 1 << 20])
+@pytest.mark.parametrize("query", ["", f"&public_key={KEYS[0]}", "&detail=full"])
+@pytest.mark.parametrize(("until", "blocks"), [("tip", 3), ("2", 2), ("5", 5)])
+async def test_a_stream_ends_where_it_is_told(
+    until: str, blocks: int, query: str, tail_bytes: int
+) -> None:
+    path = f"{PATH}?after=earliest&until={until}{query}"
+    async with open_door(tail_bytes=tail_bytes) as door:
+        for _ in range(3):
+            door.commit(3)
+        await wait_all_tasks_blocked()
+
+        peer = await door.subscribe(path=path)
+        for _ in range(4):
+            door.commit(3)
+            await wait_all_tasks_blocked()
+
+        all_texts = texts_of(door.log, path)
+        wanted = [t for t in all_texts if json.loads(t)["height"] <= blocks]
+        assert await peer.texts(len(wanted)) == wanted
+        assert await peer.next() == (CLOSE, (1000, ""))
+
+
+async def test_an_end_that_has_passed_is_the_end_at_once() -> None:
+    async with open_door() as door:
+        door.commit(3)
+        for query in ("until=0", "until=1", "until=tip", "after=1&until=1"):
+            peer = await door.subscribe(path=f"{PATH}?{query}")
+            assert await peer.next() == (CLOSE, (1000, ""))
+
+
+# Streams, filters and forms
+
+SELECTIONS = [
+    f"{PATH}?detail=position",
+    f"{PATH}?detail=full",
+    f"{PATH}?operation=CREATE",
+    f"{PATH}?operation=CREATE&operation=TRANSFER&detail=position",
+    f"{PATH}?asset_id={event(1, 1).asset_id}",
+    f"{PATH}?asset_id={event(2, 2).transaction_id}&asset_id={event(1, 0).transaction_id}",
+    f"{PATH}?public_key={KEYS[0]}",
+    f"{PATH}?public_key={KEYS[0]}&public_key={KEYS[1]}&operation=CREATE&detail=full",
+    f"{PATH}?public_key={'1' * 44}",
+    BLOCKS,
+    f"{BLOCKS}?empty_blocks=1&detail=position",
+    REFUSED,
+    f"{REFUSED}?detail=position",
+]
+
+
+def and_(path: str, more: str) -> str:
+    return f"{path}{'&' if '?' in path else '?'}{more}"
+
+
+@pytest.mark.parametrize("path", SELECTIONS)
+@pytest.mark.parametrize("tail_bytes", [1, 1 << 20])
+async def test_replay_and_live_give_the_same(path: str, tail_bytes: int) -> None:
+    async with open_door(tail_bytes=tail_bytes) as door:
+        live = await door.subscribe(path=path)
+        await wait_all_tasks_blocked()
+        for events, refusals in [(3, [0]), (0, []), (4, [1, 2]), (1, [])]:
+            door.channel.advance(door.log.commit(events, refused=refusals))
+            await wait_all_tasks_blocked()
+        late = await door.subscribe(path=and_(path, "after=earliest"))
+        door.commit(2)
+
+        wanted = texts_of(door.log, path)
+        assert await live.texts(len(wanted)) == wanted
+        assert await late.texts(len(wanted)) == wanted
+        await wait_all_tasks_blocked()
+        assert not live.take() and not late.take()
+
+
+async def test_messages_of_the_other_streams() -> None:
+    async with open_door() as door:
+        blocks = await door.subscribe(path=BLOCKS)
+        refusals = await door.subscribe(path=f"{REFUSED}?detail=position")
+        door.commit(0)
+        door.channel.advance(door.log.commit(1, refused=[1]))
+
+        (block,) = await blocks.texts(1)
+        assert json.loads(block) == {
+            "height": 2,
+            "hash": app_hash(2),
+            "transaction_ids": [event(2, 0).transaction_id],
+        }
+        (text,) = await refusals.texts(1)
+        message = json.loads(text)
+        hash_ = refusal(2, 1).tx_sha256.hex()
+        assert message["position"] == f"2:1:{hash_[:8]}"
+        assert message["tx_hash"] == hash_.upper()
+        assert (message["error"], message["transaction_id"]) == ("DoubleSpend", None)
+
+
+async def test_a_position_of_one_stream_is_good_for_another() -> None:
+    async with open_door() as door:
+        door.channel.advance(door.log.commit(2, refused=[1]))
+        door.commit(2)
+        where = refusal(1, 1).tx_sha256.hex()[:8]
+
+        peer = await door.subscribe(path=f"{PATH}?after=1:1:{where}")
+
+        assert await peer.texts(3) == texts_of(door.log, PATH, Position(1, 1))
+
+
+async def test_a_filter_costs_nothing_where_it_cannot_match() -> None:
+    async with open_door() as door:
+        asset = event(3, 0).transaction_id
+        peer = await door.subscribe(path=f"{PATH}?asset_id={asset}&detail=full")
+        for _ in range(5):
+            door.commit(2)
+            await wait_all_tasks_blocked()
+
+        assert len(await peer.texts(1)) == 1
+        assert door.log.looked_into == [Position(3, 0)]
+        assert door.log.replays == []
+
+
+async def test_who_waits_for_the_same_is_served_one_encoding() -> None:
+    async with open_door() as door:
+        path = f"{PATH}?public_key={KEYS[0]}"
+        peers = [await door.subscribe(path=path) for _ in range(5)]
+        await wait_all_tasks_blocked()
+        door.commit(3)
+
+        for peer in peers:
+            wanted = texts_of(door.log, path)
+            assert await peer.texts(len(wanted)) == wanted
+        assert sorted(door.log.looked_into) == [Position(1, i) for i in range(3)]
+        assert door.log.replays == []
+
+
+async def test_contents_that_are_too_large_are_read_from_the_log() -> None:
+    async with open_door() as door:
+        door.log.most_contents = 1
+        path = f"{PATH}?detail=full"
+        peer = await door.subscribe(path=path)
+        await wait_all_tasks_blocked()
+        for _ in range(2):
+            door.commit(3)
+
+            wanted = texts_of(door.log, path)[-3:]
+            assert await peer.texts(3) == wanted
+        assert door.log.replays
+
+
+# Notices
+
+
+async def test_the_first_notice_says_what_the_headers_say() -> None:
+    async with open_door() as door:
+        door.commit(3)
+        peer = await door.subscribe(path=f"{PATH}?after=1:1&notices=1")
+
+        position = position_of(door.log, 1, 1)
+        assert await notice(peer) == {
+            "notice": "subscribed",
+            "position": position,
+            "oldest": 1,
+            "tip": 1,
+            "chain": CHAIN,
+        }
+
+
+@pytest.mark.parametrize("query", ["", "&operation=TRANSFER"])
+@pytest.mark.parametrize("tail_bytes", [1, 1 << 20])
+async def test_catching_up_is_told_between_history_and_news(
+    tail_bytes: int, query: str
+) -> None:
+    path = f"{PATH}?after=earliest&notices=1{query}"
+    async with open_door(tail_bytes=tail_bytes) as door:
+        for _ in range(3):
+            door.commit(2)
+        await wait_all_tasks_blocked()
+        peer = await door.subscribe(path=path)
+        assert (await notice(peer))["notice"] == "subscribed"
+        history = texts_of(door.log, path)
+        assert await peer.texts(len(history)) == history
+
+        told = await notice(peer)
+        door.commit(2)
+
+        assert told == {
+            "notice": "caught_up",
+            "position": end_of(3),
+            "chain": CHAIN,
+        }
+        news = texts_of(door.log, path)[len(history) :]
+        assert await peer.texts(len(news)) == news
+
+
+async def test_falling_behind_is_told_and_catching_up_again() -> None:
+    limits = Limits(send_buffer=4096)
+    async with open_door(limits=limits, tail_bytes=1) as door:
+        path = f"{PATH}?notices=1"
+        peer = await door.subscribe(path=path, receive_buffer=4096)
+        assert [(await notice(peer))["notice"] for _ in "12"] == [
+            "subscribed",
+            "caught_up",
+        ]
+        for _ in range(20):
+            door.commit(500)
+            await wait_all_tasks_blocked()
+        texts: list[str] = []
+        told: list[str] = []
+        while told[-1:] != ["caught_up"]:
+            _, text = await peer.next()
+            message = json.loads(str(text))
+            if "notice" in message:
+                told.append(message["notice"])
+                last = json.loads(texts[-1])
+                reached = parse_position(message["position"]).position
+                assert last["height"] == reached.height
+            else:
+                texts.append(str(text))
+
+        assert told == ["fell_behind", "caught_up"]
+        assert texts == door.texts()
+
+
+async def test_who_asks_for_no_notices_gets_none() -> None:
+    async with open_door() as door:
+        peer = await door.subscribe(path=f"{PATH}?after=earliest")
+        door.commit()
+        await peer.texts(1)
+        door.shut_down()
+
+        assert await peer.next() == (CLOSE, (1001, ""))
+
+
+@pytest.mark.parametrize("query", ["", f"&public_key={KEYS[0]}"])
+async def test_a_shutdown_is_told_with_the_last_position(query: str) -> None:
+    async with open_door() as door:
+        peer = await door.subscribe(path=f"{PATH}?notices=1{query}")
+        assert [(await notice(peer))["notice"] for _ in "12"] == [
+            "subscribed",
+            "caught_up",
+        ]
+        door.commit(3)
+        wanted = texts_of(door.log, PATH + ("?" + query[1:] if query else ""))
+        await peer.texts(len(wanted))
+        door.shut_down()
+
+        told = await notice(peer)
+        assert (told["notice"], told["position"]) == ("closing", end_of(1))
+        assert await peer.next() == (CLOSE, (1001, ""))
+
+
+@pytest.mark.parametrize(
+    ("query", "code", "error"),
+    [
+        ("after=x", 4400, "bad_request"),
+        ("since=1", 4400, "bad_request"),
+        ("after=" + "0" * 64, 4404, "unknown_transaction"),
+        ("after=0::12345678", 4409, "other_history"),
+        ("after=500", 4503, "ahead"),
+    ],
+)
+async def test_a_browser_is_told_why_it_is_refused(
+    query: str, code: int, error: str
+) -> None:
+    async with open_door() as door:
+        peer = await door.subscribe(path=f"{PATH}?{query}&notices=1")
+
+        told = await notice(peer)
+        assert (told["notice"], told["error"]) == ("refused", error)
+        assert (told["status"], told["tip"]) == (code - 4000, 0)
+        assert await peer.next() == (CLOSE, (code, error))
+        assert "stream-position" not in head_of(peer)
+
+
+async def test_checkpoints_while_nothing_matches(patient_clock: MockClock) -> None:
+    async with open_door() as door:
+        asset = event(4, 0).transaction_id
+        peer = await door.subscribe(path=f"{PATH}?asset_id={asset}&notices=1")
+        assert [(await notice(peer))["notice"] for _ in "12"] == [
+            "subscribed",
+            "caught_up",
+        ]
+        for _ in range(3):
+            door.commit()
+        began = trio.current_time()
+
+        told = await notice(peer)
+
+        assert (told["notice"], told["position"]) == ("checkpoint", end_of(3))
+        assert trio.current_time() - began <= 5
+        door.commit()
+        assert await peer.texts(1) == door.texts(after=3)
+        with trio.move_on_after(15):
+            raise AssertionError(await notice(peer))
+
+
+async def test_who_gets_messages_needs_no_checkpoints(
+    patient_clock: MockClock,
+) -> None:
+    async with open_door() as door:
+        peer = await door.subscribe(path=f"{PATH}?notices=1")
+        assert [(await notice(peer))["notice"] for _ in "12"] == [
+            "subscribed",
+            "caught_up",
+        ]
+        for _ in range(4):
+            door.commit()
+            await trio.sleep(4)
+
+        assert await peer.texts(4) == door.texts()
+
+
+async def test_the_end_that_was_asked_for_is_told_as_a_position() -> None:
+    async with open_door() as door:
+        for _ in range(3):
+            door.commit()
+        path = f"{PATH}?after=1&until=2&public_key={'1' * 44}&notices=1"
+        peer = await door.subscribe(path=path)
+
+        assert (await notice(peer))["notice"] == "subscribed"
+        told = await notice(peer)
+        assert (told["notice"], told["position"]) == ("checkpoint", end_of(2))
+        assert await peer.next() == (CLOSE, (1000, ""))
+
+
+async def test_over_tls_it_is_all_the_same(tmp_path: Path) -> None:
+    certificate, key = write_certificate(tmp_path)
+    server = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    server.load_cert_chain(certificate, key)
+    client = ssl.create_default_context(cafile=certificate)
+    path = f"{PATH}?public_key={KEYS[0]}&detail=position"
+    async with open_door(tls=server, client_tls=client) as door:
+        peer = await door.subscribe(path=path)
+        await wait_all_tasks_blocked()
+        for _ in range(3):
+            door.commit(3)
+            await wait_all_tasks_blocked()
+
+        wanted = texts_of(door.log, path)
+        assert await peer.texts(len(wanted)) == wanted
+        assert door.log.replays == []
+
+
+def test_the_log_of_these_tests_has_what_filters_look_for() -> None:
+    assert keys_of(1, 0) != keys_of(1, 1)

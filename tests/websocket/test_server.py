@@ -1,0 +1,481 @@
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trio
+import trio_websocket
+from trio.testing import MockClock, wait_all_tasks_blocked
+
+from tests.memory_log import MemoryLog
+from tests.websocket_door import Door, open_door
+from tests.websocket_peer import (
+    BINARY,
+    CLOSE,
+    PATH,
+    PING,
+    PONG,
+    TEXT,
+    UPGRADE,
+    frame,
+    request,
+)
+from trio_stream.log.file import LogDamaged
+from trio_stream.stream.admission import Admission
+from trio_stream.stream.inbound import MESSAGE_LIMIT
+from trio_stream.stream.position import Position
+from trio_stream.stream.request import Asked
+from trio_stream.stream.resume import Beginning, Landmarks
+from trio_stream.websocket import gate
+from trio_stream.websocket.server import Limits
+
+
+async def test_every_client_gets_every_event_in_order() -> None:
+    async with open_door() as door:
+        peers = [await door.subscribe() for _ in range(5)]
+        for events in (1, 0, 100, 3):
+            door.commit(events)
+
+        for peer in peers:
+            assert await peer.texts(104) == door.texts()
+
+
+async def test_a_message_is_bigchaindbs_byte_for_byte() -> None:
+    async with open_door() as door:
+        peer = await door.subscribe()
+        door.commit()
+        event = door.log.events[0]
+
+        assert await peer.texts(1) == [
+            f'{{"height": 1, "asset_id": "{event.asset_id}",'
+            f' "transaction_id": "{event.transaction_id}"}}'
+        ]
+
+
+async def test_a_client_gets_what_is_committed_after_it_came() -> None:
+    async with open_door() as door:
+        door.commit(3)
+        peer = await door.subscribe()
+        door.commit(2)
+
+        assert await peer.texts(2) == door.texts(after=1)
+
+
+async def test_a_durable_block_that_is_announced_later_is_not_new() -> None:
+    async with open_door() as door:
+        door.log.commit()
+        peer = await door.subscribe()
+        door.channel.advance(1)
+        door.commit()
+
+        assert await peer.texts(1) == door.texts(after=1)
+
+
+async def test_the_library_on_the_other_side_is_content() -> None:
+    async with open_door() as door:
+        url = f"ws://127.0.0.1:{door.port}{PATH}?x=1"
+        async with trio_websocket.open_websocket_url(url) as client:
+            await client.send_message("hello")
+            await client.ping()
+            door.commit(2)
+
+            assert [await client.get_message() for _ in range(2)] == door.texts()
+
+
+async def test_the_101_says_what_bigchaindbs_says() -> None:
+    async with open_door() as door:
+        offers = {
+            "Sec-WebSocket-Protocol": "chat",
+            "Sec-WebSocket-Extensions": "permessage-deflate",
+        }
+        peer = await door.subscribe(headers={**UPGRADE, **offers})
+
+        head = peer.head.lower()
+        assert b"\r\nsec-websocket-accept: s3pplmbitxaq9kygzzhzrbk+xoo=\r\n" in head
+        assert b"\r\nupgrade: websocket\r\n" in head
+        assert b"\r\ncontent-type: application/octet-stream\r\n" in head
+        assert b"\r\ndate: " in head and b"\r\nserver: trio_stream/" in head
+        assert b"protocol" not in head.partition(b"\r\n")[2]
+        assert b"extensions" not in head
+
+
+async def test_head_is_upgraded_as_well() -> None:
+    async with open_door() as door:
+        peer = await door.subscribe(method="HEAD")
+        door.commit()
+
+        assert await peer.texts(1) == door.texts()
+
+
+async def test_what_comes_behind_the_request_is_read_after_the_101() -> None:
+    async with open_door() as door:
+        early = frame(TEXT, b"hello") + frame(PING, b"early")
+        peer = await door.subscribe(early=early)
+
+        assert await peer.next() == (PONG, b"early")
+
+
+async def answer(door: Door, data: bytes) -> tuple[bytes, bytes]:
+    """Head and body of the answer to some bytes; the server closes after it."""
+    peer = await door.connect()
+    await peer.send(data)
+    head, _, body = (await peer.read_all()).partition(b"\r\n\r\n")
+    return head, body
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        request(target="http://elsewhere:80" + PATH),
+        b"\r\n" + request(),
+    ],
+)
+async def test_a_target_may_be_absolute_and_an_empty_line_before_it(
+    data: bytes,
+) -> None:
+    async with open_door() as door:
+        peer = await door.connect()
+        await peer.send(data)
+        assert (await peer.read_head()).startswith(b"HTTP/1.1 101 ")
+
+
+@pytest.mark.parametrize(
+    ("data", "status", "body"),
+    [
+        (request(target="/"), b"404 Not Found", b"404: Not Found"),
+        (request(target=PATH + "/"), b"404 Not Found", b"404: Not Found"),
+        (request("HEAD", target="/"), b"404 Not Found", b""),
+        (
+            request("POST") + b"x" * 10_000,
+            b"405 Method Not Allowed",
+            b"405: Method Not Allowed",
+        ),
+        (
+            request(headers={**UPGRADE, "Upgrade": "h2c"}),
+            b"400 Bad Request",
+            b'No WebSocket UPGRADE hdr: h2c\n Can "Upgrade" only to "WebSocket".',
+        ),
+        (
+            request(headers={**UPGRADE, "Connection": "close"}),
+            b"400 Bad Request",
+            b"No CONNECTION upgrade hdr: close",
+        ),
+        (
+            request(headers={**UPGRADE, "Sec-WebSocket-Version": "12"}),
+            b"400 Bad Request",
+            b"Unsupported version: 12",
+        ),
+        (
+            request(headers={**UPGRADE, "Sec-WebSocket-Key": "abc"}),
+            b"400 Bad Request",
+            b"Handshake error: 'abc'",
+        ),
+        (b"hello there\r\n\r\n", b"400 Bad Request", b"400: Bad Request"),
+        (
+            b"\x16\x03\x01\x02\x00\x01\x00\r\n\r\n",
+            b"400 Bad Request",
+            b"400: Bad Request",
+        ),
+        (
+            request(headers={"X": "x" * 20_000}),
+            b"431 Request Header Fields Too Large",
+            b"431: Request Header Fields Too Large",
+        ),
+        (
+            request(target="/" + "x" * 20_000),
+            b"414 URI Too Long",
+            b"414: URI Too Long",
+        ),
+        (request(target="?x"), b"400 Bad Request", b"400: Bad Request"),
+        (request("get"), b"501 Not Implemented", b"501: Not Implemented"),
+        (
+            b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+            b"505 HTTP Version Not Supported",
+            b"505: HTTP Version Not Supported",
+        ),
+    ],
+)
+async def test_who_may_not_stay_is_told_why(
+    data: bytes, status: bytes, body: bytes
+) -> None:
+    async with open_door() as door:
+        head, got = await answer(door, data)
+
+        assert head.startswith(b"HTTP/1.1 " + status + b"\r\n")
+        assert b"\r\nContent-Type: text/plain; charset=utf-8\r\n" in head
+        assert b"\r\nConnection: close" in head
+        assert got == body
+
+
+async def test_a_plain_get_of_the_right_path_gets_426_and_a_hint() -> None:
+    async with open_door() as door:
+        head, body = await answer(door, request(headers={"Host": "localhost"}))
+
+        assert head.startswith(
+            b"HTTP/1.1 426 Upgrade Required\r\nUpgrade: websocket\r\n"
+        )
+        assert b"ws://" in body
+
+
+async def test_who_says_nothing_is_not_waited_for(patient_clock: MockClock) -> None:
+    async with open_door() as door:
+        silent, dripping = [await door.connect() for _ in range(2)]
+        start = trio.current_time()
+
+        async with trio.open_nursery() as nursery:
+
+            @nursery.start_soon
+            async def drip() -> None:
+                with pytest.raises(trio.BrokenResourceError):
+                    for byte in request():
+                        await dripping.send(bytes([byte]))
+                        await trio.sleep(1)
+
+            with pytest.raises((trio.BrokenResourceError, trio.EndOfChannel)):
+                await silent.next()
+            assert trio.current_time() - start == pytest.approx(10, abs=0.1)
+
+
+async def test_a_client_that_is_admitted_at_the_last_moment_stays(
+    patient_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    find, wrap = MemoryLog.landmarks, trio_websocket.wrap_server_stream
+
+    async def find_late(log: MemoryLog, place: Position | str | None) -> Landmarks:
+        await trio.sleep(9.9)
+        return await find(log, place)
+
+    async def wrap_late(*given: Any, **more: Any) -> Any:
+        await trio.sleep(0.2)
+        return await wrap(*given, **more)
+
+    monkeypatch.setattr(MemoryLog, "landmarks", find_late)
+    monkeypatch.setattr(trio_websocket, "wrap_server_stream", wrap_late)
+    async with open_door(limits=Limits(handshake_timeout=10)) as door:
+        client = await door.subscribe()
+        door.commit()
+        assert await client.texts(1) == door.texts()
+
+
+@pytest.mark.parametrize(
+    ("limit", "status"),
+    [
+        (Admission(total=2), b"503 Service Unavailable"),
+        (Admission(per_address=2), b"429 Too Many Requests"),
+    ],
+)
+async def test_one_too_many_is_told_to_come_again(
+    limit: Admission, status: bytes
+) -> None:
+    async with open_door(admission=limit) as door:
+        peers = [await door.subscribe() for _ in range(2)]
+
+        head, _ = await answer(door, request())
+        assert head.startswith(b"HTTP/1.1 " + status)
+        assert b"\r\nRetry-After: 10\r\n" in head
+
+        peers[0].reset()
+        await wait_all_tasks_blocked()
+        await door.subscribe()
+
+
+@pytest.mark.parametrize("said", [b"", request()])
+async def test_connections_that_are_not_let_in_have_a_limit_too(said: bytes) -> None:
+    async with open_door(limits=Limits(max_connections=2)) as door:
+        silent = [await door.connect() for _ in range(2)]
+        await wait_all_tasks_blocked()
+
+        late = await door.connect()
+        await late.send(said)
+        told = await late.read_all()
+        assert told.startswith(b"HTTP/1.1 503 ")
+        assert b"\r\nRetry-After: 10\r\n" in told
+        silent[0].reset()
+        await wait_all_tasks_blocked()
+        await door.subscribe()
+
+
+async def test_clients_behind_a_trusted_proxy_are_told_apart() -> None:
+    admission = Admission(per_address=1, trusted_proxies=["127.0.0.0/8"])
+
+    def from_(address: str) -> Mapping[str, str]:
+        return {**UPGRADE, "X-Forwarded-For": f"9.9.9.9, {address}"}
+
+    async with open_door(admission=admission) as door:
+        await door.subscribe(headers=from_("1.1.1.1"))
+        await door.subscribe(headers=from_("2.2.2.2"))
+        head, _ = await answer(door, request(headers=from_("1.1.1.1")))
+
+        assert head.startswith(b"HTTP/1.1 429 ")
+
+
+async def test_messages_are_read_and_dropped_and_pings_answered_all_the_while() -> None:
+    async with open_door() as door:
+        peer = await door.subscribe()
+        for number in range(50):
+            await peer.send(frame(TEXT, b"hello") + frame(BINARY, b"\xff" * 5_000))
+            await peer.send(frame(PING, b"%d" % number))
+            assert await peer.next() == (PONG, b"%d" % number)
+
+
+@pytest.mark.parametrize("payload", [b"", b"\x03\xe8", b"\x03\xe8bye", b"\x0b\xb8x"])
+async def test_close_is_answered_with_1000_and_no_reason(payload: bytes) -> None:
+    async with open_door() as door:
+        peer = await door.subscribe()
+        await peer.send(frame(CLOSE, payload))
+
+        assert await peer.read_all() == b"\x88\x02\x03\xe8"
+
+
+@pytest.mark.parametrize(
+    ("data", "code"),
+    [
+        (frame(TEXT, b"\xff"), 1007),
+        (frame(3), 1002),
+        (frame(TEXT | 0x40), 1002),
+        (frame(0), 1002),
+        (frame(PING, fin=False), 1002),
+        (frame(CLOSE, b"\x03\xed"), 1002),
+        (frame(BINARY, bytes(MESSAGE_LIMIT)), 1009),
+        (frame(TEXT, b"x" * MESSAGE_LIMIT), 1009),
+    ],
+)
+async def test_bad_input_is_closed_with_its_code(data: bytes, code: int) -> None:
+    async with open_door() as door:
+        peer = await door.subscribe()
+        await peer.send(data)
+
+        assert await peer.read_all() == b"\x88\x02" + code.to_bytes(2, "big")
+
+
+async def test_a_frame_without_a_mask_is_tolerated() -> None:
+    async with open_door() as door:
+        peer = await door.subscribe()
+        await peer.send(b"\x81\x02hi" + b"\x89\x01p")
+
+        assert await peer.next() == (PONG, b"p")
+
+
+async def test_a_client_that_answers_pings_stays(patient_clock: MockClock) -> None:
+    async with open_door() as door:
+        peer = await door.subscribe()
+        for _ in range(10):
+            opcode, payload = await peer.next()
+            assert (opcode, payload) == (PING, b"")
+            await peer.send(frame(PONG))
+        assert trio.current_time() > 100
+        door.commit()
+
+        assert await peer.texts(1) == door.texts()
+
+
+async def test_a_client_that_answers_no_ping_is_closed(
+    patient_clock: MockClock,
+) -> None:
+    async with open_door(limits=Limits(ping_interval=5, pong_timeout=3)) as door:
+        peer = await door.subscribe()
+        start = trio.current_time()
+
+        assert await peer.next() == (PING, b"")
+        assert trio.current_time() - start == pytest.approx(5)
+        await peer.send(frame(TEXT, b"I am busy"))
+        assert await peer.next() == (CLOSE, (1011, ""))
+        assert trio.current_time() - start == pytest.approx(8)
+
+
+async def test_shutting_down_gives_the_last_events_and_then_says_goodbye() -> None:
+    async with open_door() as door:
+        peers = [await door.subscribe() for _ in range(3)]
+        door.stop.set()
+        await wait_all_tasks_blocked()
+        with pytest.raises(OSError):
+            await door.connect()
+        door.commit(5)
+        door.channel_stop.set()
+
+        for peer in peers:
+            assert await peer.texts(5) == door.texts()
+            assert await peer.next() == (CLOSE, (1001, ""))
+            await peer.send(frame(CLOSE, b"\x03\xe9"))
+            assert not await peer.read_some()
+
+
+async def test_who_does_not_say_goodbye_is_cut_at_the_deadline(
+    patient_clock: MockClock,
+) -> None:
+    async with open_door() as door:
+        peer = await door.subscribe()
+        start = trio.current_time()
+        door.shut_down()
+
+        assert await peer.next() == (CLOSE, (1001, ""))
+        with pytest.raises((trio.BrokenResourceError, trio.EndOfChannel)):
+            await peer.next()
+        assert trio.current_time() - start == pytest.approx(5, abs=0.1)
+
+
+async def test_who_replays_at_the_end_gets_whole_frames_and_close(
+    patient_clock: MockClock,
+) -> None:
+    async with open_door(tail_bytes=1) as door:
+        peer = await door.subscribe(receive_buffer=4096)
+        for _ in range(10):
+            door.commit(400)
+        await wait_all_tasks_blocked()
+        door.shut_down()
+
+        texts = []
+        while (got := await peer.next())[0] == TEXT:
+            texts.append(got[1])
+        assert got == (CLOSE, (1001, ""))
+        assert 0 < len(texts) < 4000
+        assert texts == door.texts()[: len(texts)]
+
+
+async def test_half_a_frame_at_the_deadline_is_cut_without_close(
+    patient_clock: MockClock,
+) -> None:
+    async with open_door() as door:
+        peer = await door.subscribe(receive_buffer=4096)
+        door.commit(5_000)
+        await wait_all_tasks_blocked()
+        door.shut_down()
+        await trio.sleep(6)
+
+        with pytest.raises((trio.BrokenResourceError, trio.EndOfChannel)):
+            while True:
+                opcode, _ = await peer.next()
+                assert opcode == TEXT
+
+
+async def test_an_error_of_ours_costs_one_client(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with open_door() as door:
+        peer = await door.subscribe()
+        with monkeypatch.context() as patch:
+            patch.setattr(gate, "judge", lambda *_: 1 / 0)
+            with pytest.raises((trio.BrokenResourceError, AssertionError)):
+                await door.subscribe()
+        door.commit()
+
+        assert await peer.texts(1) == door.texts()
+        await door.subscribe()
+    assert [r.levelno for r in caplog.records if r.exc_info] == [logging.ERROR]
+
+
+async def test_a_broken_log_ends_the_door() -> None:
+    with pytest.RaisesGroup(LogDamaged, flatten_subgroups=True):
+        async with open_door() as door:
+            door.channel.begin = _damaged  # type: ignore[method-assign]
+            with pytest.raises((trio.BrokenResourceError, AssertionError)):
+                await door.subscribe()
+            await trio.sleep_forever()
+
+
+async def _damaged(asked: Asked) -> Beginning:
+    await trio.lowlevel.checkpoint()
+    raise LogDamaged("read", Path("log.db"), "test")

@@ -1,0 +1,265 @@
+"""A clone of the commit channel: one subscriber's reader, with a position of its own.
+
+Each clone gets every event after its start that it selects. (Clones of a plain memory
+channel compete for the items.) Where its next frames come from is told by position alone:
+the tail, the log, or nowhere yet; deciding that and waiting for more is one step without
+`await`, so nothing can come between. The tail is for the plain form; readers of any
+other selection are given what is new while they wait (`commit_waiters`), and else read
+the log, whose pages they share.
+"""
+
+from __future__ import annotations
+
+import weakref
+from typing import Self
+
+import trio
+
+from trio_stream.channel.pages import log_fell_short
+from trio_stream.channel.waiters import Clones, SendNowait
+from trio_stream.stream.frames import Batch, Frames
+from trio_stream.stream.position import Position
+from trio_stream.stream.selection import PLAIN, Selection
+from trio_stream.stream.subscription import Source
+
+
+class CommitReceiveChannel(trio.abc.ReceiveChannel[Batch]):
+    """One subscriber's reader: batches of frames, in order, without gap or repeat."""
+
+    __slots__ = (
+        "__weakref__",
+        "_clones",
+        "_closed",
+        "_group",
+        "_handed",
+        "_owing",
+        "_page",
+        "_position",
+        "_replaying",
+        "_task",
+        "send_nowait",
+        "until",
+    )
+
+    def __init__(
+        self,
+        clones: Clones,
+        after: Position,
+        send_nowait: SendNowait | None = None,
+        *,
+        selection: Selection = PLAIN,
+        until: Position | None = None,
+    ) -> None:
+        # What is given in place might go beyond `until`.
+        self.send_nowait = send_nowait if until is None else None
+        self.until = until
+        self._clones = clones
+        self._group = clones.join(selection)
+        self._position = after
+        self._task: trio.lowlevel.Task | None = None
+        self._owing = False
+        self._closed = False
+        # New frames for one that was woken; the page that it has not used up.
+        self._handed: Frames | None = None
+        self._page: weakref.ref[Frames] | None = None
+        self._replaying = False
+
+    @property
+    def position(self) -> Position:
+        """Everything up to here has been given out by `receive` or sent in place."""
+        end = self._clones.tail.end
+        return self._group.position_of(self, end) or self._position
+
+    @property
+    def waiting(self) -> bool:
+        """Is it asleep at the tail's end, with all that there is?"""
+        return self._task is not None
+
+    @property
+    def behind(self) -> bool:
+        """Will `receive` have to read the log?"""
+        tail = self._clones.tail
+        plain = self._group.selection is PLAIN
+        return self._position < (tail.start if plain else tail.end)
+
+    @property
+    def finished(self) -> bool:
+        """Is this the end that was asked for?"""
+        return self.until is not None and self.position >= self.until
+
+    @property
+    def live(self) -> bool:
+        """Is it as near to the tip as the tail reaches?"""
+        return self.position >= self._clones.tail.start
+
+    @property
+    def at_tip(self) -> bool:
+        """Has it all there is?"""
+        return self.position >= self._clones.tail.end
+
+    @property
+    def last_message(self) -> Position:
+        """The end of the last run that had messages for those who wait with it."""
+        return self._group.last
+
+    def pass_nothing(self) -> None:
+        """Move over what has no messages for it, where that is known at once."""
+        tail = self._clones.tail
+        if not self.behind and self._position < tail.end:
+            if self._source() is Source.TIP:
+                self._position = tail.end
+
+    def seek(self, position: Position) -> None:
+        """Go on from `position`; for a caller that could not use all of a batch."""
+        self._position = position
+
+    def clone(self) -> CommitReceiveChannel:
+        """Another reader at the same position. It is not served in place."""
+        selection, until = self._group.selection, self.until
+        return CommitReceiveChannel(
+            self._clones, self.position, selection=selection, until=until
+        )
+
+    def _source(self) -> Source | Batch:
+        """Where the next frames are."""
+        tail, position = self._clones.tail, self._position
+        if self._group.selection is PLAIN:
+            return tail.next_read(position)
+        if position < tail.end:
+            return Source.LOG if self._handed is None else Batch(self._handed)
+        return Source.TIP if position == tail.end else Source.AHEAD
+
+    async def receive(self) -> Batch:
+        """The next frames, as many as are at hand; waits if there are none.
+
+        The position is then behind them. An empty batch says that the caller should look
+        up: frames sent in place are owed in part, or a page of the log had nothing. Raises
+        `trio.EndOfChannel` at the end that was asked for; and once the channel has ended
+        and what is in the tail is used up, or at once to a reader farther behind.
+        Nothing is lost if cancelled.
+        """
+        if self._task is not None:
+            raise trio.BusyResourceError("another task receives from this clone")
+        clones = self._clones
+        await trio.lowlevel.checkpoint()
+        while True:
+            if self._closed:
+                raise trio.ClosedResourceError
+            if self._owing:
+                self._owing = False
+                return Batch(Frames(self._position, self._position))
+            if self.until is not None:
+                # The last transaction of its last block is its end, too.
+                self.pass_nothing()
+            if self.finished:
+                raise trio.EndOfChannel
+            source = self._source()
+            self._handed = None
+            if isinstance(source, Batch):
+                self._replay_ends()
+                return self._give(source)
+            if clones.ended and not (source is Source.LOG and self._in_reach()):
+                raise trio.EndOfChannel
+            if source is Source.LOG:
+                return self._give(await self._replay())
+            self._replay_ends()
+            await self._wait(ahead=source is Source.AHEAD)
+
+    async def reached(self) -> None:
+        """Wait until the tail has got as far as this clone. Raises as `receive`."""
+        while self._position > self._clones.tail.end:
+            if self._closed:
+                raise trio.ClosedResourceError
+            if self._clones.ended:
+                raise trio.EndOfChannel
+            await self._wait(ahead=True)
+        await trio.lowlevel.checkpoint()
+
+    def _in_reach(self) -> bool:
+        """May the log be read though the channel has ended, since it is only a little?"""
+        return self._group.selection is not PLAIN and self.live
+
+    def _give(self, batch: Batch) -> Batch:
+        if self.until is not None and self.until < batch.frames.end:
+            frames = batch.frames.until(self.until)
+            batch = Batch(frames, min(batch.offset, len(frames.data)))
+        self._position = batch.frames.end
+        return batch
+
+    async def _replay(self) -> Batch:
+        clones, position = self._clones, self._position
+        if not self._replaying:
+            self._replaying = True
+            clones.pages.join()
+        page = self._page() if self._page is not None else None
+        if page is None or not page.start <= position < page.end:
+            page = await clones.pages.page(
+                self._group.selection, position, until=clones.tail.end
+            )
+            if page.end <= position:
+                raise log_fell_short(position.height, clones.tail.end.height)
+            self._page = weakref.ref(page)
+        await clones.turns.turn()
+        return Batch(page, page.offset_after(position))
+
+    def _replay_ends(self) -> None:
+        if self._replaying:
+            self._replaying = False
+            self._page = None
+            self._clones.pages.leave()
+
+    async def _wait(self, *, ahead: bool) -> None:
+        def abort(_: object) -> trio.lowlevel.Abort:
+            self._stop_waiting()
+            return trio.lowlevel.Abort.SUCCEEDED
+
+        self._task = trio.lowlevel.current_task()
+        self._clones.wait(self, self._group, ahead=ahead)
+        await trio.lowlevel.wait_task_rescheduled(abort)
+
+    def _stop_waiting(self) -> None:
+        self._position = self.position
+        self._task = None
+        self._clones.stop_waiting(self, self._group)
+
+    def wake(self) -> None:
+        """Let `receive` look again."""
+        task = self._task
+        if task is not None:
+            self._stop_waiting()
+            trio.lowlevel.reschedule(task)
+
+    def owe(self) -> None:
+        """Something else was sent in part while it waits: its task has to see to it."""
+        if self._task is not None:
+            self._owing = True
+            self.wake()
+
+    def fall_behind(self, frames: Frames, taken: int, *, owing: bool) -> None:
+        """Taken off the waiters in a pass, having taken so many bytes of the frames."""
+        if self._task is not None:  # else closed by its own send, and woken for that
+            self._position = frames.position_at(taken)
+            self._owing = owing
+            if not owing:
+                self._handed = frames  # for a moment: its task runs next
+            self.wake()
+
+    def close(self) -> None:
+        """Be gone, at once; a plain function. `receive` then raises `ClosedResourceError`."""
+        self.send_nowait = None
+        self._handed = None
+        self._replay_ends()
+        self.wake()
+        if not self._closed:
+            self._closed = True
+            self._clones.leave(self._group)
+
+    async def aclose(self) -> None:
+        self.close()
+        await trio.lowlevel.checkpoint()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()

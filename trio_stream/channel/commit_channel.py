@@ -1,0 +1,302 @@
+"""The commit channel: from the one who commits to any number of subscribers.
+
+What this room is told is a level, "the tip is now h", and never an event: a level
+cannot be lost and needs no buffer. What was committed is read back from the log, so what
+subscribers see is what is durable. Each block is framed once, put at the end of a
+bounded tail in memory, and given to all who wait for it.
+
+It knows no socket and no client; doors do. How clones read is in `commit_clones`, how those
+who wait are served in `commit_waiters`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from itertools import chain
+from typing import Protocol
+
+import trio
+
+from trio_stream.channel.clones import CommitReceiveChannel
+from trio_stream.channel.pages import Replay, log_fell_short
+from trio_stream.channel.waiters import Clones, SendNowait
+from trio_stream.stream.events import CommittedBlock, Outcome
+from trio_stream.stream.matching import Contents
+from trio_stream.stream.position import GivenPosition, Position, position_text
+from trio_stream.stream.request import Asked, BadRequest
+from trio_stream.stream.resume import (
+    Beginning,
+    Landmarks,
+    Refused,
+    begin,
+    place_of,
+    prove,
+    unreadable,
+)
+from trio_stream.stream.runs import cut
+from trio_stream.stream.selection import PLAIN, Selection
+
+# Of transactions that are looked into for filters and full messages. Beyond that
+# those who want them read the log.
+_CONTENT_BYTES = 1024 * 1024
+# Blocks that are read at once when the channel is behind: their frames are made in Python.
+_READ_BYTES = 256 * 1024
+# At start the newest blocks are read, for subscribers who were away a moment.
+_PRIMED_BLOCKS = 64
+# Each watch is a request that waits for its block at the HTTP door.
+MAX_WATCHES = 10_000
+# For those who have passed another limiter.
+_UNLIMITED = trio.CapacityLimiter(math.inf)
+
+
+class Tip(Protocol):
+    @property
+    def height(self) -> int: ...
+
+
+class Reader(Replay, Protocol):
+    """What the channel needs of the log."""
+
+    async def tip(self) -> Tip: ...
+
+    async def blocks_after(
+        self, height: int, *, max_bytes: int
+    ) -> Sequence[CommittedBlock]: ...
+
+    async def contents(
+        self, places: Sequence[Position], *, max_bytes: int
+    ) -> Mapping[int, Contents]:
+        """What transactions hold, by a position's key; not all where that is much."""
+
+    async def landmarks(self, place: Position | str | None) -> Landmarks:
+        """What the log says of itself, and of a position or a transaction's id."""
+
+
+class TooManyWatches(Exception):
+    """So many wait for their transaction already that no more can be told of it."""
+
+
+class Watch:
+    """Waits until the transaction with certain bytes is in a block."""
+
+    def __init__(self) -> None:
+        self._outcome: Outcome | None = None
+        self._decided = trio.Event()
+
+    def decide(self, outcome: Outcome | None) -> None:
+        if not self._decided.is_set():
+            self._outcome = outcome
+            self._decided.set()
+
+    async def wait(self) -> Outcome:
+        """What a block made of it. Raises `trio.EndOfChannel` if the channel ends first."""
+        await self._decided.wait()
+        if self._outcome is None:
+            raise trio.EndOfChannel
+        return self._outcome
+
+
+class CommitChannel:
+    """The end that is told of commits, and where clones come from."""
+
+    def __init__(
+        self,
+        reader: Reader,
+        *,
+        tail_bytes: int = 8 * 1024 * 1024,
+        resume_ahead: int = 100,
+    ) -> None:
+        self.ended = trio.Event()
+        self._reader = reader
+        self._resume_ahead = resume_ahead
+        self._clones = Clones(reader, tail_bytes=tail_bytes)
+        self._tip = 0
+        self._height = 0
+        self._moved = trio.Event()
+        self._watches: dict[bytes, set[Watch]] = {}
+        self._watch_count = 0
+
+    def advance(self, tip: int) -> None:
+        """Say that all blocks up to `tip` are durable. A plain function."""
+        if tip > self._tip:
+            self._tip = tip
+            self._moved.set()
+
+    @property
+    def bytes_framed(self) -> int:
+        """How many bytes any one subscriber may have been sent in place."""
+        return self._clones.bytes_framed
+
+    async def tip(self) -> Position:
+        """The end of the newest block in the log."""
+        return Position.end_of((await self._reader.tip()).height)
+
+    @property
+    def height(self) -> int:
+        """The newest block that subscribers were given."""
+        return self._clones.tail.end.height
+
+    async def turn(self) -> None:
+        """Wait for a turn among those who come and those who read the log."""
+        await self._clones.turns.turn()
+
+    async def begin(self, asked: Asked) -> Beginning:
+        """Where a stream begins: from now on is from the end of the log. Raises `Refused`."""
+        landmarks = await self._reader.landmarks(place_of(asked.after))
+        return begin(asked, landmarks, resume_ahead=self._resume_ahead)
+
+    async def refuse(self, error: BadRequest) -> Refused:
+        """The refusal of what cannot be read, which says what could be had."""
+        return unreadable(error, await self._reader.landmarks(None))
+
+    async def prove(self, beginning: Beginning) -> None:
+        """Compare what could not be, before its position was reached. Raises `Refused`."""
+        landmarks = await self._reader.landmarks(beginning.after)
+        given = GivenPosition(beginning.after, beginning.unproven)
+        prove(given, landmarks.found or landmarks.start, landmarks)
+
+    @property
+    def end_text(self) -> str | None:
+        """How clients are told the position of all who wait; None if it cannot be said."""
+        clones = self._clones
+        if clones.fingerprint is None:
+            return None
+        return position_text(*clones.tail.end, clones.fingerprint)
+
+    async def position_text(self, position: Position) -> str:
+        """How clients are told a position."""
+        known = self.end_text
+        if known is not None and position == self._clones.tail.end:
+            return known
+        landmarks = await self._reader.landmarks(position)
+        found = landmarks.found
+        if position == landmarks.start.position:
+            found = landmarks.start
+        return position_text(*position, found.fingerprint if found else None)
+
+    def clone(
+        self,
+        after: Position,
+        *,
+        selection: Selection = PLAIN,
+        until: Position | None = None,
+        send_nowait: SendNowait | None = None,
+    ) -> CommitReceiveChannel:
+        """A reader of everything selected after `after`, up to `until`."""
+        return CommitReceiveChannel(
+            self._clones, after, send_nowait, selection=selection, until=until
+        )
+
+    async def run_undisturbed(
+        self, work: Callable[[], object], *, limiter: trio.CapacityLimiter
+    ) -> object:
+        """`trio.to_thread.run_sync`, and turns are rare meanwhile."""
+        with self._clones.turns.held():
+            return await trio.to_thread.run_sync(work, limiter=limiter)
+
+    async def run_in_turn(
+        self, work: Callable[[], object], *, limiter: trio.CapacityLimiter
+    ) -> object:
+        """`trio.to_thread.run_sync`, begun at a turn, and rarely beside `run_undisturbed`."""
+        async with limiter:
+            await self._clones.turns.quiet()
+            await self.turn()
+            return await trio.to_thread.run_sync(work, limiter=_UNLIMITED)
+
+    @contextmanager
+    def watch(self, tx_sha256: bytes) -> Iterator[Watch]:
+        """Wait for the transaction whose bytes have this SHA-256.
+
+        What counts is a block that is announced from now on, whether it accepts or
+        refuses the transaction. Raises `TooManyWatches`.
+        """
+        if self._watch_count >= MAX_WATCHES:
+            raise TooManyWatches
+        watch = Watch()
+        self._watch_count += 1
+        self._watches.setdefault(tx_sha256, set()).add(watch)
+        try:
+            yield watch
+        finally:
+            self._watch_count -= 1
+            same = self._watches[tx_sha256]
+            same.discard(watch)
+            if not same:
+                del self._watches[tx_sha256]
+
+    async def run(
+        self,
+        *,
+        stop: trio.Event,
+        task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
+    ) -> None:
+        """Follow the tip; when `stop` is set, reach it once more and end.
+
+        Then clones get what is left for them in the tail, and `trio.EndOfChannel`;
+        also if this is cancelled, or the log raises.
+        """
+        try:
+            await self._prime()
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._wake_at, stop)
+                nursery.start_soon(self._clones.pages.read_ahead)
+                nursery.start_soon(self._clones.turns.give)
+                task_status.started()
+                await self._follow(stop)
+                await self._clones.end_gently()
+                nursery.cancel_scope.cancel()
+        finally:
+            self._end()
+
+    async def _prime(self) -> None:
+        self._tip = max(self._tip, (await self._reader.tip()).height)
+        self._height = max(self._tip - _PRIMED_BLOCKS, 0)
+        self._clones.begin(Position.end_of(self._height))
+        while self._height < self._tip:
+            await self._read_on()
+
+    async def _wake_at(self, stop: trio.Event) -> None:
+        await stop.wait()
+        self._moved.set()
+
+    async def _follow(self, stop: trio.Event) -> None:
+        while True:
+            if self._height < self._tip:
+                await self._read_on()
+            elif stop.is_set():
+                return
+            else:
+                self._moved = trio.Event()
+                await self._moved.wait()
+
+    async def _read_on(self) -> None:
+        blocks = await self._reader.blocks_after(self._height, max_bytes=_READ_BYTES)
+        if not blocks:
+            raise log_fell_short(self._height, self._tip)
+        if self._watches:
+            self._decide(blocks)
+        after, self._height = Position.end_of(self._height), blocks[-1].height
+        for run in cut(blocks, after=after):
+            # A block of very many is very many runs: others have a turn between two.
+            await trio.lowlevel.checkpoint()
+            wanted = self._clones.wanted(run)
+            contents: Mapping[int, Contents] = {}
+            if wanted:
+                contents = await self._reader.contents(wanted, max_bytes=_CONTENT_BYTES)
+            await self._clones.publish(run, contents)
+
+    def _decide(self, blocks: Iterable[CommittedBlock]) -> None:
+        for block in blocks:
+            outcomes: Iterator[Outcome] = chain(block.events, block.refused)
+            for outcome in outcomes:
+                for watch in self._watches.get(outcome.tx_sha256, ()):
+                    watch.decide(outcome)
+
+    def _end(self) -> None:
+        self._clones.end()
+        self.ended.set()
+        for same in self._watches.values():
+            for watch in same:
+                watch.decide(None)

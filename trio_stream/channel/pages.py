@@ -1,0 +1,254 @@
+"""Pages of the log for subscribers who are behind the tail.
+
+A page is a run of frames as the tail has them, made by one read of the log. Those who select the
+same and stand at the same place share one: the first reads, the others wait for it. Pages are kept
+while anybody replays, in bounded memory, so that a subscriber need not hold on to a page while
+its socket takes part of it; whoever comes back too late reads again.
+
+While a page is sent, the next ones are read, if nobody waits for another: a thread makes frames
+and the event loop sends them at the same time. The thread decides itself, page by page, whether to
+read on. Would it ask, it would wait for the loop, which may be in the middle of a write.
+
+Where a subscriber reads is decided in `commit_clones`, not here.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict, deque
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Protocol
+
+import trio
+
+from trio_stream.log.file import FILE_NAME, LogDamaged
+from trio_stream.stream.frames import Frames
+from trio_stream.stream.position import Position
+from trio_stream.stream.selection import Selection
+
+# A way to a thread and back costs as much as 200 KiB of frames.
+PAGE_BYTES = 1024 * 1024
+# Rows looked at for a page: a read must end soon even where nothing matches.
+PAGE_ROWS = 10_000
+_PAGES_AHEAD = 2
+# What a thread reads in one go: a checkpoint may wait for so much.
+_PAGES_A_TURN = 8
+ALL_PAGES_BYTES = 64 * 1024 * 1024
+
+_Place = tuple[Selection, Position]
+
+
+class FramePage(Protocol):
+    """Joined frames; for each its end, and its position as a key; how far was looked."""
+
+    @property
+    def frames(self) -> bytes: ...
+
+    @property
+    def ends(self) -> Sequence[int]: ...
+
+    @property
+    def keys(self) -> Sequence[int]: ...
+
+    @property
+    def up_to(self) -> Position: ...
+
+
+class Replay(Protocol):
+    """What reads pages from the log."""
+
+    async def frames(
+        self,
+        selection: Selection,
+        after: Position,
+        *,
+        until: Position,
+        max_bytes: int,
+        max_rows: int,
+    ) -> FramePage: ...
+
+    async def frame_pages(
+        self,
+        selection: Selection,
+        after: Position,
+        *,
+        until: Position,
+        max_bytes: int,
+        max_rows: int,
+        take: Callable[[FramePage], bool],
+    ) -> None: ...
+
+
+def log_fell_short(after: int, announced: int) -> LogDamaged:
+    """What to raise when the log lacks what was committed."""
+    cause = f"block {announced} was announced and nothing follows {after}"
+    return LogDamaged("follow", Path(FILE_NAME), cause)
+
+
+class ReplayPages:
+    """Pages by what they select and the position that they follow."""
+
+    def __init__(self, log: Replay, *, max_bytes: int = ALL_PAGES_BYTES) -> None:
+        self._log = log
+        self._max_bytes = max_bytes
+        self._weight = 0
+        self._pages: OrderedDict[_Place, Frames] = OrderedDict()
+        self._reading: dict[_Place, trio.Event] = {}
+        self._readers = 0
+        self._expected: tuple[_Place, Position]
+        self._expects = trio.Event()
+
+    @property
+    def weight(self) -> int:
+        """About how many bytes of memory the pages take."""
+        return self._weight
+
+    def join(self) -> None:
+        """Somebody begins to replay."""
+        self._readers += 1
+
+    def leave(self) -> None:
+        """Somebody has caught up or gone; the last one frees all pages."""
+        self._readers -= 1
+        if not self._readers:
+            self._pages.clear()
+            self._weight = 0
+
+    async def page(
+        self, selection: Selection, after: Position, *, until: Position
+    ) -> Frames:
+        """The frames of a selection that follow `after`, none beyond `until`.
+
+        It may end before that, also where an earlier reader wanted less. Always a
+        checkpoint. Raises what the log raises. When cancelled, others who wait for the
+        same page read it themselves.
+        """
+        await trio.lowlevel.checkpoint_if_cancelled()
+        place = selection, after
+        while place in self._reading:
+            await self._reading[place].wait()
+        page = self._pages.get(place)
+        if page is None:
+            page = await self._read(place, until)
+        else:
+            self._pages.move_to_end(place)
+            await trio.lowlevel.cancel_shielded_checkpoint()
+        following = selection, page.end
+        if page.end < until:
+            self._expected = following, until
+            self._expects.set()
+        return page
+
+    async def read_ahead(self) -> None:
+        """Read what somebody will want next, for ever. Raises what the log raises."""
+        while True:
+            await self._expects.wait()
+            self._expects = trio.Event()
+            place, until = self._expected
+            ahead = deque([place], _PAGES_AHEAD)
+            while self._wanted(ahead, until) and (page := self._pages.get(ahead[-1])):
+                ahead.append((place[0], page.end))
+            if self._wanted(ahead, until) and not self._reading:
+                await _Turn(self, ahead, until).run(self._log)
+
+    def _wanted(self, ahead: Sequence[_Place], until: Position) -> bool:
+        """Is a page wanted at the last of these places?
+
+        It is if one of them, who are as many as may be ready, is where somebody goes on.
+        """
+        near = self._expected[0] in ahead and ahead[-1][1] < until
+        return near and self._readers > 0
+
+    async def _read(self, place: _Place, until: Position) -> Frames:
+        done = self._reading[place] = trio.Event()
+        try:
+            found = await self._log.frames(
+                *place, until=until, max_bytes=PAGE_BYTES, max_rows=PAGE_ROWS
+            )
+        finally:
+            del self._reading[place]
+            done.set()
+        page = _frames(place, found)
+        self._keep(place, page)
+        return page
+
+    def _keep(self, place: _Place, page: Frames) -> None:
+        # One that leads nowhere, as the log lacks what was announced, is for nobody to go on from.
+        if not self._readers or place in self._pages or page.end <= place[1]:
+            return
+        self._pages[place] = page
+        self._weight += page.weight
+        while self._weight > self._max_bytes:
+            _, oldest = self._pages.popitem(last=False)
+            self._weight -= oldest.weight
+
+
+class _Turn:
+    """What a thread reads in one go: page after page, from the last of some places on."""
+
+    def __init__(
+        self, pages: ReplayPages, ahead: deque[_Place], until: Position
+    ) -> None:
+        self._pages = pages
+        self._ahead = ahead
+        self._until = until
+        self._left = _PAGES_A_TURN
+        self._token = trio.lowlevel.current_trio_token()
+        self._reading: tuple[_Place, trio.Event] | None = None
+
+    async def run(self, log: Replay) -> None:
+        """Read while more is wanted and nobody waits for another page."""
+        place = self._ahead[-1]
+        self._begin(place)
+        try:
+            await log.frame_pages(
+                *place,
+                until=self._until,
+                max_bytes=PAGE_BYTES,
+                max_rows=PAGE_ROWS,
+                take=self._take,
+            )
+        finally:
+            # All that was taken has arrived: a thread's end is told in line behind it.
+            self._end()
+
+    def _take(self, found: FramePage) -> bool:
+        # In the thread: what it sees of the loop's may be a moment old, which does no harm.
+        place = self._ahead[-1]
+        following = place[0], found.up_to
+        self._ahead.append(following)
+        self._left -= 1
+        goes_on = (
+            self._left > 0
+            and place[1] < found.up_to
+            and len(self._pages._reading) < 2
+            and self._pages._wanted(self._ahead, self._until)
+        )
+        page = _frames(place, found)
+        self._token.run_sync_soon(
+            self._arrive, place, page, following if goes_on else None
+        )
+        return goes_on
+
+    def _arrive(self, place: _Place, page: Frames, following: _Place | None) -> None:
+        self._end()
+        self._pages._keep(place, page)
+        if following is not None:
+            self._begin(following)
+
+    def _begin(self, place: _Place) -> None:
+        # Somebody may have begun at the same place meanwhile, and ends by himself.
+        if place not in self._pages._reading:
+            self._reading = place, trio.Event()
+            self._pages._reading.update([self._reading])
+
+    def _end(self) -> None:
+        if self._reading is not None:
+            place, done = self._reading
+            self._reading = None
+            del self._pages._reading[place]
+            done.set()
+
+
+def _frames(place: _Place, page: FramePage) -> Frames:
+    return Frames(place[1], page.up_to, page.frames, page.ends, page.keys)

@@ -1,0 +1,238 @@
+"""Who waits for the next commit, and the pass that serves them.
+
+All who have seen everything stand at one place, the end of the tail, by definition: none of
+them has a position of its own until it is taken off the waiters. They are kept by what
+they select, so that a run of blocks finds those that it concerns by key, and moves
+on all others by doing nothing. Frames are made once a selection.
+
+A waiter with a `send_nowait` is served in place: the pass gives it the new frames with
+one system call, and its task sleeps on unless the socket is full. With 10,000 clients
+that is most of the difference between a block in 0.1 s and one in 0.4 s.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from itertools import islice
+from time import perf_counter
+from typing import Protocol
+
+import trio
+
+from trio_stream.channel.pages import Replay, ReplayPages
+from trio_stream.channel.turns import Turns
+from trio_stream.stream.frames import Frames, frame_events
+from trio_stream.stream.matching import Composer, Contents, SelectionIndex
+from trio_stream.stream.position import Position
+from trio_stream.stream.runs import Run
+from trio_stream.stream.selection import PLAIN, Selection
+from trio_stream.stream.subscription import Tail
+
+# A pass over the waiters lets other tasks run after this time, looked at now and then.
+# A woken task is work too, which is done when the pass lets it: about so much each.
+_PASS_SECONDS = 0.005
+_LOOK_EVERY = 16
+_WOKEN_SECONDS = 0.00005
+# Woken in one go when the channel ends.
+_ENDED_AT_ONCE = 50
+
+SendNowait = Callable[[Frames, int], int | None]
+"""Sends frames, from an offset on, without waiting; None if all of them are gone. Else the
+frame end up to which they are sent or owed, and the clone's task has to see to the rest."""
+
+
+class Waiter(Protocol):
+    """A clone that waits."""
+
+    @property
+    def send_nowait(self) -> SendNowait | None: ...
+
+    @property
+    def position(self) -> Position: ...
+
+    @property
+    def until(self) -> Position | None: ...
+
+    def fall_behind(self, frames: Frames, taken: int, *, owing: bool) -> None: ...
+
+    def wake(self) -> None: ...
+
+
+class Group:
+    """Those who select the same."""
+
+    __slots__ = ("last", "readers", "selection", "unserved", "unserved_at", "waiters")
+
+    def __init__(self, selection: Selection, end: Position) -> None:
+        self.selection = selection
+        self.readers = 0
+        self.last = end
+        """The end of the last run that had messages for them."""
+        # Who has seen all there is; during a pass, who still stands where the tail
+        # ended before it.
+        self.waiters: dict[Waiter, None] = {}
+        self.unserved: dict[Waiter, None] = {}
+        self.unserved_at = end
+
+    def begin_pass(self, before: Position, end: Position) -> None:
+        """All who wait are to be served, and stand at `before` until they are."""
+        self.last = end
+        if self.waiters:
+            self.unserved, self.waiters = self.waiters, {}
+            self.unserved_at = before
+
+    def position_of(self, waiter: Waiter, end: Position) -> Position | None:
+        """Where one stands who waits, when the tail ends at `end`."""
+        if waiter in self.waiters:
+            return end
+        return self.unserved_at if waiter in self.unserved else None
+
+
+class Clones:
+    """What all clones of one channel share."""
+
+    def __init__(self, log: Replay, *, tail_bytes: int) -> None:
+        self.tail = Tail(Position.end_of(0), max_bytes=tail_bytes)
+        self.fingerprint: str | None = None
+        """What stands at the tail's end; None if nobody said."""
+        self.pages = ReplayPages(log)
+        self.turns = Turns()
+        self.ended = False
+        self.bytes_framed = 0
+        """How many bytes any one clone may have been given in passes."""
+        self._tail_bytes = tail_bytes
+        self._plain = Group(PLAIN, self.tail.end)
+        self._groups = {PLAIN: self._plain}
+        self._index = SelectionIndex()
+        # Who has seen more than the tail holds; who waits for an end that was asked for.
+        self._ahead: dict[Waiter, None] = {}
+        self._ending: dict[Waiter, None] = {}
+        self._due = 0.0
+
+    def begin(self, position: Position) -> None:
+        """Begin the tail anew, at `position`."""
+        for waiter in list(self._everybody()):
+            waiter.wake()
+        self.tail = Tail(position, max_bytes=self._tail_bytes)
+        self.fingerprint = None
+
+    def end(self) -> None:
+        """There will be nothing more: everybody who waits learns it."""
+        self.ended = True
+        for waiter in list(self._everybody()):
+            waiter.wake()
+
+    async def end_gently(self) -> None:
+        """The same, but with turns for others: each has a connection to close."""
+        self.ended = True
+        while waiting := list(islice(self._everybody(), _ENDED_AT_ONCE)):
+            for waiter in waiting:
+                waiter.wake()
+            await trio.lowlevel.checkpoint()
+
+    def _everybody(self) -> Iterator[Waiter]:
+        for group in self._groups.values():
+            yield from group.waiters
+            yield from group.unserved
+        yield from self._ahead
+
+    def join(self, selection: Selection) -> Group:
+        """Somebody is here who selects this."""
+        group = self._groups.get(selection)
+        if group is None:
+            group = self._groups[selection] = Group(selection, self.tail.end)
+            self._index.add(selection)
+        group.readers += 1
+        return group
+
+    def leave(self, group: Group) -> None:
+        """One of a group is gone for good."""
+        group.readers -= 1
+        if not group.readers and group is not self._plain:
+            del self._groups[group.selection]
+            self._index.discard(group.selection)
+
+    def wait(self, waiter: Waiter, group: Group, *, ahead: bool) -> None:
+        """From now on it waits: at the tail's end, or for that to reach its position."""
+        if ahead:
+            self._ahead[waiter] = None
+        else:
+            group.waiters[waiter] = None
+        if waiter.until is not None:
+            self._ending[waiter] = None
+
+    def stop_waiting(self, waiter: Waiter, group: Group) -> None:
+        for waiting in (group.waiters, group.unserved, self._ahead, self._ending):
+            waiting.pop(waiter, None)
+
+    def wanted(self, run: Run) -> list[Position]:
+        """The transactions of whose contents `publish` has to know."""
+        return self._index.wanted(run)
+
+    async def publish(self, run: Run, contents: Mapping[int, Contents]) -> None:
+        """Put a run at the tail's end and give it to everybody who waits for it."""
+        before, end = self.tail.end, run.end
+        frames = frame_events(run.events, start=before, end=end)
+        # From here to the first pass nothing is awaited: the tail's end is where all
+        # stand who are not in a pass.
+        self.tail.append(frames)
+        self.fingerprint = run.fingerprint
+        found = self._index.match(run, contents) if self._index else {}
+        # Held on to, since a group whose last reader leaves meanwhile is no longer kept.
+        concerned = [(self._groups[each], numbers) for each, numbers in found.items()]
+        for group, _ in concerned:
+            group.begin_pass(before, end)
+        if frames.data:
+            self._plain.begin_pass(before, end)
+        size = len(frames.data)
+        self._due = perf_counter() + _PASS_SECONDS
+        await self._serve(self._plain, frames)
+        composer = Composer(run, contents)
+        for group, numbers in concerned:
+            if not group.unserved:
+                continue
+            if numbers is None or composer.is_long(group.selection, numbers):
+                for waiter in list(group.unserved):
+                    waiter.wake()  # it reads the log
+                continue
+            for _ in composer.prepare(group.selection, numbers):
+                await self._rest()
+            selected = composer.frames(group.selection, numbers)
+            size = max(size, len(selected.data))
+            await self._serve(group, selected)
+            await self._rest()
+        self.bytes_framed += size
+        if self._ahead or self._ending:
+            self._wake_those_reached()
+
+    async def _serve(self, group: Group, frames: Frames) -> None:
+        # The queue is walked from its end, and clones may leave it meanwhile. Who is
+        # served joins the new waiters, so that the next pass goes the other way round.
+        unserved, waiters = group.unserved, group.waiters
+        until_look = _LOOK_EVERY
+        while unserved:
+            waiter, _ = unserved.popitem()
+            send = waiter.send_nowait
+            taken = send(frames, 0) if send else 0
+            if taken is None:
+                waiters[waiter] = None
+            else:
+                waiter.fall_behind(frames, taken, owing=send is not None)
+                self._due -= _WOKEN_SECONDS
+            until_look -= 1
+            if not until_look:
+                until_look = _LOOK_EVERY
+                await self._rest()
+
+    async def _rest(self) -> None:
+        """Let other tasks run, if it is time."""
+        if perf_counter() > self._due:
+            await trio.lowlevel.checkpoint()
+            self._due = perf_counter() + _PASS_SECONDS
+
+    def _wake_those_reached(self) -> None:
+        end = self.tail.end
+        for waiter in [w for w in self._ahead if w.position <= end]:
+            waiter.wake()
+        for waiter in [w for w in self._ending if w.until and w.until <= end]:
+            waiter.wake()

@@ -1,0 +1,141 @@
+"""The task of a client that keeps its stream going: connect, read, go on elsewhere.
+
+It hands over what comes in order, through a bounded channel, and ends when the end that
+was asked for is reached or nothing can be done. A caller that is slow makes it stop
+reading, and then the server is what waits, or moves the client to its log.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, NamedTuple
+
+import trio
+
+from trio_stream.client import verdicts
+from trio_stream.client.connection import Connection, Transport, connect
+from trio_stream.client.request import Wanted, read_url
+from trio_stream.client.resume import LONGEST_DELAY, Progress, Route
+from trio_stream.client.verdicts import (
+    Closed,
+    Lost,
+    Rejected,
+    ServerFault,
+    StreamError,
+)
+
+logger = logging.getLogger(__name__)
+
+HAND_OVER: Final = 64
+"""Messages that are read ahead of the caller. A whole transaction may have a MiB."""
+
+# JSON values: what is in them is the server's to say.
+Event = dict[str, Any]
+"""A message, as JSON has it."""
+
+
+class Item(NamedTuple):
+    """A step of the stream: a message, or none up to this position."""
+
+    position: str
+    event: Event | None
+
+
+class Puller:
+    """Follows one stream over any number of connections."""
+
+    def __init__(
+        self,
+        urls: Sequence[str],
+        wanted: Wanted,
+        progress: Progress,
+        route: Route,
+        transport: Transport,
+    ) -> None:
+        self._places = {url: read_url(url) for url in urls}
+        self._wanted = wanted
+        self._progress = progress
+        self._route = route
+        self._transport = transport
+        self.error: StreamError | None = None
+        """Why it gave up; None if it came to the end that was asked for."""
+
+    async def run(self, items: trio.MemorySendChannel[Item]) -> None:
+        """Send all there is into `items`, and close it."""
+        async with items:
+            try:
+                await self._pull(items)
+            except StreamError as error:
+                self.error = error
+
+    async def _pull(self, items: trio.MemorySendChannel[Item]) -> None:
+        while True:
+            url = self._route.url
+            began = trio.current_time()
+            try:
+                await self._follow(url, items)
+                return
+            except Lost as lost:
+                if trio.current_time() - began > LONGEST_DELAY:
+                    self._route.worked()
+                delay = self._route.failed(retry_after=lost.retry_after)
+                logger.warning(
+                    "%s: %s; on with %s in %.1f s", url, lost, self._route.url, delay
+                )
+            if self._progress.finished:
+                return
+            await trio.sleep(delay)
+
+    async def _follow(self, url: str, items: trio.MemorySendChannel[Item]) -> None:
+        """Read one connection; returns at the end that was asked for. Raises Lost, StreamError."""
+        asked = self._wanted.parameters() + self._progress.parameters()
+        place = self._places[url].asking(asked)
+        try:
+            async with connect(place, self._transport) as connection:
+                begun = await self._begin(url, connection)
+                await items.send(Item(begun, None))
+                while True:
+                    item = self._read(url, await connection.receive())
+                    self._route.worked()
+                    await items.send(item)
+        except Rejected as rejected:
+            raise verdicts.refusal(url, rejected) from None
+        except Closed as closed:
+            verdict = verdicts.closing(url, closed, until=self._progress.ends)
+        if verdict is not None:
+            raise verdict
+
+    async def _begin(self, url: str, connection: Connection) -> str:
+        if "stream-position" not in connection.headers and self._wanted.with_notices:
+            # A refusal may be told behind the upgrade, since notices were asked for.
+            with trio.move_on_after(self._transport.connect_timeout):
+                message = _parse(await connection.receive())
+                if message is not None and message.get("notice") == "refused":
+                    raise verdicts.refusal_told(url, message)
+        begun = self._progress.begin(url, connection.headers)
+        logger.info("%s: the stream begins after %s", url, begun)
+        return begun
+
+    def _read(self, url: str, text: str | bytes) -> Item:
+        message = _parse(text)
+        if message is None:
+            raise ServerFault(f"{url} sent what is no message: {text[:100]!r}")
+        if "notice" in message and "transaction_id" not in message:
+            return self._read_notice(url, message)
+        return Item(self._progress.advance(url, message.get("position")), message)
+
+    def _read_notice(self, url: str, notice: Mapping[str, Any]) -> Item:
+        if notice["notice"] == "refused":
+            raise verdicts.refusal_told(url, notice)
+        logger.debug("%s: notice %r", url, notice)
+        return Item(self._progress.stand(url, notice.get("position")), None)
+
+
+def _parse(text: str | bytes) -> Event | None:
+    try:
+        message = json.loads(text)
+    except ValueError:
+        return None
+    return message if isinstance(message, dict) else None

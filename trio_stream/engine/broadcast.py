@@ -1,0 +1,199 @@
+"""Asks the consensus node to broadcast a transaction: JSON-RPC over HTTP.
+
+Ten releases of the engine answer differently; here they are made one. What the
+application refused at its check is a `CheckResult` with a code, whether the engine sends
+a result or, as CometBFT 1.0 does, an error. What the engine itself refused is
+`NodeRefused`. Everything else is `NodeUnavailable`, which says whether the node may have
+taken the transaction all the same: an engine drops a caller without a word when its
+answer comes later than about eleven seconds, so silence is never a refusal.
+
+To broadcast twice is harmless, since the engine's cache of seen transactions refuses the
+second copy. After a repeated request that refusal means that the first copy had arrived,
+and counts as success.
+"""
+
+from __future__ import annotations
+
+import base64
+import itertools
+import json
+import logging
+import re
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
+
+import trio
+from outcome import Error, Outcome, Value, capture
+
+from trio_stream.engine.batches import Batches
+from trio_stream.engine.rpc import NodeConnections, NodeUnavailable
+
+__all__ = ["CheckResult", "Mode", "NodeClient", "NodeRefused", "NodeUnavailable"]
+
+logger = logging.getLogger(__name__)
+
+Mode = Literal["async", "sync"]
+
+BODY_BYTES = 1_000_000
+"""The engine's `rpc.max_body_bytes`, if nobody has changed it: of a request's JSON."""
+TRANSACTION_BYTES = (BODY_BYTES - 200) // 4 * 3
+"""What goes into that; its mempool would take a little more, 1 MiB."""
+
+# "Tx ..." to Tendermint 0.32, "tx ..." since; the second is that of the app mempool.
+_KNOWN = re.compile(r"tx already exists in cache|tx already seen", re.IGNORECASE)
+# CometBFT 1.0 makes an error of what its forerunners return as a result with a code.
+_CHECK_FAILED = "broadcast error on transaction validation"
+_CODE = re.compile(r"\bcode=(\d+)")
+
+
+class NodeRefused(Exception):
+    """The engine answered with an error before the application was asked."""
+
+    def __init__(self, message: str, data: str, code: int) -> None:
+        super().__init__(message, data, code)
+        self.message = message
+        self.data = data
+        self.code = code
+
+    def __str__(self) -> str:
+        return f"{self.message} - {self.data}"
+
+    @property
+    def already_known(self) -> bool:
+        """Whether the engine has these very bytes in its cache."""
+        return _KNOWN.search(self.data) is not None
+
+
+class CheckResult(NamedTuple):
+    """What the engine says of a transaction that it was given; code 0 is acceptance."""
+
+    code: int
+    log: str
+    hash: str
+
+
+class NodeClient:
+    """Calls one engine over at most `max_connections`, each call within `timeout` seconds."""
+
+    def __init__(self, url: str, *, max_connections: int, timeout: float) -> None:
+        self._connections = NodeConnections(
+            url, max_connections=max_connections, timeout=timeout
+        )
+        self._timeout = timeout
+        self._numbers = itertools.count(1)
+        # The other half is for those who wait for a verdict.
+        self._together: Batches[CheckResult] = Batches(
+            self._ask_together, requests=max(1, max_connections // 2)
+        )
+
+    async def broadcast(self, mode: Mode, raw: bytes) -> CheckResult:
+        """Give the node a transaction; there is an answer within `timeout` seconds.
+
+        In mode "sync" the code is the application's verdict; "async" does not wait for
+        it. Raises `NodeRefused`, `NodeUnavailable`.
+        """
+        if mode == "sync":
+            return await self._one(mode, raw)
+        try:
+            with trio.fail_after(self._timeout):
+                return await self._together.ask(raw)
+        except trio.TooSlowError as error:
+            late = f"no answer within {self._timeout:g} s"
+            raise NodeUnavailable(late, True, True) from error
+
+    async def aclose(self) -> None:
+        """Close the resting connections; calls that are under way still end."""
+        await self._connections.aclose()
+
+    async def _one(self, mode: Mode, raw: bytes) -> CheckResult:
+        number, call = self._call(mode, raw)
+        answer, repeated = await self._ask(call)
+        return _result(number, answer, repeated=repeated)
+
+    async def _ask_together(
+        self, raws: Sequence[bytes]
+    ) -> list[Outcome[CheckResult]] | None:
+        """What the node makes of each, in one request; None if it takes fewer calls."""
+        if len(raws) == 1:
+            return [await self._captured(raws[0])]
+        calls = [self._call("async", raw) for raw in raws]
+        body = b"[%b]" % b", ".join(call for _, call in calls)
+        try:
+            answers, repeated = await self._ask(body)
+        except NodeUnavailable as error:
+            return [Error(error.again()) for _ in raws]
+        if not isinstance(answers, list):
+            # One error for all: this node takes fewer calls at once.
+            logger.info("the node takes no batch: %.200r", answers)
+            return None
+        known = {
+            str(each.get("id")): each for each in answers if isinstance(each, dict)
+        }
+        return [
+            capture(_result, number, known.get(number), repeated=repeated)
+            for number, _ in calls
+        ]
+
+    async def _captured(self, raw: bytes) -> Outcome[CheckResult]:
+        try:
+            return Value(await self._one("async", raw))
+        except (NodeRefused, NodeUnavailable) as error:
+            return Error(error)
+
+    def _call(self, mode: Mode, raw: bytes) -> tuple[str, bytes]:
+        """A call and its id. Written by hand: as JSON a megabyte takes long."""
+        # Never empty: engines answer nothing to a call without an id.
+        number = str(next(self._numbers))
+        text = b'{"method": "broadcast_tx_%b", "jsonrpc": "2.0", "id": "%b", "params": ["%b"]}'
+        parts = mode.encode("ascii"), number.encode("ascii"), base64.b64encode(raw)
+        return number, text % parts
+
+    async def _ask(self, body: bytes) -> tuple[object, bool]:
+        text, repeated = await self._connections.post(body)
+        try:
+            return json.loads(text), repeated
+        except (ValueError, RecursionError) as error:
+            reason = f"an answer that is not JSON: {text[:80]!r}"
+            raise NodeUnavailable(reason, True) from error
+
+
+def _result(number: str, answer: object, *, repeated: bool) -> CheckResult:
+    """What an answer says of the call that it answers."""
+    if not isinstance(answer, dict):
+        raise NodeUnavailable("no answer to this call", True)
+    if answer.get("error"):
+        refused = _refusal(answer["error"])
+        if refused.already_known and repeated:
+            return CheckResult(0, "", "")
+        if refused.data.startswith(_CHECK_FAILED):
+            found = _CODE.search(refused.data)
+            return CheckResult(int(found[1]) if found else 1, refused.data, "")
+        try:
+            raise refused
+        finally:
+            # It holds this frame.
+            del refused
+    # Only an error about the request as a whole comes without its id.
+    if answer.get("id") != number:
+        raise NodeUnavailable("an answer to another call", True)
+    result = answer.get("result")
+    if not isinstance(result, dict):
+        raise NodeUnavailable("an answer without a result", True)
+    code, log, hash_ = (result.get(name) for name in ("code", "log", "hash"))
+    return CheckResult(
+        code if isinstance(code, int) else 0,
+        log if isinstance(log, str) else "",
+        hash_ if isinstance(hash_, str) else "",
+    )
+
+
+def _refusal(error: object) -> NodeRefused:
+    if not isinstance(error, dict):
+        raise NodeUnavailable("an error that is no object", True)
+    code = error.get("code")
+    return NodeRefused(
+        # What BigchainDB puts where the engine says nothing.
+        str(error.get("message", "Internal Error")),
+        str(error.get("data", "")),
+        code if isinstance(code, int) else 0,
+    )

@@ -1,0 +1,217 @@
+"""One connection at the ABCI door: what is read, asked of the state machine, and answered.
+
+While a batch is being answered its connection is not read: what a node sends ahead waits
+in the socket, so a connection holds one receive and one message at most. A message has to
+come on, and all of them together are bounded (`abci_places`).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TypeVar, cast
+
+import trio
+
+from trio_stream.abci.connection import Connection, RemoteProtocolError, is_much
+from trio_stream.abci.messages import Answer, Failure, Request
+from trio_stream.abci.routine import Priority, split_into_hops
+from trio_stream.engine.places import Guest, Places
+from trio_stream.engine.report import Report
+from trio_stream.engine.state_machine import Application, RunSync, StateMachine
+
+T = TypeVar("T")
+
+RECEIVE_BYTES = 128 * 1024
+"""Most that is read, and so answered, at once."""
+SEND_SLICE_BYTES = 1024 * 1024
+STALL_SECONDS = 60.0
+"""A node that takes no slice of an answer for so long is cut. It reads in a goroutine
+that does nothing else, so only one that is stopped, or gone, does not read."""
+MESSAGE_SECONDS = 120.0
+"""For one message to arrive, and a second more for each `MESSAGE_RATE` bytes that have come.
+On loopback a node sends its largest block in a second."""
+MESSAGE_RATE = 16 * 1024
+FAREWELL_SECONDS = 1.0
+"""For the node to read the Failure that ends its connection. Closing at once, with
+requests of it unread, would reset the connection and could take the Failure along."""
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What all conversations share."""
+
+    application: Application
+    machine: StateMachine
+    run_sync: RunSync
+    places: Places
+    report: Report
+    # For reading and writing large messages; a node has one block at a time.
+    limiter: trio.CapacityLimiter = field(
+        default_factory=lambda: trio.CapacityLimiter(1)
+    )
+
+
+class Conversation:
+    """A connection of a node, until it ends."""
+
+    def __init__(self, desk: Desk, stream: trio.abc.Stream, guest: Guest) -> None:
+        self._desk = desk
+        self._stream = stream
+        self._guest = guest
+        self._connection = guest.connection
+        self._receiving: trio.CancelScope | None = None
+        self._leave_at: float | None = None
+        self._message_since = math.inf
+        """Since when a message is awaited that has begun."""
+
+    @property
+    def closes_last(self) -> bool:
+        """Whether it is left to the node to close this one when we stop."""
+        return self._connection.closes_last
+
+    def leave_at(self, time: float) -> None:
+        """Answer the batch in hand, and receive no other: at once, or from `time` on."""
+        self._leave_at = time
+        if self._receiving is not None:
+            self._limit(self._receiving, time)
+
+    async def run(self) -> str:
+        """Answer until the connection can't go on; gives the reason."""
+        desk, guest = self._desk, self._guest
+        try:
+            return await self._converse()
+        except RemoteProtocolError as exc:
+            desk.report.broke(guest, exc)
+            return "the node broke the protocol"
+        except trio.BrokenResourceError as exc:
+            desk.report.closed_by_peer(guest, desk.application.height)
+            return f"the connection broke: {exc.__cause__ or exc}"
+        except trio.TooSlowError:
+            return f"the node read nothing for {STALL_SECONDS:g} s"
+
+    async def _converse(self) -> str:
+        connection = self._connection
+        while True:
+            requests = await self._aside(connection.next_requests, connection.has_much)
+            if requests:
+                failure = await self._serve_batch(requests)
+                if failure is not None:
+                    await _bid_farewell(self._stream)
+                    return "answered with an exception"
+                self._hold(connection.unfinished)
+                continue
+            data = await self._receive()
+            if data is None:
+                return "the daemon stops"
+            self._hold(self._guest.held + len(data))
+            connection.receive_data(data)
+            if not data:
+                connection.next_requests()
+                self._desk.report.closed_by_peer(
+                    self._guest, self._desk.application.height
+                )
+                return "the node closed it"
+
+    def _hold(self, count: int) -> None:
+        for gone in self._desk.places.holds(self._guest, count):
+            self._desk.report.takes_too_much(gone)
+
+    async def _serve_batch(self, requests: Sequence[Request]) -> Failure | None:
+        """Write the answers to what one receive brought; the Failure that ends them."""
+        self._message_since = math.inf
+        self._desk.report.asks(self._guest, requests)
+        if self._guest.is_greeting:
+            # An engine that begins: a Commit that it did not see the end of counts.
+            await self._desk.machine.settled()
+        answers, failure = await self._answer(requests)
+        if delay := self._connection.delay_before_answers(requests):
+            await trio.sleep(delay)
+        await _send(self._stream, answers)
+        if failure is not None:
+            self._desk.report.failed(self._guest, failure)
+        return failure
+
+    async def _receive(self) -> bytes | bytearray | None:
+        """What the node sends next, however long it takes to begin; None if we stop.
+
+        Raises RemoteProtocolError where a message that has begun does not come on.
+        """
+        unfinished = self._connection.unfinished
+        with trio.CancelScope() as scope:
+            if unfinished:
+                self._message_since = min(self._message_since, trio.current_time())
+                patience = MESSAGE_SECONDS + unfinished / MESSAGE_RATE
+                scope.deadline = self._message_since + patience
+            if self._leave_at is not None:
+                self._limit(scope, self._leave_at)
+            self._receiving = scope
+            try:
+                return await self._stream.receive_some(RECEIVE_BYTES)
+            finally:
+                self._receiving = None
+        if self._leave_at is None:
+            raise RemoteProtocolError(
+                f"of a message {unfinished} bytes came in {patience:.0f} s"
+            )
+        return None
+
+    def _limit(self, scope: trio.CancelScope, leave_at: float) -> None:
+        if self.closes_last and leave_at > trio.current_time():
+            scope.deadline = min(scope.deadline, leave_at)
+        else:
+            scope.cancel()
+
+    async def _aside(self, work: Callable[[], list[T]], is_much: bool) -> list[T]:
+        """What `work` returns, which has a thread where there is much of it."""
+        if not is_much:
+            return work()
+        made = await self._desk.run_sync(work, limiter=self._desk.limiter)
+        return cast(list[T], made)
+
+    async def _answer(
+        self, requests: Sequence[Request]
+    ) -> tuple[bytes, Failure | None]:
+        """The bytes that answer `requests`, and the Failure if they end with one."""
+        written: list[bytes] = []
+        for hop in split_into_hops(requests):
+            if hop.priority is Priority.CONSENSUS:
+                self._desk.report.works()
+            answers = await self._desk.machine.answer(hop, owner=self._guest.number)
+            # Shorter than the requests after a Failure, and then it is the last.
+            pairs = zip(hop.requests, answers, strict=False)
+            written += await self._aside(
+                partial(_written, self._connection, pairs), is_much(hop.requests)
+            )
+            if answers and isinstance(answers[-1], Failure):
+                return b"".join(written), answers[-1]
+            if hop.priority is Priority.CONSENSUS:
+                self._desk.places.drives(self._guest)
+        return b"".join(written), None
+
+
+def _written(
+    connection: Connection, pairs: Iterable[tuple[Request, Answer]]
+) -> list[bytes]:
+    return [connection.send(request, answer) for request, answer in pairs]
+
+
+async def _send(stream: trio.abc.Stream, data: bytes) -> None:
+    """Write a batch of answers; raises TooSlowError if the node does not read."""
+    view = memoryview(data)
+    for start in range(0, len(data), SEND_SLICE_BYTES):
+        with trio.fail_after(STALL_SECONDS):
+            await stream.send_all(view[start : start + SEND_SLICE_BYTES])
+
+
+async def _bid_farewell(stream: trio.abc.Stream) -> None:
+    """Give the node the time to read the last answer and to close the connection."""
+    if not isinstance(stream, trio.abc.HalfCloseableStream):
+        return
+    with trio.move_on_after(FAREWELL_SECONDS), suppress(trio.BrokenResourceError):
+        await stream.send_eof()
+        while await stream.receive_some(RECEIVE_BYTES):
+            pass

@@ -1,0 +1,142 @@
+"""What the ABCI door says in the log of those who come, ask and leave.
+
+Lines about single requests are at DEBUG and those about connections are few (`seldom`): a node's
+health check asks for Info each time, and strangers come as often as they like. What an operator
+has to act on is a warning.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Sequence
+
+import trio
+
+from trio_stream.abci.connection import RemoteProtocolError
+from trio_stream.abci.dialects import Codec
+from trio_stream.abci.messages import Failure, Info, Request
+from trio_stream.engine.places import Guest
+from trio_stream.net.seldom import Seldom
+
+logger = logging.getLogger(__name__)
+
+
+class Report:
+    """The lines of one door."""
+
+    def __init__(self) -> None:
+        # A node that restarts opens and closes four connections, with eleven lines.
+        self._comings = Seldom(logger, at_most=60)
+        self._troubles = Seldom(logger, at_most=10)
+        self._latest_number = 0
+        self._latest_codec: Codec | None = None
+        self._worked_at = -math.inf
+
+    def came(self, number: int, peer: str) -> None:
+        self._latest_number = number
+        self._comings.log(
+            logging.INFO, "abci connection %d opened from %s", number, peer
+        )
+
+    def asks(self, guest: Guest, requests: Sequence[Request]) -> None:
+        """Log which dialect a connection speaks, and one that its node would not."""
+        was_silent, is_first = not guest.speaks, not guest.heard
+        guest.note(requests, trio.current_time())
+        if logger.isEnabledFor(logging.DEBUG):
+            for each in requests:
+                logger.debug(
+                    "abci connection %d: %s", guest.number, type(each).__name__
+                )
+        infos = [each for each in requests if isinstance(each, Info)]
+        codec, dialect = guest.connection.codec, guest.connection.dialect
+        if infos:
+            self._latest_codec = codec
+            # Its health check asks as often as somebody asks for it.
+            self._comings.log(
+                logging.INFO if was_silent else logging.DEBUG,
+                "abci connection %d speaks %s (version %.40r)",
+                guest.number,
+                dialect,
+                infos[0].version,
+            )
+        if is_first and codec is not self._latest_codec is not None:
+            # A node sends Info on another connection before anything but a Flush.
+            self._troubles.log(
+                logging.WARNING,
+                "abci connection %d speaks %s, the latest Info came from %s",
+                guest.number,
+                dialect,
+                self._latest_codec.value,
+            )
+
+    def works(self) -> None:
+        """A connection sends blocks, or begins a chain."""
+        self._worked_at = trio.current_time()
+
+    def failed(self, guest: Guest, failure: Failure) -> None:
+        self._troubles.log(
+            logging.WARNING,
+            "abci connection %d is answered with an exception: %.900s",
+            guest.number,
+            failure.error,
+        )
+
+    def broke(self, guest: Guest, error: RemoteProtocolError) -> None:
+        self._troubles.log(
+            logging.WARNING,
+            "abci connection %d from %s broke the protocol: %s",
+            guest.number,
+            guest.host,
+            error,
+        )
+
+    def gives_way(self, guest: Guest, count: int) -> None:
+        self._troubles.log(
+            logging.WARNING,
+            "%d abci connections are open: number %d, from %s, gives way to another",
+            count,
+            guest.number,
+            guest.host,
+        )
+
+    def takes_too_much(self, guest: Guest) -> None:
+        self._troubles.log(
+            logging.WARNING,
+            "abci connection %d from %s gives way: too much is held of messages that are"
+            " not answered yet",
+            guest.number,
+            guest.host,
+        )
+
+    def left(self, guest: Guest, reason: str) -> None:
+        self._comings.log(
+            logging.INFO,
+            "abci connection %d (%s) closed: %s",
+            guest.number,
+            guest.connection.dialect,
+            reason,
+        )
+
+    def closed_by_peer(self, guest: Guest, height: int) -> None:
+        """Warn if an engine asked where the log stands and left without a word.
+
+        That is all that is seen here of one whose chain is behind the log. A tool that
+        asks as much has one connection, while an engine dials its others before it asks.
+        """
+        if (
+            height
+            and guest.left_at_once(trio.current_time())
+            and self._worked_at < guest.asked_info_at
+            and self._latest_number > guest.number
+        ):
+            self._troubles.log(
+                logging.WARNING,
+                "an engine (%s) asked where this log stands (height %d) and ended at once: its"
+                " chain was reset, is behind this log, or is another one; its own log says"
+                " which. Nothing was changed here. Keep this data directory: it may hold"
+                " blocks that the engine has no more. The manual has the cures, under"
+                " 'When engine and log disagree'",
+                guest.connection.dialect,
+                height,
+            )

@@ -1,0 +1,328 @@
+"""The routes of BigchainDB's HTTP API, on Quart-Trio.
+
+Here is said which path is answered by what, with which errors and headers; the texts are
+`http_answers`', the way of a posted transaction is `http_submit`'s. What programs ask all day
+is also answered without Quart, and without hypercorn where the request is plain (`direct`): the
+two take most of a request's time. No route but that of a POST wants a body.
+"""
+
+# Quart runs handlers that are no coroutine functions in a thread each.
+# flake8: noqa: ASYNC124
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+from functools import partial
+from pathlib import Path
+from typing import Any, Protocol
+
+from quart import Response, request
+from quart_trio import QuartTrio
+from quart_trio.asgi import TrioASGIHTTPConnection
+from werkzeug.exceptions import (
+    HTTPException,
+    InternalServerError,
+    MethodNotAllowed,
+    NotFound,
+)
+from werkzeug.routing import BaseConverter
+
+from trio_stream.channel.commit_channel import CommitChannel
+from trio_stream.http import answers
+from trio_stream.http.answers import Answer
+from trio_stream.http.body import Body, Disconnected, Receive, Send, headers_of, write
+from trio_stream.http.making import some_at_a_time
+from trio_stream.http.pages import Streamed
+from trio_stream.http.plain import Plain
+from trio_stream.http.pull import PULL_PATH
+from trio_stream.http.reads import Checks
+from trio_stream.http.reads import Reader as ParameterReader
+from trio_stream.http.reads import Reads, answer_block
+from trio_stream.http.submit import Examiner, Node, Submission
+from trio_stream.http.subscriptions import NOT_EVENTS, Subscriptions
+from trio_stream.http.threads import Threads
+from trio_stream.log.file import ends_process
+from trio_stream.stream.admission import Admission
+from trio_stream.stream.selection import STREAMS_PATH, Stream
+
+logger = logging.getLogger(__name__)
+
+# Of the server's 4,096 connections; the others are kept for other requests.
+MAX_STREAMS = 3072
+
+OPENAPI = Path(__file__).parent / "openapi.json"
+
+_TRANSACTIONS = "/api/v1/transactions"
+_TRANSACTION = _TRANSACTIONS + "/"
+_BLOCK = "/api/v1/blocks/"
+_SUBMIT_PATHS = (_TRANSACTIONS, _TRANSACTION)
+# The database's integers; no block is higher.
+_MAX_HEIGHT = 2**63 - 1
+
+
+Get = Callable[[bytes], Awaitable[Answer | Streamed]]
+"""Answers a query string."""
+Block = Callable[[str], Awaitable[Answer | Streamed]]
+"""Answers the digits of a height."""
+
+
+class Reader(Examiner, ParameterReader, Protocol):
+    """What the routes ask the committed state."""
+
+
+class _Digits(BaseConverter):
+    """Decimal digits, as many as there are; anything else is another path."""
+
+    regex = "[0-9]+"
+
+
+class _Stream(BaseConverter):
+    """The name of a stream."""
+
+    regex = "|".join(each.value for each in Stream)
+
+
+class _Request(TrioASGIHTTPConnection):
+    """Quart's way of taking a request, less the body, which no route of Quart's wants."""
+
+    async def __call__(self, receive: Receive, send: Send) -> None:
+        taken = self._create_request_from_scope(send)
+        taken.body.set_complete()
+        body = Body(receive, 0)
+        try:
+            await body.read()
+        except Disconnected:
+            return
+        try:
+            answer = await self.app.handle_request(taken)
+        except HTTPException:
+            # A `Host` that cannot be routed is raised before there are handlers for it.
+            origin = taken.headers.get("Origin")
+            respond = partial(write, send, answers.UNREADABLE, origin)
+        else:
+            respond = partial(self._send_response, send, answer)
+        finally:
+            # Its traceback holds the request, which holds it.
+            taken.routing_exception = None
+        await body.answered_by(respond)
+
+
+class Api(QuartTrio):
+    """The application; `submit` answers POST /api/v1/transactions."""
+
+    asgi_http_class = _Request
+    submission: Submission
+    subscriptions: Subscriptions
+    transaction: Callable[[str], Awaitable[Answer]]
+    block: Block
+    gets: dict[str, Get]
+    max_body_bytes: int
+
+    def direct(self, request: Plain) -> Awaitable[Answer | Streamed] | None:
+        """Answers a request at once, if it is one of those that come all day."""
+        path = request.path
+        if request.method == "POST":
+            if path not in _SUBMIT_PATHS:
+                return None
+            return self._submit(request.query, request.content_type, request.body)
+        get = self.gets.get(path)
+        if get is not None:
+            return get(request.query)
+        if path.startswith(_TRANSACTION) and "/" not in path[len(_TRANSACTION) :]:
+            return self.transaction(path[len(_TRANSACTION) :])
+        if path.startswith(_BLOCK) and path[len(_BLOCK) :].isdigit():
+            return self.block(path[len(_BLOCK) :])
+        return None
+
+    def lasting(self) -> int:
+        """How many requests are under way that end when the channel does."""
+        return self.subscriptions.present
+
+    async def asgi_app(self, scope: Any, receive: Receive, send: Send) -> None:
+        begun = False
+
+        async def begin(message: Any) -> None:
+            nonlocal begun
+            begun = True
+            await send(message)
+
+        try:
+            await self._answer(scope, receive, begin)
+        except Exception as error:
+            if begun or ends_process(error):
+                raise  # and the connection ends, or the process
+            logger.exception("%s %s", scope["method"], scope["path"])
+            origin = headers_of(scope).get(b"origin")
+            await write(send, answers.FAILED, origin, ("connection", "close"))
+
+    async def _answer(self, scope: Any, receive: Receive, send: Send) -> None:
+        method = scope["method"]
+        if method == "POST" and scope["path"] in _SUBMIT_PATHS:
+            await self._post(scope, receive, send)
+        elif method == "GET" and (serve := self.subscriptions.door_of(scope)):
+            await serve(receive, send)
+        else:
+            await super().asgi_app(scope, receive, send)
+
+    async def _post(self, scope: Any, receive: Receive, send: Send) -> None:
+        headers = headers_of(scope)
+        body = Body(receive, self.max_body_bytes)
+        try:
+            data = await body.read()
+        except Disconnected:
+            return
+        answer = answers.TOO_LARGE
+        if data is not None:
+            answer = await self._submit(
+                scope["query_string"], headers.get(b"content-type", ""), data
+            )
+        origin = headers.get(b"origin")
+        await body.answered_by(partial(write, send, answer, origin))
+
+    async def _submit(self, query: bytes, content_type: str, data: bytes) -> Answer:
+        try:
+            return await self.submission.post(query, content_type, data)
+        except Exception as error:
+            if ends_process(error):
+                raise
+            logger.exception("a posted transaction brought this about")
+            return answers.FAILED
+
+
+def create_app(
+    *,
+    reader: Reader,
+    node: Node,
+    channel: CommitChannel,
+    checks: Checks,
+    streams_url: str,
+    commit_timeout: float,
+    max_body_bytes: int,
+    admission: Admission | None = None,
+    max_streams: int = MAX_STREAMS,
+) -> Api:
+    """The API over a committed state, a node to broadcast through, its checks and commits.
+
+    Of whom `admission` lets in, `max_streams` may follow the channel here.
+    """
+    app = Api(__name__, static_folder=None)
+    app.submission = Submission(reader, node, channel, commit_timeout=commit_timeout)
+    app.subscriptions = Subscriptions(
+        channel, admission or Admission(), most=max_streams
+    )
+    app.max_body_bytes = max_body_bytes
+    # Quart would cut an answer after a minute, however much of it the peer is taking.
+    app.config["RESPONSE_TIMEOUT"] = None
+    app.url_map.strict_slashes = False
+    app.url_map.converters["digits"] = _Digits
+    app.url_map.converters["stream"] = _Stream
+    _add_errors(app)
+    threads = Threads(run_sync=channel.run_in_turn)
+    reads = Reads(reader, checks, threads)
+    app.transaction = some_at_a_time(reads.transaction)
+    gets: dict[str, Get] = {
+        _TRANSACTIONS: reads.transactions,
+        "/api/v1/outputs": reads.outputs,
+        "/api/v1/blocks": reads.blocks,
+        "/api/v1/assets": reads.assets,
+        "/api/v1/metadata": reads.metadata,
+        "/api/v1/statuses": reads.statuses,
+        "/api/v1/validators": reads.validators,
+    }
+    app.gets = {path: some_at_a_time(get) for path, get in gets.items()}
+    for path, get in app.gets.items():
+        # POST is taken in front; it stands here for what `Allow` says.
+        methods = ["GET", "POST"] if path == _TRANSACTIONS else ["GET"]
+        app.add_url_rule(path, path, partial(_get, get), methods=methods)
+    app.gets |= {f"{path}/": get for path, get in app.gets.items()}
+    app.block = some_at_a_time(partial(_block, reader, threads=threads))
+    _add_routes(app, streams_url)
+    return app
+
+
+async def _get(get: Get) -> Response:
+    return _response(await get(request.query_string))
+
+
+def _add_routes(app: Api, streams_url: str) -> None:
+    root = Answer(200, answers.root(streams_url))
+    api_root = Answer(200, answers.api_root(streams_url))
+    description = Answer(200, OPENAPI.read_bytes())
+
+    @app.get("/")
+    async def index() -> Response:
+        return _response(root)
+
+    @app.get("/api/v1")
+    async def api_index() -> Response:
+        return _response(api_root)
+
+    @app.get("/api/v1/openapi.json")
+    async def openapi() -> Response:
+        return _response(description)
+
+    @app.get(f"{_TRANSACTION}<transaction_id>")
+    async def transaction(transaction_id: str) -> Response:
+        return _response(await app.transaction(transaction_id))
+
+    @app.get("/api/v1/blocks/<digits:height>")
+    async def block(height: str) -> Response:
+        return _response(await app.block(height))
+
+    # What these are for is taken in front; here is what is left.
+    @app.get(f"{STREAMS_PATH}<stream:_>")
+    async def stream(_: str) -> Response:
+        return _response(NOT_EVENTS)
+
+    @app.get(PULL_PATH)
+    async def events() -> Response:
+        return _response(Answer(200, b""))
+
+
+async def _block(reader: Reader, digits: str, *, threads: Threads) -> Answer | Streamed:
+    # More digits than any height has; and Python refuses to read thousands of them.
+    number = digits.lstrip("0") or "0"
+    if len(number) > len(str(_MAX_HEIGHT)) or int(number) > _MAX_HEIGHT:
+        return answers.NOT_FOUND
+    return await answer_block(reader, int(number), threads=threads)
+
+
+def _add_errors(app: Api) -> None:
+    @app.errorhandler(NotFound)
+    async def no_such_path(_: HTTPException) -> Response:
+        return _response(answers.NO_SUCH_PATH)
+
+    @app.errorhandler(MethodNotAllowed)
+    async def method_not_allowed(error: MethodNotAllowed) -> Response:
+        response = _response(answers.METHOD_NOT_ALLOWED)
+        response.headers["Allow"] = ", ".join(error.valid_methods or ())
+        return response
+
+    @app.errorhandler(InternalServerError)
+    async def failed(error: InternalServerError) -> Response:
+        if (cause := error.original_exception) and ends_process(cause):
+            raise cause
+        return _response(answers.FAILED)
+
+    @app.after_request
+    async def allow_any_origin(response: Response) -> Response:
+        asked = request.headers
+        fields = answers.cors(asked.get("Origin"))
+        if request.method == "OPTIONS":
+            fields += answers.preflight(
+                asked.get("Access-Control-Request-Method"),
+                asked.get("Access-Control-Request-Headers"),
+            )
+        for name, value in fields:
+            response.headers[name] = value
+        return response
+
+
+def _response(answer: Answer | Streamed) -> Response:
+    if isinstance(answer, Streamed):
+        return Response(answer, 200, content_type=answers.JSON)
+    headers = dict(answer.more_headers)
+    return Response(
+        answer.body, answer.status, headers, content_type=answer.content_type
+    )

@@ -1,0 +1,236 @@
+"""Server-Sent Events: the streams of the WebSocket door, over HTTP.
+
+Each stream is a request that takes long, with a task and a clone of the commit channel of its
+own. It is answered in front of Quart, as plain ASGI: what is awaited here is the channel
+or the client's socket, and nothing in between buffers. Whose socket takes nothing is cut
+by the HTTP door; who stays is given its last messages when the channel ends.
+
+Positions are each event's id, so a browser that reconnects goes on by itself. Where it said the
+last one with the header `Last-Event-ID`, other clients say it in the query string.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Final
+
+import trio
+
+from trio_stream.channel.clones import CommitReceiveChannel
+from trio_stream.channel.commit_channel import CommitChannel
+from trio_stream.http import answers
+from trio_stream.http.body import Send
+from trio_stream.stream import sse
+from trio_stream.stream.frames import texts_in
+from trio_stream.stream.notices import (
+    CHECKPOINT_SECONDS,
+    Notice,
+    Telling,
+    notice_text,
+    stream_headers,
+    subscribed_text,
+)
+from trio_stream.stream.position import Position
+from trio_stream.stream.request import Asked, BadRequest, parse_request, read_after
+from trio_stream.stream.resume import Beginning, Refused
+from trio_stream.stream.selection import STREAMS_PATH, Form, Stream
+
+COMMENT_SECONDS: Final = 15.0
+"""What stands between us may close a connection on which nothing moves."""
+# Browsers reconnect after so many milliseconds; not all at once after a restart.
+_RETRY_MILLISECONDS = (1_000, 4_000)
+_PIECE_BYTES = 64 * 1024
+_MEDIA_TYPE = "text/event-stream"
+
+_STREAMS = {STREAMS_PATH + stream.value: stream for stream in Stream}
+
+
+def stream_at(path: str) -> Stream | None:
+    """The stream that a path names."""
+    return _STREAMS.get(path.rstrip("/"))
+
+
+def wants_events(accept: str) -> bool:
+    """Does the header `Accept` ask for Server-Sent Events?"""
+    types = (each.partition(";")[0].strip().lower() for each in accept.split(","))
+    return _MEDIA_TYPE in types
+
+
+def with_positions(asked: Asked) -> Asked:
+    """The same in a form that says its positions, for those who cut them off again."""
+    if asked.selection.form is not Form.PLAIN:
+        return asked
+    return replace(asked, selection=replace(asked.selection, form=Form.POSITION))
+
+
+class EventStreams:
+    """Serves the streams as Server-Sent Events."""
+
+    def __init__(self, channel: CommitChannel) -> None:
+        self._channel = channel
+
+    async def serve(
+        self,
+        stream: Stream,
+        query: str,
+        headers: Mapping[bytes, str],
+        send: Send,
+    ) -> None:
+        """Answer a request until its stream ends."""
+        in_query, query = sse.split_last_id(query)
+        last = headers.get(b"last-event-id") or in_query
+        origin = headers.get(b"origin")
+        if last in sse.OVER:
+            # `fetch` gives 204 no body, on which event-source-polyfill stumbles and comes again
+            # for ever; so who says it in the query and uses `fetch` gets a status with one.
+            by_fetch = bool(in_query) and b"sec-fetch-mode" in headers
+            await _start(send, 410 if by_fetch else 204, origin, [])
+            await _more(send, b"", last=True)
+            return
+        try:
+            asked = parse_request(stream, query)
+            if last:
+                asked = replace(asked, after=read_after(last))
+            beginning = await self._channel.begin(asked)
+        except BadRequest as error:
+            await _refuse(send, await self._channel.refuse(error), origin)
+            return
+        except Refused as refused:
+            await _refuse(send, refused, origin)
+            return
+        said = stream_headers(beginning.text, beginning.landmarks)
+        await _start(send, 200, origin, said)
+        await _Writer(self._channel, asked, beginning, send).run()
+
+
+class _Writer:
+    """Gives one client its stream."""
+
+    def __init__(
+        self, channel: CommitChannel, asked: Asked, beginning: Beginning, send: Send
+    ) -> None:
+        self._channel = channel
+        self._asked = asked
+        self._beginning = beginning
+        self._send = send
+        self._telling = Telling(beginning.after, now=trio.current_time())
+        self._sent_at = trio.current_time()
+
+    async def run(self) -> None:
+        await self._write(sse.retry(random.randint(*_RETRY_MILLISECONDS)))
+        if self._asked.notices:
+            await self._write(_notice(subscribed_text(self._beginning)))
+        rich = with_positions(self._asked)
+        with self._channel.clone(
+            self._beginning.after,
+            selection=rich.selection,
+            until=self._beginning.until,
+        ) as clone:
+            try:
+                if self._beginning.unproven is not None:
+                    await clone.reached()
+                    await self._channel.prove(self._beginning)
+                while True:
+                    await self._tell_what_is_due(clone)
+                    await self._write_some(clone)
+            except trio.EndOfChannel:
+                await self._end(clone)
+            except Refused as refused:
+                await _more(self._send, _refusal(refused), last=True)
+
+    async def _write_some(self, clone: CommitReceiveChannel) -> None:
+        batch = None
+        # Nobody else wakes this one where nothing matches. What has been received is written
+        # outside of the deadline, or it would be lost with the write.
+        with trio.move_on_after(CHECKPOINT_SECONDS):
+            batch = await clone.receive()
+        if batch is None:
+            if trio.current_time() - self._sent_at >= COMMENT_SECONDS:
+                await self._write(sse.COMMENT)
+            return
+        data, position = batch.take(_PIECE_BYTES)
+        clone.seek(position)
+        del batch
+        if data:
+            await self._write(b"".join(map(self._event, texts_in(data))))
+            self._telling.sent(position, now=trio.current_time())
+
+    def _event(self, text: bytes) -> bytes:
+        selection = self._asked.selection
+        data = (
+            sse.plain(text, selection.stream) if selection.form is Form.PLAIN else text
+        )
+        return sse.event(data, id_=sse.position_of(text))
+
+    async def _tell_what_is_due(self, clone: CommitReceiveChannel) -> None:
+        clone.pass_nothing()
+        notice = self._telling.due(
+            clone.position,
+            live=clone.live,
+            at_tip=clone.at_tip,
+            now=trio.current_time(),
+        )
+        if notice is not None:
+            await self._tell(notice, clone.position)
+
+    async def _tell(self, notice: Notice, position: Position) -> None:
+        text = await self._channel.position_text(position)
+        if self._asked.notices:
+            chain = self._beginning.landmarks.chain
+            said = notice_text(notice, position=text, chain=chain)
+            await self._write(_notice(said, text))
+        else:
+            await self._write(sse.checkpoint(text))
+        self._telling.sent(position, now=trio.current_time())
+
+    async def _end(self, clone: CommitReceiveChannel) -> None:
+        if not clone.finished:
+            await self._tell(Notice.CLOSING, clone.position)
+            await _more(self._send, b"", last=True)
+            return
+        text = await self._channel.position_text(clone.position)
+        said = sse.event(b'{"position": "%b"}' % text.encode(), id_="end", name="end")
+        await _more(self._send, sse.checkpoint(text) + said, last=True)
+
+    async def _write(self, data: bytes) -> None:
+        await _more(self._send, data)
+        self._sent_at = trio.current_time()
+
+
+def _notice(text: bytes, position: str | None = None) -> bytes:
+    return sse.event(text, id_=position, name="notice")
+
+
+def _refusal(refused: Refused) -> bytes:
+    """Told as an event, since browsers show neither a refusal's status nor its body."""
+    data = refused.body().rstrip()
+    if refused.retry_after is not None:
+        wait = refused.retry_after * 1000 + random.randint(*_RETRY_MILLISECONDS)
+        return sse.retry(wait) + sse.event(data, name="refused")
+    return sse.event(data, id_="refused", name="refused")
+
+
+async def _refuse(send: Send, refused: Refused, origin: str | None) -> None:
+    await _start(send, 200, origin, stream_headers(None, refused.landmarks))
+    await _more(send, _refusal(refused), last=True)
+
+
+async def _start(
+    send: Send, status: int, origin: str | None, said: list[tuple[str, str]]
+) -> None:
+    fields = [
+        ("content-type", _MEDIA_TYPE),
+        ("cache-control", "no-store"),
+        # Some proxies keep an answer until it is complete.
+        ("x-accel-buffering", "no"),
+        *((name.lower(), value) for name, value in said),
+        *answers.cors(origin),
+    ]
+    headers = [(name.encode("ascii"), text.encode("latin-1")) for name, text in fields]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+
+
+async def _more(send: Send, body: bytes, *, last: bool = False) -> None:
+    await send({"type": "http.response.body", "body": body, "more_body": not last})

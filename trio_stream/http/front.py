@@ -1,0 +1,80 @@
+"""What is said without hypercorn: answers to plain requests, and why a connection ends."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable
+
+import trio
+
+from trio_stream.http import answers, plain
+from trio_stream.http.answers import Answer
+from trio_stream.http.pages import Streamed
+from trio_stream.http.places import NO_ROOM, Guest, Refusal
+from trio_stream.http.plain import Plain
+from trio_stream.log.file import ends_process
+from trio_stream.net.sockets import linger
+
+logger = logging.getLogger(__name__)
+
+# Of a piece, together with what stands before it.
+_WITH_HEAD = 60 * 1024
+
+
+async def answer(
+    stream: trio.abc.SendStream,
+    guest: Guest,
+    request: Plain,
+    coming: Awaitable[Answer | Streamed],
+) -> None:
+    """Send the answer to a request, for which there must be room."""
+    try:
+        said = await coming
+    except Exception as error:
+        if ends_process(error):
+            raise
+        logger.exception("%s %s brought this about", request.method, request.path)
+        said = answers.FAILED
+    if isinstance(said, Answer):
+        data = _whole(said, guest, request.origin)
+        del said
+        await stream.send_all(data)
+    else:
+        await _send_pieces(stream, guest, request.origin, said)
+
+
+async def refuse(stream: trio.abc.Stream, refusal: Refusal) -> None:
+    """Say why the connection ends, to a peer that may still be sending."""
+    close = ("connection", "close")
+    said = plain.whole(refusal.answer, None, close, *refusal.headers)
+    await stream.send_all(said)
+    await linger(stream)
+
+
+async def _send_pieces(
+    stream: trio.abc.SendStream, guest: Guest, origin: str | None, pieces: Streamed
+) -> None:
+    before, has_begun = plain.beginning(origin), False
+    async for piece in pieces:
+        size = len(piece)
+        if not has_begun and not guest.take_now(size):
+            await stream.send_all(_whole(None, guest, origin))
+            return
+        if has_begun and not await guest.take(size):
+            raise trio.BrokenResourceError("there was no room for an answer")
+        has_begun = True
+        # What is large is not copied but for its beginning.
+        await stream.send_all(before + b"%x\r\n" % size + piece[:_WITH_HEAD])
+        if size > _WITH_HEAD:
+            await stream.send_all(memoryview(piece)[_WITH_HEAD:])
+        del piece
+        guest.give_back(size)
+        before = b"\r\n"
+    await stream.send_all(before + b"0\r\n\r\n")
+
+
+def _whole(said: Answer | None, guest: Guest, origin: str | None) -> bytes:
+    """An answer, or that there is no room for it."""
+    if said is not None and guest.take_now(len(said.body)):
+        return plain.whole(said, origin)
+    return plain.whole(NO_ROOM.answer, origin, *NO_ROOM.headers)

@@ -1,0 +1,127 @@
+"""Plain requests, told from all others by their bytes, and their answers as bytes.
+
+What programs send all day is a GET or a POST of one form: HTTP/1.1, each header once, a body by
+its length, nothing that asks for another protocol or another way to close. Hypercorn takes six
+times as long for one as is needed when nothing else can come. So what is *certainly* plain is
+answered without it, and whatever is not, or might not be, goes to it untouched. This is no
+parser: all that is taken here is a request of the same meaning to h11 (RFC 9112), which the tests
+hold against it.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from email.utils import formatdate
+from functools import lru_cache
+from http import HTTPStatus
+from typing import Final, NamedTuple
+
+from trio_stream.http import answers
+from trio_stream.http.answers import Answer
+from trio_stream.http.pages import Streamed
+from trio_stream.net.request_head import HOST
+
+HEAD_BYTES: Final = 16 * 1024
+"""A longer head is not plain."""
+
+PHRASES: Final = {int(s): s.phrase.upper().encode("ascii") for s in HTTPStatus} | {
+    # Python 3.13 has others.
+    413: b"REQUEST ENTITY TOO LARGE",
+    414: b"REQUEST-URI TOO LONG",
+}
+"""BigchainDB's reason phrases are in capitals; its JavaScript driver shows them."""
+
+_HEAD: Final = re.compile(
+    rb"(GET|POST) (/[/0-9A-Za-z_.-]*)(?:\?([!$-~]*))? HTTP/1\.1\r\n"
+    rb"((?:[0-9A-Za-z_-]+: [!-~](?:[ -~]*[!-~])?\r\n)+)\r\n"
+)
+_FIELD: Final = re.compile(rb"([^:]+): ([^\r]+)\r\n")
+_LENGTH: Final = re.compile(rb"[0-9]{1,10}")
+# Each changes what the request or its connection means; `Connection` may say what is so anyway.
+_MEANINGFUL: Final = frozenset(
+    (b"transfer-encoding", b"expect", b"upgrade", b"te", b"trailer", b"http2-settings")
+)
+
+
+class Plain(NamedTuple):
+    """A plain request."""
+
+    method: str
+    path: str
+    query: bytes
+    content_type: str
+    origin: str | None
+    body: bytes
+
+
+Direct = Callable[[Plain], Awaitable[Answer | Streamed] | None]
+"""Who answers a plain request; None if that is for the application behind the server."""
+
+
+def take(data: bytes, max_body: int) -> tuple[Plain, bytes] | int | None:
+    """The request that `data` begins with, and what follows it.
+
+    None if it is not plain, or not to be told; the number of bytes still missing where only
+    the body is incomplete. A body of over `max_body` bytes is not plain.
+    """
+    found = _HEAD.match(data)
+    if found is None or found.end() > HEAD_BYTES:
+        return None
+    pairs = _FIELD.findall(found[4])
+    fields = {name.lower(): value for name, value in pairs}
+    if (
+        len(fields) != len(pairs)
+        or not HOST.fullmatch(fields.get(b"host", b"/"))
+        or not _MEANINGFUL.isdisjoint(fields)
+        or fields.get(b"connection", b"keep-alive").lower() != b"keep-alive"
+    ):
+        return None
+    length = fields.get(b"content-length", b"0")
+    if not _LENGTH.fullmatch(length) or int(length) > max_body:
+        return None
+    if found[1] == b"GET" and int(length):
+        return None
+    end = found.end() + int(length)
+    if len(data) < end:
+        return end - len(data)
+    origin = fields.get(b"origin")
+    request = Plain(
+        found[1].decode("ascii"),
+        found[2].decode("ascii"),
+        found[3] or b"",
+        fields.get(b"content-type", b"").decode("ascii"),
+        origin if origin is None else origin.decode("ascii"),
+        data[found.end() : end],
+    )
+    return request, data[end:]
+
+
+def whole(answer: Answer, origin: str | None, *more: tuple[str, str]) -> bytes:
+    """An answer with its length, and `more` headers."""
+    length = ("content-length", str(len(answer.body)))
+    fields = [length, *answer.more_headers, *more]
+    return _head(answer.status, answer.content_type, fields, origin) + answer.body
+
+
+def beginning(origin: str | None) -> bytes:
+    """The head of an answer that comes in chunks."""
+    return _head(200, answers.JSON, [("transfer-encoding", "chunked")], origin)
+
+
+def _head(
+    status: int,
+    content_type: str,
+    more: Sequence[tuple[str, str]],
+    origin: str | None,
+) -> bytes:
+    fields = [("content-type", content_type), *more, *answers.cors(origin)]
+    lines = "".join(f"{name}: {value}\r\n" for name, value in fields).encode("ascii")
+    first = b"HTTP/1.1 %d %b\r\n" % (status, PHRASES.get(status, b""))
+    return b"%b%bdate: %b\r\n\r\n" % (first, lines, _date(int(time.time())))
+
+
+@lru_cache(maxsize=1)
+def _date(seconds: int) -> bytes:
+    return formatdate(seconds, usegmt=True).encode("ascii")

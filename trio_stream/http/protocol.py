@@ -1,0 +1,87 @@
+"""Hypercorn's HTTP/1.1, with what it leaves open decided for this door.
+
+HTTP/2 is left to a proxy in front: neither `Upgrade: h2c` nor a client that begins with it
+gets it, since one connection of that kind may cause any amount of work without waiting for
+an answer. An upgrade to anything is ignored, as RFC 9110 §7.8 allows, but for WebSockets, of
+which the client should hear where they are. What is no good request is answered with the
+same JSON and CORS headers as other errors, and its connection closed.
+"""
+
+from __future__ import annotations
+
+import h11
+from hypercorn.protocol.h11 import H11Protocol
+
+from trio_stream.http import answers
+from trio_stream.http.answers import Answer
+from trio_stream.http.body import READ_PAST
+from trio_stream.net.request_head import Unacceptable
+from trio_stream.net.request_reader import RequestReader
+
+_NO_WEBSOCKET = "No WebSocket is served at this port; `streams` of /api/v1 says where."
+
+
+class HttpReader(RequestReader):
+    """Reads what this door answers."""
+
+    def __init__(self, *, head_limit: int, max_body_bytes: int) -> None:
+        super().__init__(head_limit=head_limit)
+        self._max_body_bytes = max_body_bytes
+
+    def judge(self, request: h11.Request) -> None:
+        fields = dict(request.headers)
+        most = self._max_body_bytes if request.method == b"POST" else READ_PAST
+        # Said before the body comes, and in place of a 100 (RFC 9110 §10.1.1).
+        if int(fields.get(b"content-length", 0)) > most:
+            raise Unacceptable(413, "")
+        upgrade = fields.get(b"upgrade", b"").lower()
+        if upgrade == b"websocket" and request.method == b"GET":
+            raise Unacceptable(404, _NO_WEBSOCKET)
+
+
+class HttpProtocol(H11Protocol):
+    """In place of the one that hypercorn has made for a connection."""
+
+    def __init__(self, made: H11Protocol, max_body_bytes: int) -> None:
+        super().__init__(
+            made.app,
+            made.config,
+            made.context,
+            made.task_group,
+            made.connection_state,
+            made.ssl,
+            made.client,
+            made.server,
+            made.send,
+        )
+        self.reader = HttpReader(
+            head_limit=made.config.h11_max_incomplete_size,
+            max_body_bytes=max_body_bytes,
+        )
+        self.connection = self.reader
+
+    async def _check_protocol(self, event: h11.Request) -> None:
+        """Hypercorn looks here whether to go over to HTTP/2."""
+
+    async def _send_error_response(self, status_code: int) -> None:
+        """Answer what could not be read, or may not be asked."""
+        answer = self._refusal(status_code)
+        fields = [
+            ("content-type", answer.content_type),
+            ("connection", "close"),
+            *answers.cors(self.reader.origin),
+        ]
+        if not self.reader.head_only:
+            fields.append(("content-length", str(len(answer.body))))
+        headers = [(name.encode("ascii"), v.encode("latin-1")) for name, v in fields]
+        headers += self.config.response_headers("h11")
+        response = h11.Response(status_code=status_code, headers=headers)
+        await self._send_h11_event(response)
+        if not self.reader.head_only:
+            await self._send_h11_event(h11.Data(data=answer.body))
+        await self._send_h11_event(h11.EndOfMessage())
+
+    def _refusal(self, status: int) -> Answer:
+        if status == 413:
+            return answers.TOO_LARGE
+        return answers.framework_error(status, self.reader.why)

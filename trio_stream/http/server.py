@@ -1,0 +1,319 @@
+"""The HTTP door: hypercorn's connections on our sockets, each of them guarded.
+
+Hypercorn speaks HTTP/1.1 to the ASGI application; plain requests (`http_plain`) for what can be
+answered at once are answered in front of it. Its own server is left out, for three
+reasons, each with a test on real sockets: a byte after an `Upgrade` request raises out of
+the connection, and would end every other one with it; its writes are shielded, so that a
+peer that never reads holds a cancelled server up for ever; and it swallows
+`KeyboardInterrupt`. So the accept loop is ours, there is a guard around each connection,
+and what hypercorn writes to ends each wait by itself.
+"""
+
+from __future__ import annotations
+
+import logging
+import ssl
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from socket import SO_SNDBUF, SOL_SOCKET
+from typing import Any
+
+import trio
+from hypercorn.app_wrappers import ASGIWrapper
+from hypercorn.config import Config
+from hypercorn.trio.worker_context import WorkerContext
+from hypercorn.typing import ASGIFramework
+
+from trio_stream.http.connection import Connection
+from trio_stream.http.front import refuse
+from trio_stream.http.places import Guest, Places, Refusal
+from trio_stream.http.plain import HEAD_BYTES, Direct
+from trio_stream.http.threads import PEER
+from trio_stream.http.transport import Transport
+from trio_stream.log.file import CommitLogError
+from trio_stream.net.sockets import give_up_after
+
+logger = logging.getLogger(__name__)
+
+ALPN = ("http/1.1",)
+"""What this door speaks, as TLS names it."""
+
+STRANGERS = 256
+"""Connections beyond the limit that may be here to be told so; never more than the limit itself."""
+_TURN_AWAY_SECONDS = 2.0
+# Between two warnings of one kind: peers decide how often there is a reason.
+_WARN_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What connections may cost. Sizes in bytes, times in seconds."""
+
+    # Each costs a file descriptor, of which subscribers need most.
+    max_connections: int = 4096
+    max_connections_per_address: int = 1024  # 0: none
+    trusted_proxies: tuple[str, ...] = ()
+    # For the whole of a request's head, TLS before it, and between two requests.
+    head_timeout: float = 10.0
+    keep_alive: float = 75.0
+    # For a body, and a second more for each `body_rate` bytes of it that have come.
+    body_timeout: float = 20.0
+    body_rate: int = 4096
+    # Without a byte of the answer accepted.
+    stall_timeout: float = 60.0
+    # What the kernel holds for a peer that does not read; it takes up to 4 MB if it may.
+    send_buffer: int = 128 * 1024
+    max_body_bytes: int = 2 * 1024 * 1024
+    # Of all bodies and answers under way, together.
+    bytes_under_way: int = 256 * 1024 * 1024
+    shutdown_timeout: float = 25.0
+
+
+async def serve(
+    app: ASGIFramework,
+    listeners: Sequence[trio.SocketListener],
+    *,
+    tls: ssl.SSLContext | None,
+    limits: Limits,
+    stop: trio.Event,
+    lasting: Callable[[], int] = lambda: 0,
+    answered: trio.Event | None = None,
+    direct: Direct = lambda request: None,
+    turn: Callable[[], Awaitable[None]] = trio.lowlevel.checkpoint,
+    task_status: trio.TaskStatus[
+        Sequence[trio.SocketListener]
+    ] = trio.TASK_STATUS_IGNORED,
+) -> None:
+    """Serve `app` until `stop` is set and the requests under way are answered.
+
+    They get `shutdown_timeout` seconds for it; then they are cut. `answered` is set before
+    that, when none are left but `lasting` ones, which end by themselves when the node stops.
+    `direct` is asked for each plain request before `app` is. A `turn` is awaited
+    for each new connection, and for more of what is large. Raises `CommitLogError`.
+    """
+    door = _Door(
+        app, tls, limits, direct=direct, lasting=lasting, answered=answered, turn=turn
+    )
+    async with trio.open_nursery() as clients:
+        clients.start_soon(door.end_if_broken)
+        try:
+            async with trio.open_nursery() as doors:
+                accept = partial(
+                    trio.serve_listeners,
+                    door.welcome,
+                    [_InTurn(listener, turn) for listener in listeners],
+                    handler_nursery=clients,
+                )
+                await doors.start(accept)
+                task_status.started(listeners)
+                await stop.wait()
+                doors.cancel_scope.cancel()
+            await door.stop()
+            with trio.move_on_after(limits.shutdown_timeout):
+                await door.empty()
+        finally:
+            # Also where all of this is cancelled: hypercorn's writes are shielded.
+            door.cut()
+            clients.cancel_scope.cancel()
+
+
+class _InTurn(trio.abc.Listener[trio.SocketStream]):
+    """A listener that lets one connection in at each turn, however many come at once."""
+
+    def __init__(
+        self, listener: trio.SocketListener, turn: Callable[[], Awaitable[None]]
+    ) -> None:
+        self._listener = listener
+        self._turn = turn
+
+    async def accept(self) -> trio.SocketStream:
+        stream = await self._listener.accept()
+        try:
+            await self._turn()
+        except trio.Cancelled:
+            stream.socket.close()
+            raise
+        return stream
+
+    async def aclose(self) -> None:
+        await self._listener.aclose()
+
+
+class _Door:
+    """The connections that are open, and what they have in common."""
+
+    def __init__(
+        self,
+        app: ASGIFramework,
+        tls: ssl.SSLContext | None,
+        limits: Limits,
+        *,
+        direct: Direct,
+        lasting: Callable[[], int],
+        answered: trio.Event | None,
+        turn: Callable[[], Awaitable[None]],
+    ) -> None:
+        self.context = WorkerContext(None)
+        self._answer = app
+        self._app = ASGIWrapper(self._run_app)
+        self._broken = trio.Event()
+        self._damage: BaseException | None = None
+        self._config = _hypercorn_config(limits)
+        self._tls = tls
+        self._limits = limits
+        self._places = Places(limits, turn)
+        self._open: dict[Transport, Connection | None] = {}
+        self._empty = trio.Event()
+        self._strangers = 0
+        self._quiet_until = 0.0
+        self._stopping = False
+        self._direct = direct
+        self._lasting = lasting
+        self._answered = answered
+
+    async def _run_app(self, *request: Any) -> None:
+        try:
+            await self._answer(*request)
+        except* CommitLogError as damage:
+            # Hypercorn would say that the application failed, and serve on.
+            self._damage = damage
+            self._broken.set()
+
+    async def end_if_broken(self) -> None:
+        """Raise an error of the log that the application has met."""
+        await self._broken.wait()
+        assert self._damage is not None
+        raise self._damage
+
+    async def welcome(self, stream: trio.SocketStream) -> None:
+        """Serve one connection; whatever it does, nobody else notices."""
+        transport = Transport(stream, self._limits.stall_timeout)
+        try:
+            peer = str(stream.socket.getpeername()[0])
+            stream.socket.setsockopt(SOL_SOCKET, SO_SNDBUF, self._limits.send_buffer)
+            give_up_after(stream.socket, self._limits.stall_timeout)
+            with trio.CancelScope() as scope:
+                guest = Guest(self._places, peer, partial(self._end, transport, scope))
+                # For all that this task, and those it starts, do for the peer.
+                PEER.set(guest.address)
+                await self._receive(transport, guest)
+        except* CommitLogError:
+            raise
+        except* (OSError, trio.BrokenResourceError, trio.ClosedResourceError) as gone:
+            logger.debug("connection ended: %r", gone.exceptions)
+        except* Exception:
+            logger.warning("a connection was cut", exc_info=True)
+        finally:
+            stream.socket.close()
+
+    async def _receive(self, transport: Transport, guest: Guest) -> None:
+        refusal = self._places.enter(guest)
+        if refusal is not None:
+            await self._turn_away(transport, refusal)
+            return
+        transport.guest = guest
+        self._open[transport] = None
+        try:
+            await self._serve(transport, guest)
+        finally:
+            self._places.leave(guest)
+            guest.give_back()
+            transport.guest = None  # they hold each other
+            del self._open[transport]
+            if not self._open:
+                self._empty.set()
+            self.look_who_is_left()
+
+    def _end(
+        self, transport: Transport, scope: trio.CancelScope, refusal: Refusal
+    ) -> None:
+        connection = self._open.get(transport)
+        if connection is None or not connection.end(refusal):
+            transport.cut()
+            scope.cancel()
+
+    async def _turn_away(self, transport: Transport, refusal: Refusal) -> None:
+        now = trio.current_time()
+        if now >= self._quiet_until:
+            self._quiet_until = now + _WARN_SECONDS
+            logger.warning(
+                "a connection was turned away with status %d: %d are open",
+                refusal.answer.status,
+                len(self._open),
+            )
+        if self._strangers >= min(STRANGERS, self._limits.max_connections):
+            return
+        self._strangers += 1
+        try:
+            with trio.move_on_after(_TURN_AWAY_SECONDS):
+                stream = self._secured(transport)
+                # Some clients take no answer before they have asked.
+                await stream.receive_some(HEAD_BYTES)
+                await refuse(stream, refusal)
+        finally:
+            self._strangers -= 1
+
+    async def stop(self) -> None:
+        """Close what is idle, and the others after the answer in hand."""
+        self._stopping = True
+        await self.context.terminated.set()
+        for connection in self._open.values():
+            if connection is not None and connection.is_idle:
+                connection.stop_reading()
+        self.look_who_is_left()
+
+    def look_who_is_left(self) -> None:
+        """Once stopping: is there anything under way that does not last?"""
+        if self._stopping and self._answered is not None:
+            busy = [c for c in self._open.values() if c is not None and not c.is_idle]
+            if len(busy) <= self._lasting():
+                self._answered.set()
+
+    async def empty(self) -> None:
+        """Wait for the last connection."""
+        if self._open:
+            self._empty = trio.Event()
+            await self._empty.wait()
+
+    def cut(self) -> None:
+        """Cut all that are left."""
+        for transport in self._open:
+            transport.cut()
+
+    async def _serve(self, transport: Transport, guest: Guest) -> None:
+        connection = Connection(
+            self._app,
+            self._config,
+            self.context,
+            self._secured(transport),
+            direct=self._direct,
+            limits=self._limits,
+            guest=guest,
+            on_idle=self.look_who_is_left,
+        )
+        self._open[transport] = connection
+        try:
+            await connection.run()
+        finally:
+            connection.let_go()
+
+    def _secured(self, transport: Transport) -> trio.abc.Stream:
+        if self._tls is None:
+            return transport
+        # Compatible: peers may close without TLS's own farewell, and so do we.
+        return trio.SSLStream(
+            transport, self._tls, server_side=True, https_compatible=True
+        )
+
+
+def _hypercorn_config(limits: Limits) -> Config:
+    config = Config()
+    config.include_server_header = False
+    config.h11_max_incomplete_size = HEAD_BYTES
+    # A client may keep its connection for as long as it likes.
+    config.keep_alive_max_requests = 2**62
+    config.ssl_handshake_timeout = limits.head_timeout
+    config.errorlog = logger
+    config.accesslog = None
+    return config

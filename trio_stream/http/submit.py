@@ -1,0 +1,257 @@
+"""A posted transaction on its way: from the request's body to the answer.
+
+The order is BigchainDB's, since it decides which of several faults is named: the mode,
+the JSON text, the transaction by itself, the transaction against the committed state,
+and only then the consensus node. What goes to the node is the JSON value written anew in
+ASCII, members in the order received, so that the bytes in the block are the same
+whichever encoding the client chose.
+
+Mode `commit` does not use the engine's `broadcast_tx_commit`, which takes one of its
+hundred subscriptions for each call: it broadcasts as `sync` does and waits on our own
+commit channel, where the transaction appears committed or refused.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from contextlib import AbstractContextManager
+from functools import partial
+from typing import NamedTuple, Protocol
+
+import trio
+
+from trio_stream.channel.commit_channel import TooManyWatches, Watch
+from trio_stream.engine.broadcast import (
+    BODY_BYTES,
+    TRANSACTION_BYTES,
+    CheckResult,
+    Mode,
+    NodeRefused,
+    NodeUnavailable,
+)
+from trio_stream.http import answers
+from trio_stream.http.answers import Answer
+from trio_stream.http.threads import IN_PLACE_BYTES, OneEach, Threads
+from trio_stream.net.seldom import Seldom
+from trio_stream.stream.events import CommitEvent
+from trio_stream.transactions import canonical
+from trio_stream.transactions.errors import (
+    MalformedTransaction,
+    SchemaValidationError,
+    ValidationError,
+)
+
+logger = logging.getLogger(__name__)
+
+_MODES = ("async", "sync", "commit")
+_MODE_HELP = 'Mode must be "async", "sync" or "commit"'
+# A body of these types is eaten as a form before anybody looks for JSON in it.
+_FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
+# The JSON-RPC code of every error that a method of the engine returns.
+_INTERNAL_ERROR = -32603
+
+RETRY_SECONDS = 5
+"""After which a node may be there again."""
+
+# BigchainDB's text, then three of the engine's, as they come to its clients.
+INVALID = answers.error(500, "Transaction validation failed")
+TIMED_OUT = answers.error(
+    500, "Internal error - Timed out waiting for tx to be included in a block"
+)
+STOPPED = answers.error(
+    500,
+    "Internal error - deliverTxSub was cancelled (reason: Tendermint exited)",
+)
+TOO_MANY = answers.error(
+    500,
+    "Internal error - Error on broadcastTxCommit: max_subscription_clients reached",
+)
+
+
+class Examiner(Protocol):
+    async def examine(self, raw: bytes) -> object:
+        """Raise `ValidationError` unless `raw` may follow what is committed."""
+
+
+class Node(Protocol):
+    async def broadcast(self, mode: Mode, raw: bytes) -> CheckResult: ...
+
+
+class Channel(Protocol):
+    def watch(self, tx_sha256: bytes) -> AbstractContextManager[Watch]: ...
+
+
+class _Posted(NamedTuple):
+    """What was posted, as it goes to the node, and as it is answered once that has taken it."""
+
+    raw: bytes
+    answer: bytes
+
+
+class Submission:
+    """Answers POST /api/v1/transactions."""
+
+    def __init__(
+        self,
+        reader: Examiner,
+        node: Node,
+        channel: Channel,
+        *,
+        commit_timeout: float,
+        max_bytes: int = TRANSACTION_BYTES,
+        threads: Threads | None = None,
+    ) -> None:
+        self._reader = reader
+        self._node = node
+        self._channel = channel
+        self._commit_timeout = commit_timeout
+        self._max_bytes = max_bytes
+        self._threads = threads or Threads()
+        self._one_each = OneEach()
+        self._troubles = Seldom(logger, at_most=10)
+
+    async def post(self, query: bytes, content_type: str, body: bytes) -> Answer:
+        """Take a transaction; any input gets an answer."""
+        given = answers.parameters(query)
+        modes = given.get("mode", ["async"])
+        media_type = content_type.partition(";")[0].strip().lower()
+        if any(mode not in _MODES for mode in modes):
+            return answers.framework_error(400, {"mode": _MODE_HELP})
+        if misspelt := answers.misspelt(given, ["mode"]):
+            return misspelt
+        if media_type in _FORMS:
+            return answers.UNREADABLE
+        if len(body) > self._max_bytes:
+            return _too_large(self._max_bytes)
+        try:
+            posted = await self._examined(body, media_type)
+            if isinstance(posted, Answer):
+                return posted
+            refused = await self._send(modes[0], posted.raw)
+        except ValidationError as error:
+            return _invalid(error)
+        except NodeRefused as error:
+            return _refused(error, modes[0])
+        except NodeUnavailable as error:
+            self._troubles.log(
+                logging.WARNING, "a transaction could not be broadcast: %s", error
+            )
+            return _unavailable(error)
+        return refused or Answer(202, posted.answer)
+
+    async def _examined(self, body: bytes, media_type: str) -> _Posted | Answer:
+        """What a body holds, found good; or the answer to one that is not."""
+        if len(body) <= IN_PLACE_BYTES:
+            return await self._examine(body, media_type)
+        async with self._one_each.turn():
+            return await self._examine(body, media_type)
+
+    async def _examine(self, body: bytes, media_type: str) -> _Posted | Answer:
+        read = partial(_read, body, media_type)
+        posted = await self._threads.run(read, size=len(body))
+        if isinstance(posted, Answer):
+            return posted
+        if len(posted.raw) > self._max_bytes:
+            return _too_large(self._max_bytes)
+        await self._reader.examine(posted.raw)
+        return posted
+
+    async def _send(self, mode: str, raw: bytes) -> Answer | None:
+        if mode == "commit":
+            return await self._commit(raw)
+        checked = await self._node.broadcast("sync" if mode == "sync" else "async", raw)
+        return INVALID if checked.code else None
+
+    async def _commit(self, raw: bytes) -> Answer | None:
+        try:
+            # From before the broadcast: the block may be faster than the answer.
+            with self._channel.watch(hashlib.sha256(raw).digest()) as watch:
+                if not await self._broadcast_to_wait(raw):
+                    return INVALID
+                with trio.move_on_after(self._commit_timeout):
+                    outcome = await watch.wait()
+                    return None if isinstance(outcome, CommitEvent) else INVALID
+        except TooManyWatches:
+            return TOO_MANY
+        except trio.EndOfChannel:
+            return STOPPED
+        return TIMED_OUT
+
+    async def _broadcast_to_wait(self, raw: bytes) -> bool:
+        try:
+            return (await self._node.broadcast("sync", raw)).code == 0
+        except NodeUnavailable as error:
+            # Silence is no refusal: if it has arrived, its block will tell.
+            if not error.may_have_arrived:
+                raise
+            self._troubles.log(
+                logging.WARNING, "a broadcast was not answered: %s", error
+            )
+            return True
+
+
+def _read(body: bytes, media_type: str) -> _Posted | Answer:
+    """What a body holds, or the answer to one that holds no transaction."""
+    try:
+        value = _value(body)
+    except (UnicodeDecodeError, MalformedTransaction):
+        return answers.UNREADABLE
+    except ValidationError as error:
+        return _invalid(error)
+    if _has_bad_mode(value, media_type):
+        return answers.framework_error(400, {"mode": _MODE_HELP})
+    return _Posted(json.dumps(value).encode("ascii"), answers.compact(value))
+
+
+def _value(body: bytes) -> object:
+    """The JSON value of a body in UTF-8, -16 or -32, with a byte order mark or without.
+
+    Raises UnicodeDecodeError, `MalformedTransaction` for what is no JSON text,
+    `NestingTooDeep`.
+    """
+    return canonical.load(body.decode(json.detect_encoding(body)))
+
+
+def _has_bad_mode(value: object, media_type: str) -> bool:
+    """Whether the body has a wrong `mode`, which counts as the parameter in JSON bodies."""
+    is_json = media_type == answers.JSON or media_type.endswith("+json")
+    if not is_json or not isinstance(value, dict) or "mode" not in value:
+        return False
+    return value["mode"] not in _MODES
+
+
+def _too_large(max_bytes: int) -> Answer:
+    return answers.framework_error(
+        413,
+        f"The transaction is too large: the node's RPC takes {max_bytes} bytes of it"
+        f" (its max_body_bytes is {BODY_BYTES}, in base64)",
+    )
+
+
+def _unavailable(error: NodeUnavailable) -> Answer:
+    if not error.is_busy:
+        return answers.FAILED
+    told = (
+        "did not answer in time, and may have taken the transaction all the same"
+        if error.may_have_arrived
+        else "cannot be reached, or has too much to do"
+    )
+    answer = answers.framework_error(503, f"The consensus node {told}")
+    return answer._replace(retry_after=RETRY_SECONDS)
+
+
+def _invalid(error: ValidationError) -> Answer:
+    if isinstance(error, SchemaValidationError):
+        return answers.error(400, f"Invalid transaction schema: {error}")
+    return answers.error(400, f"Invalid transaction ({type(error).__name__}): {error}")
+
+
+def _refused(error: NodeRefused, mode: str) -> Answer:
+    # Engines write this one with a capital or without; programs know it with.
+    data = "Tx already exists in cache" if error.already_known else error.data
+    if mode == "commit" and error.code == _INTERNAL_ERROR:
+        data = f"Error on broadcastTxCommit: {data}"
+    status = 400 if error.already_known else 500
+    return answers.error(status, f"{error.message} - {data}")

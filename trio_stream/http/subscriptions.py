@@ -1,0 +1,131 @@
+"""The way to the streams over HTTP: which requests are for them, and how they end.
+
+They are answered in front of Quart. Each may last long, with the client doing nothing but
+listen, so its going away is watched for; and they are counted, because a server that stops
+waits for all other requests first, and lets these have their last messages then.
+
+Who is served here is a subscriber like those of the WebSocket door, and counts together with
+them. Whoever is one too many gets a status and not an event: it may be anything that asks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
+
+import trio
+
+from trio_stream.channel.commit_channel import CommitChannel
+from trio_stream.http import answers
+from trio_stream.http.body import (
+    Body,
+    Disconnected,
+    Receive,
+    Send,
+    headers_of,
+    write,
+)
+from trio_stream.http.events import EventStreams, stream_at, wants_events
+from trio_stream.http.pull import PULL_PATH, Pull
+from trio_stream.stream.admission import FULL, Admission, TooMany
+
+NOT_EVENTS = answers.framework_error(
+    406, "Send `Accept: text/event-stream`, or connect to the WebSocket at `streams`."
+)
+
+Serve = Callable[[Receive, Send], Awaitable[None]]
+
+
+class Subscriptions:
+    """Server-Sent Events and pulls, for at most `most` clients that `admission` lets in."""
+
+    def __init__(
+        self, channel: CommitChannel, admission: Admission, *, most: int
+    ) -> None:
+        self._streams = EventStreams(channel)
+        self._pull = Pull(channel)
+        self._admission = admission
+        self._most = most
+        self._admitted = 0
+        self.present = 0
+        """How many requests are being answered."""
+
+    def door_of(self, scope: Mapping[str, Any]) -> Serve | None:
+        """What answers this GET, if it is for here."""
+        headers = headers_of(scope)
+        query = scope["query_string"].decode("latin-1")
+        origin = headers.get(b"origin")
+        if scope["path"].rstrip("/") == PULL_PATH:
+
+            async def pull(send: Send) -> None:
+                answer, retry_after = await self._pull.answer(query)
+                more = (
+                    [] if retry_after is None else [("retry-after", str(retry_after))]
+                )
+                await write(send, answer, origin, *more)
+
+            return partial(self._serve, pull, scope)
+        stream = stream_at(scope["path"])
+        if stream is None or not wants_events(headers.get(b"accept", "")):
+            return None
+
+        async def events(send: Send) -> None:
+            await self._streams.serve(stream, query, headers, send)
+
+        return partial(self._serve, events, scope)
+
+    async def _serve(
+        self,
+        answer: Callable[[Send], Awaitable[None]],
+        scope: Mapping[str, Any],
+        receive: Receive,
+        send: Send,
+    ) -> None:
+        self.present += 1
+        try:
+            await Body(receive, 0).read()
+            with self._counted(scope) as limit:
+                if limit is not None:
+                    await _turn_away(send, limit, headers_of(scope).get(b"origin"))
+                    return
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(_cancel_when_gone, receive, nursery.cancel_scope)
+                    await answer(send)
+                    nursery.cancel_scope.cancel()
+        except Disconnected:
+            pass
+        finally:
+            self.present -= 1
+
+    @contextmanager
+    def _counted(self, scope: Mapping[str, Any]) -> Iterator[TooMany | None]:
+        """Gives the limit at which a request is one too many; else it counts meanwhile."""
+        forwarded = [v for name, v in scope["headers"] if name == b"x-forwarded-for"]
+        peer, *_ = scope["client"] or ("unknown",)
+        address = self._admission.address_of(peer, forwarded)
+        if self._admitted >= self._most:
+            yield FULL
+            return
+        limit = self._admission.enter(address)
+        if limit is not None:
+            yield limit
+            return
+        self._admitted += 1
+        try:
+            yield None
+        finally:
+            self._admitted -= 1
+            self._admission.leave(address)
+
+
+async def _turn_away(send: Send, limit: TooMany, origin: str | None) -> None:
+    retry = ("retry-after", str(limit.retry_after))
+    await write(send, answers.error(limit.status, limit.message), origin, retry)
+
+
+async def _cancel_when_gone(receive: Receive, scope: trio.CancelScope) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+    scope.cancel()

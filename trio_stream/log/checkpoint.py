@@ -1,0 +1,109 @@
+"""Keeps the write-ahead log short: moves what it holds into the database, between blocks.
+
+A commit appends to the write-ahead log and nothing more. What that holds must some time be copied
+to its place in the database, and then SQLite begins it anew with the first commit at which no
+reader is inside. Left to itself SQLite copies inside a commit; here a task does it beside them,
+on a connection of its own. Where readers overlap all the time, the second part never happens and
+the write-ahead log grows with all that is written; so above a limit the readers are held up for
+the moment it takes.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from functools import partial
+from typing import Final
+
+import apsw
+import trio
+
+from trio_stream.log.connections import RunSync
+from trio_stream.log.file import WAL_LIMIT, open_for_checkpoints, translated
+from trio_stream.log.reader import LogReader
+from trio_stream.log.writer import CommitLog
+
+logger = logging.getLogger(__name__)
+
+STEP: Final = 8 << 20
+"""Bytes of write-ahead log from one copy to the next. Pages that several commits changed are copied
+once, so larger steps mean less to write; smaller ones, less to do at once."""
+
+
+class Checkpointer:
+    """One task of the daemon's nursery; told of commits by whoever announces them."""
+
+    def __init__(
+        self,
+        log: CommitLog,
+        reader: LogReader,
+        *,
+        run_sync: RunSync = trio.to_thread.run_sync,
+        step: int = STEP,
+        limit: int = WAL_LIMIT,
+    ) -> None:
+        self._log = log
+        self._reader = reader
+        self._run_sync = run_sync
+        self._step = step
+        self._limit = limit
+        self._size = 0
+        self._due = step
+        self._wake = trio.Event()
+        self._limiter = trio.CapacityLimiter(1)
+
+    def committed(self) -> None:
+        """A block was committed; costs nothing unless there is something to do."""
+        size = self._log.wal_bytes
+        if size < self._size:
+            # It has begun anew.
+            self._due = self._step
+        self._size = size
+        if size >= self._due:
+            self._due = size + self._step
+            self._wake.set()
+
+    async def run(
+        self,
+        *,
+        stop: trio.Event,
+        task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
+    ) -> None:
+        """Work until `stop` is set. Raises `CommitLogError` if the disk fails."""
+        with translated("open", self._log.path):
+            connection = open_for_checkpoints(self._log.path)
+        try:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._work, connection)
+                task_status.started()
+                await stop.wait()
+                nursery.cancel_scope.cancel()
+        finally:
+            connection.close()
+
+    async def _work(self, connection: apsw.Connection) -> None:
+        while True:
+            await self._wake.wait()
+            self._wake = trio.Event()
+            await self._run(partial(self._copy, connection))
+            if self._log.wal_bytes >= self._limit:
+                # The bulk is copied; what is left keeps readers and writer out for milliseconds.
+                async with self._reader.paused():
+                    await self._run(partial(self._begin_anew, connection))
+
+    async def _run(self, work: Callable[[], None]) -> None:
+        await self._run_sync(work, limiter=self._limiter)
+
+    def _copy(self, connection: apsw.Connection) -> None:
+        with translated("checkpoint", self._log.path):
+            connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
+
+    def _begin_anew(self, connection: apsw.Connection) -> None:
+        with self._log.between_blocks, translated("checkpoint", self._log.path):
+            try:
+                connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_RESTART)
+            except apsw.BusyError:
+                logger.warning(
+                    "another program reads %s all the time: its write-ahead log grows",
+                    self._log.path,
+                )

@@ -1,0 +1,244 @@
+"""Look-ups of what is committed: outputs of a key, transactions of an asset, blocks, validators.
+
+Everything goes by an index, and what is long comes in pages, each a short read of its own that
+looks at a bounded number of rows. The pages of one answer are one state of the log all the same:
+nothing is ever changed in it but that outputs get spent, so it is enough that each page leaves out
+what came, or was spent, after the first page's newest block.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+import apsw
+
+from trio_stream.ledger.block import INDEX_BITS, MAX_TRANSACTIONS
+from trio_stream.log.view import Row, is_id, newest_block, position_key, row, rows
+
+PAGE_OUTPUTS: Final = 2_000
+"""Rows of a key that a page looks at; it takes a few milliseconds."""
+PAGE_TRANSACTIONS: Final = 100
+PAGE_BYTES: Final = 256 * 1024
+"""A page of transactions ends with the one that reaches this."""
+
+
+class Cursor(NamedTuple):
+    """Where a page begins: after this output, or this transaction, and up to a block's end."""
+
+    position: int
+    output_index: int = MAX_TRANSACTIONS
+    up_to: int | None = None
+    """None on the first page, which sets it."""
+
+
+BEGINNING: Final = Cursor(-1)
+
+
+class OutputsPage(NamedTuple):
+    """Outputs as the text of JSON objects, separated as in an array."""
+
+    text: str
+    number: int
+    next: Cursor | None
+
+
+class TransactionsPage(NamedTuple):
+    """Transactions as the engine gave them."""
+
+    raws: Sequence[bytes]
+    next: Cursor | None
+    """None if nothing follows, and only then."""
+
+
+def place(connection: apsw.Connection, transaction_id: str) -> int | None:
+    """The position of a committed transaction."""
+    if not is_id(transaction_id):
+        return None
+    sql = "SELECT position FROM transactions WHERE id = ?"
+    found = row(connection, sql, transaction_id)
+    return found[0] if found else None
+
+
+def heights_with(connection: apsw.Connection, transaction_id: str) -> list[int]:
+    """The blocks that hold a transaction: one, or none."""
+    found = place(connection, transaction_id)
+    return [] if found is None else [found >> INDEX_BITS]
+
+
+def body(
+    transaction_id: str, max_bytes: int, connection: apsw.Connection
+) -> bytes | None:
+    """A committed transaction as the engine gave it; empty if it has over `max_bytes`."""
+    if not is_id(transaction_id):
+        return None
+    # What is not given is not read either: SQLite has the length in front.
+    sql = (
+        "SELECT CASE WHEN length(raw) <= ?2 THEN raw ELSE x'' END"
+        " FROM transactions JOIN bodies USING (position) WHERE id = ?1"
+    )
+    found = row(connection, sql, transaction_id, max_bytes)
+    return found[0] if found else None
+
+
+def block_page(
+    height: int, after: Cursor, connection: apsw.Connection
+) -> TransactionsPage | None:
+    """A block's accepted transactions in order; None above the tip."""
+    tip = newest_block(connection)
+    if tip is None or height > tip.height:
+        # Block 0 is InitChain's, and empty.
+        begun = row(connection, "SELECT 1 FROM chain")
+        return TransactionsPage([], None) if height == 0 and begun else None
+    first = max(position_key(height, 0), after.position + 1)
+    last = position_key(height, MAX_TRANSACTIONS)
+    sql = "SELECT position FROM bodies WHERE position BETWEEN ? AND ? ORDER BY position LIMIT ?"
+    # One more than there are on a page tells whether another follows.
+    found = rows(connection, sql, first, last, PAGE_TRANSACTIONS + 1)
+    return _page(connection, found, PAGE_TRANSACTIONS)
+
+
+def latest_validators(connection: apsw.Connection) -> list[Row]:
+    """Key type, key and power of each validator in the set of the greatest height."""
+    sql = (
+        "SELECT key_type, key, power FROM validators"
+        " WHERE height = (SELECT max(height) FROM validators) ORDER BY place"
+    )
+    return rows(connection, sql)
+
+
+_OUTPUTS_END: Final = (
+    "SELECT position, output_index FROM keys"
+    " WHERE public_key = ? AND (position, output_index) > (?, ?) AND position <= ?"
+    " ORDER BY position, output_index LIMIT 1 OFFSET ?"
+)
+# One text, because a row for each would cost Python more than SQLite's whole search. What stands
+# between two items is its separator: SQLite copies less.
+_BEGIN: Final = '{"transaction_id": "'
+_END: Final = "}"
+_OUTPUTS: Final = f"""
+    SELECT count(*), group_concat(item, '{_END}, {_BEGIN}') FROM (
+        SELECT id || '", "output_index": ' || output_index AS item
+        FROM keys %s CROSS JOIN transactions USING (position)
+        WHERE public_key = ?1 AND in_details AND output_index >= 0
+            AND (position, output_index) > (?2, ?3)
+            AND (position, output_index) <= (?4, ?5) %s
+        ORDER BY position, output_index LIMIT ?6
+    )
+"""
+_WITH_SPENDER: Final = "CROSS JOIN outputs USING (position, output_index)"
+# With both bounds, so that what was spent since the first page counts as unspent.
+_SPENT: Final = "AND spent_by <= ?7"
+_UNSPENT: Final = "AND (spent_by IS NULL OR spent_by > ?7)"
+_OUTPUTS_OF: Final = {
+    None: _OUTPUTS % ("", ""),
+    True: _OUTPUTS % (_WITH_SPENDER, _SPENT),
+    False: _OUTPUTS % (_WITH_SPENDER, _UNSPENT),
+}
+
+
+def outputs_page(
+    public_key: str,
+    spent: bool | None,
+    after: Cursor,
+    limit: int,
+    connection: apsw.Connection,
+) -> OutputsPage:
+    """Outputs that a key owns, in the order of storage, at most `limit` of them.
+
+    The key stands in their condition, and in the `public_keys` of any output of the same
+    transaction. `spent`: only those that are, or only those that are not.
+    """
+    up_to = _up_to(after, connection)
+    seek = public_key, after.position, after.output_index
+    end = row(connection, _OUTPUTS_END, *seek, up_to, PAGE_OUTPUTS - 1)
+    position, output_index = end or (up_to, MAX_TRANSACTIONS)
+    bindings = [*seek, position, output_index, limit]
+    if spent is not None:
+        bindings.append(up_to)
+    number, items = rows(connection, _OUTPUTS_OF[spent], *bindings)[0]
+    text = f"{_BEGIN}{items}{_END}" if number else ""
+    following = Cursor(position, output_index, up_to) if end else None
+    return OutputsPage(text, number, following)
+
+
+_OF_ASSET: Final = (
+    "SELECT position FROM transactions WHERE %s = ?1"
+    " AND position > ?2 AND position <= ?3 AND (?4 IS NULL OR operation = ?4)"
+)
+_HISTORY: Final = f"{_OF_ASSET % 'id'} UNION ALL {_OF_ASSET % 'asset_id'}"
+_TRANSFERS: Final = _OF_ASSET % "asset_id"
+_CREATE: Final = _OF_ASSET % "id"
+
+
+def transactions_page(
+    asset_id: str,
+    operation: str | None,
+    after: Cursor,
+    limit: int,
+    connection: apsw.Connection,
+) -> TransactionsPage:
+    """Transactions of an asset, its own first, in the order of storage, at most `limit`.
+
+    With an operation only those; CREATE is the asset's own or nothing, and no other
+    operation is looked for under the asset's own id.
+    """
+    up_to = _up_to(after, connection)
+    sql = f"{_selection(operation)} ORDER BY position LIMIT ?5"
+    most = min(limit, PAGE_TRANSACTIONS)
+    bindings = asset_id, after.position, up_to, operation, most + 1
+    return _page(connection, rows(connection, sql, *bindings), most, up_to)
+
+
+def _page(
+    connection: apsw.Connection,
+    positions: Sequence[Row],
+    most: int,
+    up_to: int | None = None,
+) -> TransactionsPage:
+    """The transactions at these positions, as many as go on a page, and at most so many."""
+    raws: list[bytes] = []
+    size = 0
+    for (position,) in positions:
+        raw = _raw(connection, position)
+        raws.append(raw)
+        size += len(raw)
+        if size >= PAGE_BYTES or len(raws) == most:
+            follows = len(raws) < len(positions)
+            return TransactionsPage(
+                raws, Cursor(position, up_to=up_to) if follows else None
+            )
+    return TransactionsPage(raws, None)
+
+
+def last_transaction(
+    asset_id: str,
+    operation: str | None,
+    after: Cursor,
+    connection: apsw.Connection,
+) -> TransactionsPage:
+    """Of the same selection only the one that was stored last."""
+    sql = f"{_selection(operation)} ORDER BY position DESC LIMIT 1"
+    up_to = _up_to(after, connection)
+    found = row(connection, sql, asset_id, after.position, up_to, operation)
+    return TransactionsPage([_raw(connection, found[0])] if found else [], None)
+
+
+def _selection(operation: str | None) -> str:
+    if operation is None:
+        return _HISTORY
+    return _CREATE if operation == "CREATE" else _TRANSFERS
+
+
+def _raw(connection: apsw.Connection, position: int) -> bytes:
+    found: bytes = rows(
+        connection, "SELECT raw FROM bodies WHERE position = ?", position
+    )[0][0]
+    return found
+
+
+def _up_to(after: Cursor, connection: apsw.Connection) -> int:
+    if after.up_to is not None:
+        return after.up_to
+    tip = newest_block(connection)
+    return position_key(tip.height if tip else 0, MAX_TRANSACTIONS)

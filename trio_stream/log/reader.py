@@ -1,0 +1,322 @@
+"""Reading the commit log beside its writer.
+
+Async outside, read-only SQLite connections in threads inside. Readers come in five sets that share
+nothing, each with a limiter of its own: the channel's, whose one read a block all subscribers wait
+for; look-ups, for HTTP; replay, for subscribers who catch up; text searches, which take long
+when they find much; and the judging of posted transactions that are not small. A thousand of one
+kind must not hold up the others.
+
+Every read is a short transaction that ends before its thread does, so that what it saw is one state
+of the log, and no checkpoint waits for a reader longer than for a few pages; for a search, seconds.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from array import array
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+import apsw
+import trio
+
+from trio_stream.ledger.block import Tip, Validator
+from trio_stream.log import landmarks as log_places
+from trio_stream.log import lookups as log_lookups
+from trio_stream.log import search as log_search
+from trio_stream.log.connections import Connections, ConnectionsStatistics, RunSync
+from trio_stream.log.judges import Judges
+from trio_stream.log.live import blocks_after, outcome
+from trio_stream.log.lookups import (
+    BEGINNING,
+    Cursor,
+    OutputsPage,
+    TransactionsPage,
+)
+from trio_stream.log.replay import Bounds, FramePage, read_frame_pages, read_frames
+from trio_stream.log.search import Documents, SearchTooLong
+from trio_stream.log.view import StoredView, newest_block
+from trio_stream.stream.events import CommittedBlock, Outcome
+from trio_stream.stream.matching import Contents
+from trio_stream.stream.position import Position
+from trio_stream.stream.resume import Landmarks
+from trio_stream.stream.selection import Selection
+from trio_stream.transactions.candidate import Candidate, CandidateCache
+from trio_stream.transactions.costs import check_cost, judging_cost
+from trio_stream.transactions.errors import Refusal, ValidationError
+from trio_stream.transactions.rules import validate
+
+LOOKUP_THREADS: Final = 2
+LOOKUPS_TOGETHER: Final = 16
+"""Look-ups that share one way to a thread and back when many come at once, or, where all are quick,
+a step of the event loop: two milliseconds of signatures."""
+QUICK_BYTES: Final = 2048
+"""A transaction of this size is judged in a millisecond, whatever it is; most in a tenth of it."""
+JUDGES: Final = min(4, max(1, (os.cpu_count() or 1) - 1))
+"""What is posted takes no more than the processors beside that which commits and answers."""
+QUICK_READ_BYTES: Final = 64 * 1024
+"""What is read and copied in microseconds; SQLite keeps it on sixteen pages."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogReaderStatistics:
+    """What `LogReader.statistics` returns: one for each kind of reads."""
+
+    channel: ConnectionsStatistics
+    lookups: ConnectionsStatistics
+    replay: ConnectionsStatistics
+    searches: ConnectionsStatistics
+    judging: ConnectionsStatistics
+
+
+class LogReader:
+    """Answers questions about what is committed.
+
+    No method can be cancelled while its thread works, which is for a few pages at most.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        cache: CandidateCache,
+        *,
+        run_sync: RunSync = trio.to_thread.run_sync,
+    ) -> None:
+        self._path = path
+        self._cache = cache
+        self._channel = Connections("channel", path, 1, run_sync, together=1)
+        self._lookups = Connections(
+            "look-ups",
+            path,
+            LOOKUP_THREADS,
+            run_sync,
+            together=LOOKUPS_TOGETHER,
+            mapped=True,
+        )
+        self._replay = Connections("replay", path, 1, run_sync, together=1, mapped=True)
+        self._searches = Connections("searches", path, 1, run_sync, together=1)
+        self._judges = Judges(JUDGES)
+        self._judging = Connections(
+            "judging", path, JUDGES, run_sync, together=1, mapped=True
+        )
+        # In the order in which a pause waits for them: the slowest while the others go on.
+        self._sets = (
+            self._searches,
+            self._judging,
+            self._replay,
+            self._lookups,
+            self._channel,
+        )
+
+    async def aclose(self) -> None:
+        """Close all connections; no read may be under way."""
+        for readers in self._sets:
+            readers.close()
+        self._judges.close()
+        await trio.lowlevel.checkpoint()
+
+    def statistics(self) -> LogReaderStatistics:
+        """How reads fare just now, and how many were late."""
+        return LogReaderStatistics(
+            channel=self._channel.statistics(),
+            lookups=self._lookups.statistics(),
+            replay=self._replay.statistics(),
+            searches=self._searches.statistics(),
+            judging=self._judging.statistics(),
+        )
+
+    async def run(
+        self,
+        *,
+        stop: trio.Event,
+        task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
+    ) -> None:
+        """Until `stop` is set, report and count reads that are not answered in time."""
+        async with trio.open_nursery() as nursery:
+            for readers in self._sets:
+                nursery.start_soon(readers.watch)
+            task_status.started()
+            await stop.wait()
+            nursery.cancel_scope.cancel()
+
+    @asynccontextmanager
+    async def paused(self) -> AsyncIterator[None]:
+        """Hold up all reads, once those under way are done."""
+        async with AsyncExitStack() as stack:
+            for readers in self._sets:
+                await readers.hold(stack)
+            yield
+
+    async def tip(self) -> Tip:
+        """The newest block; height 0 and no hash before the first."""
+        return await self._channel.read(lambda db: newest_block(db) or Tip(0, ""))
+
+    async def blocks_after(
+        self, height: int, *, max_bytes: int
+    ) -> list[CommittedBlock]:
+        """The blocks above `height`, oldest first: the first whole, and more up to `max_bytes`."""
+        return await self._channel.read(partial(blocks_after, height, max_bytes))
+
+    async def contents(
+        self, places: Sequence[Position], *, max_bytes: int
+    ) -> dict[int, Contents]:
+        """What transactions hold, by a position's key; not all where that is much."""
+        look = partial(log_places.contents, places, self._cache, max_bytes)
+        return await self._channel.read(look)
+
+    async def landmarks(self, place: Position | str | None) -> Landmarks:
+        """What the log says of itself, and of a position or a transaction's id."""
+        return await self._lookups.read(partial(log_places.landmarks, place))
+
+    async def frames(
+        self,
+        selection: Selection,
+        after: Position,
+        *,
+        until: Position,
+        max_bytes: int,
+        max_rows: int,
+        newest: bool = False,
+    ) -> FramePage:
+        """A page of what is selected after one position, up to another or the tip.
+
+        `newest` is for the channel, whose reads do not wait for those of others.
+        """
+        readers = self._channel if newest else self._replay
+        read = partial(
+            read_frames,
+            selection=selection,
+            after=after,
+            until=until,
+            bounds=Bounds(max_bytes, max_rows),
+        )
+        return await readers.read(read)
+
+    async def frame_pages(
+        self,
+        selection: Selection,
+        after: Position,
+        *,
+        until: Position,
+        max_bytes: int,
+        max_rows: int,
+        take: Callable[[FramePage], bool],
+    ) -> None:
+        """One page after the other, as `frames` has them, without a way back in between.
+
+        `take` gets each in the thread that made it, and says whether to make the next.
+        """
+        read = partial(
+            read_frame_pages,
+            selection=selection,
+            after=after,
+            until=until,
+            bounds=Bounds(max_bytes, max_rows),
+            take=take,
+        )
+        await self._replay.read(read)
+
+    async def examine(self, raw: bytes) -> None:
+        """Judge against what is committed; raises `ValidationError`, `TooCostly` for one."""
+        is_quick = len(raw) <= QUICK_BYTES
+        readers = self._lookups if is_quick else self._judging
+        found = await readers.read(partial(self._examine, raw), quick=is_quick)
+        if found is not None:
+            raise found.error()
+
+    async def transaction(self, transaction_id: str) -> bytes | None:
+        """The bytes of a committed transaction."""
+        look = partial(log_lookups.body, transaction_id)
+        raw = await self._lookups.read(partial(look, QUICK_READ_BYTES), quick=True)
+        if raw == b"":
+            raw = await self._lookups.read(partial(look, sys.maxsize))
+        return raw
+
+    async def block(
+        self, height: int, *, after: Cursor = BEGINNING
+    ) -> TransactionsPage | None:
+        """A page of a block's accepted transactions, in order; None above the tip."""
+        return await self._lookups.read(partial(log_lookups.block_page, height, after))
+
+    async def outcome(self, transaction_id: str) -> Outcome | None:
+        """What became of this id in a block: committed, or last refused."""
+        return await self._lookups.read(partial(outcome, transaction_id), quick=True)
+
+    async def place(self, transaction_id: str) -> int | None:
+        """The position of a committed transaction, as a `Cursor` has it."""
+        return await self._lookups.read(
+            lambda db: log_lookups.place(db, transaction_id), quick=True
+        )
+
+    async def heights_with(self, transaction_id: str) -> list[int]:
+        """The blocks that hold this transaction: one, or none."""
+        return await self._lookups.read(
+            lambda db: log_lookups.heights_with(db, transaction_id), quick=True
+        )
+
+    async def validators(self) -> list[Validator]:
+        """The newest set of validators; empty before InitChain."""
+        found = await self._lookups.read(log_lookups.latest_validators)
+        return [Validator(*each) for each in found]
+
+    async def outputs(
+        self, public_key: str, *, spent: bool | None, after: Cursor, limit: int
+    ) -> OutputsPage:
+        """A page of the outputs that a key owns."""
+        look = partial(log_lookups.outputs_page, public_key, spent, after, limit)
+        return await self._lookups.read(look)
+
+    async def transactions(
+        self, asset_id: str, *, operation: str | None, after: Cursor, limit: int
+    ) -> TransactionsPage:
+        """A page of the transactions of an asset."""
+        look = partial(log_lookups.transactions_page, asset_id, operation, after, limit)
+        return await self._lookups.read(look)
+
+    async def last_transaction(
+        self, asset_id: str, *, operation: str | None, after: Cursor
+    ) -> TransactionsPage:
+        """Of the same transactions only the newest."""
+        look = partial(log_lookups.last_transaction, asset_id, operation, after)
+        return await self._lookups.read(look)
+
+    async def search(self, documents: Documents, text: str, limit: int) -> array[int]:
+        """Positions of the transactions that a text search finds, best first.
+
+        At most `limit`, if it is not 0. Raises `SearchTooLong`.
+        """
+        look = partial(log_search.search, documents, text, limit)
+        found = await self._searches.read(look)
+        if found is None:
+            raise SearchTooLong
+        return found
+
+    async def bodies(
+        self, positions: Sequence[int], *, max_bytes: int
+    ) -> list[tuple[str, bytes]]:
+        """Id and bytes of these transactions, from the first on, and more up to `max_bytes`."""
+        look = partial(log_search.bodies, positions, max_bytes)
+        return await self._lookups.read(look)
+
+    def _examine(self, raw: bytes, connection: apsw.Connection) -> Refusal | None:
+        candidate = self._cache.examine(raw)
+        judge = partial(self._judge, candidate, connection)
+        return self._judges.run(judge, cost=judging_cost(candidate.transaction))
+
+    def _judge(
+        self, candidate: Candidate, connection: apsw.Connection
+    ) -> Refusal | None:
+        try:
+            check_cost(candidate.transaction)
+            validate(candidate, StoredView(connection, self._path))
+        except ValidationError as error:
+            self._cache.refuse(candidate)
+            # A value: an error that is handed from thread to task holds the frames of both, and
+            # they hold it, so that only the garbage collector would free the bytes.
+            return Refusal.of(error)
+        return None

@@ -1,0 +1,290 @@
+"""The commit log: blocks in, durable; and the state that judges the next ones.
+
+`CommitLog` is the one writer of the file, blocking, and touched only from the state machine's
+thread. `append` is one SQLite transaction that holds the block, its transactions, the state they
+change and all that its events need: after a crash at any instant the file holds a whole number of
+blocks. Reading for subscribers and HTTP is `log_reader`'s, on connections of its own.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any, Self
+
+import apsw
+
+from trio_stream.abci.messages import Time
+from trio_stream.ledger.block import (
+    RULES,
+    Accepted,
+    Block,
+    Chain,
+    Tip,
+    Validator,
+)
+from trio_stream.log.file import (
+    FILE_NAME,
+    LogDamaged,
+    LogFromNewerVersion,
+    LogReplaced,
+    check,
+    lock_directory,
+    open_for_writing,
+    prepare,
+    run,
+    sync_directory,
+    translated,
+)
+from trio_stream.log.migrations import MIGRATIONS
+from trio_stream.log.others import WRITE_SECONDS, OpenFiles, Patience
+from trio_stream.log.view import (
+    Row,
+    StoredView,
+    newest_block,
+    position_key,
+    row,
+    rows,
+)
+from trio_stream.transactions.owners import named_keys
+from trio_stream.transactions.searchable import text_of
+
+_Placed = Sequence[tuple[int, Accepted]]
+"""Transactions with their positions."""
+
+
+class CommitLog(StoredView):
+    """The writing end of a data directory; `open` makes one, `close` lets it go."""
+
+    def __init__(
+        self, path: Path, connection: apsw.Connection, resources: ExitStack
+    ) -> None:
+        super().__init__(connection, path)
+        self.wal_bytes = 0
+        """What the write-ahead log holds since it last began anew."""
+        self.between_blocks = threading.Lock()
+        """Held while something is committed; who holds it keeps the next block waiting."""
+        self._resources = resources
+        self._files = OpenFiles(path)
+        page_size = int(connection.pragma("page_size"))
+
+        def measure(connection: apsw.Connection, schema: str, pages: int) -> int:
+            self.wal_bytes = pages * page_size
+            return apsw.SQLITE_OK
+
+        connection.set_wal_hook(measure)
+
+    @classmethod
+    def open(cls, home: Path) -> Self:
+        """Open the log of the data directory `home`, making both if there are none.
+
+        Raises `CommitLogError`: `LogInUse` if another process has it.
+        """
+        path = home / FILE_NAME
+        with ExitStack() as stack:
+            with translated("open", home):
+                if not home.is_dir():
+                    home.mkdir(parents=True)
+                    sync_directory(home.parent)
+                stack.callback(os.close, lock_directory(home))
+            with translated("open", path):
+                patience = Patience(path)
+                connection = open_for_writing(path, patience)
+                stack.callback(connection.close)
+                prepare(connection, path, MIGRATIONS)
+                # What a crash left in the write-ahead log.
+                run(connection, "PRAGMA wal_checkpoint(TRUNCATE)")
+                check(connection, path)
+                patience.seconds = WRITE_SECONDS
+            return cls(path, connection, stack.pop_all())
+
+    def close(self) -> None:
+        """Let go of the file and the directory; what was committed is durable already."""
+        with translated("close", self.path):
+            self._resources.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def chain(self) -> Chain | None:
+        """The chain that InitChain began."""
+        with translated("read", self.path):
+            found = row(
+                self._connection,
+                "SELECT chain_id, rules, start_hash, initial_height, genesis_seconds,"
+                " genesis_nanos FROM chain",
+            )
+            if found is None:
+                return None
+            chain_id, rules, start_hash, initial_height, *genesis = found
+            if rules != RULES:
+                raise LogFromNewerVersion(
+                    "read",
+                    self.path,
+                    f"its chain follows rules {rules}, ours are {RULES}",
+                )
+            validators = rows(
+                self._connection,
+                "SELECT key_type, key, power FROM validators WHERE height = ?"
+                " ORDER BY place",
+                initial_height,
+            )
+        return Chain(
+            chain_id,
+            rules,
+            start_hash,
+            initial_height,
+            Time(*genesis),
+            tuple(Validator(*each) for each in validators),
+        )
+
+    def tip(self) -> Tip | None:
+        """The newest block; None before the first."""
+        with translated("read", self.path):
+            return newest_block(self._connection)
+
+    def begin_chain(self, chain: Chain) -> None:
+        """Keep the chain in place of one that has no block yet; durable on return."""
+        with self._transaction("begin a chain in") as execute:
+            execute("DELETE FROM chain")
+            execute("DELETE FROM validators")
+            execute(
+                "INSERT INTO chain VALUES (1, ?, ?, ?, ?, ?, ?)",
+                (
+                    chain.chain_id,
+                    chain.rules,
+                    chain.start_hash,
+                    chain.initial_height,
+                    *chain.genesis_time,
+                ),
+            )
+            self._connection.executemany(
+                "INSERT INTO validators VALUES (?, ?, ?, ?, ?)",
+                (
+                    (chain.initial_height, place, *validator)
+                    for place, validator in enumerate(chain.validators)
+                ),
+            )
+
+    def append(self, block: Block) -> None:
+        """Keep the block and all that it changes; durable on return.
+
+        If it raises, nothing of the block is kept, or all of it where only the last sync
+        failed: the process must end, and what it finds when it starts again is the truth.
+        """
+        with self._transaction(f"append block {block.height} to") as execute:
+            execute(
+                "INSERT INTO blocks VALUES (?, ?, ?, ?, ?, ?)",
+                (
+                    block.height,
+                    *block.time,
+                    block.app_hash,
+                    len(block.accepted),
+                    len(block.refused),
+                ),
+            )
+            if block.accepted:
+                self._insert_accepted(block)
+            if block.refused:
+                self._insert_refused(block)
+
+    def _insert_accepted(self, block: Block) -> None:
+        many = self._connection.executemany
+        placed = [
+            (position_key(block.height, each.index), each) for each in block.accepted
+        ]
+        many(
+            "INSERT INTO transactions VALUES (?, ?, ?, ?, ?)", _transaction_rows(placed)
+        )
+        many(
+            "INSERT INTO bodies VALUES (?, ?)", ((at, each.raw) for at, each in placed)
+        )
+        many("INSERT INTO outputs VALUES (?, ?, ?, ?, NULL)", _output_rows(placed))
+        keys, texts = _document_rows(placed)
+        many("INSERT INTO keys VALUES (?, ?, ?, ?)", keys)
+        many("INSERT INTO texts (rowid, asset, metadata) VALUES (?, ?, ?)", texts)
+        # After the inserts, because a transaction may spend an output of its own block.
+        spends = list(_spends(placed))
+        before = self._connection.total_changes()
+        many(
+            "UPDATE outputs SET spent_by = ? WHERE output_index = ? AND spent_by IS NULL"
+            " AND position = (SELECT position FROM transactions WHERE id = ?)",
+            spends,
+        )
+        if self._connection.total_changes() - before != len(spends):
+            raise LogDamaged(
+                f"append block {block.height} to",
+                self.path,
+                "an output that the block spends is not there, or spent",
+            )
+
+    def _insert_refused(self, block: Block) -> None:
+        self._connection.executemany(
+            "INSERT INTO refused VALUES (?, ?, ?, ?, ?)",
+            (
+                (
+                    position_key(block.height, each.index),
+                    each.sha256,
+                    each.transaction_id,
+                    each.error,
+                    each.reason,
+                )
+                for each in block.refused
+            ),
+        )
+
+    @contextmanager
+    def _transaction(self, operation: str) -> Iterator[Any]:
+        with self.between_blocks, translated(operation, self.path):
+            if lost := self._files.lost():
+                raise LogReplaced(operation, self.path, lost)
+            run(self._connection, "BEGIN IMMEDIATE")
+            try:
+                yield self._connection.execute
+                run(self._connection, "COMMIT")
+            except BaseException:
+                # SQLite rolls back by itself after some errors, a full disk among them.
+                if self._connection.in_transaction:
+                    run(self._connection, "ROLLBACK")
+                raise
+
+
+def _transaction_rows(placed: _Placed) -> Iterator[Row]:
+    for at, accepted in placed:
+        each = accepted.transaction
+        asset_id = each.asset_id if each.asset_id != each.id else None
+        yield at, each.id, asset_id, each.operation, accepted.sha256
+
+
+def _output_rows(placed: _Placed) -> Iterator[Row]:
+    for at, accepted in placed:
+        for index, output in enumerate(accepted.transaction.outputs):
+            yield at, index, output.amount, output.condition_uri
+
+
+def _document_rows(placed: _Placed) -> tuple[list[Row], list[Row]]:
+    """Keys and texts, which are read from the JSON object; that is read again but once."""
+    keys: list[Row] = []
+    texts: list[Row] = []
+    for at, accepted in placed:
+        document = accepted.transaction.value
+        for named in named_keys(accepted.transaction, document):
+            keys.append((named.public_key, at, named.output_index, named.stands))
+        text = text_of(document)
+        if any(text):
+            texts.append((at, *text))
+    return keys, texts
+
+
+def _spends(placed: _Placed) -> Iterator[Row]:
+    for at, accepted in placed:
+        for spending in accepted.transaction.inputs:
+            if spending.fulfills is not None:
+                link = spending.fulfills
+                yield at, link.output_index, link.transaction_id

@@ -1,0 +1,1 @@
+"""What doors ask of the system: sockets, TLS, request heads, signals, memory."""

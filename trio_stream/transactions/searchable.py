@@ -1,0 +1,53 @@
+"""The text of a transaction: what text search is asked about.
+
+BigchainDB kept an asset document of each CREATE and election, and a metadata document of every
+transaction, and searched all strings in them at any depth, and their ids; names of members, numbers
+and booleans it did not. The id of a document is left out here: it is the transaction's, which is
+found without an index of words.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final, NamedTuple
+
+from trio_stream.transactions.words import terms_of_words, words_of
+
+BETWEEN: Final = "\ue000"
+"""Keeps a phrase from matching across two strings: a word that no query can ask for."""
+
+
+class Text(NamedTuple):
+    """The terms of both documents, as `words` makes them; None where there are none."""
+
+    asset: str | None
+    metadata: str | None
+
+
+def text_of(document: Mapping[str, Any]) -> Text:
+    """What to search for a transaction, given as its JSON object."""
+    return Text(_joined(document["asset"].get("data")), _joined(document["metadata"]))
+
+
+def _joined(value: object) -> str | None:
+    words: list[str] = []
+    for text in _strings(value):
+        if words:
+            words.append(BETWEEN)
+        words += words_of(text)
+    # Those of all strings together: it costs less than those of each.
+    return " ".join(terms_of_words(words)) or None
+
+
+def _strings(value: object) -> list[str]:
+    found = []
+    left = [value]
+    while left:
+        each = left.pop()
+        if isinstance(each, str):
+            found.append(each)
+        elif isinstance(each, dict):
+            left.extend(reversed(each.values()))
+        elif isinstance(each, list):
+            left.extend(reversed(each))
+    return found

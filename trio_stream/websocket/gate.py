@@ -1,0 +1,175 @@
+"""Who may subscribe: a request is read and judged before the WebSocket library sees it.
+
+trio-websocket 0.12.2 answers a plain GET by itself and then waits for ever, so all that is
+no good upgrade is answered here; and so is who cannot begin where it wants to, since a
+refusal after the upgrade has neither a status nor a body.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from email.utils import formatdate
+from typing import Final, NamedTuple
+
+import h11
+import trio
+
+from trio_stream import __version__
+from trio_stream.channel.commit_channel import CommitChannel
+from trio_stream.net.request_reader import RequestReader
+from trio_stream.net.seldom import Seldom
+from trio_stream.net.sockets import linger
+from trio_stream.stream.admission import Admission
+from trio_stream.stream.handshake import (
+    Rejection,
+    Upgrade,
+    full,
+    judge,
+    refusal,
+    unreadable,
+)
+from trio_stream.stream.request import Asked, BadRequest, parse_request
+from trio_stream.stream.resume import Beginning, Refused
+
+logger = logging.getLogger(__name__)
+
+SERVER: Final = f"trio_stream/{__version__}"
+_RECEIVE_BYTES = 4 * 1024
+
+
+class Admitted(NamedTuple):
+    """A client that has been let in."""
+
+    address: str
+    request: bytes
+    early: bytes
+    """What it sent behind its request."""
+    asked: Asked
+    beginning: Beginning
+
+
+class Denied(NamedTuple):
+    """A client that is let in only to be told that it cannot stay."""
+
+    address: str
+    request: bytes
+    early: bytes
+    refused: Refused
+
+
+class Gate:
+    """Reads requests, and lets in whom `admission` does."""
+
+    def __init__(
+        self, channel: CommitChannel, admission: Admission, *, head_limit: int
+    ) -> None:
+        self._channel = channel
+        self._head_limit = head_limit
+        self._admission = admission
+        self._refusals = Seldom(logger, at_most=60)
+
+    async def let_in(
+        self, stream: trio.abc.Stream, peer: str
+    ) -> Admitted | Denied | None:
+        """Read the request; answer it if its sender may not stay.
+
+        Who is let in has to `leave` in the end.
+        """
+        head = await _read_head(stream, self._head_limit, self._channel.turn)
+        if head is None:
+            return None
+        if isinstance(head, Rejection):
+            self._refused(peer, head.status)
+            await _answer(stream, head)
+            return None
+        request, early = head
+        forwarded = [v for name, v in request.headers if name == b"x-forwarded-for"]
+        address = self._admission.address_of(peer, forwarded)
+        verdict = judge(
+            request.method, request.target, request.headers, request.http_version
+        )
+        if isinstance(verdict, Upgrade):
+            limit = self._admission.enter(address)
+            if limit is not None:
+                verdict = full(limit)
+            else:
+                found = await self._place(verdict, address, early)
+                if not isinstance(found, Rejection):
+                    return found
+                verdict = found
+        self._refused(address, verdict.status)
+        await _answer(stream, verdict, head_only=request.method == b"HEAD")
+        return None
+
+    def _refused(self, address: str, status: int) -> None:
+        self._refusals.log(logging.INFO, "%s: refused with status %d", address, status)
+
+    def leave(self, client: Admitted | Denied) -> None:
+        """One who was let in is gone."""
+        self._admission.leave(client.address)
+
+    async def _place(
+        self, upgrade: Upgrade, address: str, early: bytes
+    ) -> Admitted | Denied | Rejection:
+        """Find where it begins. Who may not stay has left again."""
+        stays = False
+        try:
+            request = upgrade.encode()
+            try:
+                asked = parse_request(upgrade.stream, upgrade.query)
+                beginning = await self._channel.begin(asked)
+                # Those who were looked up together come back together.
+                await self._channel.turn()
+                stays = True
+                return Admitted(address, request, early, asked, beginning)
+            except BadRequest as error:
+                refused = await self._channel.refuse(error)
+            except Refused as error:
+                # Its traceback holds this frame, and the frame would hold the error.
+                refused = error.with_traceback(None)
+            stays = refused.notices
+            if stays:
+                return Denied(address, request, early, refused)
+            return refusal(refused)
+        finally:
+            if not stays:
+                self._admission.leave(address)
+
+
+async def _read_head(
+    stream: trio.abc.Stream, limit: int, turn: Callable[[], Awaitable[None]]
+) -> tuple[h11.Request, bytes] | Rejection | None:
+    """The request and what came behind it; None if the peer went away first."""
+    reader = RequestReader(head_limit=limit)
+    try:
+        while (event := reader.next_event()) is h11.NEED_DATA:
+            if not limit:
+                return unreadable(431 if b"\n" in reader.trailing_data[0] else 414)
+            data = await stream.receive_some(min(limit, _RECEIVE_BYTES))
+            if not data:
+                return None
+            limit -= len(data)
+            await turn()
+            reader.receive_data(bytes(data))
+    except h11.RemoteProtocolError as error:
+        # A frame of h11's holds its own error.
+        error.__traceback__ = None
+        return unreadable(error.error_status_hint)
+    assert isinstance(event, h11.Request)
+    return event, reader.trailing_data[0]
+
+
+def last_words(rejection: Rejection, *, head_only: bool = False) -> bytes:
+    """An answer behind which the connection is closed."""
+    date = formatdate(usegmt=True)
+    return rejection.encode(server=SERVER, date=date, head_only=head_only)
+
+
+async def _answer(
+    stream: trio.abc.Stream, rejection: Rejection, *, head_only: bool = False
+) -> None:
+    with suppress(trio.BrokenResourceError, trio.ClosedResourceError):
+        await stream.send_all(last_words(rejection, head_only=head_only))
+    await linger(stream)

@@ -1,0 +1,261 @@
+"""The WebSocket door: one guarded task and one clone of the commit channel a subscriber.
+
+    clients ── client ── private nursery: the library's reader · the client's own task
+    doors      trio.serve_listeners, whose handlers live in `clients`
+    pinger     one task that pings all clients by due time
+    reminder   one task that tells those who asked for it where they stand
+
+A client at the tip sleeps: the channel's pass writes to its socket in place, and so does
+the pinger. Its own task wakes when the socket was full, or when it has to catch up.
+
+No client can end this door. trio-websocket 0.12.2 lets exceptions out of its reader task
+when a peer misbehaves at the right moment, so each client has a guard around its nursery.
+Requests are read and judged in `websocket_gate`, before the library sees one; slowness is
+judged in `client_stream`, silence in `stream.keepalive`.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import socket
+import ssl
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext, suppress
+from dataclasses import dataclass
+from email.utils import formatdate
+from functools import partial
+
+import trio
+import trio_websocket
+
+from trio_stream.channel.commit_channel import CommitChannel
+from trio_stream.log.file import CommitLogError
+from trio_stream.net.sockets import give_up_after, turn_away
+from trio_stream.stream.admission import FULL, Admission
+from trio_stream.stream.frames import text_frame
+from trio_stream.stream.handshake import full
+from trio_stream.stream.notices import refused_text, stream_headers
+from trio_stream.stream.resume import Refused
+from trio_stream.websocket.gate import SERVER, Admitted, Denied, Gate, last_words
+from trio_stream.websocket.notices import Reminder, Teller
+from trio_stream.websocket.subscriber import Ending, Pinger, Subscriber
+from trio_stream.websocket.subscriber_stream import ClientStream
+
+logger = logging.getLogger(__name__)
+
+_RECEIVE_BYTES = 4 * 1024
+_NOT_REMINDED: AbstractContextManager[None] = nullcontext()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What a client may cost. Sizes in bytes, times in seconds."""
+
+    # More than there may be subscribers, so that one more can be told.
+    max_connections: int = 21_000
+    ping_interval: float = 20.0
+    pong_timeout: float = 20.0
+    stall_timeout: float = 60.0
+    # Without it the kernel keeps 4 MB for a stalled client on loopback.
+    send_buffer: int = 128 * 1024
+    handshake_timeout: float = 10.0
+    head_limit: int = 16 * 1024
+    shutdown_timeout: float = 5.0
+
+
+async def serve(
+    channel: CommitChannel,
+    listeners: Sequence[trio.SocketListener],
+    *,
+    limits: Limits,
+    admission: Admission | None = None,
+    tls: ssl.SSLContext | None = None,
+    stop: trio.Event,
+    task_status: trio.TaskStatus[object] = trio.TASK_STATUS_IGNORED,
+) -> None:
+    """Serve subscribers until `stop` is set and `channel` has ended.
+
+    `admission` is shared with whoever else lets subscribers in.
+
+    `stop` closes the listeners. The clients stay until the channel ends; then they
+    get what is left for them in the tail and Close 1001, and who is not gone
+    `shutdown_timeout` later is cut. Raises `CommitLogError`.
+    """
+    door = _Door(channel, limits, admission or Admission(), tls)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(door.pinger.run)
+        nursery.start_soon(door.reminder.run)
+        async with trio.open_nursery() as clients:
+            async with trio.open_nursery() as doors:
+                listen = partial(trio.serve_listeners, handler_nursery=clients)
+                await doors.start(listen, door.welcome, listeners)
+                task_status.started(listeners)
+                await stop.wait()
+                doors.cancel_scope.cancel()
+            await channel.ended.wait()
+            patience = limits.shutdown_timeout
+            clients.cancel_scope.deadline = trio.current_time() + patience
+        nursery.cancel_scope.cancel()
+
+
+class _Door:
+    """What all clients of one `serve` have in common."""
+
+    def __init__(
+        self,
+        channel: CommitChannel,
+        limits: Limits,
+        admission: Admission,
+        tls: ssl.SSLContext | None,
+    ) -> None:
+        self._channel = channel
+        self._limits = limits
+        self._tls = tls
+        self._connections = 0
+        self._turn = channel.turn  # one for all
+        self._gate = Gate(channel, admission, head_limit=limits.head_limit)
+        self.pinger = Pinger(
+            lambda: channel.bytes_framed,
+            interval=limits.ping_interval,
+            timeout=limits.pong_timeout,
+        )
+        self.reminder = Reminder()
+
+    async def welcome(self, accepted: trio.SocketStream) -> None:
+        """Handle a connection. Nothing that its peer does comes out of here."""
+        try:
+            peer = str(accepted.socket.getpeername()[0])
+        except OSError:  # reset before it was its turn
+            await trio.aclose_forcefully(accepted)
+            return
+        # Made anew around a socket object that may be written to directly: Trio's
+        # own hides it.
+        raw = socket.socket(fileno=accepted.socket.detach())
+        transport = trio.SocketStream(trio.socket.from_stdlib_socket(raw))
+        self._connections += 1
+        try:
+            if self._connections <= self._limits.max_connections:
+                await self._converse(transport, raw, peer)
+            elif self._tls is None:
+                turn_away(raw, last_words(full(FULL)))
+        except* CommitLogError:
+            raise
+        except* (
+            trio.BrokenResourceError,
+            trio.ClosedResourceError,
+            trio_websocket.ConnectionClosed,
+        ) as group:
+            logger.debug("%s: %r", peer, group.exceptions)
+        except* Exception:
+            logger.exception("%s: cut for an error", peer)
+        finally:
+            self._connections -= 1
+            raw.close()
+
+    async def _converse(
+        self, transport: trio.SocketStream, raw: socket.socket, peer: str
+    ) -> None:
+        limits = self._limits
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, limits.send_buffer)
+        give_up_after(raw, limits.stall_timeout)
+        stream: trio.abc.Stream = transport
+        if self._tls is not None:
+            stream = trio.SSLStream(
+                transport, self._tls, server_side=True, https_compatible=True
+            )
+        # One deadline for all that the client and its place take; then one for the 101 alone, or
+        # the first could pass when that is on its way. It is lifted once the client has it.
+        with trio.move_on_after(limits.handshake_timeout) as patience:
+            client = await self._gate.let_in(stream, peer)
+            if client is None:
+                return
+            patience.deadline = trio.current_time() + limits.stall_timeout
+            try:
+                subscribed = ClientStream(
+                    stream,
+                    raw,
+                    in_place=self._tls is None,
+                    request=client.request,
+                    early=client.early,
+                    stall_timeout=limits.stall_timeout,
+                    turn=self._turn,
+                )
+                await self._serve(subscribed, client, patience)
+            finally:
+                self._gate.leave(client)
+
+    async def _serve(
+        self,
+        stream: ClientStream,
+        client: Admitted | Denied,
+        patience: trio.CancelScope,
+    ) -> None:
+        try:
+            async with trio.open_nursery() as nursery:
+                proposal = await trio_websocket.wrap_server_stream(
+                    nursery, stream, receive_buffer_size=_RECEIVE_BYTES
+                )
+                connection = await proposal.accept(extra_headers=_headers(client))
+                del proposal  # a kilobyte, for as long as the client stays
+                patience.deadline = math.inf
+                logger.info("%s: subscribed", client.address)
+                with suppress(trio.BrokenResourceError, trio.ClosedResourceError):
+                    ending = await self._feed(stream, client, nursery)
+                    stream.leave(ending.why)
+                    # Who takes nothing more, or does not say Close as well, is cut.
+                    with trio.move_on_after(self._limits.stall_timeout):
+                        await connection.aclose(ending.code, ending.reason)
+                # Else the library's reader learns it too, and ends.
+        finally:
+            stream.cut("cut")
+            logger.info("%s: %s", client.address, stream.reason)
+
+    async def _feed(
+        self, stream: ClientStream, client: Admitted | Denied, nursery: trio.Nursery
+    ) -> Ending:
+        """Give a client what it asked for, until that ends."""
+        if isinstance(client, Denied):
+            return await _tell_refused(stream, client.refused)
+        asked, beginning = client.asked, client.beginning
+        clone = self._channel.clone(
+            beginning.after,
+            selection=asked.selection,
+            until=beginning.until,
+            send_nowait=stream.send_nowait if stream.in_place else None,
+        )
+        with clone:
+            stream.on_close = clone.close
+            subscriber = Subscriber(stream, clone, nursery)
+            teller, reminded = None, _NOT_REMINDED
+            if asked.notices:
+                teller = Teller(self._channel, stream, clone, beginning, nursery)
+                reminded = self.reminder.present(teller)
+            with self.pinger.present(subscriber), reminded:
+                try:
+                    return await subscriber.serve(self._channel, beginning, teller)
+                except Refused as refused:
+                    refused.notices = asked.notices
+                    return await _tell_refused(stream, refused)
+
+
+async def _tell_refused(stream: ClientStream, refused: Refused) -> Ending:
+    """Tell why it cannot begin, if it asked for notices."""
+    if refused.notices:
+        await stream.send_all(text_frame(refused_text(refused)))
+    return Ending(refused.close_code, refused.error, f"refused: {refused}")
+
+
+def _headers(client: Admitted | Denied) -> list[tuple[bytes, bytes]]:
+    """What the 101 says beside the handshake, as BigchainDB's does; and of the stream."""
+    if isinstance(client, Admitted):
+        said = stream_headers(client.beginning.text, client.beginning.landmarks)
+    else:
+        said = stream_headers(None, client.refused.landmarks)
+    headers = [
+        ("Content-Type", "application/octet-stream"),
+        ("Date", formatdate(usegmt=True)),
+        ("Server", SERVER),
+        *said,
+    ]
+    return [(name.encode("ascii"), value.encode("ascii")) for name, value in headers]
