@@ -15,7 +15,8 @@ import pytest
 from tests.history import assert_whole, commit_blocks, txs_of
 from tests.ledger.chains import new_engine
 from trio_stream.abci.messages import Info
-from trio_stream.log.file import FILE_NAME, CommitLogError, LogDamaged
+from trio_stream.log.errors import CommitLogError, LogDamaged
+from trio_stream.log.file import FILE_NAME
 from trio_stream.log.writer import CommitLog
 
 SECONDS = 8.0

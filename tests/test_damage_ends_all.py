@@ -16,7 +16,7 @@ from trio_stream.channel.commit_channel import CommitChannel
 from trio_stream.http import api, server
 from trio_stream.http.server import Limits
 from trio_stream.ledger.recent_checks import RecentChecks
-from trio_stream.log.file import LogDamaged, ends_process
+from trio_stream.log.errors import LogDamaged, ends_process
 
 DAMAGE = LogDamaged("read", Path("log.db"), "malformed")
 BODY = encode(create(ALICE))

@@ -21,7 +21,7 @@ from trio_stream import __version__, daemon
 from trio_stream.commands import tail
 from trio_stream.commands.open_files import SeldomAndShort, fit
 from trio_stream.config import ConfigError, load
-from trio_stream.log.file import CommitLogError
+from trio_stream.log.errors import CommitLogError
 from trio_stream.net import heap
 
 logger = logging.getLogger(__name__)

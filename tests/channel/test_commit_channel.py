@@ -15,7 +15,7 @@ from tests.memory_log import MemoryLog, event, refusal, sha256
 from trio_stream.channel import commit_channel
 from trio_stream.channel.clones import CommitReceiveChannel
 from trio_stream.channel.commit_channel import CommitChannel, TooManyWatches
-from trio_stream.log.file import LogDamaged
+from trio_stream.log.errors import LogDamaged
 from trio_stream.log.reader import LogReader
 from trio_stream.log.writer import CommitLog
 from trio_stream.stream.events import CommitEvent, CommittedBlock

@@ -20,7 +20,7 @@ from scripts.daemon_process import Settings, run_daemon
 from tests.history import assert_whole, commit_blocks
 from trio_stream.log import file as log_file
 from trio_stream.log import others
-from trio_stream.log.file import LogDamaged, LogLocked, LogReplaced
+from trio_stream.log.errors import LogDamaged, LogLocked, LogReplaced
 from trio_stream.log.others import OPEN_SECONDS, WRITE_SECONDS, Patience, holder
 from trio_stream.log.writer import CommitLog
 

@@ -24,7 +24,7 @@ from trio_stream.ledger.block import MAX_HEIGHT, Tip
 from trio_stream.log import lookups as log_lookups
 from trio_stream.log import reader as log_reader
 from trio_stream.log.connections import LATE_SECONDS, ConnectionsStatistics
-from trio_stream.log.file import LogNotAccessible
+from trio_stream.log.errors import LogNotAccessible
 from trio_stream.log.live import EVENT_BYTES
 from trio_stream.log.lookups import BEGINNING
 from trio_stream.log.reader import QUICK_BYTES, LogReader

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 import threading
 from functools import partial
-from pathlib import Path
 
 import apsw
 import pytest
@@ -18,18 +16,17 @@ from tests.history import assert_whole, commit_blocks
 from tests.ledger.chains import ALICE, BOB, CHAIN_ID, TIME, MemoryStore, new_engine
 from tests.ledger.test_staging import POOL
 from trio_stream.ledger.block import Block, Chain, Tip, Validator
-from trio_stream.log.file import (
-    APPLICATION_ID,
-    SCHEMA_VERSION,
+from trio_stream.log.errors import (
     CommitLogError,
     LogDamaged,
     LogFromNewerVersion,
     LogInUse,
     LogNotAccessible,
-    LogNotDirectory,
-    LogNotLockable,
     LogOutOfSpace,
-    log_error,
+)
+from trio_stream.log.file import (
+    APPLICATION_ID,
+    SCHEMA_VERSION,
     open_for_writing,
     prepare,
     run,
@@ -354,23 +351,3 @@ def test_a_look_up_that_fails_is_an_error_of_the_log(log):
     rows(log, "DROP TABLE outputs")
     with pytest.raises(CommitLogError, match="cannot read"):
         log.output("0" * 64, 0)
-
-
-@pytest.mark.parametrize(
-    ("number", "leaf"),
-    [
-        (errno.ENOSPC, LogOutOfSpace),
-        (errno.EDQUOT, LogOutOfSpace),
-        (errno.EROFS, LogNotAccessible),
-        (errno.EACCES, LogNotAccessible),
-        (errno.EEXIST, LogNotDirectory),
-        (errno.ENOLCK, LogNotLockable),
-        (errno.EIO, CommitLogError),
-    ],
-)
-def test_what_the_file_system_says_has_a_hint(
-    number: int, leaf: type[CommitLogError]
-) -> None:
-    error = log_error("open", Path("/srv/node"), OSError(number, os.strerror(number)))
-    assert type(error) is leaf
-    assert str(error) == f"cannot open /srv/node: {os.strerror(number)} ({leaf.hint})"

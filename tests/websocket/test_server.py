@@ -23,7 +23,7 @@ from tests.websocket_peer import (
     frame,
     request,
 )
-from trio_stream.log.file import LogDamaged
+from trio_stream.log.errors import LogDamaged
 from trio_stream.stream.admission import Admission
 from trio_stream.stream.inbound import MESSAGE_LIMIT
 from trio_stream.stream.position import Position

@@ -21,7 +21,8 @@ from typing import Protocol
 
 import trio
 
-from trio_stream.log.file import FILE_NAME, LogDamaged
+from trio_stream.log.errors import LogDamaged
+from trio_stream.log.file import FILE_NAME
 from trio_stream.stream.frames import Frames
 from trio_stream.stream.position import Position
 from trio_stream.stream.selection import Selection

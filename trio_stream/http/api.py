@@ -42,7 +42,7 @@ from trio_stream.http.reads import Reads, answer_block
 from trio_stream.http.submit import Examiner, Node, Submission
 from trio_stream.http.subscriptions import NOT_EVENTS, Subscriptions
 from trio_stream.http.threads import Threads
-from trio_stream.log.file import ends_process
+from trio_stream.log.errors import ends_process
 from trio_stream.stream.admission import Admission
 from trio_stream.stream.selection import STREAMS_PATH, Stream
 

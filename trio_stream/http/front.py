@@ -12,7 +12,7 @@ from trio_stream.http.answers import Answer
 from trio_stream.http.pages import Streamed
 from trio_stream.http.places import NO_ROOM, Guest, Refusal
 from trio_stream.http.plain import Plain
-from trio_stream.log.file import ends_process
+from trio_stream.log.errors import ends_process
 from trio_stream.net.sockets import linger
 
 logger = logging.getLogger(__name__)

@@ -31,7 +31,7 @@ from trio_stream.http.places import Guest, Places, Refusal
 from trio_stream.http.plain import HEAD_BYTES, Direct
 from trio_stream.http.threads import PEER
 from trio_stream.http.transport import Transport
-from trio_stream.log.file import CommitLogError
+from trio_stream.log.errors import CommitLogError
 from trio_stream.net.sockets import give_up_after
 
 logger = logging.getLogger(__name__)

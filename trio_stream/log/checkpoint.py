@@ -19,7 +19,8 @@ import apsw
 import trio
 
 from trio_stream.log.connections import RunSync
-from trio_stream.log.file import WAL_LIMIT, open_for_checkpoints, translated
+from trio_stream.log.errors import translated
+from trio_stream.log.file import WAL_LIMIT, open_for_checkpoints
 from trio_stream.log.reader import LogReader
 from trio_stream.log.writer import CommitLog
 

@@ -26,7 +26,8 @@ from outcome import Outcome as Captured
 from outcome import capture
 
 from trio_stream.gathering import Gathering
-from trio_stream.log.file import open_for_reading, translated
+from trio_stream.log.errors import translated
+from trio_stream.log.file import open_for_reading
 
 T = TypeVar("T")
 Look = Callable[[apsw.Connection], object]

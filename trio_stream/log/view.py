@@ -13,7 +13,7 @@ from typing import Any, Final
 import apsw
 
 from trio_stream.ledger.block import INDEX_BITS, MAX_HEIGHT, MAX_TRANSACTIONS, Tip
-from trio_stream.log.file import log_error
+from trio_stream.log.errors import log_error
 from trio_stream.transactions.rules import SpendableOutput
 
 _ID: Final = re.compile(r"[0-9a-f]{64}")

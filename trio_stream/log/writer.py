@@ -26,18 +26,20 @@ from trio_stream.ledger.block import (
     Tip,
     Validator,
 )
-from trio_stream.log.file import (
-    FILE_NAME,
+from trio_stream.log.errors import (
     LogDamaged,
     LogFromNewerVersion,
     LogReplaced,
+    translated,
+)
+from trio_stream.log.file import (
+    FILE_NAME,
     check,
     lock_directory,
     open_for_writing,
     prepare,
     run,
     sync_directory,
-    translated,
 )
 from trio_stream.log.migrations import MIGRATIONS
 from trio_stream.log.others import WRITE_SECONDS, OpenFiles, Patience

@@ -30,7 +30,7 @@ import trio
 import trio_websocket
 
 from trio_stream.channel.commit_channel import CommitChannel
-from trio_stream.log.file import CommitLogError
+from trio_stream.log.errors import CommitLogError
 from trio_stream.net.sockets import give_up_after, turn_away
 from trio_stream.stream.admission import FULL, Admission
 from trio_stream.stream.frames import text_frame
