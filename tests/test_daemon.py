@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import re
 import signal
-import subprocess
-import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -259,110 +256,3 @@ async def test_a_taken_port_is_one_line_and_status_1(tmp_path: Path) -> None:
     assert f"127.0.0.1:{port}: Address already in use (stop".encode() in said
     # Where few files may be open.
     assert all(b" WARNING " in line for line in warnings)
-
-
-def home_is_a_file(home: Path) -> list[str]:
-    home.write_text("mine")
-    return []
-
-
-def home_under_a_file(home: Path) -> list[str]:
-    home.write_text("mine")
-    return ["--home", str(home / "below")]
-
-
-def log_is_a_directory(home: Path) -> list[str]:
-    (home / "log.db").mkdir(parents=True)
-    return []
-
-
-def log_is_of_another_program(home: Path) -> list[str]:
-    home.mkdir()
-    (home / "log.db").write_bytes(b"not a database, but long enough" * 100)
-    return []
-
-
-def socket_in_no_directory(home: Path) -> list[str]:
-    return ["--abci", f"unix://{home}/missing/abci.sock"]
-
-
-def socket_is_a_file(home: Path) -> list[str]:
-    home.mkdir()
-    (home / "abci.sock").write_text("mine")
-    return ["--abci", f"unix://{home}/abci.sock"]
-
-
-def name_that_is_none(home: Path) -> list[str]:
-    return ["--api", "a..b:0"]
-
-
-def address_of_another_machine(home: Path) -> list[str]:
-    return ["--stream", "192.0.2.1:0"]
-
-
-def configured(home: Path, text: str) -> list[str]:
-    file = home.parent / "config.toml"
-    file.write_text(text)
-    return ["--config", str(file)]
-
-
-def no_certificate(home: Path) -> list[str]:
-    return configured(home, 'tls_certificate = "/no.pem"\ntls_key = "/no.key"')
-
-
-def no_toml(home: Path) -> list[str]:
-    return configured(home, "max_clients 5")
-
-
-@pytest.mark.parametrize(
-    ("mistake", "status", "named"),
-    [
-        (home_is_a_file, 1, "home: File exists (the data directory must be a dir"),
-        (home_under_a_file, 1, "below: Not a directory (the data directory must be"),
-        (log_is_a_directory, 1, "log.db: "),
-        (log_is_of_another_program, 1, "log.db: .*put back a copy"),
-        (socket_in_no_directory, 1, "missing/abci.sock: .*make its directory first"),
-        (socket_is_a_file, 1, "abci.sock: a file is there that is no socket"),
-        (name_that_is_none, 1, "a..b:0: 'a..b' is no name"),
-        (address_of_another_machine, 1, "192.0.2.1:0: .*none of this machine's"),
-        (no_certificate, 2, "tls_certificate /no.pem: No such file"),
-        (no_toml, 2, "config.toml: .*line 1"),
-    ],
-)
-def test_a_mistake_at_the_start_is_one_line(
-    mistake: Callable[[Path], list[str]], status: int, named: str, tmp_path: Path
-) -> None:
-    home = tmp_path / "home"
-    more = mistake(home)
-    command = [*Settings(home=home).command(), *more]
-    done = subprocess.run(
-        command, capture_output=True, cwd=child.ROOT, timeout=DEADLINE, text=True
-    )
-    assert done.returncode == status
-    *warnings, said = done.stderr.splitlines()
-    assert re.search(named.replace("(", r"\("), said), said
-    assert "Errno" not in said
-    assert all(" WARNING " in line for line in warnings)
-
-
-@pytest.mark.parametrize(
-    ("arguments", "named"),
-    [
-        (["--abci", "localhost"], b"--abci"),
-        (["--abci", "unix:///" + "x" * 108], b"109 bytes"),
-        (["--api", "localhost:7", "--stream", "localhost:7"], b"api and stream"),
-        (["--config", "/nonexistent.toml"], b"/nonexistent.toml"),
-        (["--nodes", "x"], b"--nodes"),
-        (["--ho", "x"], b"--ho"),
-    ],
-)
-def test_a_wrong_argument_is_named_with_status_2(
-    arguments: list[str], named: bytes
-) -> None:
-    command = [sys.executable, "-m", "trio_stream", "run", *arguments]
-    done = subprocess.run(
-        command, capture_output=True, cwd=child.ROOT, timeout=DEADLINE
-    )
-    assert done.returncode == 2
-    assert named in done.stderr
-    assert b"Traceback" not in done.stderr

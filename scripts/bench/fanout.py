@@ -47,9 +47,9 @@ from scripts.bench.fanout_senders import (
 from scripts.bench.fanout_stalled import compare_latency, process_bytes, watch_memory
 from scripts.certificate import write_certificate
 from scripts.signing import Key, create, encode
-from trio_stream.__main__ import GC_THRESHOLDS, SWITCH_INTERVAL
 from trio_stream.abci.messages import CheckTx, InitChain, Time
 from trio_stream.abci.routine import CHECKS_A_HOP
+from trio_stream.commands.run import GC_THRESHOLDS, SWITCH_INTERVAL
 from trio_stream.ledger.application import Application
 from trio_stream.log.writer import CommitLog
 from trio_stream.transactions.candidate import CandidateCache

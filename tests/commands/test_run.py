@@ -1,0 +1,221 @@
+"""`trio-stream run`: what a mistake at the start looks like, and with which status it ends."""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import logging
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import trio
+
+from scripts import child
+from scripts.daemon_process import Settings
+from trio_stream.commands import run as run_command
+from trio_stream.config import Config, ConfigError
+from trio_stream.log.errors import CommitLogError
+
+DEADLINE = 30
+"""Seconds that nothing here comes near; a hang fails instead of hanging."""
+
+
+@pytest.fixture
+def process() -> Iterator[None]:
+    """What the command sets for the whole process is set back after the test."""
+    interval, thresholds = sys.getswitchinterval(), gc.get_threshold()
+    loggers = [
+        logging.getLogger(name)
+        for name in ("", "trio.serve_listeners", "trio-websocket", "hypercorn", "quart")
+    ]
+    levels = [(each, each.level, each.filters[:]) for each in loggers]
+    yield
+    gc.unfreeze()
+    sys.setswitchinterval(interval)
+    gc.set_threshold(*thresholds)
+    for each, level, filters in levels:
+        each.setLevel(level)
+        each.filters[:] = filters
+
+
+@pytest.fixture
+def ran(monkeypatch: pytest.MonkeyPatch, process: None) -> list[Config]:
+    """The configurations that daemons were started with; none of them really runs."""
+    configs: list[Config] = []
+    monkeypatch.setattr(trio, "run", lambda main, config: configs.append(config))
+    monkeypatch.setattr(run_command, "fit", lambda config: config)
+    return configs
+
+
+def run(*arguments: str | Path) -> int:
+    parser = argparse.ArgumentParser()
+    run_command.add_to(parser.add_subparsers())
+    given = parser.parse_args(["run", *map(str, arguments)])
+    status: int = given.command(given)
+    return status
+
+
+def test_the_daemon_runs_with_the_settings_given(ran: list[Config]) -> None:
+    assert run("--home", "/there", "--log-level", "error") == 0
+
+    assert ran == [Config(home=Path("/there"), log_level="ERROR")]
+    assert logging.root.level == logging.ERROR
+    assert logging.getLogger("hypercorn").level == logging.ERROR
+    assert sys.getswitchinterval() == pytest.approx(run_command.SWITCH_INTERVAL)
+    assert gc.get_threshold() == run_command.GC_THRESHOLDS
+
+
+def test_a_setting_that_cannot_be_used_is_status_2(
+    ran: list[Config], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("--abci", "nowhere") == 2
+
+    assert capsys.readouterr().err.startswith("trio-stream: --abci must be ")
+    assert not ran
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (ConfigError("the cause"), 2),
+        (OSError("the cause"), 1),
+        (CommitLogError("open", Path("log.db"), "the cause"), 1),
+    ],
+)
+def test_what_ends_the_daemon_is_one_line(
+    error: Exception,
+    status: int,
+    ran: list[Config],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def fail(main: object, config: Config) -> None:
+        raise ExceptionGroup("", [ExceptionGroup("", [error])])
+
+    monkeypatch.setattr(trio, "run", fail)
+    assert run() == status
+
+    (line,) = [record for record in caplog.records if record.levelname == "CRITICAL"]
+    assert "the cause" in line.getMessage()
+    assert line.exc_info is None
+
+
+def test_ctrl_c_before_the_daemon_catches_it_is_status_130(
+    ran: list[Config], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(main: object, config: Config) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(trio, "run", interrupted)
+    assert run() == 130
+
+
+def home_is_a_file(home: Path) -> list[str]:
+    home.write_text("mine")
+    return []
+
+
+def home_under_a_file(home: Path) -> list[str]:
+    home.write_text("mine")
+    return ["--home", str(home / "below")]
+
+
+def log_is_a_directory(home: Path) -> list[str]:
+    (home / "log.db").mkdir(parents=True)
+    return []
+
+
+def log_is_of_another_program(home: Path) -> list[str]:
+    home.mkdir()
+    (home / "log.db").write_bytes(b"not a database, but long enough" * 100)
+    return []
+
+
+def socket_in_no_directory(home: Path) -> list[str]:
+    return ["--abci", f"unix://{home}/missing/abci.sock"]
+
+
+def socket_is_a_file(home: Path) -> list[str]:
+    home.mkdir()
+    (home / "abci.sock").write_text("mine")
+    return ["--abci", f"unix://{home}/abci.sock"]
+
+
+def name_that_is_none(home: Path) -> list[str]:
+    return ["--api", "a..b:0"]
+
+
+def address_of_another_machine(home: Path) -> list[str]:
+    return ["--stream", "192.0.2.1:0"]
+
+
+def configured(home: Path, text: str) -> list[str]:
+    file = home.parent / "config.toml"
+    file.write_text(text)
+    return ["--config", str(file)]
+
+
+def no_certificate(home: Path) -> list[str]:
+    return configured(home, 'tls_certificate = "/no.pem"\ntls_key = "/no.key"')
+
+
+def no_toml(home: Path) -> list[str]:
+    return configured(home, "max_clients 5")
+
+
+@pytest.mark.parametrize(
+    ("mistake", "status", "named"),
+    [
+        (home_is_a_file, 1, "home: File exists (the data directory must be a dir"),
+        (home_under_a_file, 1, "below: Not a directory (the data directory must be"),
+        (log_is_a_directory, 1, "log.db: "),
+        (log_is_of_another_program, 1, "log.db: .*put back a copy"),
+        (socket_in_no_directory, 1, "missing/abci.sock: .*make its directory first"),
+        (socket_is_a_file, 1, "abci.sock: a file is there that is no socket"),
+        (name_that_is_none, 1, "a..b:0: 'a..b' is no name"),
+        (address_of_another_machine, 1, "192.0.2.1:0: .*none of this machine's"),
+        (no_certificate, 2, "tls_certificate /no.pem: No such file"),
+        (no_toml, 2, "config.toml: .*line 1"),
+    ],
+)
+def test_a_mistake_at_the_start_is_one_line(
+    mistake: Callable[[Path], list[str]], status: int, named: str, tmp_path: Path
+) -> None:
+    home = tmp_path / "home"
+    more = mistake(home)
+    command = [*Settings(home=home).command(), *more]
+    done = subprocess.run(
+        command, capture_output=True, cwd=child.ROOT, timeout=DEADLINE, text=True
+    )
+    assert done.returncode == status
+    *warnings, said = done.stderr.splitlines()
+    assert re.search(named.replace("(", r"\("), said), said
+    assert "Errno" not in said
+    assert all(" WARNING " in line for line in warnings)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (["--abci", "localhost"], b"--abci"),
+        (["--abci", "unix:///" + "x" * 108], b"109 bytes"),
+        (["--api", "localhost:7", "--stream", "localhost:7"], b"api and stream"),
+        (["--config", "/nonexistent.toml"], b"/nonexistent.toml"),
+        (["--nodes", "x"], b"--nodes"),
+        (["--ho", "x"], b"--ho"),
+    ],
+)
+def test_a_wrong_argument_is_named_with_status_2(
+    arguments: list[str], named: bytes
+) -> None:
+    command = [sys.executable, "-m", "trio_stream", "run", *arguments]
+    done = subprocess.run(
+        command, capture_output=True, cwd=child.ROOT, timeout=DEADLINE
+    )
+    assert done.returncode == 2
+    assert named in done.stderr
+    assert b"Traceback" not in done.stderr

@@ -1,0 +1,118 @@
+"""`trio-stream run`: settings, logging, `trio.run`, exit status.
+
+Status 0: an orderly stop. 2: a setting that cannot be used. 1: anything else. An error that
+ends the daemon is logged as one line with a hint, not as a traceback, unless it is a bug of ours.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import logging
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import trio
+
+from trio_stream import daemon
+from trio_stream.commands.open_files import SeldomAndShort, fit
+from trio_stream.config import ConfigError, load
+from trio_stream.log.errors import CommitLogError
+from trio_stream.net import heap
+
+logger = logging.getLogger(__name__)
+
+SWITCH_INTERVAL = 0.00005
+"""Seconds after which a thread that wants the interpreter gets it. A pass over the clients makes
+one system call per client and may lose the interpreter to the state machine's thread each time;
+with Python's 5 ms it would wait that long for each."""
+
+GC_THRESHOLDS = (1_000, 4, 25_000)
+"""When garbage is collected. A collection runs between two steps of the event loop. A small one
+takes a millisecond or two, however many clients come at once, and frees the reference cycles that
+libraries make in a request. A full one visits everything alive: up to 90 us per subscriber (1,000
+of them: 90 ms), and 37 ms for what the start made, if that were not frozen. Anyone who posts much
+JSON could make it due at will: a list of 500,000 lists is 125 collections of the middle kind. So
+it runs very seldom, and that is safe: requests, refused ones included, leave no cycles
+(tests/test_garbage.py)."""
+
+_LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+
+
+def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command and its arguments."""
+    parser = commands.add_parser(
+        "run", help="run the node until SIGTERM or SIGINT", allow_abbrev=False
+    )
+    parser.set_defaults(command=run)
+    parser.add_argument(
+        "--config", metavar="FILE", type=Path, help="TOML, or BigchainDB's JSON"
+    )
+    for flag, metavar, text in (
+        ("--home", "DIR", "data directory (default: ./trio_stream_data)"),
+        (
+            "--abci",
+            "ADDRESS",
+            "tcp://HOST:PORT or unix://PATH (default: tcp://127.0.0.1:26658)",
+        ),
+        ("--stream", "HOST:PORT", "WebSocket door (default: localhost:9985)"),
+        ("--api", "HOST:PORT", "HTTP door (default: localhost:9984)"),
+        (
+            "--node",
+            "URL",
+            "the consensus engine's RPC (default: http://localhost:26657)",
+        ),
+        (
+            "--log-level",
+            "LEVEL",
+            "debug, info, warning, error or critical (default: info)",
+        ),
+    ):
+        parser.add_argument(flag, metavar=metavar, help=text)
+
+
+def run(parsed: argparse.Namespace) -> int:
+    """Run the node; returns the exit status."""
+    given = vars(parsed)
+    given.pop("command")
+    logging.basicConfig(level=logging.INFO, format=_LOG_FORMAT, stream=sys.stderr)
+    try:
+        config = load(given, os.environ, file=given.pop("config"))
+    except ConfigError as error:
+        print(f"trio-stream: {error}", file=sys.stderr)
+        return 2
+    logging.root.setLevel(config.log_level)
+    logging.getLogger("trio.serve_listeners").addFilter(SeldomAndShort())
+    # The libraries' own lines would repeat what ours say of each request.
+    for library in ("trio-websocket", "hypercorn", "quart"):
+        logging.getLogger(library).setLevel(max(logging.WARNING, logger.root.level))
+    sys.setswitchinterval(SWITCH_INTERVAL)
+    gc.set_threshold(*GC_THRESHOLDS)
+    gc.freeze()
+    heap.return_large_pieces()
+    status = 0
+    try:
+        trio.run(daemon.run, fit(config))
+    except* ConfigError as group:
+        status = _report(group, 2)
+    except* (CommitLogError, OSError) as group:
+        status = _report(group, 1)
+    except* KeyboardInterrupt:  # before the daemon caught signals itself
+        status = 130
+    return status
+
+
+def _report(group: BaseExceptionGroup[BaseException], status: int) -> int:
+    for leaf in _leaves(group):
+        logger.critical("%s", leaf)
+    return status
+
+
+def _leaves(group: BaseExceptionGroup[BaseException]) -> Iterator[BaseException]:
+    for error in group.exceptions:
+        if isinstance(error, BaseExceptionGroup):
+            yield from _leaves(error)
+        else:
+            yield error
