@@ -10,7 +10,7 @@ import trio
 
 from trio_stream.abci.messages import Time
 from trio_stream.ledger.block import Tip
-from trio_stream.stream.events import CommitEvent, CommittedBlock, Refusal
+from trio_stream.stream.events import CommitEvent, CommittedBlock, RefusalEvent
 from trio_stream.stream.frames import text_frame, texts_in
 from trio_stream.stream.matching import Composer, Contents, SelectionIndex
 from trio_stream.stream.position import START, Position
@@ -41,8 +41,10 @@ def app_hash(height: int) -> str:
     return hashlib.sha3_256(b"block %d" % height).hexdigest()
 
 
-def refusal(height: int, index: int) -> Refusal:
-    return Refusal(height, index, None, sha256(height, index), "DoubleSpend", "spent")
+def refusal(height: int, index: int) -> RefusalEvent:
+    return RefusalEvent(
+        height, index, None, sha256(height, index), "DoubleSpend", "spent"
+    )
 
 
 def keys_of(height: int, index: int) -> frozenset[str]:
@@ -81,7 +83,7 @@ class MemoryLog:
         return [event for block in self.blocks for event in block.events]
 
     @property
-    def refused(self) -> list[Refusal]:
+    def refused(self) -> list[RefusalEvent]:
         return [refusal for block in self.blocks for refusal in block.refused]
 
     def commit(self, events: int = 1, *, refused: Iterable[int] = ()) -> int:

@@ -16,7 +16,7 @@ from typing import Final
 from trio_stream.abci.messages import Time
 from trio_stream.ledger.block import Accepted, Block, Chain, Refused
 from trio_stream.log.writer import CommitLog
-from trio_stream.stream.events import CommitEvent, CommittedBlock, Refusal
+from trio_stream.stream.events import CommitEvent, CommittedBlock, RefusalEvent
 from trio_stream.stream.messages import block_text, event_text, refusal_text, time_text
 from trio_stream.stream.position import Position
 from trio_stream.stream.selection import Form, Selection, Stream
@@ -144,7 +144,7 @@ def _block_text(block: Block, selection: Selection) -> bytes:
 
 def _refusals(block: Block, form: Form) -> Iterator[tuple[Position, bytes]]:
     for each in block.refused:
-        told = Refusal(
+        told = RefusalEvent(
             block.height,
             each.index,
             each.transaction_id,

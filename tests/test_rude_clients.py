@@ -28,7 +28,7 @@ from tests.websocket_peer import (
     request,
 )
 from trio_stream.websocket.server import Limits
-from trio_stream.websocket.subscriber_stream import ClientStream
+from trio_stream.websocket.subscriber_stream import SubscriberStream
 
 # As the server frames its answer.
 _ARE_YOU_THERE = b"\x8a\x0dare you there"
@@ -211,7 +211,7 @@ async def test_a_client_that_has_gone_leaves_nothing_to_collect(
                 await end(peer)
                 peer.reset()
                 await wait_all_tasks_blocked(0.001)
-            streams = [o for o in gc.get_objects() if isinstance(o, ClientStream)]
+            streams = [o for o in gc.get_objects() if isinstance(o, SubscriberStream)]
             assert not streams
         finally:
             gc.enable()

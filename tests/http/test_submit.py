@@ -26,7 +26,7 @@ from trio_stream.http.answers import Answer
 from trio_stream.http.plain import whole
 from trio_stream.http.submit import Submission
 from trio_stream.http.threads import IN_PLACE_BYTES, PEER
-from trio_stream.stream.events import CommitEvent, Refusal
+from trio_stream.stream.events import CommitEvent, RefusalEvent
 from trio_stream.transactions.candidate import Candidate
 from trio_stream.transactions.errors import DoubleSpend
 
@@ -44,7 +44,7 @@ BAD_MODE = (
 JSON = "application/json"
 SHA256 = hashlib.sha256(RAW).digest()
 COMMITTED = CommitEvent(5, 0, ASSET["id"], ASSET["id"], SHA256)
-REFUSED = Refusal(5, 0, ASSET["id"], SHA256, "DoubleSpend", "")
+REFUSED = RefusalEvent(5, 0, ASSET["id"], SHA256, "DoubleSpend", "")
 
 
 class World:
@@ -55,7 +55,7 @@ class World:
         self.answer: CheckResult | Exception = CheckResult(0, "", "")
         self.sent: list[tuple[str, bytes]] = []
         self.watches: dict[bytes, Watch] = {}
-        self.commit_at_once: CommitEvent | Refusal | None = None
+        self.commit_at_once: CommitEvent | RefusalEvent | None = None
         self.full = False
         self.submission = Submission(self, self, self, commit_timeout=10)
 
@@ -83,7 +83,7 @@ class World:
         yield self.watches[tx_sha256]
         del self.watches[tx_sha256]
 
-    def decide(self, outcome: CommitEvent | Refusal | None) -> None:
+    def decide(self, outcome: CommitEvent | RefusalEvent | None) -> None:
         self.watches[SHA256].decide(outcome)
 
     async def post(

@@ -29,7 +29,7 @@ from trio_stream.log.live import EVENT_BYTES
 from trio_stream.log.lookups import BEGINNING
 from trio_stream.log.reader import QUICK_BYTES, LogReader
 from trio_stream.log.writer import CommitLog
-from trio_stream.stream.events import CommitEvent, Refusal
+from trio_stream.stream.events import CommitEvent, RefusalEvent
 from trio_stream.stream.frames import frame_events
 from trio_stream.stream.position import START, Position
 from trio_stream.stream.resume import Found, Landmarks
@@ -140,7 +140,7 @@ async def test_blocks_come_whole_and_in_order(reader):
     ]
     assert [event for block in blocks for event in block.events] == EVENTS
     refused = blocks[1].refused
-    assert [type(each) for each in refused] == [Refusal, Refusal]
+    assert [type(each) for each in refused] == [RefusalEvent, RefusalEvent]
     assert [each.index for each in refused] == [1, len(txs_of(2)) - 1]
     assert [each.transaction_id for each in refused] == [None, asset_of(2)["id"]]
     assert refused[0].tx_sha256 == hashlib.sha256(b"nonsense").digest()

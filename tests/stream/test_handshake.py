@@ -14,7 +14,7 @@ from trio_stream.stream.handshake import (
     judge,
     refusal,
 )
-from trio_stream.stream.resume import Landmarks, Refused
+from trio_stream.stream.resume import Landmarks, ResumeRefused
 from trio_stream.stream.selection import Stream
 
 KEY = base64.b64encode(bytes(range(16)))
@@ -85,7 +85,7 @@ def test_an_upgrade_says_which_stream_and_how(stream: Stream) -> None:
 
 @pytest.mark.parametrize(("status", "retry"), [(409, b""), (503, b"Retry-After: 10")])
 def test_who_cannot_begin_is_told_in_json(status: int, retry: bytes) -> None:
-    refused = Refused(status, "no", "not here", Landmarks(tip=7))
+    refused = ResumeRefused(status, "no", "not here", Landmarks(tip=7))
 
     data = refusal(refused).encode(server="x", date="y")
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trio_stream.abci.messages import Time
-from trio_stream.stream.events import CommitEvent, CommittedBlock, Refusal
+from trio_stream.stream.events import CommitEvent, CommittedBlock, RefusalEvent
 from trio_stream.stream.frames import texts_in
 from trio_stream.stream.matching import Composer, Contents, SelectionIndex
 from trio_stream.stream.messages import (
@@ -63,7 +63,7 @@ def run_of(rows: Rows) -> tuple[Run, dict[int, Contents]]:
         for index, transaction in enumerate(row):
             hash_ = bytes([height, index] * 16)
             if transaction is None:
-                refused.append(Refusal(height, index, None, hash_, "Error", "why"))
+                refused.append(RefusalEvent(height, index, None, hash_, "Error", "why"))
                 continue
             asset_id, operation, keys = transaction
             id_ = hash_.hex()

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from trio_stream.abci.messages import Time
-from trio_stream.stream.events import CommitEvent, CommittedBlock, Refusal, encode
+from trio_stream.stream.events import CommitEvent, CommittedBlock, RefusalEvent, encode
 from trio_stream.stream.messages import (
     block_text,
     event_text,
@@ -101,7 +101,7 @@ def test_a_block_says_what_it_committed(events):
     ("transaction_id", "fingerprint"), [(ID, "01234567"), (None, "00010203")]
 )
 def test_a_refusal_says_why(transaction_id, fingerprint):
-    refusal = Refusal(5, 3, transaction_id, HASH, "DoubleSpend", 'said "no"\n ü')
+    refusal = RefusalEvent(5, 3, transaction_id, HASH, "DoubleSpend", 'said "no"\n ü')
 
     message = {
         "height": 5,

@@ -15,7 +15,7 @@ from trio_stream.stream.notices import (
     subscribed_text,
 )
 from trio_stream.stream.position import Position
-from trio_stream.stream.resume import Beginning, Landmarks, Refused
+from trio_stream.stream.resume import Beginning, Landmarks, ResumeRefused
 
 MARKS = Landmarks(chain="chain-a", oldest=1, tip=20)
 BEGINNING = Beginning(
@@ -52,7 +52,7 @@ def test_the_first_notice_says_what_the_headers_say():
 
 
 def test_a_refusal_is_told_with_its_facts():
-    refused = Refused(409, "other_history", "no", MARKS)
+    refused = ResumeRefused(409, "other_history", "no", MARKS)
 
     message = json.loads(refused_text(refused))
 

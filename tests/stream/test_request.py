@@ -9,7 +9,7 @@ from trio_stream.stream.request import (
     Asked,
     BadRequest,
     FromHeight,
-    Place,
+    NamedPlace,
     TransactionId,
     parse_pull,
     parse_request,
@@ -35,7 +35,7 @@ def test_what_is_not_meant_for_us_is_ignored(query):
         ("after=7::", GivenPosition(Position.end_of(7), "")),
         ("after=7", GivenPosition(Position.end_of(7), None)),
         (f"after={ID}", TransactionId(ID)),
-        ("after=earliest", Place.EARLIEST),
+        ("after=earliest", NamedPlace.EARLIEST),
         ("from_height=7", FromHeight(7)),
         ("from_height=0", FromHeight(0)),
     ],
@@ -45,7 +45,7 @@ def test_where_it_begins(query, after):
 
 
 @pytest.mark.parametrize(
-    ("query", "until"), [("until=tip", Place.TIP), ("until=7", 7), ("until=0", 0)]
+    ("query", "until"), [("until=tip", NamedPlace.TIP), ("until=7", 7), ("until=0", 0)]
 )
 def test_where_it_ends(query, until):
     assert parse_request(Stream.VALID_TRANSACTIONS, query).until == until

@@ -9,7 +9,7 @@ from trio_stream.stream.request import (
     Asked,
     BadRequest,
     FromHeight,
-    Place,
+    NamedPlace,
     TransactionId,
     read_after,
 )
@@ -17,7 +17,7 @@ from trio_stream.stream.resume import (
     Beginning,
     Found,
     Landmarks,
-    Refused,
+    ResumeRefused,
     begin,
     place_of,
     unreadable,
@@ -37,7 +37,7 @@ def beginning(
     found: Found | None = None,
     marks: Landmarks = MARKS,
     stream: Stream = Stream.VALID_TRANSACTIONS,
-    until: Place | int | None = None,
+    until: NamedPlace | int | None = None,
     notices: bool = False,
 ) -> Beginning:
     landmarks = Landmarks(
@@ -48,7 +48,7 @@ def beginning(
         tip_hash=marks.tip_hash,
         found=found,
     )
-    place: object = Place.NOW
+    place: object = NamedPlace.NOW
     if after is not None and after.startswith("from "):
         place = FromHeight(int(after[5:]))
     elif after is not None:
@@ -130,7 +130,7 @@ def test_a_client_may_be_ahead(after, position, text, unproven):
     ],
 )
 def test_where_it_cannot_begin(after, found, status, error):
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(ResumeRefused) as caught:
         beginning(after, found=found)
 
     refused = caught.value
@@ -172,14 +172,15 @@ def test_before_the_first_block():
 
 
 @pytest.mark.parametrize(
-    ("until", "end"), [(None, None), (Place.TIP, END(20)), (7, END(7)), (99, END(99))]
+    ("until", "end"),
+    [(None, None), (NamedPlace.TIP, END(20)), (7, END(7)), (99, END(99))],
 )
 def test_where_it_ends(until, end):
     assert beginning("earliest", until=until).until == end
 
 
 def test_a_refusal_knows_whether_notices_were_asked_for():
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(ResumeRefused) as caught:
         beginning(ID, notices=True)
     assert caught.value.notices
 
@@ -198,8 +199,8 @@ def test_a_request_that_cannot_be_read_is_refused_with_the_same_facts():
 @pytest.mark.parametrize(
     ("after", "place"),
     [
-        (Place.NOW, None),
-        (Place.EARLIEST, None),
+        (NamedPlace.NOW, None),
+        (NamedPlace.EARLIEST, None),
         (TransactionId(ID), ID),
         (FromHeight(8), END(7)),
         (FromHeight(0), END(0)),

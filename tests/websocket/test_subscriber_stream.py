@@ -13,7 +13,7 @@ from tests.memory_log import event
 from tests.websocket_peer import CLOSE, PING, TEXT, frame
 from trio_stream.stream.frames import close_frame, frame_events, ping_frame
 from trio_stream.stream.position import START, Position
-from trio_stream.websocket.subscriber_stream import ClientStream, State
+from trio_stream.websocket.subscriber_stream import State, SubscriberStream
 
 ONE = frame_events([event(1, 0)], start=START, end=Position.end_of(1))
 MANY = frame_events(
@@ -24,7 +24,7 @@ PONG = b"\x8a\x00"
 
 @dataclass
 class Connection:
-    stream: ClientStream
+    stream: SubscriberStream
     raw: socket.socket
     peer: trio.SocketStream
     left: list[int]  # the descriptor, when the stream was left
@@ -71,7 +71,7 @@ async def connected(
     raw = socket.socket(fileno=accepted.socket.detach())
     transport = trio.SocketStream(trio.socket.from_stdlib_socket(raw))
     raw.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 16 * 1024)
-    stream = ClientStream(
+    stream = SubscriberStream(
         transport, raw, in_place=True, request=b"GET", stall_timeout=60, turn=turn
     )
     left: list[int] = []
@@ -353,7 +353,7 @@ async def test_over_a_stream_that_is_no_socket_nothing_is_in_place(
     autojump_clock: MockClock,
 ) -> None:
     ours, theirs = memory_stream_pair()
-    stream = ClientStream(ours, None, in_place=False, request=b"", stall_timeout=60)
+    stream = SubscriberStream(ours, None, in_place=False, request=b"", stall_timeout=60)
 
     assert not stream.in_place and stream.drained
     assert stream.send_nowait(ONE, 0) == 0

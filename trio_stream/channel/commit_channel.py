@@ -29,7 +29,7 @@ from trio_stream.stream.request import Asked, BadRequest
 from trio_stream.stream.resume import (
     Beginning,
     Landmarks,
-    Refused,
+    ResumeRefused,
     begin,
     place_of,
     prove,
@@ -51,15 +51,15 @@ MAX_WATCHES = 10_000
 _UNLIMITED = trio.CapacityLimiter(math.inf)
 
 
-class Tip(Protocol):
+class HasHeight(Protocol):
     @property
     def height(self) -> int: ...
 
 
-class Reader(Replay, Protocol):
+class BlockReader(Replay, Protocol):
     """What the channel needs of the log."""
 
-    async def tip(self) -> Tip: ...
+    async def tip(self) -> HasHeight: ...
 
     async def blocks_after(
         self, height: int, *, max_bytes: int
@@ -103,7 +103,7 @@ class CommitChannel:
 
     def __init__(
         self,
-        reader: Reader,
+        reader: BlockReader,
         *,
         tail_bytes: int = 8 * 1024 * 1024,
         resume_ahead: int = 100,
@@ -143,16 +143,16 @@ class CommitChannel:
         await self._clones.turns.turn()
 
     async def begin(self, asked: Asked) -> Beginning:
-        """Where a stream begins: from now on is from the end of the log. Raises `Refused`."""
+        """Where a stream begins: from now on is from the end of the log. Raises `ResumeRefused`."""
         landmarks = await self._reader.landmarks(place_of(asked.after))
         return begin(asked, landmarks, resume_ahead=self._resume_ahead)
 
-    async def refuse(self, error: BadRequest) -> Refused:
+    async def refuse(self, error: BadRequest) -> ResumeRefused:
         """The refusal of what cannot be read, which says what could be had."""
         return unreadable(error, await self._reader.landmarks(None))
 
     async def prove(self, beginning: Beginning) -> None:
-        """Compare what could not be, before its position was reached. Raises `Refused`."""
+        """Compare what could not be, before its position was reached. Raises `ResumeRefused`."""
         landmarks = await self._reader.landmarks(beginning.after)
         given = GivenPosition(beginning.after, beginning.unproven)
         prove(given, landmarks.found or landmarks.start, landmarks)

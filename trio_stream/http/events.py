@@ -34,7 +34,7 @@ from trio_stream.stream.notices import (
 )
 from trio_stream.stream.position import Position
 from trio_stream.stream.request import Asked, BadRequest, parse_request, read_after
-from trio_stream.stream.resume import Beginning, Refused
+from trio_stream.stream.resume import Beginning, ResumeRefused
 from trio_stream.stream.selection import STREAMS_PATH, Form, Stream
 
 COMMENT_SECONDS: Final = 15.0
@@ -97,7 +97,7 @@ class EventStreams:
         except BadRequest as error:
             await _refuse(send, await self._channel.refuse(error), origin)
             return
-        except Refused as refused:
+        except ResumeRefused as refused:
             await _refuse(send, refused, origin)
             return
         said = stream_headers(beginning.text, beginning.landmarks)
@@ -137,7 +137,7 @@ class _Writer:
                     await self._write_some(clone)
             except trio.EndOfChannel:
                 await self._end(clone)
-            except Refused as refused:
+            except ResumeRefused as refused:
                 await _more(self._send, _refusal(refused), last=True)
 
     async def _write_some(self, clone: CommitReceiveChannel) -> None:
@@ -203,7 +203,7 @@ def _notice(text: bytes, position: str | None = None) -> bytes:
     return sse.event(text, id_=position, name="notice")
 
 
-def _refusal(refused: Refused) -> bytes:
+def _refusal(refused: ResumeRefused) -> bytes:
     """Told as an event, since browsers show neither a refusal's status nor its body."""
     data = refused.body().rstrip()
     if refused.retry_after is not None:
@@ -212,7 +212,7 @@ def _refusal(refused: Refused) -> bytes:
     return sse.event(data, id_="refused", name="refused")
 
 
-async def _refuse(send: Send, refused: Refused, origin: str | None) -> None:
+async def _refuse(send: Send, refused: ResumeRefused, origin: str | None) -> None:
     await _start(send, 200, origin, stream_headers(None, refused.landmarks))
     await _more(send, _refusal(refused), last=True)
 

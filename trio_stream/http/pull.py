@@ -19,7 +19,7 @@ from trio_stream.http.events import with_positions
 from trio_stream.stream import sse
 from trio_stream.stream.frames import texts_in
 from trio_stream.stream.request import Asked, BadRequest, parse_pull
-from trio_stream.stream.resume import Beginning, Refused
+from trio_stream.stream.resume import Beginning, ResumeRefused
 from trio_stream.stream.selection import Form
 
 PULL_PATH: Final = "/api/v1/events"
@@ -53,7 +53,7 @@ class Pull:
             return Pulled(await self._messages(asked, beginning))
         except BadRequest as error:
             refused = await self._channel.refuse(error)
-        except Refused as error:
+        except ResumeRefused as error:
             refused = error
         answer = Answer(refused.status, refused.body())
         return Pulled(answer, refused.retry_after)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TypeGuard
 
 from trio_stream.ledger.recent_checks import Check
-from trio_stream.stream.events import CommitEvent, Outcome, Refusal
+from trio_stream.stream.events import CommitEvent, Outcome, RefusalEvent
 from trio_stream.stream.position import position_text
 
 
@@ -19,7 +19,7 @@ def status(outcome: Outcome | None, check: Check | None) -> dict[str, object]:
         case CommitEvent():
             return {"status": "committed", **_position(outcome)}
         # Whoever was refused may be sent again, and wait again.
-        case Refusal() if not _is_pending(check) or check.height < outcome.height:
+        case RefusalEvent() if not _is_pending(check) or check.height < outcome.height:
             return {
                 "status": "refused",
                 "by": "block",

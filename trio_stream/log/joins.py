@@ -18,7 +18,7 @@ import apsw
 
 from trio_stream.abci.messages import Time
 from trio_stream.ledger.block import INDEX_BITS, MAX_TRANSACTIONS
-from trio_stream.log.matches import Source
+from trio_stream.log.matches import RowSource
 from trio_stream.log.view import Row
 from trio_stream.stream.events import CommitEvent
 from trio_stream.stream.frames import text_frame
@@ -133,7 +133,7 @@ class Joiner:
             self._bindings = {"size": len(text) - 2}
             self.frame_bytes += 2 * (len(str(MAX_TRANSACTIONS)) - 1)
 
-    def join(self, connection: apsw.Connection, source: Source) -> Joined:
+    def join(self, connection: apsw.Connection, source: RowSource) -> Joined:
         """The frames of these transactions."""
         sql = self._join + source.table + self._more
         bindings = {**source.bindings, **self._bindings}

@@ -14,7 +14,7 @@ import apsw
 from trio_stream.abci.messages import Time
 from trio_stream.ledger.block import INDEX_BITS, MAX_TRANSACTIONS
 from trio_stream.log.view import Row, is_id, position_key, row, rows
-from trio_stream.stream.events import CommitEvent, CommittedBlock, Outcome, Refusal
+from trio_stream.stream.events import CommitEvent, CommittedBlock, Outcome, RefusalEvent
 
 EVENT_BYTES: Final = 200
 """About what an event takes when it is encoded; `max_bytes` counts it so."""
@@ -37,7 +37,7 @@ def blocks_after(
     between = "WHERE position BETWEEN ? AND ? ORDER BY position"
     committed = rows(connection, f"SELECT {_EVENT} FROM transactions {between}", *span)
     refused = rows(connection, f"SELECT {_REFUSAL} FROM refused {between}", *span)
-    events, refusals = starmap(CommitEvent, committed), starmap(Refusal, refused)
+    events, refusals = starmap(CommitEvent, committed), starmap(RefusalEvent, refused)
     return [
         CommittedBlock(
             height,
@@ -81,4 +81,4 @@ def outcome(transaction_id: str, connection: apsw.Connection) -> Outcome | None:
         " ORDER BY position DESC LIMIT 1"
     )
     refused = row(connection, sql, transaction_id)
-    return Refusal(*refused) if refused else None
+    return RefusalEvent(*refused) if refused else None

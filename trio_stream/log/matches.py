@@ -44,7 +44,7 @@ class Span(NamedTuple):
     until: int
 
 
-class Source(NamedTuple):
+class RowSource(NamedTuple):
     """Rows in order: a table expression with its bindings, and what these rows stand for."""
 
     table: str
@@ -64,13 +64,13 @@ class Matches(NamedTuple):
     looked: int
 
 
-def stretch(table: str, span: Span, limit: int, *, columns: str = "*") -> Source:
+def stretch(table: str, span: Span, limit: int, *, columns: str = "*") -> RowSource:
     """The first rows of a part of the log."""
     expression = (
         f"(SELECT {columns} FROM {table} WHERE position > :after AND position <= :until"
         " ORDER BY position LIMIT :limit)"
     )
-    return Source(expression, {**span._asdict(), "limit": limit}, span.until, limit)
+    return RowSource(expression, {**span._asdict(), "limit": limit}, span.until, limit)
 
 
 def wanted(
@@ -81,7 +81,7 @@ def wanted(
     limit: int,
     looks: int,
     columns: str = "*",
-) -> Source:
+) -> RowSource:
     """The first `limit` transactions that are selected, looking at about `looks` rows."""
     if not selection.filtered:
         limit = min(limit, looks)
@@ -94,7 +94,7 @@ def wanted(
         "(SELECT transactions.* FROM json_each(:chosen) AS chosen CROSS JOIN transactions"
         " ON position = chosen.value)"
     )
-    return Source(
+    return RowSource(
         expression, {"chosen": json.dumps(keys)}, until, len(keys) + 1, looked
     )
 

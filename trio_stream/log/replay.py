@@ -21,9 +21,9 @@ import apsw
 from trio_stream.abci.messages import Time
 from trio_stream.ledger.block import INDEX_BITS, MAX_TRANSACTIONS
 from trio_stream.log.joins import Joined, Joiner
-from trio_stream.log.matches import Source, Span, stretch, wanted
+from trio_stream.log.matches import RowSource, Span, stretch, wanted
 from trio_stream.log.view import Row, newest_block, position_key
-from trio_stream.stream.events import CommitEvent, CommittedBlock, Refusal
+from trio_stream.stream.events import CommitEvent, CommittedBlock, RefusalEvent
 from trio_stream.stream.frames import text_frame
 from trio_stream.stream.messages import block_text, event_text, refusal_text, time_text
 from trio_stream.stream.position import Position
@@ -150,7 +150,9 @@ def _refusals(
         texts = (
             (
                 key,
-                refusal_text(Refusal(*of), form, time=time_text(Time(seconds, nanos))),
+                refusal_text(
+                    RefusalEvent(*of), form, time=time_text(Time(seconds, nanos))
+                ),
             )
             for key, seconds, nanos, *of in found
         )
@@ -226,7 +228,7 @@ def _gathered(texts: _Texts, bounds: Bounds) -> tuple[Joined, bool]:
     return Joined(b"".join(frames), ends, keys), False
 
 
-def _page_of(source: Source, joined: Joined, cut: bool = False) -> FramePage:
+def _page_of(source: RowSource, joined: Joined, cut: bool = False) -> FramePage:
     count = len(joined.keys)
     looked = count if source.looked is None else source.looked
     return _page(joined, cut or count == source.limit, source.until, looked)

@@ -24,7 +24,7 @@ class CommitEvent(NamedTuple):
     operation: str = ""
 
 
-class Refusal(NamedTuple):
+class RefusalEvent(NamedTuple):
     """A transaction was in the engine's block, and refused."""
 
     height: int
@@ -35,7 +35,7 @@ class Refusal(NamedTuple):
     reason: str
 
 
-Outcome = CommitEvent | Refusal
+Outcome = CommitEvent | RefusalEvent
 """What became of a transaction in a block."""
 
 
@@ -45,7 +45,7 @@ class CommittedBlock(NamedTuple):
     height: int
     app_hash: str
     events: tuple[CommitEvent, ...]
-    refused: tuple[Refusal, ...]
+    refused: tuple[RefusalEvent, ...]
     time: Time = Time(0, 0)
 
 

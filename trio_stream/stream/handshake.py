@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from trio_stream.stream.admission import TooMany
-from trio_stream.stream.resume import Refused
+from trio_stream.stream.resume import ResumeRefused
 from trio_stream.stream.selection import STREAMS_PATH, Stream
 
 _STREAMS = {(STREAMS_PATH + stream.value).encode("ascii"): stream for stream in Stream}
@@ -118,7 +118,7 @@ def judge(
     return Upgrade(key, stream, query.decode("latin-1"))
 
 
-def refusal(refused: Refused) -> Rejection:
+def refusal(refused: ResumeRefused) -> Rejection:
     """The answer to one who cannot begin where it wants to."""
     headers = {}
     if refused.retry_after is not None:

@@ -18,7 +18,7 @@ SLOW_READER = 10_000  # bytes a second
 _RECEIVE_BUFFER = 6 * 1024 * 1024  # the usual maximum of Linux' tcp_rmem
 
 
-class Peer(Protocol):
+class Pinged(Protocol):
     """A subscriber, as far as its heartbeat goes."""
 
     @property
@@ -30,7 +30,7 @@ class Peer(Protocol):
         """Does it have all there is, with nothing unsent?"""
 
 
-P = TypeVar("P", bound=Peer)
+P = TypeVar("P", bound=Pinged)
 
 
 class Verdict(enum.Enum):

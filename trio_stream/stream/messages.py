@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from trio_stream.abci.messages import Time
-from trio_stream.stream.events import CommitEvent, CommittedBlock, Refusal, encode
+from trio_stream.stream.events import CommitEvent, CommittedBlock, RefusalEvent, encode
 from trio_stream.stream.position import position_text
 from trio_stream.stream.selection import Form
 from trio_stream.transactions import canonical
@@ -68,7 +68,7 @@ def block_text(block: CommittedBlock, form: Form) -> bytes:
     return text.encode("ascii") + b"}"
 
 
-def refusal_text(refusal: Refusal, form: Form, *, time: str = "") -> bytes:
+def refusal_text(refusal: RefusalEvent, form: Form, *, time: str = "") -> bytes:
     """What a refused transaction says."""
     message: dict[str, object] = {
         "height": refusal.height,
@@ -86,6 +86,6 @@ def refusal_text(refusal: Refusal, form: Form, *, time: str = "") -> bytes:
     return json.dumps(message).encode("ascii")
 
 
-def refusal_fingerprint(refusal: Refusal) -> str:
+def refusal_fingerprint(refusal: RefusalEvent) -> str:
     """By what a position at a refused transaction is recognised: its bytes, if it has no id."""
     return refusal.transaction_id or refusal.tx_sha256.hex()

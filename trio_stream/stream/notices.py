@@ -19,7 +19,7 @@ import json
 from typing import Final
 
 from trio_stream.stream.position import Position
-from trio_stream.stream.resume import Beginning, Landmarks, Refused
+from trio_stream.stream.resume import Beginning, Landmarks, ResumeRefused
 
 CHECKPOINT_SECONDS: Final = 5.0
 CHECKPOINT_BLOCKS: Final = 10_000
@@ -79,7 +79,7 @@ def subscribed_text(beginning: Beginning) -> bytes:
     )
 
 
-def refused_text(refused: Refused) -> bytes:
+def refused_text(refused: ResumeRefused) -> bytes:
     return _text(notice="refused", **refused.members())
 
 

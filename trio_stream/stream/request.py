@@ -57,7 +57,7 @@ MAX_WAIT: Final = 30
 _NAMES: Final = 100
 
 
-class Place(enum.Enum):
+class NamedPlace(enum.Enum):
     """Places with names."""
 
     NOW = enum.auto()
@@ -79,7 +79,7 @@ class FromHeight:
     height: int
 
 
-After = Place | GivenPosition | TransactionId | FromHeight
+After = NamedPlace | GivenPosition | TransactionId | FromHeight
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,8 +87,8 @@ class Asked:
     """What a subscriber asks for."""
 
     selection: Selection
-    after: After = Place.NOW
-    until: Place | int | None = None
+    after: After = NamedPlace.NOW
+    until: NamedPlace | int | None = None
     notices: bool = False
     limit: int = DEFAULT_LIMIT
     wait: int = 0
@@ -241,14 +241,14 @@ def _after(values: _Values) -> After:
             raise BadRequest(f"from_height is a height, not {quoted(height, _QUOTED)}")
         return FromHeight(int(height))
     if after is None:
-        return Place.NOW
+        return NamedPlace.NOW
     return read_after(after)
 
 
 def read_after(text: str) -> After:
     """Read the value of `after`. Raises `BadRequest`."""
     if text == "earliest":
-        return Place.EARLIEST
+        return NamedPlace.EARLIEST
     if _ID.fullmatch(text):
         return TransactionId(text)
     try:
@@ -259,12 +259,12 @@ def read_after(text: str) -> After:
         ) from None
 
 
-def _until(values: _Values) -> Place | int | None:
+def _until(values: _Values) -> NamedPlace | int | None:
     until = values.once("until")
     if until is None:
         return None
     if until == "tip":
-        return Place.TIP
+        return NamedPlace.TIP
     if not _DIGITS.fullmatch(until):
         raise BadRequest(f"until is tip or a height, not {quoted(until, _QUOTED)}")
     return int(until)

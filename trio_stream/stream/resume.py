@@ -24,7 +24,7 @@ from trio_stream.stream.request import (
     Asked,
     BadRequest,
     FromHeight,
-    Place,
+    NamedPlace,
     TransactionId,
 )
 from trio_stream.stream.selection import Stream
@@ -65,7 +65,7 @@ class Landmarks:
         return Found(Position.end_of(self.tip), self.tip_hash)
 
 
-class Refused(Exception):
+class ResumeRefused(Exception):
     """It cannot begin there; how that is said is the door's business."""
 
     notices = False
@@ -136,15 +136,15 @@ def place_of(after: After) -> Position | str | None:
 
 
 def begin(asked: Asked, landmarks: Landmarks, *, resume_ahead: int) -> Beginning:
-    """Where the stream that was asked for begins. Raises `Refused`."""
+    """Where the stream that was asked for begins. Raises `ResumeRefused`."""
     try:
         found, unproven = _find(asked, landmarks, resume_ahead)
-    except Refused as refused:
+    except ResumeRefused as refused:
         refused.notices = asked.notices
         raise
     # Below the first block there is nothing; who asks for it asks for everything.
     found = max(found, landmarks.start, key=lambda each: each.position)
-    until = landmarks.tip if asked.until is Place.TIP else asked.until
+    until = landmarks.tip if asked.until is NamedPlace.TIP else asked.until
     return Beginning(
         after=found.position,
         text=position_text(*found.position, found.fingerprint),
@@ -158,9 +158,9 @@ def _find(
     asked: Asked, landmarks: Landmarks, resume_ahead: int
 ) -> tuple[Found, str | None]:
     match asked.after:
-        case Place.EARLIEST:
+        case NamedPlace.EARLIEST:
             return landmarks.start, None
-        case Place():
+        case NamedPlace():
             return landmarks.end, None
         case TransactionId(text=text):
             return _by_id(text, asked, landmarks), None
@@ -183,7 +183,7 @@ def _by_id(text: str, asked: Asked, landmarks: Landmarks) -> Found:
     refusals = asked.selection.stream is Stream.REFUSED_TRANSACTIONS
     if found is None or not (found.committed or refusals):
         message = f"there is no transaction {text} here"
-        raise Refused(404, "unknown_transaction", message, landmarks)
+        raise ResumeRefused(404, "unknown_transaction", message, landmarks)
     return found
 
 
@@ -198,7 +198,7 @@ def _before_everything(given: GivenPosition, landmarks: Landmarks) -> Found:
 
 
 def prove(given: GivenPosition, found: Found, landmarks: Landmarks) -> None:
-    """Raise `Refused` unless what was found is what the client expects there."""
+    """Raise `ResumeRefused` unless what was found is what the client expects there."""
     if given.fingerprint is None:
         return
     there = found.fingerprint
@@ -206,9 +206,9 @@ def prove(given: GivenPosition, found: Found, landmarks: Landmarks) -> None:
         raise _other_history(given, landmarks)
 
 
-def _other_history(given: GivenPosition, landmarks: Landmarks) -> Refused:
+def _other_history(given: GivenPosition, landmarks: Landmarks) -> ResumeRefused:
     text = position_text(*given.position, given.fingerprint)
-    return Refused(
+    return ResumeRefused(
         409,
         "other_history",
         f"{text} is of another history than that of this node",
@@ -218,7 +218,7 @@ def _other_history(given: GivenPosition, landmarks: Landmarks) -> Refused:
 
 def _refuse_if_far(height: int, landmarks: Landmarks, resume_ahead: int) -> None:
     if height > landmarks.tip + resume_ahead:
-        raise Refused(
+        raise ResumeRefused(
             503,
             "ahead",
             f"block {height} is more than {resume_ahead} blocks ahead of this node,"
@@ -227,8 +227,8 @@ def _refuse_if_far(height: int, landmarks: Landmarks, resume_ahead: int) -> None
         )
 
 
-def unreadable(error: BadRequest, landmarks: Landmarks) -> Refused:
+def unreadable(error: BadRequest, landmarks: Landmarks) -> ResumeRefused:
     """The refusal of a request that cannot be read."""
-    refused = Refused(400, "bad_request", str(error), landmarks)
+    refused = ResumeRefused(400, "bad_request", str(error), landmarks)
     refused.notices = error.notices
     return refused

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from trio_stream.abci.messages import Time
-from trio_stream.stream.events import CommitEvent, CommittedBlock, Refusal
+from trio_stream.stream.events import CommitEvent, CommittedBlock, RefusalEvent
 from trio_stream.stream.messages import refusal_fingerprint
 from trio_stream.stream.position import Position
 
@@ -31,7 +31,7 @@ class Run:
     fingerprint: str
     """What stands at `end`: an id, or an app hash."""
     events: Sequence[CommitEvent] = ()
-    refused: Sequence[Refusal] = ()
+    refused: Sequence[RefusalEvent] = ()
     blocks: Sequence[CommittedBlock] = ()
     """The blocks that end in this run, whole."""
     times: Mapping[int, Time] = field(default_factory=dict)
@@ -76,7 +76,7 @@ def _join(blocks: Sequence[CommittedBlock], after: Position) -> Run:
 
 
 def _divide(block: CommittedBlock, after: Position) -> Iterator[Run]:
-    rows: list[CommitEvent | Refusal] = [*block.events, *block.refused]
+    rows: list[CommitEvent | RefusalEvent] = [*block.events, *block.refused]
     rows.sort(key=_index)
     times = {block.height: block.time}
     for first in range(0, len(rows), RUN_ROWS):
@@ -88,7 +88,7 @@ def _divide(block: CommittedBlock, after: Position) -> Iterator[Run]:
             Position.end_of(block.height) if is_last else end,
             block.app_hash if is_last else _fingerprint(some[-1]),
             [each for each in some if isinstance(each, CommitEvent)],
-            [each for each in some if isinstance(each, Refusal)],
+            [each for each in some if isinstance(each, RefusalEvent)],
             [block] if is_last else [],
             times,
         )
@@ -96,11 +96,11 @@ def _divide(block: CommittedBlock, after: Position) -> Iterator[Run]:
         after = run.end
 
 
-def _index(row: CommitEvent | Refusal) -> int:
+def _index(row: CommitEvent | RefusalEvent) -> int:
     return row.index
 
 
-def _fingerprint(row: CommitEvent | Refusal) -> str:
+def _fingerprint(row: CommitEvent | RefusalEvent) -> str:
     if isinstance(row, CommitEvent):
         return row.transaction_id
     return refusal_fingerprint(row)

@@ -31,7 +31,7 @@ from trio_stream.stream.handshake import (
     unreadable,
 )
 from trio_stream.stream.request import Asked, BadRequest, parse_request
-from trio_stream.stream.resume import Beginning, Refused
+from trio_stream.stream.resume import Beginning, ResumeRefused
 
 logger = logging.getLogger(__name__)
 
@@ -56,7 +56,7 @@ class Denied(NamedTuple):
     address: str
     request: bytes
     early: bytes
-    refused: Refused
+    refused: ResumeRefused
 
 
 class Gate:
@@ -126,7 +126,7 @@ class Gate:
                 return Admitted(address, request, early, asked, beginning)
             except BadRequest as error:
                 refused = await self._channel.refuse(error)
-            except Refused as error:
+            except ResumeRefused as error:
                 # Its traceback holds this frame, and the frame would hold the error.
                 refused = error.with_traceback(None)
             stays = refused.notices

@@ -24,7 +24,7 @@ from trio_stream.stream.notices import (
     subscribed_text,
 )
 from trio_stream.stream.resume import Beginning
-from trio_stream.websocket.subscriber_stream import ClientStream, State
+from trio_stream.websocket.subscriber_stream import State, SubscriberStream
 
 # The reminder lets others run after this many.
 _AT_ONCE = 200
@@ -36,7 +36,7 @@ class Teller:
     def __init__(
         self,
         channel: CommitChannel,
-        stream: ClientStream,
+        stream: SubscriberStream,
         clone: CommitReceiveChannel,
         beginning: Beginning,
         nursery: trio.Nursery,

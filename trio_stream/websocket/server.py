@@ -36,11 +36,11 @@ from trio_stream.stream.admission import FULL, Admission
 from trio_stream.stream.frames import text_frame
 from trio_stream.stream.handshake import full
 from trio_stream.stream.notices import refused_text, stream_headers
-from trio_stream.stream.resume import Refused
+from trio_stream.stream.resume import ResumeRefused
 from trio_stream.websocket.gate import SERVER, Admitted, Denied, Gate, last_words
 from trio_stream.websocket.notices import Reminder, Teller
 from trio_stream.websocket.subscriber import Ending, Pinger, Subscriber
-from trio_stream.websocket.subscriber_stream import ClientStream
+from trio_stream.websocket.subscriber_stream import SubscriberStream
 
 logger = logging.getLogger(__name__)
 
@@ -172,7 +172,7 @@ class _Door:
                 return
             patience.deadline = trio.current_time() + limits.stall_timeout
             try:
-                subscribed = ClientStream(
+                subscribed = SubscriberStream(
                     stream,
                     raw,
                     in_place=self._tls is None,
@@ -187,7 +187,7 @@ class _Door:
 
     async def _serve(
         self,
-        stream: ClientStream,
+        stream: SubscriberStream,
         client: Admitted | Denied,
         patience: trio.CancelScope,
     ) -> None:
@@ -212,7 +212,7 @@ class _Door:
             logger.info("%s: %s", client.address, stream.reason)
 
     async def _feed(
-        self, stream: ClientStream, client: Admitted | Denied, nursery: trio.Nursery
+        self, stream: SubscriberStream, client: Admitted | Denied, nursery: trio.Nursery
     ) -> Ending:
         """Give a client what it asked for, until that ends."""
         if isinstance(client, Denied):
@@ -234,12 +234,12 @@ class _Door:
             with self.pinger.present(subscriber), reminded:
                 try:
                     return await subscriber.serve(self._channel, beginning, teller)
-                except Refused as refused:
+                except ResumeRefused as refused:
                     refused.notices = asked.notices
                     return await _tell_refused(stream, refused)
 
 
-async def _tell_refused(stream: ClientStream, refused: Refused) -> Ending:
+async def _tell_refused(stream: SubscriberStream, refused: ResumeRefused) -> Ending:
     """Tell why it cannot begin, if it asked for notices."""
     if refused.notices:
         await stream.send_all(text_frame(refused_text(refused)))

@@ -18,7 +18,7 @@ from trio_stream.stream.keepalive import Keepalive, Verdict
 from trio_stream.stream.notices import Notice
 from trio_stream.stream.resume import Beginning
 from trio_stream.websocket.notices import Teller
-from trio_stream.websocket.subscriber_stream import ClientStream, State
+from trio_stream.websocket.subscriber_stream import State, SubscriberStream
 
 # What is sent with one copy, where frames cannot be written in place.
 _PIECE_BYTES = 64 * 1024
@@ -46,7 +46,10 @@ class Subscriber:
     __slots__ = ("_clone", "_nursery", "_stream")
 
     def __init__(
-        self, stream: ClientStream, clone: CommitReceiveChannel, nursery: trio.Nursery
+        self,
+        stream: SubscriberStream,
+        clone: CommitReceiveChannel,
+        nursery: trio.Nursery,
     ) -> None:
         self._stream = stream
         self._clone = clone
@@ -57,7 +60,7 @@ class Subscriber:
     ) -> Ending:
         """Send all there is, from the beginning to the end.
 
-        Raises `Refused` if the log, having reached it, finds the beginning to be of another
+        Raises `ResumeRefused` if the log, having reached it, finds the beginning to be of another
         history; `trio.ClosedResourceError` or `trio.BrokenResourceError` if the client is gone.
         """
         if teller is not None:

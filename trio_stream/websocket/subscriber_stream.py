@@ -58,7 +58,7 @@ class State(enum.Enum):
 _IDLE = State.IDLE
 
 
-class ClientStream(trio.abc.Stream):
+class SubscriberStream(trio.abc.Stream):
     """A subscriber's stream, from the upgrade on.
 
     `raw` is the socket below `stream`. With `in_place` frames may be written to it
