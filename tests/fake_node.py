@@ -167,9 +167,9 @@ class FakeNode:
         self.chain.start_hash = answer.app_hash
         return answer.app_hash
 
-    async def check(self, *txs: bytes, recheck: bool = False) -> list[m.TxResult]:
+    async def check(self, *txs: bytes) -> list[m.TxResult]:
         """Send transactions to be checked, all at once, and then a Flush."""
-        answers = await self.mempool.call_all([m.CheckTx(tx, recheck) for tx in txs])
+        answers = await self.mempool.call_all([m.CheckTx(tx) for tx in txs])
         return [_expect(m.TxResult, answer) for answer in answers]
 
     async def block(self, *txs: bytes, time: m.Time | None = None) -> Block:

@@ -64,7 +64,7 @@ class InstantNode:
         await trio.lowlevel.checkpoint()
         if raw in self._seen:
             raise NodeRefused("Internal error", "tx already exists in cache", -32603)
-        checked = self.engine.ask(CheckTx(raw, recheck=False))
+        checked = self.engine.ask(CheckTx(raw))
         assert isinstance(checked, TxResult)
         if checked.code == 0:
             self._seen.add(raw)

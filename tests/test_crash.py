@@ -88,7 +88,7 @@ def test_kill_9_at_any_instant_loses_nothing_that_was_announced(spawn, tmp_path)
         before, tip = tip, assert_whole(tmp_path)
         assert before <= announced <= tip <= announced + 1
         with CommitLog.open(tmp_path) as log:
-            info = new_engine(store=log).ask(Info("", 0, 0, ""))
+            info = new_engine(store=log).ask(Info("", ""))
             assert info.last_block_height == tip
     assert rounds > 5
     assert tip > 10

@@ -188,8 +188,8 @@ def test_the_state_machine_is_let_go(lives: Lives, lasts: int) -> None:
     application = FakeApplication()
     machine = StateMachine(application, on_commit=lambda _: None, run_sync=run_sync)
     hops = [
-        Hop(Priority.MEMPOOL, [m.CheckTx(b"", False)]),
-        Hop(Priority.QUERY, [m.Info("", 0, 0, "")]),
+        Hop(Priority.MEMPOOL, [m.CheckTx(b"")]),
+        Hop(Priority.QUERY, [m.Info("", "")]),
         Hop(Priority.CONSENSUS, [m.Commit()]),
     ]
 

@@ -165,7 +165,7 @@ async def saturated(directory: Path) -> AsyncIterator[None]:
         application = Application(log, CandidateCache(0), version="bench")
         now = Time(1_500_000_000, 0)
         application.answer(InitChain(now, "bench", (), b"", 1, signed=False), owner=0)
-        requests = cycle([CheckTx(raw, recheck=False) for raw in raws])
+        requests = cycle([CheckTx(raw) for raw in raws])
 
         def hop() -> None:
             batch = [next(requests) for _ in range(CHECKS_A_HOP)]

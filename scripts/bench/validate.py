@@ -73,9 +73,9 @@ class Machine:
         self._height = 0
         self._ask(InitChain(NOW, "bench", (), b"", 1, signed=False))
 
-    def check(self, raws: Sequence[bytes], *, recheck: bool = False) -> None:
+    def check(self, raws: Sequence[bytes]) -> None:
         """In hops, as the ABCI door asks."""
-        requests = [CheckTx(raw, recheck) for raw in raws]
+        requests = [CheckTx(raw) for raw in raws]
         for start in range(0, len(requests), CHECKS_A_HOP):
             hop = requests[start : start + CHECKS_A_HOP]
             self._application.prepare(hop)
@@ -140,7 +140,7 @@ def _measure(judge: Machine, watch: Watch) -> None:
         with watch.on("CheckTx, new TRANSFERs"):
             judge.check(transfers)
         with watch.on("CheckTx again, TRANSFERs"):
-            judge.check(transfers, recheck=True)
+            judge.check(transfers)
         with watch.on("block, known TRANSFERs"):
             judge.finalize(transfers)
         judge.commit()

@@ -51,8 +51,7 @@ class Dialect:
 
     @property
     def info(self) -> m.Info:
-        block, p2p = (10, 7) if self.is_old else (11, 9 if self.name == "C10" else 8)
-        return m.Info(self.version, block, p2p, self.abci_version)
+        return m.Info(self.version, self.abci_version)
 
 
 DIALECTS: Mapping[str, Dialect] = {
@@ -147,7 +146,8 @@ def _member(request: m.Request, dialect: Dialect) -> tuple[str, bytes]:
     match request:
         case m.Echo(message):
             return kind, pb.EchoBody(message=message).SerializeToString()
-        case m.Info(version, block, p2p, abci):
+        case m.Info(version, abci):
+            block, p2p = (10, 7) if dialect.is_old else (11, 8)
             info = pb.InfoRequest(
                 version=version,
                 block_version=block,
@@ -157,15 +157,8 @@ def _member(request: m.Request, dialect: Dialect) -> tuple[str, bytes]:
             return kind, info.SerializeToString()
         case m.InitChain():
             return kind, _init_chain(request, dialect)
-        case m.Query(path, data):
-            return kind, pb.QueryRequest(path=path, data=data).SerializeToString()
-        case m.CheckTx(tx, recheck):
-            if dialect.name == "C10":
-                check = pb.CheckTxRequest(tx=tx, type_v1=1 if recheck else 2)
-            else:
-                # 0.31 has no field for it.
-                is_said = recheck and dialect.name != "T31"
-                check = pb.CheckTxRequest(tx=tx, type=1 if is_said else 0)
+        case m.CheckTx(tx):
+            check = pb.CheckTxRequest(tx=tx, type_v1=2 if dialect.name == "C10" else 0)
             return kind, check.SerializeToString()
         case m.BeginBlock(chain_id, height, stamp, app_hash):
             header = pb.Header(chain_id=chain_id, height=height, time=_time(stamp))
@@ -177,7 +170,7 @@ def _member(request: m.Request, dialect: Dialect) -> tuple[str, bytes]:
                 header.app_hash, header.app_hash_to_0_32 = app_hash or b"", b"evidence"
             begin = pb.BeginBlockRequest(header=header)
             return kind, begin.SerializeToString() + _EMPTY_COMMIT
-        case m.DeliverTx(tx) | m.InsertTx(tx):
+        case m.DeliverTx(tx):
             return kind, pb.TxRequest(tx=tx).SerializeToString()
         case m.EndBlock(height):
             return kind, pb.EndBlockRequest(height=height).SerializeToString()

@@ -17,7 +17,7 @@ HASH = b"0123456789abcdef"
 TIME = m.Time(0, 0)
 UPDATE = m.ValidatorUpdate("ed25519", KEY, 5)
 
-CHECK = m.CheckTx(b"abc", False)
+CHECK = m.CheckTx(b"abc")
 DELIVER = m.DeliverTx(b"abc")
 FINALIZE = m.FinalizeBlock((), 1, TIME)
 SHAPES = {
@@ -30,7 +30,7 @@ SAID: dict[str, tuple[m.Request, m.Answer]] = {
     "Exception": (m.Commit(), m.Failure("boom")),
     "Echo": (m.Echo("hello"), m.EchoAnswer("hello")),
     "Flush": (m.Flush(), m.Done()),
-    "Info.Fresh": (m.Info("", 0, 0, ""), m.InfoAnswer("", 0, b"")),
+    "Info.Fresh": (m.Info("", ""), m.InfoAnswer("", 0, b"")),
     "SetOption": (m.SetOption(), m.Done()),
     "InitChain": (m.InitChain(TIME, "", (), b"", 1, True), m.InitChainAnswer(b"")),
     "CheckTx": (CHECK, m.TxResult(0)),
@@ -57,7 +57,7 @@ SAID: dict[str, tuple[m.Request, m.Answer]] = {
         m.FinalizeBlockAnswer((m.TxResult(0), m.TxResult(1, "bad")), HASH),
     ),
     "FinalizeBlock.Validators": (FINALIZE, m.FinalizeBlockAnswer((), HASH, (UPDATE,))),
-    "InsertTx": (m.InsertTx(b""), m.Done()),
+    "InsertTx": (m.InsertTx(), m.Done()),
     "ReapTxs": (m.ReapTxs(), m.Done()),
 }
 
@@ -186,9 +186,9 @@ def test_a_secp256k1_key_is_written_in_its_place(
     [
         (CHECK, m.Done()),
         (m.Flush(), m.TxResult(0)),
-        (m.InsertTx(b""), m.TxResult(0)),
+        (m.InsertTx(), m.TxResult(0)),
         (m.Commit(), m.Done()),
-        (m.Info("", 0, 0, ""), m.CommitAnswer(b"")),
+        (m.Info("", ""), m.CommitAnswer(b"")),
         (m.Unknown(99), m.Done()),
         (
             m.EndBlock(1),

@@ -166,7 +166,7 @@ def test_begin_block_brings_the_hash_back_into_commit() -> None:
 def test_answers_must_follow_the_order_of_the_requests() -> None:
     dialect = DIALECTS["T34"]
     connection = opened(dialect)
-    sent = [m.CheckTx(b"1", False), m.CheckTx(b"2", False)]
+    sent = [m.CheckTx(b"1"), m.CheckTx(b"2")]
     connection.receive_data(b"".join(encode_request(each, dialect) for each in sent))
     first, second = connection.next_requests()
 
@@ -211,7 +211,7 @@ def test_the_stream_may_not_end_inside_a_message(dialect: Dialect) -> None:
 def test_a_request_over_the_limit_is_refused() -> None:
     dialect = DIALECTS["C38"]
     connection = Connection(frame_limit=100)
-    connection.receive_data(encode_request(m.CheckTx(bytes(100), False), dialect)[:9])
+    connection.receive_data(encode_request(m.CheckTx(bytes(100)), dialect)[:9])
 
     with pytest.raises(RemoteProtocolError, match="limit"):
         connection.next_requests()
@@ -254,7 +254,7 @@ def test_damaged_messages_break_the_protocol_and_nothing_else(
 @given(st.lists(st.binary(max_size=100), min_size=1, max_size=5))
 def test_no_transaction_can_forge_the_codec(dialect: Dialect, txs: list[bytes]) -> None:
     connection = Connection(frame_limit=LIMIT)
-    sent = [m.CheckTx(tx, False) for tx in txs]
+    sent = [m.CheckTx(tx) for tx in txs]
 
     connection.receive_data(b"".join(encode_request(each, dialect) for each in sent))
 

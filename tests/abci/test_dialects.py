@@ -35,9 +35,8 @@ def test_the_numbering_is_found_in_the_first_message(vector: Vector) -> None:
     [
         m.Flush(),
         m.BeginBlock("", 0, m.Time(0, 0)),  # all fields zero
-        m.CheckTx(b"", False),
-        m.CheckTx(b"\x12\x00\x1a\x00", False),  # looks like BeginBlock inside
-        m.CheckTx(b"\x12\x00\x1a\x00", True),
+        m.CheckTx(b""),
+        m.CheckTx(b"\x12\x00\x1a\x00"),  # looks like BeginBlock inside
         m.InitChain(m.Time(0, 0), "", (), b"", 1, True),
     ],
     ids=repr,
@@ -109,4 +108,4 @@ def test_a_first_message_without_member_is_refused(message: bytes) -> None:
 def test_info_names_the_dialect(
     codec: Codec, version: str, abci_version: str, name: str
 ) -> None:
-    assert name_from_info(codec, m.Info(version, 11, 8, abci_version)) == name
+    assert name_from_info(codec, m.Info(version, abci_version)) == name

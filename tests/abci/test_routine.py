@@ -18,20 +18,20 @@ from trio_stream.abci.routine import (
 )
 
 TIME = m.Time(0, 0)
-CHECK = m.CheckTx(b"", False)
+CHECK = m.CheckTx(b"")
 BEGIN = m.BeginBlock("", 1, TIME)
 DELIVER = m.DeliverTx(b"")
 END = m.EndBlock(1)
 COMMIT = m.Commit()
 FLUSH = m.Flush()
-INFO = m.Info("", 0, 0, "")
+INFO = m.Info("", "")
 FINALIZE = m.FinalizeBlock((), 1, TIME)
 INIT = m.InitChain(TIME, "", (), b"", 1, True)
 
 DONE = [
     FLUSH,
     m.SetOption(),
-    m.Query("/x", b""),
+    m.Query(),
     m.ListSnapshots(),
     m.OfferSnapshot(),
     m.LoadSnapshotChunk(),
@@ -39,7 +39,7 @@ DONE = [
     m.ProcessProposal(),
     m.ExtendVote(),
     m.VerifyVoteExtension(),
-    m.InsertTx(b""),
+    m.InsertTx(),
     m.ReapTxs(),
 ]
 OF_STATE = [INFO, INIT, CHECK, BEGIN, DELIVER, END, COMMIT, FINALIZE]

@@ -14,8 +14,8 @@ from trio_stream.abci import messages as m
 from trio_stream.abci.routine import Hop, Priority
 from trio_stream.engine.state_machine import StateMachine
 
-CHECK = Hop(Priority.MEMPOOL, [m.CheckTx(b"", False)])
-INFO = Hop(Priority.QUERY, [m.Info("", 0, 0, "")])
+CHECK = Hop(Priority.MEMPOOL, [m.CheckTx(b"")])
+INFO = Hop(Priority.QUERY, [m.Info("", "")])
 COMMIT = Hop(Priority.CONSENSUS, [m.Commit()])
 
 
@@ -26,9 +26,9 @@ def nothing(height: int) -> None:
 async def test_a_hop_is_answered_in_order_with_what_is_routine() -> None:
     machine = StateMachine(FakeApplication(), on_commit=nothing, run_sync=run_inline)
     requests: list[m.Request] = [
-        m.CheckTx(b"a", False),
+        m.CheckTx(b"a"),
         m.Flush(),
-        m.CheckTx(b"bad", False),
+        m.CheckTx(b"bad"),
     ]
 
     answers = await machine.answer(Hop(Priority.MEMPOOL, requests), owner=1)
@@ -234,7 +234,7 @@ async def test_a_hop_is_shown_to_the_application_before_it_is_asked(
     application = FakeApplication()
     announced: list[int] = []
     machine = StateMachine(application, on_commit=announced.append, run_sync=run_inline)
-    hop = Hop(Priority.MEMPOOL, (m.CheckTx(b"1", False), m.CheckTx(b"2", False)))
+    hop = Hop(Priority.MEMPOOL, (m.CheckTx(b"1"), m.CheckTx(b"2")))
     await machine.answer(hop, owner=1)
     await machine.answer(CHECK, owner=1)
     assert application.prepared == [hop.requests]

@@ -62,7 +62,7 @@ class World:
 
     def check(self, transaction: dict[str, Any]) -> None:
         """What the mempool asks of it."""
-        self.engine.ask(CheckTx(encode(transaction), recheck=False))
+        self.engine.ask(CheckTx(encode(transaction)))
 
     async def body(self, route: str, query: str) -> str:
         """The body of a 200, whole or in pieces."""

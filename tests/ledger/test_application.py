@@ -20,7 +20,7 @@ from trio_stream.ledger.block import MAX_HEIGHT, Chain, next_app_hash
 from trio_stream.ledger.genesis import START_HASHES
 from trio_stream.transactions.candidate import REFUSED_SHARE, CandidateCache
 
-INFO = messages.Info("", 0, 0, "")
+INFO = messages.Info("", "")
 COMMIT = messages.Commit()
 
 
@@ -303,13 +303,13 @@ def test_check_tx_knows_what_is_committed_and_not_the_block_in_progress(engine):
     moved = transfer(asset, ALICE, recipients=[(BOB, 1)])
     engine.deliver(encode(asset))
 
-    assert engine.ask(messages.CheckTx(encode(asset), False)).code == 0
-    refused = engine.ask(messages.CheckTx(encode(moved), False))
+    assert engine.ask(messages.CheckTx(encode(asset))).code == 0
+    refused = engine.ask(messages.CheckTx(encode(moved)))
     assert (refused.code, refused.log[:19]) == (1, "InputDoesNotExist: ")
 
     engine.ask(COMMIT)
-    assert engine.ask(messages.CheckTx(encode(asset), True)).code == 1
-    assert engine.ask(messages.CheckTx(encode(moved), True)).code == 0
+    assert engine.ask(messages.CheckTx(encode(asset))).code == 1
+    assert engine.ask(messages.CheckTx(encode(moved))).code == 0
 
 
 def test_quick_is_a_small_transaction_that_was_looked_at(engine):
@@ -318,12 +318,12 @@ def test_quick_is_a_small_transaction_that_was_looked_at(engine):
     ]
 
     def is_quick(*txs):
-        checks = [messages.CheckTx(tx, False) for tx in txs]
+        checks = [messages.CheckTx(tx) for tx in txs]
         return engine.application.is_quick([*checks, messages.Flush()])
 
     assert not is_quick(small)
     for tx in (small, large):
-        engine.ask(messages.CheckTx(tx, False))
+        engine.ask(messages.CheckTx(tx))
     assert is_quick(small, small)
     assert not is_quick(small, other)
     assert not is_quick(large)
@@ -331,12 +331,12 @@ def test_quick_is_a_small_transaction_that_was_looked_at(engine):
 
 def test_check_tx_is_answered_before_init_chain():
     fresh = empty_application()
-    request = messages.CheckTx(encode(create(ALICE)), False)
+    request = messages.CheckTx(encode(create(ALICE)))
     assert fresh.answer(request, owner=9) == messages.TxResult(0)
 
 
 def test_a_refusal_says_why_in_at_most_300_characters(engine):
-    log = engine.ask(messages.CheckTx(b'"' + b"x" * 5_000, False)).log
+    log = engine.ask(messages.CheckTx(b'"' + b"x" * 5_000)).log
     assert log.startswith("MalformedTransaction: ")
     assert len(log) <= 300
 
@@ -389,7 +389,7 @@ def test_refused_checks_leave_most_of_the_cache_to_others():
     checked = Application(MemoryStore(), cache, version="0")
 
     def codes(*txs):
-        requests = [messages.CheckTx(tx, recheck=False) for tx in txs]
+        requests = [messages.CheckTx(tx) for tx in txs]
         checked.prepare(requests)
         return {checked.answer(each, owner=1).code for each in requests}
 

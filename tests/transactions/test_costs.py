@@ -92,10 +92,10 @@ def test_a_check_refuses_by_name_and_verifies_nothing(verified: list[bytes]) -> 
     engine = new_engine()
     dear = dear_create(ALICE, signatures=500, prefix_bytes=200_000, real=False)
     verified.clear()
-    answer = engine.ask(CheckTx(dear, recheck=False))
+    answer = engine.ask(CheckTx(dear))
     assert isinstance(answer, TxResult) and answer.code == 1
     assert answer.log.startswith("TooCostly: verifying it would take about 4")
-    engine.application.prepare([CheckTx(dear, recheck=False)] * 2)
+    engine.application.prepare([CheckTx(dear)] * 2)
     assert verified == []
     known = engine.application.recent_checks.newest(parse(dear).id)
     assert known is not None and known.refused is not None
@@ -106,7 +106,7 @@ def test_in_a_block_it_is_judged(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(costs, "BUDGET", 10)
     dear = dear_create(ALICE, signatures=50, prefix_bytes=10_000)
     engine = new_engine()
-    answer = engine.ask(CheckTx(dear, recheck=False))
+    answer = engine.ask(CheckTx(dear))
     assert isinstance(answer, TxResult) and answer.code == 1
     codes, _ = engine.block(dear, dear)
     assert codes == [0, 1]

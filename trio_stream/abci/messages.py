@@ -1,12 +1,11 @@
-"""The ABCI messages as values, the same in every dialect.
+"""The ABCI messages as values, the same in every dialect: first the requests, then the answers.
 
-A request says what the state machine needs and no more: votes, evidence, hashes
-of the header and the like have no use here and are not kept. An answer says what
-the state machine decided; in which message and field it travels is the codec's
-business. Nothing here knows bytes, numbers of fields or names of releases.
+A request says what the state machine needs and no more: votes, evidence, hashes of the header and
+the like have no use here and are dropped. An answer says what the state machine decided; in which
+message and field it travels is the codec's business. Nothing here knows bytes, field numbers or
+releases.
 
-What is common to a family of engines and must enter state (whether the prefix is
-signed) is a field of the request it belongs to, so that no one asks the connection.
+Whether length prefixes are signed enters the state, so it is a field of InitChain.
 """
 
 from __future__ import annotations
@@ -27,33 +26,28 @@ class ValidatorUpdate(NamedTuple):
     """A validator and its power; power 0 removes it from the set."""
 
     key_type: str
-    """`ed25519`, `secp256k1` ...; empty where the engine named no key we know."""
+    """`ed25519`, `secp256k1` ...; empty if the engine named a kind of key we don't know."""
     key: bytes
     power: int
 
 
-# Requests ------------------------------------------------------------------------
-
-
 @dataclass(frozen=True, slots=True)
 class Echo:
-    """Answer with the same text (sent by tools only, never by a node)."""
+    """Answer with the same text (sent by tools only, never by an engine)."""
 
     message: str
 
 
 @dataclass(frozen=True, slots=True)
 class Flush:
-    """Answer everything before it; the node waits for this answer."""
+    """Answer everything before it; the engine waits for this answer."""
 
 
 @dataclass(frozen=True, slots=True)
 class Info:
-    """Say how far you are; opens the node's handshake."""
+    """Say how far you are; opens the engine's handshake."""
 
     version: str
-    block_version: int
-    p2p_version: int
     abci_version: str
 
 
@@ -70,28 +64,23 @@ class InitChain:
     chain_id: str
     validators: tuple[ValidatorUpdate, ...]
     app_state: bytes
-    """The genesis file's `app_state`, JSON text as it stands; may be empty."""
+    """The genesis file's `app_state`, verbatim JSON text; may be empty."""
     initial_height: int
-    """1 where the engine does not say."""
+    """1 if the engine does not say."""
     signed: bool
-    """It came with signed length prefixes: Tendermint to 0.34, CometBFT 0.34."""
+    """Its length prefix was signed: Tendermint to 0.34, CometBFT 0.34."""
 
 
 @dataclass(frozen=True, slots=True)
 class Query:
     """Ask for a value of the state; we keep none that can be asked for in this way."""
 
-    path: str
-    data: bytes
-
 
 @dataclass(frozen=True, slots=True)
 class CheckTx:
-    """May this transaction enter the mempool?"""
+    """May this transaction enter the mempool, or stay there after a block?"""
 
     tx: bytes
-    recheck: bool
-    """It is there already, and a block was committed since."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +91,7 @@ class BeginBlock:
     height: int
     time: Time
     app_hash: bytes | None = None
-    """The hash after the block before; None where it is not the application's."""
+    """The hash after the block before; None if it is not the application's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +144,7 @@ class ApplySnapshotChunk:
 
 @dataclass(frozen=True, slots=True)
 class PrepareProposal:
-    """This node proposes: which of these transactions, in which order?"""
+    """It is our turn to propose: which of these transactions, in which order?"""
 
     max_tx_bytes: int
     txs: Sequence[bytes]
@@ -163,29 +152,27 @@ class PrepareProposal:
 
 @dataclass(frozen=True, slots=True)
 class ProcessProposal:
-    """Another's proposal, or our own: accept it?"""
+    """Accept this proposal? It may be our own."""
 
 
 @dataclass(frozen=True, slots=True)
 class ExtendVote:
-    """Add something to our vote?"""
+    """Is there anything to add to our vote?"""
 
 
 @dataclass(frozen=True, slots=True)
 class VerifyVoteExtension:
-    """Accept what another added to its vote?"""
+    """Accept what another validator added to its vote?"""
 
 
 @dataclass(frozen=True, slots=True)
 class InsertTx:
     """A peer's transaction, for a mempool kept by the application."""
 
-    tx: bytes
-
 
 @dataclass(frozen=True, slots=True)
 class ReapTxs:
-    """What has the application's own mempool for the peers?"""
+    """What does the application's own mempool hold for the peers?"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,15 +209,12 @@ Request = (
 )
 
 
-# Answers -------------------------------------------------------------------------
-
-
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """The request can't be answered, and the node must not go on with us.
+    """The request can't be answered, and the engine must not go on with us.
 
-    It is right to any request. From 0.34 on the node ends when it gets one; to
-    refuse a transaction there is `TxResult.code`.
+    It may answer any request. From 0.34 on the engine exits when it gets one; to refuse a
+    transaction use `TxResult.code`.
     """
 
     error: str
@@ -245,7 +229,7 @@ class EchoAnswer:
 
 @dataclass(frozen=True, slots=True)
 class InfoAnswer:
-    """What is durable; height 0 with no hash before the first block."""
+    """What is durable; height 0 and an empty hash before the first block."""
 
     version: str
     last_block_height: int
@@ -276,7 +260,7 @@ class EndBlockAnswer:
 
 @dataclass(frozen=True, slots=True)
 class FinalizeBlockAnswer:
-    """One result a transaction, in order, and the hash after the block."""
+    """One result per transaction, in order, and the hash after the block."""
 
     results: Sequence[TxResult]
     app_hash: bytes
@@ -285,7 +269,7 @@ class FinalizeBlockAnswer:
 
 @dataclass(frozen=True, slots=True)
 class CommitAnswer:
-    """The block is durable. The hash is not sent where FinalizeBlock's answer had it."""
+    """The block is durable. The hash is not sent if FinalizeBlock's answer had it."""
 
     app_hash: bytes
 
@@ -299,7 +283,7 @@ class PrepareProposalAnswer:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """All other requests: the one answer that each has, whatever was asked."""
+    """The answer to all other requests: each has only one, whatever was asked."""
 
 
 Answer = (

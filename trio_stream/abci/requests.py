@@ -46,9 +46,6 @@ from trio_stream.abci.messages import (
     VerifyVoteExtension,
 )
 
-_RECHECK = 1
-"""The kind of a CheckTx that is a recheck; the same number in both of its fields."""
-
 
 def decode_request(message: bytes, codec: Codec) -> tuple[Request, str]:
     """The request, and the name of a dialect if no other sends it like this, or ""."""
@@ -63,9 +60,8 @@ def decode_request(message: bytes, codec: Codec) -> tuple[Request, str]:
     kind = envelope.WhichOneof("kind")
     if kind == "check_tx":  # by far the most frequent, so before any table
         check = envelope.check_tx
-        # 1.0 moved the kind to field 3, and always writes it there.
-        is_recheck = check.type == _RECHECK or check.type_v1 == _RECHECK
-        return CheckTx(check.tx, is_recheck), "C10" if check.type_v1 else ""
+        # 1.0 moved the kind (a first check, or a recheck) to field 3, and always writes it there.
+        return CheckTx(check.tx), "C10" if check.type_v1 else ""
     if kind is None:
         return Unknown(_number(message)), ""
     if kind in _PLAIN:
@@ -128,7 +124,7 @@ def _echo(envelope: pb.NewRequest, codec: Codec) -> Request:
 
 def _info(envelope: pb.NewRequest, codec: Codec) -> Request:
     info = envelope.info
-    return Info(info.version, info.block_version, info.p2p_version, info.abci_version)
+    return Info(info.version, info.abci_version)
 
 
 def _init_chain(envelope: pb.NewRequest, codec: Codec) -> Request:
@@ -141,10 +137,6 @@ def _init_chain(envelope: pb.NewRequest, codec: Codec) -> Request:
         initial_height=body.initial_height or 1,
         signed=codec is not Codec.UNSIGNED,
     )
-
-
-def _query(envelope: pb.NewRequest, codec: Codec) -> Request:
-    return Query(envelope.query.path, envelope.query.data)
 
 
 def _begin_block(envelope: pb.NewRequest, codec: Codec) -> Request:
@@ -182,27 +174,22 @@ def _finalize_block(envelope: pb.NewRequest, codec: Codec) -> Request:
     return FinalizeBlock(tuple(body.txs), body.height, _time(body.time))
 
 
-def _insert_tx(envelope: pb.NewRequest, codec: Codec) -> Request:
-    return InsertTx(envelope.insert_tx.tx)
-
-
 _READERS: Mapping[str, Callable[[pb.NewRequest, Codec], Request]] = {
     "echo": _echo,
     "info": _info,
     "init_chain": _init_chain,
-    "query": _query,
     "begin_block": _begin_block,
     "deliver_tx": _deliver_tx,
     "end_block": _end_block,
     "prepare_proposal": _prepare_proposal,
     "finalize_block": _finalize_block,
-    "insert_tx": _insert_tx,
 }
 
 # Requests of which only the kind matters.
 _PLAIN: Mapping[str, Request] = {
     "flush": Flush(),
     "set_option": SetOption(),
+    "query": Query(),
     "commit": Commit(),
     "list_snapshots": ListSnapshots(),
     "offer_snapshot": OfferSnapshot(),
@@ -211,6 +198,7 @@ _PLAIN: Mapping[str, Request] = {
     "process_proposal": ProcessProposal(),
     "extend_vote": ExtendVote(),
     "verify_vote_extension": VerifyVoteExtension(),
+    "insert_tx": InsertTx(),
     "reap_txs": ReapTxs(),
 }
 
