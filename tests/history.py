@@ -12,9 +12,10 @@ import apsw
 
 from scripts.signing import create, encode, transfer
 from tests.ledger.chains import ALICE, BOB, new_engine
-from trio_stream.ledger.block import INDEX_BITS, next_app_hash
+from trio_stream.ledger.block import next_app_hash
 from trio_stream.log.file import FILE_NAME
 from trio_stream.log.writer import CommitLog
+from trio_stream.stream.position import key_of
 
 Document = dict[str, Any]
 
@@ -83,7 +84,7 @@ def _assert_whole(database: apsw.Connection) -> int:
     ]
     bodies = rows("SELECT position, raw FROM bodies ORDER BY position")
     assert bodies == [
-        (height << INDEX_BITS | index, raw)
+        (key_of(height, index), raw)
         for height in heights
         for index, raw in enumerate(txs_of(height))
         if raw != b"nonsense" and index < len(txs_of(height)) - 1

@@ -18,7 +18,7 @@ from scripts.signing import Document, Key, create, encode, sign
 from tests.ledger.chains import ALICE, new_engine
 from tests.log.test_lookups import all_outputs
 from trio_stream.log.file import open_for_reading
-from trio_stream.log.landmarks import contents
+from trio_stream.log.live import contents
 from trio_stream.log.matches import Span, find_matches
 from trio_stream.log.writer import CommitLog
 from trio_stream.stream.position import Position

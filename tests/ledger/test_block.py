@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 
-from trio_stream.ledger.block import INDEX_BITS, MAX_TRANSACTIONS, next_app_hash
+from trio_stream.ledger.block import MAX_TRANSACTIONS, next_app_hash
 from trio_stream.stream.position import END_OF_BLOCK
 
 
@@ -30,4 +30,4 @@ def test_the_order_of_the_ids_counts():
 
 
 def test_the_greatest_index_stands_for_the_end_of_a_block():
-    assert END_OF_BLOCK == MAX_TRANSACTIONS == (1 << INDEX_BITS) - 1
+    assert END_OF_BLOCK == MAX_TRANSACTIONS

@@ -12,7 +12,6 @@ import pytest
 from scripts.signing import Document, create, encode, sign, transfer
 from tests.history import accepted_of, asset_of, commit_blocks
 from tests.ledger.chains import ALICE, BOB, CAROL, Engine, new_engine
-from trio_stream.ledger.block import INDEX_BITS
 from trio_stream.log import lookups
 from trio_stream.log.file import open_for_checkpoints, open_for_reading
 from trio_stream.log.lookups import (
@@ -23,6 +22,7 @@ from trio_stream.log.lookups import (
     transactions_page,
 )
 from trio_stream.log.writer import CommitLog
+from trio_stream.stream.position import Position
 
 BLOCKS = 12
 DOCUMENTS = [each for h in range(1, BLOCKS + 1) for each in accepted_of(h)]
@@ -123,7 +123,7 @@ def test_a_limit_is_kept(reading: apsw.Connection) -> None:
 def test_outputs_go_on_after_one(reading: apsw.Connection) -> None:
     every = expected_outputs(ALICE.public, None)
     for count, item in enumerate(every, start=1):
-        position = lookups.place(reading, str(item["transaction_id"]))
+        position = lookups.position_of(str(item["transaction_id"]), reading)
         assert position is not None
         after = Cursor(position, int(str(item["output_index"])))
         page = outputs_page(ALICE.public, None, after, ALL, reading)
@@ -222,7 +222,7 @@ def test_a_history_goes_on_after_one_and_keeps_its_limit(chain: Chain) -> None:
         documents.append(transfer(documents[-1], ALICE))
     chain.block(*documents)
     for count, document in enumerate(documents, start=1):
-        position = lookups.place(chain.connection, document["id"])
+        position = lookups.position_of(document["id"], chain.connection)
         assert position is not None
         for limit in (1, 2, 9):
             page = transactions_page(
@@ -257,15 +257,15 @@ def test_what_comes_later_is_not_on_later_pages(
 def test_the_block_of_a_transaction(reading: apsw.Connection) -> None:
     for height in (1, 7, 12):
         for document in accepted_of(height):
-            assert lookups.heights_with(reading, document["id"]) == [height]
-            place = lookups.place(reading, document["id"])
-            assert place is not None and place >> INDEX_BITS == height
+            assert lookups.heights_with(document["id"], reading) == [height]
+            place = lookups.position_of(document["id"], reading)
+            assert place is not None and Position.of_key(place).height == height
 
 
 @pytest.mark.parametrize("text", ["", "x", "a" * 64, "\udc00", "A" * 64, "a" * 65])
 def test_no_block_has_what_is_not_there(text: str, reading: apsw.Connection) -> None:
-    assert lookups.heights_with(reading, text) == []
-    assert lookups.place(reading, text) is None
+    assert lookups.heights_with(text, reading) == []
+    assert lookups.position_of(text, reading) is None
 
 
 def test_the_newest_set_of_validators_counts(chain: Chain, tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from tests.history import (
 )
 from tests.ledger.chains import ALICE, BOB, new_engine
 from trio_stream.ledger.block import MAX_HEIGHT, Tip
-from trio_stream.log import lookups as log_lookups
+from trio_stream.log import lookups
 from trio_stream.log import reader as log_reader
 from trio_stream.log.connections import LATE_SECONDS, ConnectionsStatistics
 from trio_stream.log.errors import LogNotAccessible
@@ -331,7 +331,7 @@ async def test_a_block_is_its_accepted_transactions(reader):
 async def test_a_block_is_read_in_pages(reader, monkeypatch):
     raws = [encode(document) for document in accepted_of(2)]
     assert len(raws) > 1
-    monkeypatch.setattr(log_lookups, "PAGE_TRANSACTIONS", 1)
+    monkeypatch.setattr(lookups, "PAGE_TRANSACTIONS", 1)
     read, after = [], BEGINNING
     while after is not None:
         page = await reader.block(2, after=after)

@@ -16,7 +16,7 @@ from scripts.signing import create, encode, transfer
 from tests.ledger.chains import ALICE, new_engine
 from trio_stream.log import search as log_search
 from trio_stream.log.file import open_for_reading
-from trio_stream.log.lookups import place
+from trio_stream.log.lookups import position_of
 from trio_stream.log.reader import LogReader
 from trio_stream.log.search import Documents, SearchTooLong, bodies, search
 from trio_stream.log.writer import CommitLog
@@ -240,7 +240,7 @@ async def test_a_reader_says_of_a_search_that_it_was_given_up(
 
 
 def test_bodies_come_in_the_order_asked_and_bounded(log: apsw.Connection) -> None:
-    places = [place(log, each["id"]) for each in (MOVED, BARE, CREATED["fox"])]
+    places = [position_of(each["id"], log) for each in (MOVED, BARE, CREATED["fox"])]
     read: Callable[[int], list[tuple[str, bytes]]]
     read = partial(bodies, [at for at in places if at is not None], connection=log)
     assert read(1 << 20) == [

@@ -13,6 +13,7 @@ from typing import Final, TypeVar
 
 from trio_stream.http import answers
 from trio_stream.http.answers import Answer
+from trio_stream.transactions.ids import ID
 from trio_stream.transactions.quoting import quote
 
 T = TypeVar("T")
@@ -24,7 +25,7 @@ _MISSING: Final = (
 _HASH: Final = re.compile(r"[0-9a-fA-F]{64}\n?")
 _KEY: Final = re.compile(r"[1-9A-HJ-NP-Za-km-z]{43,44}")
 _COUNT: Final = re.compile(r"0*[1-9][0-9]{0,17}")
-_OUTPUT: Final = re.compile(r"([0-9a-f]{64}):([0-9]{1,8})")
+_OUTPUT: Final = re.compile(rf"({ID.pattern}):([0-9]{{1,8}})")
 
 
 class Refused(Exception):

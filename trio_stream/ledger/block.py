@@ -17,14 +17,11 @@ from trio_stream.transactions.model import Transaction
 RULES: Final = 1
 """Version of the rules by which a block changes the state; a chain keeps the one it began with."""
 
-INDEX_BITS: Final = 26
-"""Bits for a transaction's index, so that height and index fit one 64-bit integer.
+MAX_TRANSACTIONS: Final = (1 << 26) - 1
+"""More than a block of an engine can hold, which has at most 100 MiB, two bytes for each at least.
 
-An engine's block has at most 100 MiB, and each transaction takes at least two bytes of it.
+The log numbers as many, and keeps the index above them for the end of a block.
 """
-
-MAX_TRANSACTIONS: Final = (1 << INDEX_BITS) - 1
-"""The greatest index is kept free: with it a position means the end of a block."""
 
 MAX_HEIGHT: Final = 1 << 36
 """Two thousand years of a block a second; a genesis may ask for any height to begin with."""

@@ -8,7 +8,6 @@ the block.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 from trio_stream.abci.messages import Time
@@ -23,8 +22,6 @@ from trio_stream.transactions.candidate import Candidate
 from trio_stream.transactions.errors import ValidationError
 from trio_stream.transactions.model import Transaction
 from trio_stream.transactions.rules import SpendableOutput, View, validate
-
-_ID = re.compile(r"[0-9a-f]{64}")
 
 
 class BlockView:
@@ -84,7 +81,7 @@ class StagedBlock:
             refused = Refused(
                 index,
                 candidate.sha256,
-                _readable_id(candidate),
+                candidate.transaction_id,
                 type(error).__name__,
                 reason(error),
             )
@@ -105,9 +102,3 @@ def reason(error: ValidationError) -> str:
     """The error's text, short and fit for UTF-8: it may quote what a peer sent."""
     text = str(error)[:REASON_LIMIT]
     return text.encode("utf-8", "backslashreplace").decode()[:REASON_LIMIT]
-
-
-def _readable_id(candidate: Candidate) -> str | None:
-    # Only what looks like an id: anything else would store a peer's text of any length.
-    claimed = candidate.transaction_id
-    return claimed if claimed is not None and _ID.fullmatch(claimed) else None

@@ -17,9 +17,8 @@ from typing import Final, NamedTuple, overload
 import apsw
 
 from trio_stream.abci.messages import Time
-from trio_stream.ledger.block import INDEX_BITS, MAX_TRANSACTIONS
 from trio_stream.log.matches import RowSource
-from trio_stream.log.view import Row
+from trio_stream.log.rows import HEIGHT, INDEX, Row
 from trio_stream.stream.events import CommitEvent
 from trio_stream.stream.frames import text_frame
 from trio_stream.stream.messages import (
@@ -28,25 +27,23 @@ from trio_stream.stream.messages import (
     event_text,
     time_text,
 )
+from trio_stream.stream.position import END_OF_BLOCK, INDEX_BITS
 from trio_stream.stream.selection import Form
-
-_HEIGHT: Final = f"(position >> {INDEX_BITS})"
-_INDEX: Final = f"(position & {MAX_TRANSACTIONS})"
 
 # Added to a key it makes a number of 19 digits, up to a height of 122 thousand million.
 _KEY_DIGITS: Final = 19
 _KEY_BASE: Final = 10 ** (_KEY_DIGITS - 1)
 
 _PLAIN: Final = f"""
-    '{{"height": ', {_HEIGHT}, ', "asset_id": "', coalesce(asset_id, id),
+    '{{"height": ', {HEIGHT}, ', "asset_id": "', coalesce(asset_id, id),
     '", "transaction_id": "', id, '"'"""
 _TIME: Final = f"""
     strftime('%Y-%m-%dT%H:%M:%S', min(max(seconds, {FIRST_SECOND}), {LAST_SECOND}),
              'unixepoch'), printf('.%09dZ', nanos)"""
 _MORE: Final = f"""
-    ', "index": ', {_INDEX}, ', "position": "', {_HEIGHT}, ':', {_INDEX}, ':',
+    ', "index": ', {INDEX}, ', "position": "', {HEIGHT}, ':', {INDEX}, ':',
     substr(id, 1, 8), '", "time": "', {_TIME}, '", "tx_hash": "', hex(sha256), '"'"""
-_SIZE: Final = f"(:size + 2 * length({_INDEX}))"
+_SIZE: Final = f"(:size + 2 * length({INDEX}))"
 
 # Positions leave as joined numbers of one length: no conversion is as cheap as SQLite's own.
 _KEYS: Final = f"group_concat(position + {_KEY_BASE}, '')"
@@ -56,7 +53,7 @@ _ASSET: Final = """', "asset_id": "'"""
 _JOIN_PLAIN: Final = f"""
     SELECT CAST(:begin || (min(position) >> {INDEX_BITS}) || {_ASSET} || group_concat(
             coalesce(asset_id, id) || '", "transaction_id": "' || id,
-            :between || {_HEIGHT} || {_ASSET}
+            :between || {HEIGHT} || {_ASSET}
         ) || '"}}' AS BLOB),
         {_KEYS}, NULL
     FROM """
@@ -68,7 +65,7 @@ _JOIN_POSITION: Final = f"""
         {_KEYS},
         group_concat(printf('%04x', {_SIZE} + 4), '')
     FROM """
-_WITH_TIME: Final = f" CROSS JOIN blocks ON height = {_HEIGHT}"
+_WITH_TIME: Final = f" CROSS JOIN blocks ON height = {HEIGHT}"
 
 _ID: Final = "0" * 64
 _TIME_TEXT: Final = time_text(Time(0, 0))
@@ -131,7 +128,7 @@ class Joiner:
             self.columns = "position, id, asset_id, sha256"
             # The index, of one digit here, stands in it twice.
             self._bindings = {"size": len(text) - 2}
-            self.frame_bytes += 2 * (len(str(MAX_TRANSACTIONS)) - 1)
+            self.frame_bytes += 2 * (len(str(END_OF_BLOCK)) - 1)
 
     def join(self, connection: apsw.Connection, source: RowSource) -> Joined:
         """The frames of these transactions."""

@@ -1,29 +1,32 @@
-"""What blocks committed and refused: blocks as the channel reads them, and one transaction.
+"""What the channel reads of new blocks: their events, and what is in their transactions.
 
-The rows of the log become the values that live messages are made of. Who is behind the channel
-reads `log_replay`'s pages instead.
+The rows of the log become the values that live messages are made of. Subscribers who are behind the
+channel get pages of frames instead (`log.replay`).
 """
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from itertools import islice, starmap
 from typing import Final
 
 import apsw
 
 from trio_stream.abci.messages import Time
-from trio_stream.ledger.block import INDEX_BITS, MAX_TRANSACTIONS
-from trio_stream.log.view import Row, is_id, position_key, row, rows
-from trio_stream.stream.events import CommitEvent, CommittedBlock, Outcome, RefusalEvent
+from trio_stream.log.rows import EVENT, REFUSAL, Row, position_key, rows
+from trio_stream.stream.events import CommitEvent, CommittedBlock, RefusalEvent
+from trio_stream.stream.matching import Contents
+from trio_stream.stream.position import END_OF_BLOCK, Position
+from trio_stream.transactions.candidate import CandidateCache
 
 EVENT_BYTES: Final = 200
 """About what an event takes when it is encoded; `max_bytes` counts it so."""
 BLOCKS_PER_READ: Final = 10_000
 """Empty blocks cost no bytes, but looking at them does."""
 
-_PLACE: Final = f"position >> {INDEX_BITS}, position & {MAX_TRANSACTIONS}"
-_EVENT: Final = f"{_PLACE}, coalesce(asset_id, id), id, sha256, operation"
-_REFUSAL: Final = f"{_PLACE}, transaction_id, sha256, error, reason"
+# Without a limit the contents of a block would be read at once, and it may have 100 MiB.
+_AT_ONCE: Final = 64
 
 
 def blocks_after(
@@ -33,10 +36,12 @@ def blocks_after(
     chosen = _within(height, max_bytes, connection)
     if not chosen:
         return []
-    span = position_key(chosen[0][0], 0), position_key(chosen[-1][0], MAX_TRANSACTIONS)
+    span = position_key(chosen[0][0], 0), position_key(chosen[-1][0], END_OF_BLOCK)
     between = "WHERE position BETWEEN ? AND ? ORDER BY position"
-    committed = rows(connection, f"SELECT {_EVENT} FROM transactions {between}", *span)
-    refused = rows(connection, f"SELECT {_REFUSAL} FROM refused {between}", *span)
+    committed = rows(
+        connection, f"SELECT {EVENT}, operation FROM transactions {between}", *span
+    )
+    refused = rows(connection, f"SELECT {REFUSAL} FROM refused {between}", *span)
     events, refusals = starmap(CommitEvent, committed), starmap(RefusalEvent, refused)
     return [
         CommittedBlock(
@@ -68,17 +73,44 @@ def _within(height: int, max_bytes: int, connection: apsw.Connection) -> list[Ro
     return chosen
 
 
-def outcome(transaction_id: str, connection: apsw.Connection) -> Outcome | None:
-    """What became of this id: committed, or last refused."""
-    if not is_id(transaction_id):
+def contents(
+    places: Sequence[Position],
+    cache: CandidateCache,
+    max_bytes: int,
+    connection: apsw.Connection,
+) -> dict[int, Contents]:
+    """What the transactions at these places hold, by a position's key.
+
+    Once they have `max_bytes` together, the rest is left out.
+    """
+    found: dict[int, Contents] = {}
+    for first in range(0, len(places), _AT_ONCE):
+        keys = json.dumps([position_key(*p) for p in places[first : first + _AT_ONCE]])
+        bodies = connection.execute(
+            "SELECT position, raw FROM json_each(?) AS wanted CROSS JOIN bodies"
+            " ON position = wanted.value",
+            (keys,),
+        )
+        for key, raw in bodies:
+            max_bytes -= len(raw)
+            if max_bytes < 0:
+                bodies.close()
+                return found
+            named = _named_keys(raw, cache)
+            if named is not None:
+                found[key] = Contents(named, raw)
+    return found
+
+
+def _named_keys(raw: bytes, cache: CandidateCache) -> frozenset[str] | None:
+    transaction = cache.examine(raw).transaction
+    if transaction is None:
         return None
-    sql = f"SELECT {_EVENT} FROM transactions WHERE id = ?"
-    committed = row(connection, sql, transaction_id)
-    if committed:
-        return CommitEvent(*committed)
-    sql = (
-        f"SELECT {_REFUSAL} FROM refused WHERE transaction_id = ?"
-        " ORDER BY position DESC LIMIT 1"
+    return frozenset(
+        key
+        for part in (
+            *(each.owners_before for each in transaction.inputs),
+            *(each.public_keys for each in transaction.outputs),
+        )
+        for key in part
     )
-    refused = row(connection, sql, transaction_id)
-    return RefusalEvent(*refused) if refused else None

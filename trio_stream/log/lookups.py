@@ -13,8 +13,18 @@ from typing import Final, NamedTuple
 
 import apsw
 
-from trio_stream.ledger.block import INDEX_BITS, MAX_TRANSACTIONS
-from trio_stream.log.view import Row, is_id, newest_block, position_key, row, rows
+from trio_stream.log.rows import (
+    EVENT,
+    REFUSAL,
+    Row,
+    is_id,
+    newest_block,
+    position_key,
+    row,
+    rows,
+)
+from trio_stream.stream.events import CommitEvent, Outcome, RefusalEvent
+from trio_stream.stream.position import END_OF_BLOCK, INDEX_BITS
 
 PAGE_OUTPUTS: Final = 2_000
 """Rows of a key that a page looks at; it takes a few milliseconds."""
@@ -27,7 +37,7 @@ class Cursor(NamedTuple):
     """Where a page begins: after this output, or this transaction, and up to a block's end."""
 
     position: int
-    output_index: int = MAX_TRANSACTIONS
+    output_index: int = END_OF_BLOCK
     up_to: int | None = None
     """None on the first page, which sets it."""
 
@@ -51,7 +61,7 @@ class TransactionsPage(NamedTuple):
     """None if nothing follows, and only then."""
 
 
-def place(connection: apsw.Connection, transaction_id: str) -> int | None:
+def position_of(transaction_id: str, connection: apsw.Connection) -> int | None:
     """The position of a committed transaction."""
     if not is_id(transaction_id):
         return None
@@ -60,9 +70,25 @@ def place(connection: apsw.Connection, transaction_id: str) -> int | None:
     return found[0] if found else None
 
 
-def heights_with(connection: apsw.Connection, transaction_id: str) -> list[int]:
+def outcome(transaction_id: str, connection: apsw.Connection) -> Outcome | None:
+    """What became of this id: committed, or last refused."""
+    if not is_id(transaction_id):
+        return None
+    sql = f"SELECT {EVENT}, operation FROM transactions WHERE id = ?"
+    committed = row(connection, sql, transaction_id)
+    if committed:
+        return CommitEvent(*committed)
+    sql = (
+        f"SELECT {REFUSAL} FROM refused WHERE transaction_id = ?"
+        " ORDER BY position DESC LIMIT 1"
+    )
+    refused = row(connection, sql, transaction_id)
+    return RefusalEvent(*refused) if refused else None
+
+
+def heights_with(transaction_id: str, connection: apsw.Connection) -> list[int]:
     """The blocks that hold a transaction: one, or none."""
-    found = place(connection, transaction_id)
+    found = position_of(transaction_id, connection)
     return [] if found is None else [found >> INDEX_BITS]
 
 
@@ -91,7 +117,7 @@ def block_page(
         begun = row(connection, "SELECT 1 FROM chain")
         return TransactionsPage([], None) if height == 0 and begun else None
     first = max(position_key(height, 0), after.position + 1)
-    last = position_key(height, MAX_TRANSACTIONS)
+    last = position_key(height, END_OF_BLOCK)
     sql = "SELECT position FROM bodies WHERE position BETWEEN ? AND ? ORDER BY position LIMIT ?"
     # One more than there are on a page tells whether another follows.
     found = rows(connection, sql, first, last, PAGE_TRANSACTIONS + 1)
@@ -152,7 +178,7 @@ def outputs_page(
     up_to = _up_to(after, connection)
     seek = public_key, after.position, after.output_index
     end = row(connection, _OUTPUTS_END, *seek, up_to, PAGE_OUTPUTS - 1)
-    position, output_index = end or (up_to, MAX_TRANSACTIONS)
+    position, output_index = end or (up_to, END_OF_BLOCK)
     bindings = [*seek, position, output_index, limit]
     if spent is not None:
         bindings.append(up_to)
@@ -241,4 +267,4 @@ def _up_to(after: Cursor, connection: apsw.Connection) -> int:
     if after.up_to is not None:
         return after.up_to
     tip = newest_block(connection)
-    return position_key(tip.height if tip else 0, MAX_TRANSACTIONS)
+    return position_key(tip.height if tip else 0, END_OF_BLOCK)

@@ -16,7 +16,7 @@ from typing import Final, NamedTuple
 
 import apsw
 
-from trio_stream.log.view import row, rows
+from trio_stream.log.rows import row, rows
 from trio_stream.stream.selection import Selection
 
 COMMON_OPERATIONS: Final = frozenset(("CREATE", "TRANSFER"))

@@ -26,12 +26,10 @@ import apsw
 import trio
 
 from trio_stream.ledger.block import Tip, Validator
-from trio_stream.log import landmarks as log_places
-from trio_stream.log import lookups as log_lookups
-from trio_stream.log import search as log_search
+from trio_stream.log import live, lookups, search
 from trio_stream.log.connections import Connections, ConnectionsStatistics, RunSync
 from trio_stream.log.judges import Judges
-from trio_stream.log.live import blocks_after, outcome
+from trio_stream.log.landmarks import landmarks
 from trio_stream.log.lookups import (
     BEGINNING,
     Cursor,
@@ -39,8 +37,9 @@ from trio_stream.log.lookups import (
     TransactionsPage,
 )
 from trio_stream.log.replay import Bounds, FramePage, read_frame_pages, read_frames
+from trio_stream.log.rows import newest_block
 from trio_stream.log.search import Documents, SearchTooLong
-from trio_stream.log.view import StoredView, newest_block
+from trio_stream.log.view import StoredView
 from trio_stream.stream.events import CommittedBlock, Outcome
 from trio_stream.stream.matching import Contents
 from trio_stream.stream.position import Position
@@ -160,18 +159,18 @@ class LogReader:
         self, height: int, *, max_bytes: int
     ) -> list[CommittedBlock]:
         """The blocks above `height`, oldest first: the first whole, and more up to `max_bytes`."""
-        return await self._channel.read(partial(blocks_after, height, max_bytes))
+        return await self._channel.read(partial(live.blocks_after, height, max_bytes))
 
     async def contents(
         self, places: Sequence[Position], *, max_bytes: int
     ) -> dict[int, Contents]:
         """What transactions hold, by a position's key; not all where that is much."""
-        look = partial(log_places.contents, places, self._cache, max_bytes)
+        look = partial(live.contents, places, self._cache, max_bytes)
         return await self._channel.read(look)
 
     async def landmarks(self, place: Position | str | None) -> Landmarks:
         """What the log says of itself, and of a position or a transaction's id."""
-        return await self._lookups.read(partial(log_places.landmarks, place))
+        return await self._lookups.read(partial(landmarks, place))
 
     async def frames(
         self,
@@ -231,7 +230,7 @@ class LogReader:
 
     async def transaction(self, transaction_id: str) -> bytes | None:
         """The bytes of a committed transaction."""
-        look = partial(log_lookups.body, transaction_id)
+        look = partial(lookups.body, transaction_id)
         raw = await self._lookups.read(partial(look, QUICK_READ_BYTES), quick=True)
         if raw == b"":
             raw = await self._lookups.read(partial(look, sys.maxsize))
@@ -241,48 +240,48 @@ class LogReader:
         self, height: int, *, after: Cursor = BEGINNING
     ) -> TransactionsPage | None:
         """A page of a block's accepted transactions, in order; None above the tip."""
-        return await self._lookups.read(partial(log_lookups.block_page, height, after))
+        return await self._lookups.read(partial(lookups.block_page, height, after))
 
     async def outcome(self, transaction_id: str) -> Outcome | None:
         """What became of this id in a block: committed, or last refused."""
-        return await self._lookups.read(partial(outcome, transaction_id), quick=True)
+        return await self._lookups.read(
+            partial(lookups.outcome, transaction_id), quick=True
+        )
 
     async def place(self, transaction_id: str) -> int | None:
         """The position of a committed transaction, as a `Cursor` has it."""
-        return await self._lookups.read(
-            lambda db: log_lookups.place(db, transaction_id), quick=True
-        )
+        look = partial(lookups.position_of, transaction_id)
+        return await self._lookups.read(look, quick=True)
 
     async def heights_with(self, transaction_id: str) -> list[int]:
         """The blocks that hold this transaction: one, or none."""
-        return await self._lookups.read(
-            lambda db: log_lookups.heights_with(db, transaction_id), quick=True
-        )
+        look = partial(lookups.heights_with, transaction_id)
+        return await self._lookups.read(look, quick=True)
 
     async def validators(self) -> list[Validator]:
         """The newest set of validators; empty before InitChain."""
-        found = await self._lookups.read(log_lookups.latest_validators)
+        found = await self._lookups.read(lookups.latest_validators)
         return [Validator(*each) for each in found]
 
     async def outputs(
         self, public_key: str, *, spent: bool | None, after: Cursor, limit: int
     ) -> OutputsPage:
         """A page of the outputs that a key owns."""
-        look = partial(log_lookups.outputs_page, public_key, spent, after, limit)
+        look = partial(lookups.outputs_page, public_key, spent, after, limit)
         return await self._lookups.read(look)
 
     async def transactions(
         self, asset_id: str, *, operation: str | None, after: Cursor, limit: int
     ) -> TransactionsPage:
         """A page of the transactions of an asset."""
-        look = partial(log_lookups.transactions_page, asset_id, operation, after, limit)
+        look = partial(lookups.transactions_page, asset_id, operation, after, limit)
         return await self._lookups.read(look)
 
     async def last_transaction(
         self, asset_id: str, *, operation: str | None, after: Cursor
     ) -> TransactionsPage:
         """Of the same transactions only the newest."""
-        look = partial(log_lookups.last_transaction, asset_id, operation, after)
+        look = partial(lookups.last_transaction, asset_id, operation, after)
         return await self._lookups.read(look)
 
     async def search(self, documents: Documents, text: str, limit: int) -> array[int]:
@@ -290,7 +289,7 @@ class LogReader:
 
         At most `limit`, if it is not 0. Raises `SearchTooLong`.
         """
-        look = partial(log_search.search, documents, text, limit)
+        look = partial(search.search, documents, text, limit)
         found = await self._searches.read(look)
         if found is None:
             raise SearchTooLong
@@ -300,7 +299,7 @@ class LogReader:
         self, positions: Sequence[int], *, max_bytes: int
     ) -> list[tuple[str, bytes]]:
         """Id and bytes of these transactions, from the first on, and more up to `max_bytes`."""
-        look = partial(log_search.bodies, positions, max_bytes)
+        look = partial(search.bodies, positions, max_bytes)
         return await self._lookups.read(look)
 
     def _examine(self, raw: bytes, connection: apsw.Connection) -> Refusal | None:

@@ -19,21 +19,17 @@ from typing import Final, NamedTuple
 import apsw
 
 from trio_stream.abci.messages import Time
-from trio_stream.ledger.block import INDEX_BITS, MAX_TRANSACTIONS
 from trio_stream.log.joins import Joined, Joiner
 from trio_stream.log.matches import RowSource, Span, stretch, wanted
-from trio_stream.log.view import Row, newest_block, position_key
+from trio_stream.log.rows import EVENT, HEIGHT, REFUSAL, Row, newest_block, position_key
 from trio_stream.stream.events import CommitEvent, CommittedBlock, RefusalEvent
 from trio_stream.stream.frames import text_frame
 from trio_stream.stream.messages import block_text, event_text, refusal_text, time_text
-from trio_stream.stream.position import Position
+from trio_stream.stream.position import END_OF_BLOCK, INDEX_BITS, Position
 from trio_stream.stream.selection import Form, Selection, Stream
 
-_PLACE: Final = f"position >> {INDEX_BITS}, position & {MAX_TRANSACTIONS}"
-_EVENT: Final = f"{_PLACE}, coalesce(asset_id, id), id, sha256"
-_REFUSAL: Final = f"{_PLACE}, transaction_id, sha256, error, reason"
 _TIME: Final = "seconds, nanos"
-_AND_BLOCK: Final = f"CROSS JOIN blocks ON height = position >> {INDEX_BITS}"
+_AND_BLOCK: Final = f"CROSS JOIN blocks ON height = {HEIGHT}"
 
 # What is made in Python takes the interpreter: of whole transactions, so much is 4 ms of it.
 _GATHERED_BYTES: Final = 128 * 1024
@@ -126,7 +122,7 @@ def _whole_transactions(
     looks = bounds.max_rows
     source = wanted(connection, selection, span, limit=looks, looks=looks)
     sql = (
-        f"SELECT position, {_TIME}, raw, {_EVENT} FROM {source.table}"
+        f"SELECT position, {_TIME}, raw, {EVENT} FROM {source.table}"
         f" CROSS JOIN bodies USING (position) {_AND_BLOCK}"
     )
     with closing(connection.execute(sql, source.bindings)) as found:
@@ -145,7 +141,7 @@ def _refusals(
     connection: apsw.Connection, form: Form, span: Span, bounds: Bounds
 ) -> FramePage:
     source = stretch("refused", span, bounds.max_rows)
-    sql = f"SELECT position, {_TIME}, {_REFUSAL} FROM {source.table} {_AND_BLOCK}"
+    sql = f"SELECT position, {_TIME}, {REFUSAL} FROM {source.table} {_AND_BLOCK}"
     with closing(connection.execute(sql, source.bindings)) as found:
         texts = (
             (
@@ -168,7 +164,7 @@ def _blocks(
     newest = chosen[-1][0] if chosen else last
     until = span.until if newest == last else _end_of(newest)
     sql = (
-        f"SELECT {_EVENT} FROM transactions WHERE position > ? AND position <= ?"
+        f"SELECT {EVENT} FROM transactions WHERE position > ? AND position <= ?"
         " ORDER BY position"
     )
     stretch = _end_of(first - 1), _end_of(newest)
@@ -209,7 +205,7 @@ def _chosen_blocks(
 
 
 def _end_of(height: int) -> int:
-    return height << INDEX_BITS | MAX_TRANSACTIONS
+    return height << INDEX_BITS | END_OF_BLOCK
 
 
 def _gathered(texts: _Texts, bounds: Bounds) -> tuple[Joined, bool]:

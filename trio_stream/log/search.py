@@ -20,16 +20,17 @@ from typing import Final
 
 import apsw
 
-from trio_stream.log.lookups import place
+from trio_stream.log.lookups import position_of
+from trio_stream.log.rows import row, rows
 from trio_stream.log.search_query import SearchQuery, read_query
-from trio_stream.log.view import row, rows
+from trio_stream.transactions.ids import ID
 from trio_stream.transactions.words import terms_of
 
 SEARCH_SECONDS: Final = 5.0
 # Steps of SQLite's machine between two looks at the clock: below a millisecond.
 _STEPS: Final = 10_000
 
-_ID: Final = re.compile(r"[0-9a-fA-F]{64}")
+_ANY_CASE_ID: Final = re.compile(ID.pattern, re.IGNORECASE)
 
 
 class Documents(Enum):
@@ -126,8 +127,10 @@ def _matches(
 
 def _ids(words: Iterable[str], connection: apsw.Connection) -> dict[int, str]:
     """Which words are ids, by position."""
-    names = [word.strip().lower() for word in words if _ID.fullmatch(word.strip())]
-    places = {place(connection, name): name for name in names}
+    names = [
+        word.strip().lower() for word in words if _ANY_CASE_ID.fullmatch(word.strip())
+    ]
+    places = {position_of(name, connection): name for name in names}
     return {at: name for at, name in places.items() if at is not None}
 
 

@@ -6,49 +6,14 @@ transaction may name any text as an id and any 64-bit number as an index, and ge
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
-from typing import Any, Final
 
 import apsw
 
-from trio_stream.ledger.block import INDEX_BITS, MAX_HEIGHT, MAX_TRANSACTIONS, Tip
 from trio_stream.log.errors import log_error
+from trio_stream.log.rows import Row, is_id, row
+from trio_stream.stream.position import END_OF_BLOCK
 from trio_stream.transactions.rules import SpendableOutput
-
-_ID: Final = re.compile(r"[0-9a-f]{64}")
-
-Row = tuple[Any, ...]
-
-
-def position_key(height: int, index: int) -> int:
-    """The one integer by which the log knows a transaction; it orders as positions do."""
-    if height > MAX_HEIGHT:
-        return (MAX_HEIGHT + 1) << INDEX_BITS
-    return max(height, 0) << INDEX_BITS | min(max(index, 0), MAX_TRANSACTIONS)
-
-
-def is_id(text: str) -> bool:
-    """Whether the text can be an id of a row; SQLite can't even bind a lone surrogate."""
-    return _ID.fullmatch(text) is not None
-
-
-def rows(connection: apsw.Connection, sql: str, *bindings: object) -> list[Row]:
-    """All rows, with the statement finished: one left open would hold back checkpoints."""
-    return connection.execute(sql, bindings).fetchall()
-
-
-def row(connection: apsw.Connection, sql: str, *bindings: object) -> Row | None:
-    """The first row."""
-    found = rows(connection, sql, *bindings)
-    return found[0] if found else None
-
-
-def newest_block(connection: apsw.Connection) -> Tip | None:
-    """The newest block; None before the first."""
-    sql = "SELECT height, app_hash FROM blocks ORDER BY height DESC LIMIT 1"
-    found = row(connection, sql)
-    return Tip(*found) if found else None
 
 
 class StoredView:
@@ -89,7 +54,7 @@ class StoredView:
         # SQLite can't bind an integer of 64 bits without sign either.
         if not is_id(transaction_id):
             return None
-        if any(not 0 <= index <= MAX_TRANSACTIONS for index in indexes):
+        if any(not 0 <= index <= END_OF_BLOCK for index in indexes):
             return None
         try:
             return row(self._connection, sql, transaction_id, *indexes)

@@ -43,14 +43,8 @@ from trio_stream.log.file import (
 )
 from trio_stream.log.migrations import MIGRATIONS
 from trio_stream.log.others import WRITE_SECONDS, OpenFiles, Patience
-from trio_stream.log.view import (
-    Row,
-    StoredView,
-    newest_block,
-    position_key,
-    row,
-    rows,
-)
+from trio_stream.log.rows import Row, newest_block, position_key, row, rows
+from trio_stream.log.view import StoredView
 from trio_stream.transactions.owners import named_keys
 from trio_stream.transactions.searchable import text_of
 

@@ -22,9 +22,10 @@ from typing import Final, NamedTuple
 
 from trio_stream.stream.names import quoted
 
-_INDEX_BITS: Final = 26
+INDEX_BITS: Final = 26
+"""Bits for the index in the key of a position, so that height and index fit one 64-bit integer."""
 
-END_OF_BLOCK: Final = (1 << _INDEX_BITS) - 1
+END_OF_BLOCK: Final = (1 << INDEX_BITS) - 1
 """The index that stands for a whole block, empty or not.
 
 An engine's block has at most 100 MiB, and each transaction takes at least two bytes of it, so real
@@ -54,7 +55,7 @@ class Position(NamedTuple):
     @classmethod
     def of_key(cls, key: int) -> Position:
         """The position that has this key."""
-        return cls(key >> _INDEX_BITS, key & END_OF_BLOCK)
+        return cls(key >> INDEX_BITS, key & END_OF_BLOCK)
 
     @property
     def key(self) -> int:
@@ -68,7 +69,7 @@ class Position(NamedTuple):
 
 def key_of(height: int, index: int) -> int:
     """The key of a position, for many at once."""
-    return height << _INDEX_BITS | index
+    return height << INDEX_BITS | index
 
 
 START: Final = Position(0, END_OF_BLOCK)

@@ -27,8 +27,8 @@ from urllib.parse import parse_qsl
 from trio_stream.stream.names import meant_by, quoted
 from trio_stream.stream.position import GivenPosition, parse_position
 from trio_stream.stream.selection import PLAIN, Form, Selection, Stream
+from trio_stream.transactions.ids import ID
 
-_ID: Final = re.compile(r"[0-9a-f]{64}")
 _DIGITS: Final = re.compile(r"[0-9]{1,18}")
 # What a public key may be in a transaction; see `ledger.owners` for the length.
 _KEY: Final = re.compile(r"[1-9A-HJ-NP-Za-km-z]{1,64}")
@@ -216,7 +216,7 @@ def _selection(values: _Values, stream: Stream | None) -> Selection:
     selection = Selection(
         stream,
         form if isinstance(form, Form) else Form.PLAIN,
-        values.every("asset_id", _ID, "64 digits of [0-9a-f]"),
+        values.every("asset_id", ID, "64 digits of [0-9a-f]"),
         values.every("public_key", _KEY, "a key in base58"),
         operations,
         values.flag("empty_blocks"),
@@ -249,7 +249,7 @@ def read_after(text: str) -> After:
     """Read the value of `after`. Raises `BadRequest`."""
     if text == "earliest":
         return NamedPlace.EARLIEST
-    if _ID.fullmatch(text):
+    if ID.fullmatch(text):
         return TransactionId(text)
     try:
         return parse_position(text)

@@ -10,7 +10,6 @@ Python need not be equal on the wire (`1`, `1.0`, `true`).
 from __future__ import annotations
 
 import hashlib
-import re
 import sys
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
@@ -20,9 +19,8 @@ from . import canonical
 from .costs import judging_cost
 from .errors import Refusal, ValidationError
 from .fulfillments import PAUSE, Fulfillment, Prefix, Threshold
+from .ids import ID
 from .model import Input, Transaction, parse_value
-
-_ID = re.compile(r"[0-9a-f]{64}")
 
 # Measured on CPython 3.11, the bytes themselves included: a small CREATE takes 2 KB; a
 # model takes most where inputs have neither owners nor signatures, 3.5 times their
@@ -242,7 +240,7 @@ class CandidateCache:
 
 def _claimed_id(value: object) -> str | None:
     claimed = value.get("id") if isinstance(value, dict) else None
-    return claimed if isinstance(claimed, str) and _ID.fullmatch(claimed) else None
+    return claimed if isinstance(claimed, str) and ID.fullmatch(claimed) else None
 
 
 def _weight(candidate: Candidate, raw: bytes) -> int:

@@ -22,6 +22,7 @@ from typing import Any, Never
 from trio_stream.transactions.quoting import quote
 
 from .errors import MAX_TEXT, OperationNotSupported, SchemaValidationError
+from .ids import ID
 
 CREATE = "CREATE"
 TRANSFER = "TRANSFER"
@@ -53,7 +54,6 @@ _SIMPLE_TYPE = "ed25519-sha-256"
 _THRESHOLD_TYPE = "threshold-sha-256"
 _MAX_THRESHOLD = 100
 
-_HASH = re.compile(r"[0-9a-f]{64}")
 _KEY = re.compile(r"[1-9a-zA-Z^OIl]{43,44}")
 _AMOUNT = re.compile(r"[0-9]{1,20}")
 _FULFILLMENT = re.compile(r"[a-zA-Z0-9_-]*")
@@ -123,7 +123,7 @@ def _check_asset(asset: Any) -> None:
     if type(asset) is not dict or not asset.keys() <= _ASSET_SET:
         _check_members(asset, _ASSET_SET, ())
     if "id" in asset:
-        _check_pattern(asset["id"], _HASH)
+        _check_pattern(asset["id"], ID)
     if asset.get("data") is not None:
         _check_object(asset["data"])
 
@@ -147,7 +147,7 @@ def _check_link(link: Any) -> None:
     if index < 0:
         _refuse(f"{index} is less than the minimum of 0")
     if "transaction_id" in link:
-        _check_pattern(link["transaction_id"], _HASH)
+        _check_pattern(link["transaction_id"], ID)
     _check_members(link, _LINK_SET, _LINK)
 
 

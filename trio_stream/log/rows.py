@@ -1,0 +1,53 @@
+"""Rows of the log: the integer that orders them, how they are read, columns that many reads need.
+
+One integer stands for a transaction in every table: the key of its position (`stream.position`).
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import apsw
+
+from trio_stream.ledger.block import MAX_HEIGHT, Tip
+from trio_stream.stream.position import END_OF_BLOCK, INDEX_BITS
+from trio_stream.transactions.ids import ID
+
+Row = tuple[Any, ...]
+
+HEIGHT: Final = f"(position >> {INDEX_BITS})"
+INDEX: Final = f"(position & {END_OF_BLOCK})"
+EVENT: Final = f"{HEIGHT}, {INDEX}, coalesce(asset_id, id), id, sha256"
+"""Columns of `transactions`: the members of a `CommitEvent`, but for the operation."""
+REFUSAL: Final = f"{HEIGHT}, {INDEX}, transaction_id, sha256, error, reason"
+"""Columns of `refused`: the members of a `RefusalEvent`."""
+
+
+def position_key(height: int, index: int) -> int:
+    """The one integer by which the log knows a transaction; it orders as positions do."""
+    if height > MAX_HEIGHT:
+        return (MAX_HEIGHT + 1) << INDEX_BITS
+    return max(height, 0) << INDEX_BITS | min(max(index, 0), END_OF_BLOCK)
+
+
+def is_id(text: str) -> bool:
+    """Whether the text can be an id of a row; SQLite can't even bind a lone surrogate."""
+    return ID.fullmatch(text) is not None
+
+
+def rows(connection: apsw.Connection, sql: str, *bindings: object) -> list[Row]:
+    """All rows, with the statement finished: one left open would hold back checkpoints."""
+    return connection.execute(sql, bindings).fetchall()
+
+
+def row(connection: apsw.Connection, sql: str, *bindings: object) -> Row | None:
+    """The first row."""
+    found = rows(connection, sql, *bindings)
+    return found[0] if found else None
+
+
+def newest_block(connection: apsw.Connection) -> Tip | None:
+    """The newest block; None before the first."""
+    sql = "SELECT height, app_hash FROM blocks ORDER BY height DESC LIMIT 1"
+    found = row(connection, sql)
+    return Tip(*found) if found else None

@@ -1,0 +1,9 @@
+"""The form of a transaction's id."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+ID: Final = re.compile(r"[0-9a-f]{64}")
+"""SHA3-256 in hexadecimal; what has this form need not be anybody's id."""
