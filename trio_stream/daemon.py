@@ -1,49 +1,51 @@
 """The nursery: which tasks there are, in which order they start, and how they stop.
 
-Data flows one way: the consensus node's blocks come in at the ABCI door, are made
-durable in the commit log, announced on the commit channel, and leave through the
-WebSocket door; the HTTP door stands beside them. The tasks start against that flow, so
-that nobody speaks before the next one listens, and an orderly stop goes along with it,
-so that what was committed still reaches whoever is connected. Cancellation is only the
-backstop of that: for a phase that overruns, for a second signal, and for a crash, since
-a door that raises takes the daemon down with it.
+Data flows one way: the consensus engine's blocks come in at the ABCI door, are made durable in the
+commit log, announced on the commit channel, and leave through the WebSocket door; the HTTP door
+stands beside them. The tasks start against that flow, so that each finds its listener ready. An
+orderly stop goes along with it, so that what was committed still reaches every connected client.
+Cancellation is only the backstop: for a phase that overruns, for a second signal, and for a crash,
+since a door that raises takes the daemon down with it.
 """
 
 from __future__ import annotations
 
 import logging
 import os
+import ssl
 import sys
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 
 import trio
 
 from trio_stream import __version__
 from trio_stream.channel.commit_channel import CommitChannel
-from trio_stream.config import Address, Config, ConfigError
+from trio_stream.config import Address, Config
 from trio_stream.engine import server as abci_server
 from trio_stream.engine.broadcast import NodeClient
+from trio_stream.engine.report import warn_if_exposed
 from trio_stream.http import api as http_api
 from trio_stream.http import server as http_server
 from trio_stream.ledger.application import Application
 from trio_stream.log.checkpoint import Checkpointer
 from trio_stream.log.reader import LogReader
 from trio_stream.log.writer import CommitLog
-from trio_stream.net import signals as daemon_signals
-from trio_stream.net.listeners import is_local, open_abci, open_door, port_of
-from trio_stream.net.tls import CertificateError, server_context
+from trio_stream.net import signals
+from trio_stream.net.listeners import open_abci, open_door, port_of
+from trio_stream.net.stoppable import Stoppable
+from trio_stream.net.tls import server_context
 from trio_stream.stream.admission import Admission
+from trio_stream.stream.handshake import STREAM_PATH
 from trio_stream.transactions.candidate import CandidateCache
 from trio_stream.websocket import server as websocket_server
 
 logger = logging.getLogger(__name__)
 
-STREAM_PATH = "/api/v1/streams/valid_transactions"
+_PATH = STREAM_PATH.decode("ascii")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,43 +57,24 @@ class Addresses:
     api: str
 
 
-@dataclass(slots=True)
-class _Door:
-    """A task of the nursery that can be asked to stop, and cancelled if it does not."""
+@dataclass(frozen=True, slots=True)
+class _Core:
+    """What the doors serve."""
 
-    name: str
-    serve: Callable[..., Awaitable[None]]
-    address: str | None = None
-    stop: trio.Event = field(default_factory=trio.Event)
-    done: trio.Event = field(default_factory=trio.Event)
-    # Set by a door when it is done but for those who follow the channel.
-    idle: trio.Event = field(default_factory=trio.Event)
-    scope: trio.CancelScope = field(default_factory=trio.CancelScope)
+    application: Application
+    channel: CommitChannel
+    checkpointer: Checkpointer
+    reader: LogReader
+    engine: NodeClient
 
-    async def run(  # noqa: ASYNC128  # what it serves reports that it has started
-        self, *, task_status: trio.TaskStatus[object] = trio.TASK_STATUS_IGNORED
-    ) -> None:
-        with self.scope:
-            await self.serve(stop=self.stop, task_status=task_status)
-        self.done.set()
 
-    async def quiet(self, seconds: float) -> None:
-        """Ask it to stop and wait until it has nothing else to do than to follow the channel."""
-        self.stop.set()
-        with trio.move_on_after(seconds) as patience:
-            await self.idle.wait()
-        if patience.cancelled_caught:
-            logger.warning("%s has requests left after %g s", self.name, seconds)
+@dataclass(frozen=True, slots=True)
+class _Sockets:
+    """What the doors listen on."""
 
-    async def finish(self, seconds: float) -> None:
-        """Ask it to stop and wait; after `seconds` cancel it."""
-        self.stop.set()
-        with trio.move_on_after(seconds) as patience:
-            await self.done.wait()
-        if patience.cancelled_caught:
-            logger.warning("%s did not stop within %g s and is cut", self.name, seconds)
-            self.scope.cancel()
-            await self.done.wait()
+    abci: list[trio.SocketListener]
+    stream: list[trio.SocketListener]
+    api: list[trio.SocketListener]
 
 
 async def run(
@@ -99,36 +82,44 @@ async def run(
     *,
     task_status: trio.TaskStatus[Addresses] = trio.TASK_STATUS_IGNORED,
 ) -> None:
-    """Run the node until SIGTERM or another signal for that, then stop it in good order.
+    """Run the node until SIGTERM, or another signal that ends it; then stop it in good order.
 
     Reports its addresses through `task_status` once all doors listen. Raises what a
-    door raises, and `OSError` or `CommitLogError` if it cannot start. A second signal
-    cancels at once.
+    door raises, and `OSError`, `CommitLogError` or `CertificateError` if it cannot start. A second
+    signal cancels at once.
     """
-    # Asked now, since a terminal that was closed is none any more.
+    # Asked now: once the terminal is closed, it is no longer seen to be one.
     at_terminal = sys.stderr.isatty()
     async with AsyncExitStack() as stack:
         ignored = stack.enter_context(
-            trio.open_signal_receiver(*daemon_signals.ignored(at_terminal=at_terminal))
+            trio.open_signal_receiver(*signals.ignored(at_terminal=at_terminal))
         )
-        addresses, doors = await _build(config, stack)
-        signals = stack.enter_context(
-            trio.open_signal_receiver(*daemon_signals.ends(at_terminal=at_terminal))
+        certificate = config.tls_certificate, config.tls_key
+        tls = (
+            server_context(*certificate),
+            server_context(*certificate, alpn=http_server.ALPN),
+        )
+        core = _open_core(config, stack)
+        sockets = await _bind(config, stack)
+        addresses = _addresses(config, sockets)
+        tasks = _tasks(config, core, sockets, addresses, tls)
+        ending = stack.enter_context(
+            trio.open_signal_receiver(*signals.ends(at_terminal=at_terminal))
         )
         async with trio.open_nursery() as nursery:
             reporting = trio.CancelScope()
-            nursery.start_soon(daemon_signals.report, ignored, reporting)
-            for door in doors.values():
-                await nursery.start(door.run)
-                if door.address is not None:
-                    logger.info("listening %s %s", door.name, door.address)
+            nursery.start_soon(signals.report, ignored, reporting)
+            for task in tasks.values():
+                await nursery.start(task.run)
+                if task.address is not None:
+                    logger.info("listening %s %s", task.name, task.address)
             task_status.started(addresses)
-            number = await anext(signals)
-            logger.info("%s: stopping", daemon_signals.name(number))
+            number = await anext(ending)
+            logger.info("%s: stopping", signals.name(number))
             nursery.cancel_scope.deadline = trio.current_time() + config.shutdown_total
             async with trio.open_nursery() as impatience:
-                impatience.start_soon(_cancel_on_signal, signals, nursery)
-                await _shut_down(config, doors)
+                impatience.start_soon(signals.cancel_on, ending, nursery.cancel_scope)
+                await _shut_down(config, tasks)
                 impatience.cancel_scope.cancel()
             reporting.cancel()
         if nursery.cancel_scope.cancelled_caught:
@@ -136,19 +127,10 @@ async def run(
     logger.info("stopped")
 
 
-async def _build(
-    config: Config, stack: AsyncExitStack
-) -> tuple[Addresses, dict[str, _Door]]:
-    """Open the log and the sockets, and say which task serves what, in starting order."""
-    try:
-        stream_tls = server_context(config.tls_certificate, config.tls_key)
-        api_tls = server_context(
-            config.tls_certificate, config.tls_key, alpn=http_server.ALPN
-        )
-    except CertificateError as error:
-        raise ConfigError(str(error)) from error
+def _open_core(config: Config, stack: AsyncExitStack) -> _Core:
+    """Open the log, and make what reads and writes it."""
     log = stack.enter_context(CommitLog.open(config.home))
-    # Of a block's transactions those that are dear to verify share the processors.
+    # A block's transactions that are costly to verify share the processors.
     verifiers = stack.enter_context(ThreadPoolExecutor(os.cpu_count()))
     cache = CandidateCache(
         config.cache_bytes, lock=threading.Lock(), map_dear=verifiers.map
@@ -161,31 +143,39 @@ async def _build(
     channel = CommitChannel(
         reader, tail_bytes=config.tail_bytes, resume_ahead=config.resume_ahead
     )
-    checkpointer = Checkpointer(log, reader)
-    node = NodeClient(
+    engine = NodeClient(
         config.node,
         max_connections=config.node_connections,
         timeout=config.node_timeout,
     )
-    stack.push_async_callback(node.aclose)
+    stack.push_async_callback(engine.aclose)
+    return _Core(application, channel, Checkpointer(log, reader), reader, engine)
+
+
+async def _bind(config: Config, stack: AsyncExitStack) -> _Sockets:
+    abci = await stack.enter_async_context(open_abci(config.abci))
+    warn_if_exposed(abci, config.abci)
+    stream, api = [
+        await stack.enter_async_context(open_door(address.host, address.port))
+        for address in (config.stream, config.api)
+    ]
+    return _Sockets(abci, stream, api)
+
+
+def _tasks(
+    config: Config,
+    core: _Core,
+    sockets: _Sockets,
+    addresses: Addresses,
+    tls: tuple[ssl.SSLContext | None, ssl.SSLContext | None],
+) -> dict[str, Stoppable]:
+    """Which task serves what, by name and in starting order; `tls` is for stream and API."""
+    channel, stream_tls, api_tls = core.channel, *tls
 
     def on_commit(height: int) -> None:
         channel.advance(height)
-        checkpointer.committed()
+        core.checkpointer.committed()
 
-    abci = await stack.enter_async_context(open_abci(config.abci))
-    if not all(map(is_local, abci)):
-        logger.warning(
-            "abci is bound to %s and has no authentication: whoever can reach it can commit"
-            " blocks, which ends the chain; bind it to loopback or to a unix socket, or let"
-            " a firewall admit the engine alone",
-            config.abci,
-        )
-    stream = await stack.enter_async_context(
-        open_door(config.stream.host, config.stream.port)
-    )
-    api = await stack.enter_async_context(open_door(config.api.host, config.api.port))
-    addresses = _addresses(config, abci, stream, api)
     # One for all doors: a limit of clients holds whichever way they come.
     admission = Admission(
         total=config.max_clients,
@@ -193,21 +183,21 @@ async def _build(
         trusted_proxies=config.trusted_proxies,
     )
     app = http_api.create_app(
-        reader=reader,
-        node=node,
+        reader=core.reader,
+        node=core.engine,
         channel=channel,
-        checks=application.recent_checks,
-        streams_url=_streams_url(config, stream[0]),
+        checks=core.application.recent_checks,
+        streams_url=_streams_url(config, sockets),
         commit_timeout=config.commit_timeout,
         max_body_bytes=config.max_body_bytes,
         admission=admission,
-        # Some connections are kept for others than those who stay.
+        # Streams stay; some connections are kept for requests that don't.
         max_streams=config.http_connections - config.http_connections // 4,
     )
     serve_abci = partial(
         abci_server.serve,
-        application,
-        abci,
+        core.application,
+        sockets.abci,
         on_commit=on_commit,
         frame_limit=config.frame_limit,
         shutdown_timeout=config.shutdown_abci,
@@ -216,7 +206,7 @@ async def _build(
     serve_stream = partial(
         websocket_server.serve,
         channel,
-        stream,
+        sockets.stream,
         limits=_limits(config),
         admission=admission,
         tls=stream_tls,
@@ -225,7 +215,7 @@ async def _build(
     serve_api = partial(
         http_server.serve,
         app,
-        api,
+        sockets.api,
         tls=api_tls,
         limits=_http_limits(config),
         lasting=app.lasting,
@@ -233,35 +223,29 @@ async def _build(
         direct=app.direct,
         turn=channel.turn,
     )
-    doors = (
-        _Door("channel", channel.run),
-        _Door("checkpoints", checkpointer.run),
-        _Door("reads", reader.run),
-        _Door("abci", serve_abci, addresses.abci),
-        _Door("stream", serve_stream, addresses.stream),
-        _Door("api", serve_api, addresses.api, idle=answered),
+    tasks = (
+        Stoppable("channel", channel.run),
+        Stoppable("checkpoints", core.checkpointer.run),
+        Stoppable("reads", core.reader.run),
+        Stoppable("abci", serve_abci, addresses.abci),
+        Stoppable("stream", serve_stream, addresses.stream),
+        Stoppable("api", serve_api, addresses.api, idle=answered),
     )
-    return addresses, {door.name: door for door in doors}
+    return {task.name: task for task in tasks}
 
 
-async def _shut_down(config: Config, doors: dict[str, _Door]) -> None:
+async def _shut_down(config: Config, tasks: dict[str, Stoppable]) -> None:
     """Stop the way the data goes: intake, source, channel, subscribers."""
-    # The WebSocket doors close now; the guests leave when the channel has ended.
-    doors["stream"].stop.set()
-    await doors["api"].quiet(config.shutdown_http)
-    await doors["abci"].finish(config.shutdown_abci)
-    await doors["channel"].finish(config.shutdown_stream)
+    # The WebSocket door closes now; its subscribers leave when the channel has ended.
+    tasks["stream"].stop.set()
+    await tasks["api"].quiet(config.shutdown_http)
+    await tasks["abci"].finish(config.shutdown_abci)
+    await tasks["channel"].finish(config.shutdown_stream)
     async with trio.open_nursery() as subscribers:
         for name in ("stream", "api"):
-            subscribers.start_soon(doors[name].finish, config.shutdown_stream)
+            subscribers.start_soon(tasks[name].finish, config.shutdown_stream)
     for name in ("checkpoints", "reads"):
-        await doors[name].finish(config.shutdown_stream)
-
-
-async def _cancel_on_signal(signals: AsyncIterator[int], nursery: trio.Nursery) -> None:
-    await anext(signals)
-    logger.warning("second signal: stopping at once")
-    nursery.cancel_scope.cancel()
+        await tasks[name].finish(config.shutdown_stream)
 
 
 def _limits(config: Config) -> websocket_server.Limits:
@@ -289,34 +273,25 @@ def _http_limits(config: Config) -> http_server.Limits:
         send_buffer=config.send_buffer,
         max_body_bytes=config.max_body_bytes,
         bytes_under_way=config.http_bytes_under_way,
-        # The streams that it serves end behind the channel, within the whole of a stop.
+        # The streams that it serves end after the channel, within the whole of a stop.
         shutdown_timeout=config.shutdown_total,
     )
 
 
-def _streams_url(config: Config, listener: trio.SocketListener) -> str:
+def _streams_url(config: Config, sockets: _Sockets) -> str:
     """Where the index documents say the stream is."""
-    bound = Address(config.stream.host, port_of(listener))
     scheme = config.advertised_scheme or ("wss" if config.tls_certificate else "ws")
-    address = Address(
-        config.advertised_host or bound.host, config.advertised_port or bound.port
-    )
-    return f"{scheme}://{address}{STREAM_PATH}"
+    host = config.advertised_host or config.stream.host
+    port = config.advertised_port or port_of(sockets.stream[0])
+    return f"{scheme}://{Address(host, port)}{_PATH}"
 
 
-def _addresses(
-    config: Config,
-    abci: list[trio.SocketListener],
-    stream: list[trio.SocketListener],
-    api: list[trio.SocketListener],
-) -> Addresses:
+def _addresses(config: Config, sockets: _Sockets) -> Addresses:
     secure = "s" if config.tls_certificate else ""
-    place = config.abci
-    if place.startswith("tcp://"):
-        host = place.removeprefix("tcp://").rpartition(":")[0].strip("[]")
-        place = f"tcp://{Address(host, port_of(abci[0]))}"
-    return Addresses(
-        abci=place,
-        stream=f"ws{secure}://{Address(config.stream.host, port_of(stream[0]))}{STREAM_PATH}",
-        api=f"http{secure}://{Address(config.api.host, port_of(api[0]))}",
-    )
+    abci = config.abci
+    if abci.startswith("tcp://"):
+        host = abci.removeprefix("tcp://").rpartition(":")[0].strip("[]")
+        abci = f"tcp://{Address(host, port_of(sockets.abci[0]))}"
+    stream = Address(config.stream.host, port_of(sockets.stream[0]))
+    api = Address(config.api.host, port_of(sockets.api[0]))
+    return Addresses(abci, f"ws{secure}://{stream}{_PATH}", f"http{secure}://{api}")

@@ -19,6 +19,7 @@ from scripts.daemon_process import Settings
 from trio_stream.commands import run as run_command
 from trio_stream.config import Config, ConfigError
 from trio_stream.log.errors import CommitLogError
+from trio_stream.net.tls import CertificateError
 
 DEADLINE = 30
 """Seconds that nothing here comes near; a hang fails instead of hanging."""
@@ -82,6 +83,7 @@ def test_a_setting_that_cannot_be_used_is_status_2(
     ("error", "status"),
     [
         (ConfigError("the cause"), 2),
+        (CertificateError("the cause"), 2),
         (OSError("the cause"), 1),
         (CommitLogError("open", Path("log.db"), "the cause"), 1),
     ],

@@ -21,6 +21,7 @@ from trio_stream.commands.open_files import SeldomAndShort, fit
 from trio_stream.config import ConfigError, load
 from trio_stream.log.errors import CommitLogError
 from trio_stream.net import heap
+from trio_stream.net.tls import CertificateError
 
 logger = logging.getLogger(__name__)
 
@@ -95,7 +96,7 @@ def run(parsed: argparse.Namespace) -> int:
     status = 0
     try:
         trio.run(daemon.run, fit(config))
-    except* ConfigError as group:
+    except* (ConfigError, CertificateError) as group:
         status = _report(group, 2)
     except* (CommitLogError, OSError) as group:
         status = _report(group, 1)

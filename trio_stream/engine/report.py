@@ -17,9 +17,21 @@ from trio_stream.abci.connection import RemoteProtocolError
 from trio_stream.abci.dialects import Codec
 from trio_stream.abci.messages import Failure, Info, Request
 from trio_stream.engine.places import Guest
+from trio_stream.net.listeners import is_local
 from trio_stream.net.seldom import Seldom
 
 logger = logging.getLogger(__name__)
+
+
+def warn_if_exposed(listeners: Sequence[trio.SocketListener], address: str) -> None:
+    """Warn if others than this machine can reach the door."""
+    if not all(map(is_local, listeners)):
+        logger.warning(
+            "abci is bound to %s and has no authentication: whoever can reach it can commit"
+            " blocks, which ends the chain; bind it to loopback or to a unix socket, or let"
+            " a firewall admit the engine alone",
+            address,
+        )
 
 
 class Report:

@@ -1,1 +1,1 @@
-"""What doors ask of the system: sockets, TLS, request heads, signals, memory."""
+"""What doors have in common: sockets, TLS, request heads, signals, memory, an orderly stop."""

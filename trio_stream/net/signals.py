@@ -64,6 +64,13 @@ async def report(signals: AsyncIterator[int], scope: trio.CancelScope) -> None:
             )
 
 
+async def cancel_on(signals: AsyncIterator[int], scope: trio.CancelScope) -> None:
+    """At the next signal, cancel `scope`."""
+    await anext(signals)
+    logger.warning("second signal: stopping at once")
+    scope.cancel()
+
+
 def name(number: int) -> str:
     """What a signal is called; most real-time signals have numbers alone."""
     try:
