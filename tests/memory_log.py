@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
-from typing import NamedTuple
 
 import trio
 
 from trio_stream.abci.messages import Time
 from trio_stream.ledger.block import Tip
 from trio_stream.stream.events import CommitEvent, CommittedBlock, RefusalEvent
-from trio_stream.stream.frames import text_frame, texts_in
+from trio_stream.stream.frames import Frames, text_frame, texts_in
 from trio_stream.stream.matching import Composer, Contents, SelectionIndex
-from trio_stream.stream.position import START, Position
+from trio_stream.stream.page_request import PageRequest
+from trio_stream.stream.position import Position
 from trio_stream.stream.resume import Found, Landmarks
 from trio_stream.stream.runs import cut
-from trio_stream.stream.selection import Selection
 
 CHAIN, START_HASH = "memory", "0a" * 32
 KEYS = [letter * 44 for letter in "ABC"]
@@ -55,13 +54,6 @@ def keys_of(height: int, index: int) -> frozenset[str]:
 def raw_of(height: int, index: int) -> bytes:
     """The bytes of the transaction at this place, more or less."""
     return b'{"id": "%b"}' % event(height, index).transaction_id.encode()
-
-
-class FramePage(NamedTuple):
-    frames: bytes
-    ends: Sequence[int]
-    keys: Sequence[int]
-    up_to: Position
 
 
 class MemoryLog:
@@ -118,23 +110,16 @@ class MemoryLog:
             found.append(block)
         return found
 
-    async def frames(
-        self,
-        selection: Selection,
-        after: Position,
-        *,
-        until: Position,
-        max_bytes: int,
-        max_rows: int,
-    ) -> FramePage:
+    async def frames(self, request: PageRequest) -> Frames:
         """A page by way of what is made for live subscribers, of so many events at most."""
         await trio.lowlevel.checkpoint()
+        selection, after, until, max_bytes, max_rows = request
         self.replays.append(after)
         index = SelectionIndex()
         index.add(selection)
         data, ends, keys = b"", list[int](), list[int]()
         up_to = min(until, Position.end_of(self.height))
-        for run in cut(self.blocks, after=START):
+        for run in cut(self.blocks, after=Position.end_of(0)):
             contents = {p.key: self.contents_of(p) for p in index.wanted(run)}
             for numbers in index.match(run, contents).values():
                 made = Composer(run, contents).frames(selection, numbers or ())
@@ -143,30 +128,22 @@ class MemoryLog:
                     if not after.key < key <= up_to.key:
                         continue
                     if keys and (len(keys) >= max_rows or len(data) >= max_bytes):
-                        return FramePage(data, ends, keys, Position.of_key(keys[-1]))
+                        end_of_page = Position.of_key(keys[-1])
+                        return Frames(after, end_of_page, data, ends, keys)
                     data += text_frame(texts[end])
                     ends.append(len(data))
                     keys.append(key)
-        return FramePage(data, ends, keys, max(after, up_to))
+        return Frames(after, max(after, up_to), data, ends, keys)
 
     async def frame_pages(
-        self,
-        selection: Selection,
-        after: Position,
-        *,
-        until: Position,
-        max_bytes: int,
-        max_rows: int,
-        take: Callable[[FramePage], bool],
+        self, request: PageRequest, *, take: Callable[[Frames], bool]
     ) -> None:
         """In the event loop, but what `take` sends there comes first, as from a thread."""
         more = True
         while more:
-            page = await self.frames(
-                selection, after, until=until, max_bytes=max_bytes, max_rows=max_rows
-            )
+            page = await self.frames(request)
             more = take(page)
-            after = page.up_to
+            request = request.following(page)
             arrived = trio.Event()
             trio.lowlevel.current_trio_token().run_sync_soon(arrived.set)
             await arrived.wait()

@@ -32,10 +32,12 @@ from trio_stream.http.room import Room
 from trio_stream.log.reader import LogReader
 from trio_stream.log.writer import CommitLog
 from trio_stream.stream.admission import Admission
-from trio_stream.stream.position import START, Position
+from trio_stream.stream.position import Position
 from trio_stream.stream.selection import PLAIN, Form, Selection
 from trio_stream.transactions.candidate import CandidateCache
 from trio_stream.websocket.gate import Gate
+
+START = Position.end_of(0)
 
 STEPS = st.integers(0, 4)
 Lives = Sequence[Life]
@@ -169,7 +171,7 @@ def test_pages_are_let_go(lives: Lives, moves: list[int]) -> None:
             await storm(replay, lives)
             await trio.testing.wait_all_tasks_blocked()
             nursery.cancel_scope.cancel()
-        assert not pages._readers and not pages._reading and not pages._pages
+        assert not pages._readers and not pages.under_way and not pages._pages
         assert not pages.weight
 
     run(main)

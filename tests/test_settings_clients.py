@@ -8,7 +8,6 @@ from __future__ import annotations
 import socket
 import ssl
 from pathlib import Path
-from typing import Any
 
 import pytest
 import trio
@@ -22,8 +21,9 @@ from tests.test_daemon import host_and_port, node_at, running, settings
 from tests.websocket_peer import PATH, PING, Peer, request
 from trio_stream.daemon import Addresses
 from trio_stream.log.reader import LogReader
-from trio_stream.log.replay import FramePage
 from trio_stream.net.sockets import unacknowledged
+from trio_stream.stream.frames import Frames
+from trio_stream.stream.page_request import PageRequest
 
 ALICE = Key.from_seed(b"\x01" * 32)
 LONG = create(ALICE, metadata={"x": "y" * 400_000})
@@ -161,9 +161,9 @@ async def test_tail_bytes(
     read: list[object] = []
     frames = LogReader.frames
 
-    async def counted(reader: LogReader, *place: Any, **more: Any) -> FramePage:
-        read.extend(place)
-        return await frames(reader, *place, **more)
+    async def counted(reader: LogReader, request: PageRequest) -> Frames:
+        read.append(request)
+        return await frames(reader, request)
 
     monkeypatch.setattr(LogReader, "frames", counted)
     async with running(settings(tmp_path, tail_bytes=tail_bytes)) as addresses:

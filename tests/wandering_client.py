@@ -20,7 +20,7 @@ from tests.served_node import BUFFER, ServedNode
 from tests.websocket_peer import CLOSE, TEXT, UPGRADE, Peer, request
 from trio_stream.http.events import EventStreams
 from trio_stream.http.pull import Pull
-from trio_stream.stream.position import START, Position, parse_position
+from trio_stream.stream.position import Position, parse_position
 from trio_stream.stream.selection import STREAMS_PATH, Stream
 
 RESUME_AHEAD = 100  # the channel's default
@@ -33,7 +33,9 @@ class WanderingClient:
         self.path = path
         self.notices = notices
         self.start: Position | None = None  # where its first connection began
-        self.position = START  # up to where it knows that it has everything
+        self.position = Position.end_of(
+            0
+        )  # up to where it knows that it has everything
         self.resume = ""  # how it says that
         self.got: list[str] = []
         self.peer: Peer | None = None

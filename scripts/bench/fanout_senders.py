@@ -30,10 +30,9 @@ import trio
 
 from scripts.bench.fanout_receiver import PATH
 from trio_stream.channel.commit_channel import CommitChannel
-from trio_stream.channel.pages import FramePage
 from trio_stream.ledger.block import Tip
 from trio_stream.stream.events import CommitEvent, CommittedBlock, encode
-from trio_stream.stream.frames import text_frame
+from trio_stream.stream.frames import Frames, text_frame
 from trio_stream.stream.matching import Contents
 from trio_stream.stream.position import Position
 from trio_stream.stream.resume import Landmarks
@@ -248,7 +247,7 @@ class _Log:
     ) -> Mapping[int, Contents]:
         raise AssertionError("nobody filters")
 
-    async def frames(self, *_: object, **__: object) -> FramePage:
+    async def frames(self, *_: object, **__: object) -> Frames:
         raise AssertionError("the tail holds all of it")
 
     async def frame_pages(self, *_: object, **__: object) -> None:

@@ -12,11 +12,13 @@ from trio_stream.channel import waiters
 from trio_stream.channel.clones import CommitReceiveChannel
 from trio_stream.channel.waiters import Clones, SendNowait
 from trio_stream.stream.frames import Frames, frame_events
-from trio_stream.stream.position import START, Position
+from trio_stream.stream.page_request import PageRequest
+from trio_stream.stream.position import Position
 from trio_stream.stream.runs import cut
 from trio_stream.stream.selection import PLAIN, Form, Selection, Stream
 
 END = Position.end_of
+START = END(0)
 
 
 class World:
@@ -347,7 +349,7 @@ def nothing_is_left(world: World) -> None:
     assert set(clones._groups) == {PLAIN} and not clones._index
     assert not any(clones._everybody()) and not clones._ending
     assert not clones.pages.weight and not clones.pages._readers
-    assert not clones.pages._reading
+    assert not clones.pages.under_way
 
 
 CREATES = Selection(operations=frozenset(["CREATE"]))
@@ -485,10 +487,9 @@ async def test_whatever_happens_each_gets_every_event_once(seed: int) -> None:
             clone.pass_nothing()
             assert stays < 10_000 or clone.behind or clone.at_tip
         end = clone.position
-        page = await world.log.frames(
-            selection, start, until=end, max_bytes=1 << 30, max_rows=1 << 30
-        )
-        assert page.frames == sink.got
+        everything = PageRequest(selection, start, end, 1 << 30, 1 << 30)
+        page = await world.log.frames(everything)
+        assert page.data == sink.got
 
     async with trio.open_nursery() as nursery:
         for _ in range(60):

@@ -20,8 +20,10 @@ from trio_stream.log.reader import LogReader
 from trio_stream.log.writer import CommitLog
 from trio_stream.stream.events import CommitEvent, CommittedBlock
 from trio_stream.stream.frames import frame_events
-from trio_stream.stream.position import START, Position
+from trio_stream.stream.position import Position
 from trio_stream.transactions.candidate import CandidateCache
+
+START = Position.end_of(0)
 
 
 @asynccontextmanager

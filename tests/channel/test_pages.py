@@ -1,21 +1,24 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from functools import partial
-from typing import Any
 
 import pytest
 import trio
 from trio.testing import wait_all_tasks_blocked
 
-from tests.memory_log import FramePage, MemoryLog
+from tests.memory_log import MemoryLog
 from trio_stream.channel.pages import PAGE_BYTES, PAGE_ROWS, ReplayPages
-from trio_stream.stream.frames import frame_events
-from trio_stream.stream.position import START, Position
+from trio_stream.stream.frames import Frames, frame_events
+from trio_stream.stream.page_request import PageRequest
+from trio_stream.stream.position import Position
 from trio_stream.stream.selection import PLAIN, Form, Selection
 
-END = Position.end_of(99)
+START, END = Position.end_of(0), Position.end_of(99)
 RICH = Selection(form=Form.POSITION)
+
+Take = Callable[[Frames], bool]
 
 
 class SlowLog(MemoryLog):
@@ -27,24 +30,10 @@ class SlowLog(MemoryLog):
         self.gates: dict[Selection, trio.Event] = {}
         self.most_events = PAGE_ROWS
 
-    async def frames(
-        self,
-        selection: Selection,
-        after: Position,
-        *,
-        until: Position,
-        max_bytes: int,
-        max_rows: int,
-    ) -> FramePage:
-        assert (max_bytes, max_rows) == (PAGE_BYTES, PAGE_ROWS)
-        page = await super().frames(
-            selection,
-            after,
-            until=until,
-            max_bytes=max_bytes,
-            max_rows=self.most_events,
-        )
-        await self.gates.get(selection, self.gate).wait()
+    async def frames(self, request: PageRequest) -> Frames:
+        assert request[-2:] == (PAGE_BYTES, PAGE_ROWS)
+        page = await super().frames(request._replace(max_rows=self.most_events))
+        await self.gates.get(request.selection, self.gate).wait()
         return page
 
 
@@ -143,7 +132,7 @@ async def test_pages_are_kept_only_while_somebody_replays() -> None:
 async def test_an_error_of_the_log_reaches_everybody() -> None:
     log = log_with(1)
 
-    async def fail(*_: object, **__: object) -> FramePage:
+    async def fail(request: PageRequest) -> Frames:
         await trio.lowlevel.checkpoint()
         raise OSError("disk")
 
@@ -180,8 +169,8 @@ async def test_a_page_ends_where_it_is_told() -> None:
 class ShortPages(MemoryLog):
     """A log whose pages hold two events."""
 
-    async def frames(self, *args: Any, **bounds: Any) -> FramePage:
-        return await super().frames(*args, **{**bounds, "max_rows": 2})
+    async def frames(self, request: PageRequest) -> Frames:
+        return await super().frames(request._replace(max_rows=2))
 
 
 async def test_two_pages_are_read_while_one_is_sent() -> None:
@@ -216,14 +205,14 @@ class Turns(ShortPages):
         super().__init__()
         self.turns: list[int] = []
 
-    async def frame_pages(self, *args: Any, **kwargs: Any) -> None:
+    async def frame_pages(self, request: PageRequest, *, take: Take) -> None:
         before = len(self.replays)
-        await super().frame_pages(*args, **kwargs)
+        await super().frame_pages(request, take=take)
         self.turns.append(len(self.replays) - before)
 
-    async def frames(self, *args: Any, **bounds: Any) -> FramePage:
+    async def frames(self, request: PageRequest) -> Frames:
         await wait_all_tasks_blocked()
-        return await super().frames(*args, **bounds)
+        return await super().frames(request)
 
 
 async def test_reading_goes_on_while_pages_are_used_but_not_for_ever() -> None:
@@ -279,12 +268,9 @@ class InThread(ShortPages):
         self.go = threading.Event(), threading.Event()
         self.took = threading.Event()
 
-    async def frame_pages(
-        self, selection: Selection, after: Position, **kwargs: Any
-    ) -> None:
-        take = kwargs.pop("take")
-        first = await self.frames(selection, after, **kwargs)
-        second = await self.frames(selection, first.up_to, **kwargs)
+    async def frame_pages(self, request: PageRequest, *, take: Take) -> None:
+        first = await self.frames(request)
+        second = await self.frames(request.following(first))
 
         def read() -> None:
             for go, page in zip(self.go, (first, second), strict=True):
@@ -321,10 +307,9 @@ async def test_two_may_read_the_same_page_and_it_is_kept_once() -> None:
 class Short(MemoryLog):
     """A log that ends before what was announced."""
 
-    async def frames(self, *args: Any, **bounds: Any) -> FramePage:
-        return await super().frames(
-            *args, **{**bounds, "until": Position.end_of(self.height)}
-        )
+    async def frames(self, request: PageRequest) -> Frames:
+        end = Position.end_of(self.height)
+        return await super().frames(request._replace(until=end))
 
 
 async def test_where_the_log_falls_short_reading_ahead_comes_to_an_end() -> None:

@@ -34,7 +34,7 @@ from tests.served_node import ServedNode
 from tests.wandering_client import WanderingClient
 from trio_stream.channel import waiters
 from trio_stream.channel.commit_channel import CommitChannel
-from trio_stream.stream.position import START, Position
+from trio_stream.stream.position import Position
 
 PATHS = [
     "valid_transactions",
@@ -51,7 +51,7 @@ PATHS = [
 # Where a stream begins by these; None: at the tip.
 BEGINNINGS: list[tuple[dict[str, str], Position | None]] = [
     ({}, None),
-    ({"after": "earliest"}, START),
+    ({"after": "earliest"}, Position.end_of(0)),
     ({"from_height": "2"}, Position.end_of(1)),
     ({"after": "3"}, Position.end_of(3)),
 ]

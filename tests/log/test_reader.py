@@ -31,7 +31,8 @@ from trio_stream.log.reader import QUICK_BYTES, LogReader
 from trio_stream.log.writer import CommitLog
 from trio_stream.stream.events import CommitEvent, RefusalEvent
 from trio_stream.stream.frames import frame_events
-from trio_stream.stream.position import START, Position
+from trio_stream.stream.page_request import PageRequest
+from trio_stream.stream.position import Position
 from trio_stream.stream.resume import Found, Landmarks
 from trio_stream.stream.selection import PLAIN
 from trio_stream.transactions.candidate import REFUSED_SHARE, CandidateCache
@@ -95,7 +96,7 @@ def events_of(height):
     ]
 
 
-END = Position.end_of(MAX_HEIGHT)
+START, END = Position.end_of(0), Position.end_of(MAX_HEIGHT)
 EVENTS = [event for height in range(1, BLOCKS + 1) for event in events_of(height)]
 
 
@@ -104,7 +105,7 @@ async def test_a_log_without_blocks(young):
     assert await reader.tip() == Tip(0, "")
     assert await reader.blocks_after(0, max_bytes=MEGABYTE) == []
     page = await page_after(reader, START)
-    assert (page.frames, page.up_to) == (b"", START)
+    assert (page.data, page.end) == (b"", START)
     assert await reader.landmarks(START) == Landmarks()
     assert await reader.block(0) is None
     assert await reader.outcome("0" * 64) is None
@@ -169,9 +170,7 @@ async def test_blocks_are_bounded_in_bytes_but_there_is_always_one(reader, max_b
 
 
 def page_after(reader, position, *, max_rows=10):
-    return reader.frames(
-        PLAIN, position, until=END, max_bytes=MEGABYTE, max_rows=max_rows
-    )
+    return reader.frames(PageRequest(PLAIN, position, END, MEGABYTE, max_rows))
 
 
 @pytest.mark.parametrize("max_rows", [1, 3, 1000])
@@ -179,9 +178,9 @@ async def test_pages_joined_are_the_log(reader, max_rows):
     frames, position = b"", START
     while position < Position.end_of(BLOCKS):
         page = await page_after(reader, position, max_rows=max_rows)
-        assert page.up_to > position
-        frames += page.frames
-        position = page.up_to
+        assert page.end > position
+        frames += page.data
+        position = page.end
     assert frames == frame_events(EVENTS, start=START, end=START).data
 
 
@@ -189,7 +188,7 @@ async def test_pages_are_made_in_one_thread_until_no_more_is_taken(log):
     reader = open_reader(log, run_sync=trio.to_thread.run_sync)
     wanted = [await page_after(reader, START)]
     while len(wanted) < 4:
-        wanted.append(await page_after(reader, wanted[-1].up_to))
+        wanted.append(await page_after(reader, wanted[-1].end))
     taken, threads = [], set()
 
     def take(page):
@@ -197,13 +196,12 @@ async def test_pages_are_made_in_one_thread_until_no_more_is_taken(log):
         taken.append(page)
         return len(taken) < 4
 
-    await reader.frame_pages(
-        PLAIN, START, until=END, max_bytes=MEGABYTE, max_rows=10, take=take
-    )
+    request = PageRequest(PLAIN, START, END, MEGABYTE, 10)
+    await reader.frame_pages(request, take=take)
     await reader.aclose()
 
-    assert [page.frames for page in taken] == [page.frames for page in wanted]
-    assert taken[-1].up_to == wanted[-1].up_to
+    assert [page.data for page in taken] == [page.data for page in wanted]
+    assert taken[-1].end == wanted[-1].end
     assert len(threads) == 1
     assert threading.get_ident() not in threads
 
@@ -214,7 +212,7 @@ async def test_pages_are_made_in_one_thread_until_no_more_is_taken(log):
 )
 async def test_a_position_ahead_of_the_log_has_nothing_after_it(reader, position):
     page = await page_after(reader, position)
-    assert (page.frames, page.up_to) == (b"", position)
+    assert (page.data, page.end) == (b"", position)
 
 
 # Places

@@ -16,16 +16,15 @@ from scripts.bench.long_log import frames as long_frames
 from scripts.bench.long_log import write_long_log
 from tests.rich_log import ASSETS, FIRST, KEYS, LAST, OPERATIONS, commit_all, messages
 from trio_stream.log.file import FILE_NAME, open_for_reading
-from trio_stream.log.replay import Bounds, FramePage, read_frames
+from trio_stream.log.replay import read_frames
 from trio_stream.log.writer import CommitLog
-from trio_stream.stream.frames import text_frame
-from trio_stream.stream.position import START, Position
+from trio_stream.stream.frames import Frames, text_frame
+from trio_stream.stream.page_request import PageRequest
+from trio_stream.stream.position import Position
 from trio_stream.stream.selection import PLAIN, Form, Selection, Stream
 
-END = Position.end_of(LAST)
-WIDE = Bounds(1 << 30, 1 << 30)
-
-VALUES_AT_MOST = 4
+START, END = Position.end_of(0), Position.end_of(LAST)
+WIDE = 1 << 30
 
 
 def some(values: tuple[str, ...]) -> st.SearchStrategy[frozenset[str]]:
@@ -68,11 +67,10 @@ def read_page(
     after: Position = START,
     *,
     until: Position = END,
-    bounds: Bounds = WIDE,
-) -> FramePage:
-    return read_frames(
-        log, selection=selection, after=after, until=until, bounds=bounds
-    )
+    max_bytes: int = WIDE,
+    max_rows: int = WIDE,
+) -> Frames:
+    return read_frames(log, PageRequest(selection, after, until, max_bytes, max_rows))
 
 
 def pages(
@@ -80,15 +78,17 @@ def pages(
     selection: Selection,
     after: Position,
     until: Position,
-    bounds: Bounds,
-) -> Iterator[FramePage]:
+    max_bytes: int = WIDE,
+    max_rows: int = WIDE,
+) -> Iterator[Frames]:
     """All pages from one position to the other."""
     while after < min(until, END):
-        page = read_page(log, selection, after, until=until, bounds=bounds)
-        assert after < page.up_to <= min(until, END)
-        after = page.up_to
+        bounds = {"max_bytes": max_bytes, "max_rows": max_rows}
+        page = read_page(log, selection, after, until=until, **bounds)
+        assert page.start == after < page.end <= min(until, END)
+        after = page.end
         yield page
-    assert read_page(log, selection, after, until=until).frames == b""
+    assert read_page(log, selection, after, until=until).data == b""
 
 
 @given(
@@ -108,19 +108,17 @@ def test_pages_of_any_bounds_are_the_frames_of_the_messages(
     max_rows: int,
 ) -> None:
     wanted = [each for each in messages(selection) if after < each[0] <= until]
-    read = list(pages(log, selection, after, until, Bounds(max_bytes, max_rows)))
+    read = list(pages(log, selection, after, until, max_bytes, max_rows))
 
-    frames = b"".join(page.frames for page in read)
+    frames = b"".join(page.data for page in read)
     assert frames == b"".join(text_frame(text) for _, text in wanted)
     ends = [end - begin for page in read for begin, end in pairwise([0, *page.ends])]
     assert ends == [len(text_frame(text)) for _, text in wanted]
     keys = [key for page in read for key in page.keys]
     assert keys == [position.key for position, _ in wanted]
     for page in read:
-        assert len(page.frames) <= max_bytes or len(page.ends) == 1
-        assert all(Position.of_key(key) <= page.up_to for key in page.keys)
-        one_block = selection.stream is Stream.VALID_BLOCKS and len(page.ends) <= 1
-        assert page.rows <= max(max_rows, VALUES_AT_MOST) * 2 or one_block
+        assert len(page.data) <= max_bytes or len(page.ends) == 1
+        assert all(Position.of_key(key) <= page.end for key in page.keys)
 
 
 def test_there_are_lengths_of_all_sizes() -> None:
@@ -139,12 +137,12 @@ def test_nothing_is_on_a_page_beyond_the_tip_or_of_an_empty_log(
     ahead = Position.end_of(LAST + 5)
     for after in (END, ahead):
         page = read_page(log, PLAIN, after, until=ahead)
-        assert (page.frames, page.up_to, page.rows) == (b"", after, 0)
-    read = list(pages(log, PLAIN, START, ahead, WIDE))
-    assert read[-1].up_to == END
+        assert (page.data, page.start, page.end) == (b"", after, after)
+    read = list(pages(log, PLAIN, START, ahead))
+    assert read[-1].end == END
     with CommitLog.open(tmp_path) as empty:
         connection = open_for_reading(empty.path)
-        assert read_page(connection, PLAIN).up_to == START
+        assert read_page(connection, PLAIN).end == START
         connection.close()
 
 
@@ -176,7 +174,7 @@ def test_a_page_costs_no_more_than_its_bounds_however_long_the_log(
 
     log.trace_v2(apsw.SQLITE_TRACE_PROFILE, count)
     try:
-        read_page(log, selection, Position(FIRST, 3), bounds=Bounds(1 << 30, 20))
+        read_page(log, selection, Position(FIRST, 3), max_rows=20)
     finally:
         log.trace_v2(0, None)
     # Some tens of SQLite's instructions a row; all rows would be more than ten times as many.
@@ -187,8 +185,7 @@ def test_a_page_costs_no_more_than_its_bounds_however_long_the_log(
 def test_a_long_log_made_for_measuring_reads_like_any_other(tmp_path: Path) -> None:
     write_long_log(tmp_path, 120, 3)
     connection = open_for_reading(tmp_path / FILE_NAME)
-    bounds = Bounds(3_000, 1_000)
-    read = list(pages(connection, PLAIN, START, Position.end_of(120), bounds))
+    read = list(pages(connection, PLAIN, START, Position.end_of(120), 3_000, 1_000))
     connection.close()
     expected = b"".join(long_frames(120, 3))
-    assert b"".join(page.frames for page in read) == expected
+    assert b"".join(page.data for page in read) == expected

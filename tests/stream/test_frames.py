@@ -17,7 +17,9 @@ from trio_stream.stream.frames import (
     text_frame,
     texts_in,
 )
-from trio_stream.stream.position import START, Position
+from trio_stream.stream.position import Position
+
+START = Position.end_of(0)
 
 EVENTS = [event(7, 0), event(7, 3), event(8, 1)]
 RUN = frame_events(EVENTS, start=Position.end_of(6), end=Position.end_of(9))

@@ -17,9 +17,11 @@ from trio_stream.stream.messages import (
     refusal_text,
     time_text,
 )
-from trio_stream.stream.position import START, Position
+from trio_stream.stream.position import Position
 from trio_stream.stream.runs import Run, cut
 from trio_stream.stream.selection import Form, Selection, Stream
+
+START = Position.end_of(0)
 
 ASSETS = [digit * 64 for digit in "abc"]
 KEYS = ["A", "B", "C"]

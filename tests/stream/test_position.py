@@ -8,11 +8,12 @@ from hypothesis import strategies as st
 
 from trio_stream.stream.position import (
     END_OF_BLOCK,
-    START,
     Position,
     parse_position,
     position_text,
 )
+
+START = Position.end_of(0)
 
 heights = st.integers(min_value=1, max_value=2**36)
 indexes = st.integers(min_value=0, max_value=END_OF_BLOCK - 1)

@@ -5,8 +5,10 @@ from hypothesis import strategies as st
 
 from tests.memory_log import MemoryLog
 from trio_stream.stream import runs
-from trio_stream.stream.position import START, Position
+from trio_stream.stream.position import Position
 from trio_stream.stream.runs import RUN_ROWS, cut
+
+START = Position.end_of(0)
 
 
 def log_of(blocks: list[tuple[int, int]]) -> MemoryLog:

@@ -6,8 +6,10 @@ from hypothesis import strategies as st
 
 from tests.memory_log import event
 from trio_stream.stream.frames import Batch, Frames, frame_events
-from trio_stream.stream.position import START, Position
+from trio_stream.stream.position import Position
 from trio_stream.stream.subscription import JOINED_BYTES, Source, Tail
+
+START = Position.end_of(0)
 
 
 def block(height: int, events: int) -> Frames:

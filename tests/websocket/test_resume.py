@@ -18,11 +18,13 @@ from tests.websocket_peer import CLOSE, PATH, TEXT, Peer, request
 from trio_stream.stream.admission import Admission
 from trio_stream.stream.frames import texts_in
 from trio_stream.stream.matching import Composer, SelectionIndex
-from trio_stream.stream.position import START, Position, parse_position
+from trio_stream.stream.position import Position, parse_position
 from trio_stream.stream.request import parse_request
 from trio_stream.stream.runs import cut
 from trio_stream.stream.selection import Stream
 from trio_stream.websocket.server import Limits
+
+START = Position.end_of(0)
 
 BLOCKS = "/api/v1/streams/valid_blocks"
 REFUSED = "/api/v1/streams/refused_transactions"

@@ -12,8 +12,10 @@ from trio.testing import MockClock, memory_stream_pair, wait_all_tasks_blocked
 from tests.memory_log import event
 from tests.websocket_peer import CLOSE, PING, TEXT, frame
 from trio_stream.stream.frames import close_frame, frame_events, ping_frame
-from trio_stream.stream.position import START, Position
+from trio_stream.stream.position import Position
 from trio_stream.websocket.subscriber_stream import State, SubscriberStream
+
+START = Position.end_of(0)
 
 ONE = frame_events([event(1, 0)], start=START, end=Position.end_of(1))
 MANY = frame_events(

@@ -24,6 +24,7 @@ import trio
 from trio_stream.log.errors import LogDamaged
 from trio_stream.log.file import FILE_NAME
 from trio_stream.stream.frames import Frames
+from trio_stream.stream.page_request import PageRequest
 from trio_stream.stream.position import Position
 from trio_stream.stream.selection import Selection
 
@@ -39,44 +40,13 @@ ALL_PAGES_BYTES = 64 * 1024 * 1024
 _Place = tuple[Selection, Position]
 
 
-class FramePage(Protocol):
-    """Joined frames; for each its end, and its position as a key; how far was looked."""
-
-    @property
-    def frames(self) -> bytes: ...
-
-    @property
-    def ends(self) -> Sequence[int]: ...
-
-    @property
-    def keys(self) -> Sequence[int]: ...
-
-    @property
-    def up_to(self) -> Position: ...
-
-
 class Replay(Protocol):
     """What reads pages from the log."""
 
-    async def frames(
-        self,
-        selection: Selection,
-        after: Position,
-        *,
-        until: Position,
-        max_bytes: int,
-        max_rows: int,
-    ) -> FramePage: ...
+    async def frames(self, request: PageRequest) -> Frames: ...
 
     async def frame_pages(
-        self,
-        selection: Selection,
-        after: Position,
-        *,
-        until: Position,
-        max_bytes: int,
-        max_rows: int,
-        take: Callable[[FramePage], bool],
+        self, request: PageRequest, *, take: Callable[[Frames], bool]
     ) -> None: ...
 
 
@@ -94,7 +64,8 @@ class ReplayPages:
         self._max_bytes = max_bytes
         self._weight = 0
         self._pages: OrderedDict[_Place, Frames] = OrderedDict()
-        self._reading: dict[_Place, trio.Event] = {}
+        self.under_way: dict[_Place, trio.Event] = {}
+        """Reads that others may wait for."""
         self._readers = 0
         self._expected: tuple[_Place, Position]
         self._expects = trio.Event()
@@ -126,8 +97,8 @@ class ReplayPages:
         """
         await trio.lowlevel.checkpoint_if_cancelled()
         place = selection, after
-        while place in self._reading:
-            await self._reading[place].wait()
+        while place in self.under_way:
+            await self.under_way[place].wait()
         page = self._pages.get(place)
         if page is None:
             page = await self._read(place, until)
@@ -147,12 +118,12 @@ class ReplayPages:
             self._expects = trio.Event()
             place, until = self._expected
             ahead = deque([place], _PAGES_AHEAD)
-            while self._wanted(ahead, until) and (page := self._pages.get(ahead[-1])):
+            while self.wanted(ahead, until) and (page := self._pages.get(ahead[-1])):
                 ahead.append((place[0], page.end))
-            if self._wanted(ahead, until) and not self._reading:
+            if self.wanted(ahead, until) and not self.under_way:
                 await _Turn(self, ahead, until).run(self._log)
 
-    def _wanted(self, ahead: Sequence[_Place], until: Position) -> bool:
+    def wanted(self, ahead: Sequence[_Place], until: Position) -> bool:
         """Is a page wanted at the last of these places?
 
         It is if one of them, who are as many as may be ready, is where somebody goes on.
@@ -161,19 +132,16 @@ class ReplayPages:
         return near and self._readers > 0
 
     async def _read(self, place: _Place, until: Position) -> Frames:
-        done = self._reading[place] = trio.Event()
+        done = self.under_way[place] = trio.Event()
         try:
-            found = await self._log.frames(
-                *place, until=until, max_bytes=PAGE_BYTES, max_rows=PAGE_ROWS
-            )
+            page = await self._log.frames(_request(place, until))
         finally:
-            del self._reading[place]
+            del self.under_way[place]
             done.set()
-        page = _frames(place, found)
-        self._keep(place, page)
+        self.keep(place, page)
         return page
 
-    def _keep(self, place: _Place, page: Frames) -> None:
+    def keep(self, place: _Place, page: Frames) -> None:
         # One that leads nowhere, as the log lacks what was announced, is for nobody to go on from.
         if not self._readers or place in self._pages or page.end <= place[1]:
             return
@@ -202,30 +170,23 @@ class _Turn:
         place = self._ahead[-1]
         self._begin(place)
         try:
-            await log.frame_pages(
-                *place,
-                until=self._until,
-                max_bytes=PAGE_BYTES,
-                max_rows=PAGE_ROWS,
-                take=self._take,
-            )
+            await log.frame_pages(_request(place, self._until), take=self._take)
         finally:
             # All that was taken has arrived: a thread's end is told in line behind it.
             self._end()
 
-    def _take(self, found: FramePage) -> bool:
+    def _take(self, page: Frames) -> bool:
         # In the thread: what it sees of the loop's may be a moment old, which does no harm.
         place = self._ahead[-1]
-        following = place[0], found.up_to
+        following = place[0], page.end
         self._ahead.append(following)
         self._left -= 1
         goes_on = (
             self._left > 0
-            and place[1] < found.up_to
-            and len(self._pages._reading) < 2
-            and self._pages._wanted(self._ahead, self._until)
+            and place[1] < page.end
+            and len(self._pages.under_way) < 2
+            and self._pages.wanted(self._ahead, self._until)
         )
-        page = _frames(place, found)
         self._token.run_sync_soon(
             self._arrive, place, page, following if goes_on else None
         )
@@ -233,23 +194,23 @@ class _Turn:
 
     def _arrive(self, place: _Place, page: Frames, following: _Place | None) -> None:
         self._end()
-        self._pages._keep(place, page)
+        self._pages.keep(place, page)
         if following is not None:
             self._begin(following)
 
     def _begin(self, place: _Place) -> None:
         # Somebody may have begun at the same place meanwhile, and ends by himself.
-        if place not in self._pages._reading:
+        if place not in self._pages.under_way:
             self._reading = place, trio.Event()
-            self._pages._reading.update([self._reading])
+            self._pages.under_way.update([self._reading])
 
     def _end(self) -> None:
         if self._reading is not None:
             place, done = self._reading
             self._reading = None
-            del self._pages._reading[place]
+            del self._pages.under_way[place]
             done.set()
 
 
-def _frames(place: _Place, page: FramePage) -> Frames:
-    return Frames(place[1], page.up_to, page.frames, page.ends, page.keys)
+def _request(place: _Place, until: Position) -> PageRequest:
+    return PageRequest(*place, until, PAGE_BYTES, PAGE_ROWS)

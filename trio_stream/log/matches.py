@@ -52,8 +52,6 @@ class RowSource(NamedTuple):
     until: int
     """There are none but these up to here, if they are fewer than `limit`."""
     limit: int
-    looked: int | None = None
-    """How many rows it took to find these; None: as many as there are."""
 
 
 class Matches(NamedTuple):
@@ -61,7 +59,6 @@ class Matches(NamedTuple):
 
     keys: Sequence[int]
     until: int
-    looked: int
 
 
 def stretch(table: str, span: Span, limit: int, *, columns: str = "*") -> RowSource:
@@ -86,7 +83,7 @@ def wanted(
     if not selection.filtered:
         limit = min(limit, looks)
         return stretch("transactions", span, limit, columns=columns)
-    keys, until, looked = find_matches(connection, selection, span, looks=looks)
+    keys, until = find_matches(connection, selection, span, looks=looks)
     if len(keys) > limit:
         keys = keys[:limit]
         until = keys[-1]
@@ -94,9 +91,7 @@ def wanted(
         "(SELECT transactions.* FROM json_each(:chosen) AS chosen CROSS JOIN transactions"
         " ON position = chosen.value)"
     )
-    return RowSource(
-        expression, {"chosen": json.dumps(keys)}, until, len(keys) + 1, looked
-    )
+    return RowSource(expression, {"chosen": json.dumps(keys)}, until, len(keys) + 1)
 
 
 def find_matches(
@@ -113,16 +108,15 @@ def find_matches(
     elif selection.operations & COMMON_OPERATIONS:
         return _scan(connection, selection.operations, span, looks)
     share = max(1, looks // (len(values) + len(asked_later)))
-    found, until, looked = set[int](), span.until, 0
+    found, until = set[int](), span.until
     for query in queries:
         for value in values:
             some = [key for (key,) in rows(connection, query, value, *span, share)]
-            looked += len(some)
             found.update(some)
             if len(some) == share:
                 until = min(until, some[-1])
     keys = sorted(key for key in found if key <= until)
-    return Matches(_sift(connection, selection, keys), until, looked)
+    return Matches(_sift(connection, selection, keys), until)
 
 
 def _sift(
@@ -166,7 +160,7 @@ def _scan(
     )
     assert found is not None  # an aggregate has a row
     looked, last, keys = found
-    return Matches(json.loads(keys), last if looked == looks else span.until, looked)
+    return Matches(json.loads(keys), last if looked == looks else span.until)
 
 
 def _marks(values: Iterable[str]) -> str:

@@ -36,15 +36,16 @@ from trio_stream.log.lookups import (
     OutputsPage,
     TransactionsPage,
 )
-from trio_stream.log.replay import Bounds, FramePage, read_frame_pages, read_frames
+from trio_stream.log.replay import read_frame_pages, read_frames
 from trio_stream.log.rows import newest_block
 from trio_stream.log.search import Documents, SearchTooLong
 from trio_stream.log.view import StoredView
 from trio_stream.stream.events import CommittedBlock, Outcome
+from trio_stream.stream.frames import Frames
 from trio_stream.stream.matching import Contents
+from trio_stream.stream.page_request import PageRequest
 from trio_stream.stream.position import Position
 from trio_stream.stream.resume import Landmarks
-from trio_stream.stream.selection import Selection
 from trio_stream.transactions.candidate import Candidate, CandidateCache
 from trio_stream.transactions.costs import check_cost, judging_cost
 from trio_stream.transactions.errors import Refusal, ValidationError
@@ -172,53 +173,18 @@ class LogReader:
         """What the log says of itself, and of a position or a transaction's id."""
         return await self._lookups.read(partial(landmarks, place))
 
-    async def frames(
-        self,
-        selection: Selection,
-        after: Position,
-        *,
-        until: Position,
-        max_bytes: int,
-        max_rows: int,
-        newest: bool = False,
-    ) -> FramePage:
-        """A page of what is selected after one position, up to another or the tip.
-
-        `newest` is for the channel, whose reads do not wait for those of others.
-        """
-        readers = self._channel if newest else self._replay
-        read = partial(
-            read_frames,
-            selection=selection,
-            after=after,
-            until=until,
-            bounds=Bounds(max_bytes, max_rows),
-        )
-        return await readers.read(read)
+    async def frames(self, request: PageRequest) -> Frames:
+        """A page of the log, up to the tip at most."""
+        return await self._replay.read(partial(read_frames, request=request))
 
     async def frame_pages(
-        self,
-        selection: Selection,
-        after: Position,
-        *,
-        until: Position,
-        max_bytes: int,
-        max_rows: int,
-        take: Callable[[FramePage], bool],
+        self, request: PageRequest, *, take: Callable[[Frames], bool]
     ) -> None:
         """One page after the other, as `frames` has them, without a way back in between.
 
         `take` gets each in the thread that made it, and says whether to make the next.
         """
-        read = partial(
-            read_frame_pages,
-            selection=selection,
-            after=after,
-            until=until,
-            bounds=Bounds(max_bytes, max_rows),
-            take=take,
-        )
-        await self._replay.read(read)
+        await self._replay.read(partial(read_frame_pages, request=request, take=take))
 
     async def examine(self, raw: bytes) -> None:
         """Judge against what is committed; raises `ValidationError`, `TooCostly` for one."""

@@ -10,11 +10,10 @@ for, is made here from rows, by the functions that make the live messages. Which
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from contextlib import closing
-from functools import partial
 from itertools import islice, starmap
-from typing import Final, NamedTuple
+from typing import Final
 
 import apsw
 
@@ -23,10 +22,11 @@ from trio_stream.log.joins import Joined, Joiner
 from trio_stream.log.matches import RowSource, Span, stretch, wanted
 from trio_stream.log.rows import EVENT, HEIGHT, REFUSAL, Row, newest_block, position_key
 from trio_stream.stream.events import CommitEvent, CommittedBlock, RefusalEvent
-from trio_stream.stream.frames import text_frame
+from trio_stream.stream.frames import Frames, text_frame
 from trio_stream.stream.messages import block_text, event_text, refusal_text, time_text
+from trio_stream.stream.page_request import PageRequest
 from trio_stream.stream.position import END_OF_BLOCK, INDEX_BITS, Position
-from trio_stream.stream.selection import Form, Selection, Stream
+from trio_stream.stream.selection import Form, Stream
 
 _TIME: Final = "seconds, nanos"
 _AND_BLOCK: Final = f"CROSS JOIN blocks ON height = {HEIGHT}"
@@ -38,89 +38,62 @@ _Texts = Iterable[tuple[int, bytes]]
 """Messages and the position keys they stand for."""
 
 
-class FramePage(NamedTuple):
-    """Joined frames, and where their reader stands."""
+def read_frames(connection: apsw.Connection, request: PageRequest) -> Frames:
+    """The page that is asked for, up to the tip at most.
 
-    frames: bytes
-    ends: Sequence[int]
-    """For each frame, the offset of its end."""
-    keys: Sequence[int]
-    """For each frame, the key of the position that its reader has reached."""
-    up_to: Position
-    """Everything up to here was looked at, and what is wanted of it is on the page."""
-    rows: int
-    """How many rows were looked at."""
-
-
-class Bounds(NamedTuple):
-    """How much a page may be; one message at least, however long, if there is one."""
-
-    max_bytes: int
-    max_rows: int
-
-
-def read_frames(
-    connection: apsw.Connection,
-    *,
-    selection: Selection,
-    after: Position,
-    until: Position,
-    bounds: Bounds,
-) -> FramePage:
-    """The next page of what is selected, after one position and up to another, or the tip."""
+    Its end says how far the log was looked through.
+    """
+    after, selection = request.after, request.selection
     tip = newest_block(connection)
-    end = min(until, Position.end_of(tip.height)) if tip else after
+    end = min(request.until, Position.end_of(tip.height)) if tip else after
     if end <= after:
-        return FramePage(b"", array("Q"), array("Q"), after, 0)
+        return Frames(after, after)
     span = Span(position_key(*after), end.key)
     match selection.stream:
         case Stream.VALID_BLOCKS:
-            return _blocks(connection, selection, span, bounds)
+            return _blocks(connection, request, span)
         case Stream.REFUSED_TRANSACTIONS:
-            return _refusals(connection, selection.form, span, bounds)
+            return _refusals(connection, request, span)
     if selection.form is Form.FULL:
-        return _whole_transactions(connection, selection, span, bounds)
-    return _transactions(connection, selection, span, bounds)
+        return _whole_transactions(connection, request, span)
+    return _transactions(connection, request, span)
 
 
 def read_frame_pages(
     connection: apsw.Connection,
+    request: PageRequest,
     *,
-    selection: Selection,
-    after: Position,
-    until: Position,
-    bounds: Bounds,
-    take: Callable[[FramePage], bool],
+    take: Callable[[Frames], bool],
 ) -> None:
-    """One page after the other to `take`, for as long as it wants more."""
-    read = partial(
-        read_frames, connection, selection=selection, until=until, bounds=bounds
-    )
-    while take(page := read(after=after)):
-        after = page.up_to
+    """Give one page after the other to `take`, for as long as it wants more."""
+    while take(page := read_frames(connection, request)):
+        request = request.following(page)
 
 
 def _transactions(
-    connection: apsw.Connection, selection: Selection, span: Span, bounds: Bounds
-) -> FramePage:
+    connection: apsw.Connection, request: PageRequest, span: Span
+) -> Frames:
     height = (span.after + 1) >> INDEX_BITS
     # The page ends where heights get one more digit.
     last = (10 ** len(str(height)) << INDEX_BITS) - 1
     span = Span(span.after, min(span.until, last))
-    joiner = Joiner(selection.form, height)
-    limit = max(1, bounds.max_bytes // joiner.frame_bytes)
-    looks = bounds.max_rows
+    joiner = Joiner(request.selection.form, height)
     source = wanted(
-        connection, selection, span, limit=limit, looks=looks, columns=joiner.columns
+        connection,
+        request.selection,
+        span,
+        limit=max(1, request.max_bytes // joiner.frame_bytes),
+        looks=request.max_rows,
+        columns=joiner.columns,
     )
-    return _page_of(source, joiner.join(connection, source))
+    return _page_of(request, source, joiner.join(connection, source))
 
 
 def _whole_transactions(
-    connection: apsw.Connection, selection: Selection, span: Span, bounds: Bounds
-) -> FramePage:
-    looks = bounds.max_rows
-    source = wanted(connection, selection, span, limit=looks, looks=looks)
+    connection: apsw.Connection, request: PageRequest, span: Span
+) -> Frames:
+    looks = request.max_rows
+    source = wanted(connection, request.selection, span, limit=looks, looks=looks)
     sql = (
         f"SELECT position, {_TIME}, raw, {EVENT} FROM {source.table}"
         f" CROSS JOIN bodies USING (position) {_AND_BLOCK}"
@@ -130,17 +103,16 @@ def _whole_transactions(
             (key, _whole_text(CommitEvent(*event), Time(seconds, nanos), raw))
             for key, seconds, nanos, raw, *event in found
         )
-        return _page_of(source, *_gathered(texts, bounds))
+        return _page_of(request, source, *_gathered(texts, request.max_bytes))
 
 
 def _whole_text(event: CommitEvent, time: Time, raw: bytes) -> bytes:
     return event_text(event, Form.FULL, time=time_text(time), raw=raw)
 
 
-def _refusals(
-    connection: apsw.Connection, form: Form, span: Span, bounds: Bounds
-) -> FramePage:
-    source = stretch("refused", span, bounds.max_rows)
+def _refusals(connection: apsw.Connection, request: PageRequest, span: Span) -> Frames:
+    form = request.selection.form
+    source = stretch("refused", span, request.max_rows)
     sql = f"SELECT position, {_TIME}, {REFUSAL} FROM {source.table} {_AND_BLOCK}"
     with closing(connection.execute(sql, source.bindings)) as found:
         texts = (
@@ -152,15 +124,14 @@ def _refusals(
             )
             for key, seconds, nanos, *of in found
         )
-        return _page_of(source, *_gathered(texts, bounds))
+        return _page_of(request, source, *_gathered(texts, request.max_bytes))
 
 
-def _blocks(
-    connection: apsw.Connection, selection: Selection, span: Span, bounds: Bounds
-) -> FramePage:
+def _blocks(connection: apsw.Connection, request: PageRequest, span: Span) -> Frames:
+    selection = request.selection
     # A block stands at its end.
     first, last = (span.after + 1) >> INDEX_BITS, ((span.until + 1) >> INDEX_BITS) - 1
-    chosen, looked = _chosen_blocks(connection, first, last, bounds.max_rows)
+    chosen = _chosen_blocks(connection, first, last, request.max_rows)
     newest = chosen[-1][0] if chosen else last
     until = span.until if newest == last else _end_of(newest)
     sql = (
@@ -181,13 +152,13 @@ def _blocks(
             for block in blocks
             if block.events or selection.empty_blocks
         )
-        return _page(*_gathered(texts, bounds), until, looked)
+        return _page(request, *_gathered(texts, request.max_bytes), until)
 
 
 def _chosen_blocks(
     connection: apsw.Connection, first: int, last: int, looks: int
-) -> tuple[list[Row], int]:
-    """The first blocks that have so many rows together, but at least one; how many these are."""
+) -> list[Row]:
+    """The first blocks that have at most so many rows together, but at least one block."""
     sql = (
         f"SELECT height, app_hash, accepted, {_TIME} FROM blocks"
         " WHERE height BETWEEN ? AND ? ORDER BY height"
@@ -201,18 +172,18 @@ def _chosen_blocks(
                 break
             looked += more
             chosen.append(block)
-    return chosen, looked
+    return chosen
 
 
 def _end_of(height: int) -> int:
     return height << INDEX_BITS | END_OF_BLOCK
 
 
-def _gathered(texts: _Texts, bounds: Bounds) -> tuple[Joined, bool]:
+def _gathered(texts: _Texts, max_bytes: int) -> tuple[Joined, bool]:
     """The first messages in frames, and whether there are more than a page holds."""
     frames: list[bytes] = []
     ends, keys = array("Q"), array("Q")
-    size, most = 0, min(bounds.max_bytes, _GATHERED_BYTES)
+    size, most = 0, min(max_bytes, _GATHERED_BYTES)
     for key, text in texts:
         frame = text_frame(text)
         size += len(frame)
@@ -224,12 +195,13 @@ def _gathered(texts: _Texts, bounds: Bounds) -> tuple[Joined, bool]:
     return Joined(b"".join(frames), ends, keys), False
 
 
-def _page_of(source: RowSource, joined: Joined, cut: bool = False) -> FramePage:
-    count = len(joined.keys)
-    looked = count if source.looked is None else source.looked
-    return _page(joined, cut or count == source.limit, source.until, looked)
+def _page_of(
+    request: PageRequest, source: RowSource, joined: Joined, cut: bool = False
+) -> Frames:
+    cut = cut or len(joined.keys) == source.limit
+    return _page(request, joined, cut, source.until)
 
 
-def _page(joined: Joined, cut: bool, until: int, looked: int) -> FramePage:
+def _page(request: PageRequest, joined: Joined, cut: bool, until: int) -> Frames:
     end = joined.keys[-1] if cut else until
-    return FramePage(*joined, Position.of_key(end), looked)
+    return Frames(request.after, Position.of_key(end), *joined)

@@ -72,10 +72,6 @@ def key_of(height: int, index: int) -> int:
     return height << INDEX_BITS | index
 
 
-START: Final = Position(0, END_OF_BLOCK)
-"""Before any block: the first height of a chain is 1 or more."""
-
-
 class GivenPosition(NamedTuple):
     """A position that a client gave, with the fingerprint that it expects there.
 

@@ -1,0 +1,28 @@
+"""What a page of the log is to hold; `Frames` are what it is answered with.
+
+A page is bounded in bytes, and in rows that are looked at, since a read has to end soon even if
+nothing matches. So it may end anywhere before `until`; the next one begins there.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from trio_stream.stream.frames import Frames
+from trio_stream.stream.position import Position
+from trio_stream.stream.selection import Selection
+
+
+class PageRequest(NamedTuple):
+    """The messages of a selection after one position, up to and including another."""
+
+    selection: Selection
+    after: Position
+    until: Position
+    max_bytes: int
+    """Exceeded only by a page that holds a single message."""
+    max_rows: int
+
+    def following(self, page: Frames) -> PageRequest:
+        """What to ask for once this page is there."""
+        return self._replace(after=page.end)
