@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from trio_stream.abci.messages import Time
-from trio_stream.ledger.block import Accepted, Block, Chain, Refused
+from trio_stream.ledger.block import Accepted, Block, Chain, RefusedTransaction
 from trio_stream.log.writer import CommitLog
 from trio_stream.stream.events import CommitEvent, CommittedBlock, RefusalEvent
 from trio_stream.stream.messages import block_text, event_text, refusal_text, time_text
@@ -77,7 +77,9 @@ def _block(chance: random.Random, height: int) -> Block:
         if chance.random() < 0.2 and height != FIRST:
             claimed = chance.choice((None, _id(height, index)))
             reason = chance.choice(("no \u00e9", 'a "quote"', ""))
-            refused.append(Refused(index, sha256, claimed, "DoubleSpend", reason))
+            refused.append(
+                RefusedTransaction(index, sha256, claimed, "DoubleSpend", reason)
+            )
         else:
             each = _transaction(chance, height, index)
             accepted.append(Accepted(index, sha256, each.raw, each))

@@ -22,7 +22,7 @@ from trio_stream.channel.commit_channel import CommitChannel
 from trio_stream.engine.broadcast import NodeClient
 from trio_stream.http import api
 from trio_stream.http import server as http_server
-from trio_stream.ledger.block import Accepted, Block, Chain, Refused
+from trio_stream.ledger.block import Accepted, Block, Chain, RefusedTransaction
 from trio_stream.ledger.recent_checks import RecentChecks
 from trio_stream.log.reader import LogReader
 from trio_stream.log.writer import CommitLog
@@ -64,7 +64,7 @@ def many(height: int) -> Block:
         for n, each in enumerate(ids)
     ]
     refused = [
-        Refused(MANY + n, bytes(32), None, "DoubleSpend", "é" * 300)
+        RefusedTransaction(MANY + n, bytes(32), None, "DoubleSpend", "é" * 300)
         for n in range(MANY // 10)
     ]
     return Block(height, Time(height, 0), "ab" * 32, found, refused)

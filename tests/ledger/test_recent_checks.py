@@ -6,12 +6,12 @@ import pytest
 
 from scripts.signing import create, encode
 from tests.ledger.chains import ALICE
-from trio_stream.ledger.recent_checks import Check, RecentChecks, Refused
+from trio_stream.ledger.recent_checks import Check, RecentChecks, RefusedCheck
 from trio_stream.transactions.candidate import Candidate
 
 DOCUMENTS = [create(ALICE, data={"n": n}) for n in range(4)]
-SPENT = Refused("DoubleSpend", "spent")
-FORGED = Refused("InvalidHash", "not its hash")
+SPENT = RefusedCheck("DoubleSpend", "spent")
+FORGED = RefusedCheck("InvalidHash", "not its hash")
 
 
 def candidate(document: dict[str, object], **changes: object) -> Candidate:
@@ -23,7 +23,7 @@ def own_id(document: dict[str, object]) -> str:
 
 
 @pytest.mark.parametrize("refused", [None, SPENT])
-def test_the_newest_check_of_an_id_counts(refused: Refused | None) -> None:
+def test_the_newest_check_of_an_id_counts(refused: RefusedCheck | None) -> None:
     checks = RecentChecks()
     name = own_id(DOCUMENTS[0])
     assert checks.newest(name) is None

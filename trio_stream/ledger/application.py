@@ -54,13 +54,12 @@ from trio_stream.ledger.block import (
     REASON_LIMIT,
     Block,
     Chain,
-    Refused,
+    RefusedTransaction,
     Tip,
 )
 from trio_stream.ledger.departures import WHAT_TO_DO, departure, other_hash
 from trio_stream.ledger.genesis import GenesisError, read_chain
-from trio_stream.ledger.recent_checks import RecentChecks
-from trio_stream.ledger.recent_checks import Refused as RefusedCheck
+from trio_stream.ledger.recent_checks import RecentChecks, RefusedCheck
 from trio_stream.ledger.staging import StagedBlock, reason
 from trio_stream.transactions.candidate import CandidateCache
 from trio_stream.transactions.costs import BUDGET, check_cost
@@ -315,7 +314,7 @@ class Application:
         return self._tip.app_hash if self._tip else chain.start_hash
 
 
-def _result(refused: Refused | None) -> TxResult:
+def _result(refused: RefusedTransaction | None) -> TxResult:
     return _VALID if refused is None else _refusal(refused.error, refused.reason)
 
 

@@ -69,7 +69,7 @@ class Accepted:
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class RefusedTransaction:
     """A transaction that the engine's block holds and the state does not."""
 
     index: int
@@ -88,7 +88,7 @@ class Block:
     time: Time
     app_hash: str
     accepted: Sequence[Accepted]
-    refused: Sequence[Refused]
+    refused: Sequence[RefusedTransaction]
 
 
 def next_app_hash(previous: str, ids: Sequence[str]) -> str:

@@ -19,7 +19,7 @@ RECENT_CHECKS: Final = 20_000
 """Four times what an engine's mempool holds by default; 700 bytes each at most."""
 
 
-class Refused(NamedTuple):
+class RefusedCheck(NamedTuple):
     """Why a check refused."""
 
     error: str
@@ -31,7 +31,7 @@ class Check(NamedTuple):
 
     height: int
     """The tip that it was checked against."""
-    refused: Refused | None
+    refused: RefusedCheck | None
     is_own: bool
     """The bytes are the transaction of this id, and do not only claim to be."""
 
@@ -43,7 +43,9 @@ class RecentChecks:
         self._limit = limit
         self._checks: OrderedDict[str, Check] = OrderedDict()
 
-    def note(self, candidate: Candidate, height: int, refused: Refused | None) -> None:
+    def note(
+        self, candidate: Candidate, height: int, refused: RefusedCheck | None
+    ) -> None:
         """Remember a check, if it is known which id it is about."""
         transaction_id = candidate.transaction_id
         if transaction_id is None:

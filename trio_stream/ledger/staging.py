@@ -15,7 +15,7 @@ from trio_stream.ledger.block import (
     REASON_LIMIT,
     Accepted,
     Block,
-    Refused,
+    RefusedTransaction,
     next_app_hash,
 )
 from trio_stream.transactions.candidate import Candidate
@@ -67,18 +67,18 @@ class StagedBlock:
         self._time = time
         self._view = BlockView(committed)
         self._accepted: list[Accepted] = []
-        self._refused: list[Refused] = []
+        self._refused: list[RefusedTransaction] = []
 
     def __len__(self) -> int:
         return len(self._accepted) + len(self._refused)
 
-    def deliver(self, candidate: Candidate, raw: bytes) -> Refused | None:
+    def deliver(self, candidate: Candidate, raw: bytes) -> RefusedTransaction | None:
         """Judge the block's next transaction; None if it is accepted."""
         index = len(self)
         try:
             transaction = validate(candidate, self._view)
         except ValidationError as error:
-            refused = Refused(
+            refused = RefusedTransaction(
                 index,
                 candidate.sha256,
                 candidate.transaction_id,
