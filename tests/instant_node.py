@@ -18,7 +18,7 @@ import trio
 from tests.ledger.chains import Engine
 from trio_stream.abci.messages import CheckTx, TxResult, ValidatorUpdate
 from trio_stream.channel.commit_channel import CommitChannel
-from trio_stream.engine.broadcast import CheckResult, Mode, NodeRefused
+from trio_stream.engine.broadcast import CheckResult, EngineRefused, Mode
 from trio_stream.http import api as http_api
 from trio_stream.http import server as http_server
 from trio_stream.http.submit import Node
@@ -63,7 +63,7 @@ class InstantNode:
     async def broadcast(self, mode: Mode, raw: bytes) -> CheckResult:
         await trio.lowlevel.checkpoint()
         if raw in self._seen:
-            raise NodeRefused("Internal error", "tx already exists in cache", -32603)
+            raise EngineRefused("Internal error", "tx already exists in cache", -32603)
         checked = self.engine.ask(CheckTx(raw))
         assert isinstance(checked, TxResult)
         if checked.code == 0:

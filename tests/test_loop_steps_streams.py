@@ -19,7 +19,7 @@ from tests.loop_steps import assert_short_steps
 from tests.websocket_peer import BINARY, PING, TEXT, frame, request
 from trio_stream.abci.messages import Time
 from trio_stream.channel.commit_channel import CommitChannel
-from trio_stream.engine.broadcast import NodeClient
+from trio_stream.engine.broadcast import EngineClient
 from trio_stream.http import api
 from trio_stream.http import server as http_server
 from trio_stream.ledger.block import Accepted, Block, Chain, RefusedTransaction
@@ -122,7 +122,7 @@ async def served(tmp_path: Path, home: Path) -> AsyncIterator[Served]:
         reader = LogReader(log.path, CandidateCache(1 << 26))
         channel = CommitChannel(reader)
         admission = Admission()
-        node = NodeClient("http://127.0.0.1:1", max_connections=1, timeout=1)
+        node = EngineClient("http://127.0.0.1:1", max_connections=1, timeout=1)
         app = api.create_app(
             reader=reader,
             node=node,

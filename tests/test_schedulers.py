@@ -25,7 +25,7 @@ from trio_stream.abci.routine import Hop, Priority
 from trio_stream.channel.commit_channel import CommitChannel
 from trio_stream.channel.pages import ReplayPages
 from trio_stream.channel.turns import Turns
-from trio_stream.engine.rpc import NodeConnections
+from trio_stream.engine.rpc import RpcConnections
 from trio_stream.engine.state_machine import StateMachine
 from trio_stream.gathering import Gathering
 from trio_stream.http.room import Room
@@ -251,7 +251,7 @@ async def test_connections_to_the_node_come_back(seed: int) -> None:
         Life((seed + n) % 3, (seed * n) % 23 if n % 2 else None) for n in range(12)
     ]
     async with StubRpc().serving() as rpc:
-        connections = NodeConnections(rpc.url, max_connections=3, timeout=30)
+        connections = RpcConnections(rpc.url, max_connections=3, timeout=30)
         await storm(lambda _: connections.post(b'{"id": "1"}'), lives)
 
         assert connections._limit.borrowed_tokens == 0

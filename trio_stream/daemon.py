@@ -26,7 +26,7 @@ from trio_stream import __version__
 from trio_stream.channel.commit_channel import CommitChannel
 from trio_stream.config import Address, Config
 from trio_stream.engine import server as abci_server
-from trio_stream.engine.broadcast import NodeClient
+from trio_stream.engine.broadcast import EngineClient
 from trio_stream.engine.report import warn_if_exposed
 from trio_stream.http import api as http_api
 from trio_stream.http import server as http_server
@@ -65,7 +65,7 @@ class _Core:
     channel: CommitChannel
     checkpointer: Checkpointer
     reader: LogReader
-    engine: NodeClient
+    engine: EngineClient
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +143,7 @@ def _open_core(config: Config, stack: AsyncExitStack) -> _Core:
     channel = CommitChannel(
         reader, tail_bytes=config.tail_bytes, resume_ahead=config.resume_ahead
     )
-    engine = NodeClient(
+    engine = EngineClient(
         config.node,
         max_connections=config.node_connections,
         timeout=config.node_timeout,

@@ -13,7 +13,7 @@ from outcome import Outcome, Value
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from trio_stream.engine.batches import BATCH_CALLS, PATIENCE, Batches
-from trio_stream.engine.broadcast import NodeClient, NodeUnavailable
+from trio_stream.engine.broadcast import EngineClient, EngineUnavailable
 
 
 class SlowNode:
@@ -36,7 +36,7 @@ class SlowNode:
         return [Value(raw) for raw in raws] if len(raws) <= self.most else None
 
     async def post(self, body: bytes) -> tuple[bytes, bool]:
-        """As `NodeConnections` does."""
+        """As `RpcConnections` does."""
         calls = json.loads(body)
         many = calls if isinstance(calls, list) else [calls]
         await self.ask_all([b""] * len(many))
@@ -156,7 +156,7 @@ async def broadcast(
     node: SlowNode, count: int, *, size: int, monkeypatch: pytest.MonkeyPatch
 ) -> list[tuple[Any, float]]:
     """What comes of so many that come at once, and when."""
-    client = NodeClient("http://localhost:1", max_connections=32, timeout=15)
+    client = EngineClient("http://localhost:1", max_connections=32, timeout=15)
     monkeypatch.setattr(client._connections, "post", node.post)
     began = trio.current_time()
     found: list[tuple[Any, float]] = []
@@ -165,7 +165,7 @@ async def broadcast(
         outcome: object
         try:
             outcome = await client.broadcast("async", b"x" * size)
-        except NodeUnavailable as error:
+        except EngineUnavailable as error:
             outcome = error
         found.append((outcome, trio.current_time() - began))
 
@@ -183,7 +183,7 @@ async def test_the_timeout_is_that_of_each_request(
     found = await broadcast(node, 200, size=size, monkeypatch=monkeypatch)
     assert len(found) == 200
     for outcome, seconds in found:
-        assert isinstance(outcome, NodeUnavailable) and outcome.is_busy
+        assert isinstance(outcome, EngineUnavailable) and outcome.is_busy
         assert seconds == pytest.approx(15)
 
 
@@ -191,4 +191,4 @@ async def test_behind_a_slow_node_async_is_not_worse_than_sync(
     autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     found = await broadcast(SlowNode(5), 200, size=700, monkeypatch=monkeypatch)
-    assert not [each for each, _ in found if isinstance(each, NodeUnavailable)]
+    assert not [each for each, _ in found if isinstance(each, EngineUnavailable)]

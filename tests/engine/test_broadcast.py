@@ -15,9 +15,9 @@ import trio
 from tests.stub_rpc import StubRpc, http_answer, internal_error
 from trio_stream.engine.broadcast import (
     CheckResult,
-    NodeClient,
-    NodeRefused,
-    NodeUnavailable,
+    EngineClient,
+    EngineRefused,
+    EngineUnavailable,
 )
 
 RAW = b'{"a": 1}'
@@ -30,14 +30,14 @@ async def stub() -> AsyncIterator[StubRpc]:
 
 
 @pytest.fixture
-async def client(stub: StubRpc) -> AsyncIterator[NodeClient]:
-    client = NodeClient(stub.url, max_connections=2, timeout=10)
+async def client(stub: StubRpc) -> AsyncIterator[EngineClient]:
+    client = EngineClient(stub.url, max_connections=2, timeout=10)
     yield client
     await client.aclose()
 
 
 async def test_a_transaction_is_broadcast_in_base64_with_an_id(
-    stub: StubRpc, client: NodeClient
+    stub: StubRpc, client: EngineClient
 ) -> None:
     assert await client.broadcast("async", RAW) == CheckResult(0, "", "AB")
     [call] = stub.calls
@@ -47,7 +47,7 @@ async def test_a_transaction_is_broadcast_in_base64_with_an_id(
 
 
 async def test_the_verdict_of_the_application_is_a_result(
-    stub: StubRpc, client: NodeClient
+    stub: StubRpc, client: EngineClient
 ) -> None:
     stub.answers.append({"result": {"code": 1, "log": "no", "hash": "CD"}})
     assert await client.broadcast("sync", RAW) == CheckResult(1, "no", "CD")
@@ -55,7 +55,7 @@ async def test_the_verdict_of_the_application_is_a_result(
 
 
 async def test_a_result_without_a_code_is_acceptance(
-    stub: StubRpc, client: NodeClient
+    stub: StubRpc, client: EngineClient
 ) -> None:
     stub.answers.append({"result": {}})
     assert (await client.broadcast("sync", RAW)).code == 0
@@ -63,7 +63,7 @@ async def test_a_result_without_a_code_is_acceptance(
 
 @pytest.mark.parametrize(("code", "read"), [("code=7, data=", 7), ("", 1)])
 async def test_a_verdict_that_comes_as_an_error_is_a_result(
-    code: str, read: int, stub: StubRpc, client: NodeClient
+    code: str, read: int, stub: StubRpc, client: EngineClient
 ) -> None:
     text = f"broadcast error on transaction validation: tx AB is invalid: {code}"
     stub.answers.append(internal_error(text))
@@ -80,10 +80,10 @@ async def test_a_verdict_that_comes_as_an_error_is_a_result(
     ],
 )
 async def test_what_the_engine_refuses_is_told(
-    data: str, known: bool, stub: StubRpc, client: NodeClient
+    data: str, known: bool, stub: StubRpc, client: EngineClient
 ) -> None:
     stub.answers.append(internal_error(data))
-    with pytest.raises(NodeRefused) as refused:
+    with pytest.raises(EngineRefused) as refused:
         await client.broadcast("sync", RAW)
     assert refused.value.already_known is known
     assert refused.value.code == -32603
@@ -91,10 +91,10 @@ async def test_what_the_engine_refuses_is_told(
 
 
 async def test_missing_texts_of_an_error_are_those_of_the_reference(
-    stub: StubRpc, client: NodeClient
+    stub: StubRpc, client: EngineClient
 ) -> None:
     stub.answers.append({"error": {"code": "x"}})
-    with pytest.raises(NodeRefused) as refused:
+    with pytest.raises(EngineRefused) as refused:
         await client.broadcast("async", RAW)
     assert (refused.value.message, refused.value.data) == ("Internal Error", "")
 
@@ -115,10 +115,10 @@ async def test_missing_texts_of_an_error_are_those_of_the_reference(
     ],
 )
 async def test_what_cannot_be_understood_is_no_refusal(
-    answer: Any, stub: StubRpc, client: NodeClient
+    answer: Any, stub: StubRpc, client: EngineClient
 ) -> None:
     stub.answers.append(answer)
-    with pytest.raises(NodeUnavailable) as unavailable:
+    with pytest.raises(EngineUnavailable) as unavailable:
         await client.broadcast("async", RAW)
     assert unavailable.value.may_have_arrived
     assert (await client.broadcast("async", RAW)).code == 0
@@ -128,16 +128,16 @@ async def test_nobody_there_is_known_not_to_have_taken_it(stub: StubRpc) -> None
     with trio.socket.socket() as unused:
         await unused.bind(("127.0.0.1", 0))
         port = unused.getsockname()[1]
-        client = NodeClient(f"http://127.0.0.1:{port}", max_connections=1, timeout=10)
-        with pytest.raises(NodeUnavailable) as unavailable:
+        client = EngineClient(f"http://127.0.0.1:{port}", max_connections=1, timeout=10)
+        with pytest.raises(EngineUnavailable) as unavailable:
             await client.broadcast("async", RAW)
     assert not unavailable.value.may_have_arrived
 
 
 async def test_an_answer_is_waited_for_until_the_deadline(stub: StubRpc) -> None:
     stub.hold = trio.Event()
-    client = NodeClient(stub.url, max_connections=1, timeout=0.05)
-    with pytest.raises(NodeUnavailable, match="within 0.05 s") as unavailable:
+    client = EngineClient(stub.url, max_connections=1, timeout=0.05)
+    with pytest.raises(EngineUnavailable, match="within 0.05 s") as unavailable:
         await client.broadcast("async", RAW)
     assert unavailable.value.may_have_arrived
     stub.hold.set()
@@ -145,14 +145,14 @@ async def test_an_answer_is_waited_for_until_the_deadline(stub: StubRpc) -> None
     await client.aclose()
 
 
-async def at_once(client: NodeClient, count: int, *, size: int = 1) -> list[Any]:
+async def at_once(client: EngineClient, count: int, *, size: int = 1) -> list[Any]:
     """Broadcast so many at the same time; what came of each."""
     found: list[Any] = [None] * count
 
     async def broadcast(i: int) -> None:
         try:
             found[i] = await client.broadcast("async", b"x" * size)
-        except (NodeRefused, NodeUnavailable) as error:
+        except (EngineRefused, EngineUnavailable) as error:
             found[i] = error
 
     async with trio.open_nursery() as nursery:
@@ -162,7 +162,7 @@ async def at_once(client: NodeClient, count: int, *, size: int = 1) -> list[Any]
 
 
 async def test_connections_are_used_again_and_bounded(
-    stub: StubRpc, client: NodeClient
+    stub: StubRpc, client: EngineClient
 ) -> None:
     async with trio.open_nursery() as nursery:
         for _ in range(20):
@@ -172,7 +172,7 @@ async def test_connections_are_used_again_and_bounded(
 
 
 async def test_broadcasts_that_come_together_go_together(
-    stub: StubRpc, client: NodeClient
+    stub: StubRpc, client: EngineClient
 ) -> None:
     found = await at_once(client, 25)
     assert found == [CheckResult(0, "", "AB")] * 25
@@ -181,14 +181,14 @@ async def test_broadcasts_that_come_together_go_together(
 
 
 async def test_each_of_a_batch_has_its_own_answer(
-    stub: StubRpc, client: NodeClient
+    stub: StubRpc, client: EngineClient
 ) -> None:
     cached = internal_error("tx already exists in cache")
     stub.answers += [{}, cached, {"result": {"code": 3}}, {"id": "9"}, {"error": "x"}]
     found = await at_once(client, 6)
     assert Counter(type(each).__name__ for each in found) == {
-        "NodeUnavailable": 3,
-        "NodeRefused": 1,
+        "EngineUnavailable": 3,
+        "EngineRefused": 1,
         "CheckResult": 2,
     }
     assert CheckResult(3, "", "") in found
@@ -196,7 +196,7 @@ async def test_each_of_a_batch_has_its_own_answer(
 
 
 async def test_large_broadcasts_go_one_by_one(
-    stub: StubRpc, client: NodeClient
+    stub: StubRpc, client: EngineClient
 ) -> None:
     found = await at_once(client, 4, size=400_000)
     assert found == [CheckResult(0, "", "AB")] * 4
@@ -204,14 +204,14 @@ async def test_large_broadcasts_go_one_by_one(
 
 
 async def test_a_node_that_takes_no_batch_is_asked_one_by_one(
-    stub: StubRpc, client: NodeClient
+    stub: StubRpc, client: EngineClient
 ) -> None:
     error = b'{"error": {"code": -32600, "message": "too many"}, "id": ""}'
     stub.answers += [http_answer(error)]
     stub.answers += [internal_error("mempool is full"), {"result": {"hash": "C"}}]
     found = await at_once(client, 5)
     assert stub.batches == [5, 1, 1, 1, 1, 1]
-    refused = [str(each) for each in found if isinstance(each, NodeRefused)]
+    refused = [str(each) for each in found if isinstance(each, EngineRefused)]
     assert refused == ["Internal error - mempool is full"]
     assert CheckResult(0, "", "C") in found
     await at_once(client, 5)
@@ -220,16 +220,16 @@ async def test_a_node_that_takes_no_batch_is_asked_one_by_one(
 
 async def test_behind_a_node_that_hangs_everybody_is_told(stub: StubRpc) -> None:
     stub.hold = trio.Event()
-    client = NodeClient(stub.url, max_connections=4, timeout=0.05)
+    client = EngineClient(stub.url, max_connections=4, timeout=0.05)
     found = await at_once(client, 30)
-    assert all(isinstance(each, NodeUnavailable) and each.is_busy for each in found)
+    assert all(isinstance(each, EngineUnavailable) and each.is_busy for each in found)
     assert len(stub.batches) <= 2
     stub.hold.set()
     await client.aclose()
 
 
 async def test_a_connection_that_was_closed_at_rest_is_not_used(
-    stub: StubRpc, client: NodeClient
+    stub: StubRpc, client: EngineClient
 ) -> None:
     await client.broadcast("async", RAW)
     await stub.close_connections()
@@ -238,7 +238,7 @@ async def test_a_connection_that_was_closed_at_rest_is_not_used(
 
 
 async def test_a_request_that_met_a_closing_connection_is_made_again(
-    stub: StubRpc, client: NodeClient
+    stub: StubRpc, client: EngineClient
 ) -> None:
     await client.broadcast("async", RAW)
     stub.answers += [None, {"result": {"hash": "second"}}]
@@ -247,7 +247,7 @@ async def test_a_request_that_met_a_closing_connection_is_made_again(
 
 
 async def test_refused_as_known_after_a_repetition_it_had_arrived(
-    stub: StubRpc, client: NodeClient
+    stub: StubRpc, client: EngineClient
 ) -> None:
     await client.broadcast("async", RAW)
     stub.answers += [None, internal_error("tx already exists in cache")]
@@ -255,11 +255,11 @@ async def test_refused_as_known_after_a_repetition_it_had_arrived(
 
 
 async def test_a_request_is_repeated_once_only(
-    stub: StubRpc, client: NodeClient
+    stub: StubRpc, client: EngineClient
 ) -> None:
     await client.broadcast("async", RAW)
     stub.answers += [None, None]
-    with pytest.raises(NodeUnavailable) as unavailable:
+    with pytest.raises(EngineUnavailable) as unavailable:
         await client.broadcast("async", RAW)
     assert unavailable.value.may_have_arrived and len(stub.calls) == 3
 
@@ -273,7 +273,7 @@ async def test_a_request_is_repeated_once_only(
     ],
 )
 async def test_a_connection_that_ends_or_says_too_much_is_not_kept(
-    answer: bytes, stub: StubRpc, client: NodeClient
+    answer: bytes, stub: StubRpc, client: EngineClient
 ) -> None:
     stub.answers.append(answer)
     await client.broadcast("async", RAW)
@@ -282,7 +282,7 @@ async def test_a_connection_that_ends_or_says_too_much_is_not_kept(
 
 
 @asynccontextmanager
-async def resetting(answer: bytes) -> AsyncIterator[NodeClient]:
+async def resetting(answer: bytes) -> AsyncIterator[EngineClient]:
     """A client of a server that answers unasked and closes on unread bytes."""
 
     async def serve(stream: trio.SocketStream) -> None:
@@ -294,7 +294,7 @@ async def resetting(answer: bytes) -> AsyncIterator[NodeClient]:
         listen = partial(trio.serve_tcp, serve, 0, host="127.0.0.1")
         [listener] = await nursery.start(listen)
         url = f"http://127.0.0.1:{listener.socket.getsockname()[1]}"
-        client = NodeClient(url, max_connections=1, timeout=10)
+        client = EngineClient(url, max_connections=1, timeout=10)
         yield client
         await client.aclose()
         nursery.cancel_scope.cancel()
@@ -303,18 +303,20 @@ async def resetting(answer: bytes) -> AsyncIterator[NodeClient]:
 async def test_a_body_refused_while_it_is_sent_is_told() -> None:
     text = b'{"id":"","error":{"code":-32600,"message":"Invalid Request","data":"x"}}'
     async with resetting(http_answer(text)) as client:
-        with pytest.raises(NodeRefused, match="Invalid Request - x"):
+        with pytest.raises(EngineRefused, match="Invalid Request - x"):
             await client.broadcast("async", b"x" * 3_000_000)
 
 
 @pytest.mark.parametrize("size", [1_000, 3_000_000])
 async def test_a_reset_without_an_answer_is_no_refusal(size: int) -> None:
     async with resetting(b"") as client:
-        with pytest.raises(NodeUnavailable, match="without an answer"):
+        with pytest.raises(EngineUnavailable, match="without an answer"):
             await client.broadcast("async", b"x" * size)
 
 
-async def test_an_answer_may_come_in_chunks(stub: StubRpc, client: NodeClient) -> None:
+async def test_an_answer_may_come_in_chunks(
+    stub: StubRpc, client: EngineClient
+) -> None:
     stub.answers.append(
         b"HTTP/1.1 500 X\r\nTransfer-Encoding: chunked\r\n\r\n"
         b'16\r\n{"id":"1","result":{}}\r\n0\r\n\r\n'
@@ -324,7 +326,9 @@ async def test_an_answer_may_come_in_chunks(stub: StubRpc, client: NodeClient) -
     assert stub.connections == 1
 
 
-async def test_closed_it_keeps_no_connection(stub: StubRpc, client: NodeClient) -> None:
+async def test_closed_it_keeps_no_connection(
+    stub: StubRpc, client: EngineClient
+) -> None:
     stub.hold = trio.Event()
     async with trio.open_nursery() as nursery:
         nursery.start_soon(client.broadcast, "async", RAW)
@@ -338,4 +342,4 @@ async def test_closed_it_keeps_no_connection(stub: StubRpc, client: NodeClient) 
 @pytest.mark.parametrize("url", ["https://localhost:1", "localhost:26657", "http://:1"])
 def test_only_plain_http_is_spoken(url: str) -> None:
     with pytest.raises(ValueError, match="http://host:port"):
-        NodeClient(url, max_connections=1, timeout=1)
+        EngineClient(url, max_connections=1, timeout=1)

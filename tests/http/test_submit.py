@@ -19,8 +19,8 @@ from trio_stream.channel.commit_channel import TooManyWatches, Watch
 from trio_stream.engine.broadcast import (
     TRANSACTION_BYTES,
     CheckResult,
-    NodeRefused,
-    NodeUnavailable,
+    EngineRefused,
+    EngineUnavailable,
 )
 from trio_stream.http.answers import Answer
 from trio_stream.http.plain import whole
@@ -313,12 +313,12 @@ TOO_LARGE = "Error reading request body: http: request body too large"
     [
         (
             "async",
-            NodeRefused("Internal error", CACHED, -32603),
+            EngineRefused("Internal error", CACHED, -32603),
             error(400, "Internal error - Tx already exists in cache"),
         ),
         (
             "commit",
-            NodeRefused("Internal error", CACHED.replace("t", "T", 1), -32603),
+            EngineRefused("Internal error", CACHED.replace("t", "T", 1), -32603),
             error(
                 400,
                 "Internal error - Error on broadcastTxCommit:"
@@ -327,23 +327,23 @@ TOO_LARGE = "Error reading request body: http: request body too large"
         ),
         (
             "sync",
-            NodeRefused("Internal error", FULL, -32603),
+            EngineRefused("Internal error", FULL, -32603),
             error(500, f"Internal error - {FULL}"),
         ),
         (
             "commit",
-            NodeRefused("Internal error", FULL, -32603),
+            EngineRefused("Internal error", FULL, -32603),
             error(500, f"Internal error - Error on broadcastTxCommit: {FULL}"),
         ),
         (
             "commit",
-            NodeRefused("Invalid Request", TOO_LARGE, -32600),
+            EngineRefused("Invalid Request", TOO_LARGE, -32600),
             error(500, f"Invalid Request - {TOO_LARGE}"),
         ),
     ],
 )
 async def test_what_the_engine_says_no_to_is_passed_on(
-    mode: str, refusal: NodeRefused, answer: Answer, world: World
+    mode: str, refusal: EngineRefused, answer: Answer, world: World
 ) -> None:
     world.answer = refusal
     assert await world.post(query=f"mode={mode}") == answer
@@ -353,7 +353,7 @@ async def test_what_the_engine_says_no_to_is_passed_on(
 async def test_a_node_that_is_busy_is_to_be_asked_again(
     mode: str, world: World
 ) -> None:
-    world.answer = NodeUnavailable("http://x: no answer", False, True)
+    world.answer = EngineUnavailable("http://x: no answer", False, True)
     answer = await world.post(query=f"mode={mode}")
     assert (answer.status, answer.retry_after) == (503, 5)
     assert answer.more_headers == [("retry-after", "5")]
@@ -398,7 +398,7 @@ async def test_large_ones_of_one_peer_are_judged_one_by_one(world: World) -> Non
 async def test_a_node_that_makes_no_sense_is_an_error_and_a_line(
     mode: str, world: World, caplog: pytest.LogCaptureFixture
 ) -> None:
-    world.answer = NodeUnavailable("http://x: refused", False)
+    world.answer = EngineUnavailable("http://x: refused", False)
     answer = await world.post(query=f"mode={mode}")
     assert answer == Answer(500, b'{"message": "Internal Server Error"}\n')
     assert "http://x: refused" in caplog.text
@@ -407,7 +407,7 @@ async def test_a_node_that_makes_no_sense_is_an_error_and_a_line(
 async def test_posts_that_no_node_takes_do_not_fill_the_log(
     world: World, caplog: pytest.LogCaptureFixture
 ) -> None:
-    world.answer = NodeUnavailable("http://x: no answer", False, True)
+    world.answer = EngineUnavailable("http://x: no answer", False, True)
     for _ in range(50):
         assert (await world.post(query="mode=sync")).status == 503
     lines = [r for r in caplog.records if r.levelname == "WARNING"]
@@ -455,7 +455,7 @@ async def test_a_block_that_does_not_come_is_waited_for_ten_seconds(
 async def test_silence_of_the_node_is_no_refusal_when_the_block_comes(
     world: World,
 ) -> None:
-    world.answer = NodeUnavailable("http://x: no answer within 15 s", True)
+    world.answer = EngineUnavailable("http://x: no answer within 15 s", True)
     world.commit_at_once = COMMITTED
     assert (await world.post(query="mode=commit")).status == 202
 

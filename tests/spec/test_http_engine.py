@@ -19,7 +19,7 @@ from tests.instant_node import instant_node
 from tests.ledger.chains import ALICE, BOB
 from tests.spec.asking import Case, Reply, ask, refused
 from tests.stub_rpc import StubRpc, http_answer, internal_error
-from trio_stream.engine.broadcast import NodeClient
+from trio_stream.engine.broadcast import EngineClient
 
 AT = "/api/v1/transactions"
 TAKEN = create(ALICE, recipients=[(ALICE, 5)], data={"n": 0})
@@ -53,7 +53,7 @@ class Site:
 
 async def in_front_of(stub: StubRpc, tmp_path: Path, modes: str, *told: Any) -> Any:
     """What is answered in these modes when the engine says the same each time."""
-    client = NodeClient(stub.url, max_connections=2, timeout=0.5)
+    client = EngineClient(stub.url, max_connections=2, timeout=0.5)
     found = []
     async with instant_node(tmp_path, rpc=client, commit_timeout=0.2) as node:
         site = Site(stub, node.http_url)
@@ -156,7 +156,7 @@ async def test_4_3_an_engine_that_is_not_there(tmp_path: Path) -> None:
 
 async def test_4_3_a_transaction_that_its_block_refuses(tmp_path: Path) -> None:
     async with StubRpc().serving() as stub:
-        client = NodeClient(stub.url, max_connections=2, timeout=60)
+        client = EngineClient(stub.url, max_connections=2, timeout=60)
         async with instant_node(tmp_path, rpc=client, commit_timeout=60) as node:
             node.block(encode(TAKEN))
             first, second = (transfer(TAKEN, ALICE, metadata={"n": n}) for n in (1, 2))
@@ -203,7 +203,7 @@ async def test_5_malformed_http(sent: bytes, tmp_path: Path) -> None:
 
 async def test_6_errors_cost_no_worker(tmp_path: Path) -> None:
     async with StubRpc().serving() as stub:
-        client = NodeClient(stub.url, max_connections=2, timeout=0.5)
+        client = EngineClient(stub.url, max_connections=2, timeout=0.5)
         async with instant_node(tmp_path, rpc=client) as node:
             site = Site(stub, node.http_url)
             beyond = Case("6", "above int64", "/api/v1/blocks/" + "9" * 19, 404)
@@ -220,7 +220,7 @@ async def test_6_who_waits_for_a_block_or_the_engine_holds_up_nobody(
     tmp_path: Path,
 ) -> None:
     async with StubRpc().serving() as stub:
-        client = NodeClient(stub.url, max_connections=2, timeout=60)
+        client = EngineClient(stub.url, max_connections=2, timeout=60)
         async with instant_node(tmp_path, rpc=client, commit_timeout=60) as node:
             site = Site(stub, node.http_url)
             index = Case("6", "meanwhile", "/", 200)

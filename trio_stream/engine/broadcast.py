@@ -3,7 +3,7 @@
 Ten releases of the engine answer differently; here they are made one. What the
 application refused at its check is a `CheckResult` with a code, whether the engine sends
 a result or, as CometBFT 1.0 does, an error. What the engine itself refused is
-`NodeRefused`. Everything else is `NodeUnavailable`, which says whether the node may have
+`EngineRefused`. Everything else is `EngineUnavailable`, which says whether the node may have
 taken the transaction all the same: an engine drops a caller without a word when its
 answer comes later than about eleven seconds, so silence is never a refusal.
 
@@ -26,9 +26,9 @@ import trio
 from outcome import Error, Outcome, Value, capture
 
 from trio_stream.engine.batches import Batches
-from trio_stream.engine.rpc import NodeConnections, NodeUnavailable
+from trio_stream.engine.rpc import EngineUnavailable, RpcConnections
 
-__all__ = ["CheckResult", "Mode", "NodeClient", "NodeRefused", "NodeUnavailable"]
+__all__ = ["CheckResult", "Mode", "EngineClient", "EngineRefused", "EngineUnavailable"]
 
 logger = logging.getLogger(__name__)
 
@@ -46,7 +46,7 @@ _CHECK_FAILED = "broadcast error on transaction validation"
 _CODE = re.compile(r"\bcode=(\d+)")
 
 
-class NodeRefused(Exception):
+class EngineRefused(Exception):
     """The engine answered with an error before the application was asked."""
 
     def __init__(self, message: str, data: str, code: int) -> None:
@@ -72,11 +72,11 @@ class CheckResult(NamedTuple):
     hash: str
 
 
-class NodeClient:
+class EngineClient:
     """Calls one engine over at most `max_connections`, each call within `timeout` seconds."""
 
     def __init__(self, url: str, *, max_connections: int, timeout: float) -> None:
-        self._connections = NodeConnections(
+        self._connections = RpcConnections(
             url, max_connections=max_connections, timeout=timeout
         )
         self._timeout = timeout
@@ -90,7 +90,7 @@ class NodeClient:
         """Give the node a transaction; there is an answer within `timeout` seconds.
 
         In mode "sync" the code is the application's verdict; "async" does not wait for
-        it. Raises `NodeRefused`, `NodeUnavailable`.
+        it. Raises `EngineRefused`, `EngineUnavailable`.
         """
         if mode == "sync":
             return await self._one(mode, raw)
@@ -99,7 +99,7 @@ class NodeClient:
                 return await self._together.ask(raw)
         except trio.TooSlowError as error:
             late = f"no answer within {self._timeout:g} s"
-            raise NodeUnavailable(late, True, True) from error
+            raise EngineUnavailable(late, True, True) from error
 
     async def aclose(self) -> None:
         """Close the resting connections; calls that are under way still end."""
@@ -120,7 +120,7 @@ class NodeClient:
         body = b"[%b]" % b", ".join(call for _, call in calls)
         try:
             answers, repeated = await self._ask(body)
-        except NodeUnavailable as error:
+        except EngineUnavailable as error:
             return [Error(error.again()) for _ in raws]
         if not isinstance(answers, list):
             # One error for all: this node takes fewer calls at once.
@@ -137,7 +137,7 @@ class NodeClient:
     async def _captured(self, raw: bytes) -> Outcome[CheckResult]:
         try:
             return Value(await self._one("async", raw))
-        except (NodeRefused, NodeUnavailable) as error:
+        except (EngineRefused, EngineUnavailable) as error:
             return Error(error)
 
     def _call(self, mode: Mode, raw: bytes) -> tuple[str, bytes]:
@@ -154,13 +154,13 @@ class NodeClient:
             return json.loads(text), repeated
         except (ValueError, RecursionError) as error:
             reason = f"an answer that is not JSON: {text[:80]!r}"
-            raise NodeUnavailable(reason, True) from error
+            raise EngineUnavailable(reason, True) from error
 
 
 def _result(number: str, answer: object, *, repeated: bool) -> CheckResult:
     """What an answer says of the call that it answers."""
     if not isinstance(answer, dict):
-        raise NodeUnavailable("no answer to this call", True)
+        raise EngineUnavailable("no answer to this call", True)
     if answer.get("error"):
         refused = _refusal(answer["error"])
         if refused.already_known and repeated:
@@ -175,10 +175,10 @@ def _result(number: str, answer: object, *, repeated: bool) -> CheckResult:
             del refused
     # Only an error about the request as a whole comes without its id.
     if answer.get("id") != number:
-        raise NodeUnavailable("an answer to another call", True)
+        raise EngineUnavailable("an answer to another call", True)
     result = answer.get("result")
     if not isinstance(result, dict):
-        raise NodeUnavailable("an answer without a result", True)
+        raise EngineUnavailable("an answer without a result", True)
     code, log, hash_ = (result.get(name) for name in ("code", "log", "hash"))
     return CheckResult(
         code if isinstance(code, int) else 0,
@@ -187,11 +187,11 @@ def _result(number: str, answer: object, *, repeated: bool) -> CheckResult:
     )
 
 
-def _refusal(error: object) -> NodeRefused:
+def _refusal(error: object) -> EngineRefused:
     if not isinstance(error, dict):
-        raise NodeUnavailable("an error that is no object", True)
+        raise EngineUnavailable("an error that is no object", True)
     code = error.get("code")
-    return NodeRefused(
+    return EngineRefused(
         # What BigchainDB puts where the engine says nothing.
         str(error.get("message", "Internal Error")),
         str(error.get("data", "")),

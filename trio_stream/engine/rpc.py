@@ -31,7 +31,7 @@ _PLAIN = re.compile(
 )
 
 
-class NodeUnavailable(Exception):
+class EngineUnavailable(Exception):
     """There is no answer that could be understood.
 
     `may_have_arrived`: the request went out, so that the transaction may be committed.
@@ -46,9 +46,9 @@ class NodeUnavailable(Exception):
         self.may_have_arrived = may_have_arrived
         self.is_busy = is_busy
 
-    def again(self) -> NodeUnavailable:
+    def again(self) -> EngineUnavailable:
         """The same for another who asked: one that is raised holds the frames that it passed."""
-        return NodeUnavailable(self.reason, self.may_have_arrived, self.is_busy)
+        return EngineUnavailable(self.reason, self.may_have_arrived, self.is_busy)
 
     def __str__(self) -> str:
         return self.reason
@@ -58,7 +58,7 @@ class _NoAnswer(Exception):
     """The connection ended before a byte of the answer."""
 
 
-class _Connection:
+class RpcConnection:
     """One kept connection to the node; one exchange at a time."""
 
     def __init__(self, stream: trio.SocketStream) -> None:
@@ -125,7 +125,7 @@ class _Connection:
         return bytes(answer)
 
 
-class NodeConnections:
+class RpcConnections:
     """At most `max_connections` to one node, each request within `timeout` seconds.
 
     Requests beyond that number wait in line, on the same deadline.
@@ -147,13 +147,13 @@ class NodeConnections:
         ).encode("ascii")
         self._timeout = timeout
         self._limit = trio.CapacityLimiter(max_connections)
-        self._resting: list[_Connection] = []
+        self._resting: list[RpcConnection] = []
         self._closed = False
 
     async def post(self, body: bytes) -> tuple[bytes, bool]:
         """The body of the answer, and whether the request was made a second time.
 
-        Raises `NodeUnavailable`.
+        Raises `EngineUnavailable`.
         """
         sent = False
         try:
@@ -169,12 +169,12 @@ class NodeConnections:
                         return await self._exchange(await self._connect(), body), True
         except OSError as error:
             reason = f"{self._url}: {error}"
-            raise NodeUnavailable(reason, sent, True) from error
+            raise EngineUnavailable(reason, sent, True) from error
         except trio.TooSlowError as error:
             reason = f"{self._url}: no answer within {self._timeout:g} s"
-            raise NodeUnavailable(reason, sent, True) from error
+            raise EngineUnavailable(reason, sent, True) from error
         except (_NoAnswer, h11.RemoteProtocolError) as error:
-            raise NodeUnavailable(f"{self._url}: {error}", True) from error
+            raise EngineUnavailable(f"{self._url}: {error}", True) from error
 
     async def aclose(self) -> None:
         """Close the resting connections; requests that are under way still end."""
@@ -182,7 +182,7 @@ class NodeConnections:
         while self._resting:
             await trio.aclose_forcefully(self._resting.pop().stream)
 
-    async def _connected(self) -> _Connection:
+    async def _connected(self) -> RpcConnection:
         while self._resting:
             connection = self._resting.pop()
             if connection.fresh(trio.current_time()):
@@ -190,10 +190,10 @@ class NodeConnections:
             await trio.aclose_forcefully(connection.stream)
         return await self._connect()
 
-    async def _connect(self) -> _Connection:
-        return _Connection(await trio.open_tcp_stream(self._host, self._port))
+    async def _connect(self) -> RpcConnection:
+        return RpcConnection(await trio.open_tcp_stream(self._host, self._port))
 
-    async def _exchange(self, connection: _Connection, body: bytes) -> bytes:
+    async def _exchange(self, connection: RpcConnection, body: bytes) -> bytes:
         """Send one request and read its answer; the connection rests or is closed then."""
         keep = False
         try:

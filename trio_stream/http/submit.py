@@ -27,9 +27,9 @@ from trio_stream.engine.broadcast import (
     BODY_BYTES,
     TRANSACTION_BYTES,
     CheckResult,
+    EngineRefused,
+    EngineUnavailable,
     Mode,
-    NodeRefused,
-    NodeUnavailable,
 )
 from trio_stream.http import answers
 from trio_stream.http.answers import Answer
@@ -132,9 +132,9 @@ class Submission:
             refused = await self._send(modes[0], posted.raw)
         except ValidationError as error:
             return _invalid(error)
-        except NodeRefused as error:
+        except EngineRefused as error:
             return _refused(error, modes[0])
-        except NodeUnavailable as error:
+        except EngineUnavailable as error:
             self._troubles.log(
                 logging.WARNING, "a transaction could not be broadcast: %s", error
             )
@@ -182,7 +182,7 @@ class Submission:
     async def _broadcast_to_wait(self, raw: bytes) -> bool:
         try:
             return (await self._node.broadcast("sync", raw)).code == 0
-        except NodeUnavailable as error:
+        except EngineUnavailable as error:
             # Silence is no refusal: if it has arrived, its block will tell.
             if not error.may_have_arrived:
                 raise
@@ -230,7 +230,7 @@ def _too_large(max_bytes: int) -> Answer:
     )
 
 
-def _unavailable(error: NodeUnavailable) -> Answer:
+def _unavailable(error: EngineUnavailable) -> Answer:
     if not error.is_busy:
         return answers.FAILED
     told = (
@@ -248,7 +248,7 @@ def _invalid(error: ValidationError) -> Answer:
     return answers.error(400, f"Invalid transaction ({type(error).__name__}): {error}")
 
 
-def _refused(error: NodeRefused, mode: str) -> Answer:
+def _refused(error: EngineRefused, mode: str) -> Answer:
     # Engines write this one with a capital or without; programs know it with.
     data = "Tx already exists in cache" if error.already_known else error.data
     if mode == "commit" and error.code == _INTERNAL_ERROR:
