@@ -26,8 +26,8 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 
-class _Place(Generic[T, R]):
-    """An asker's place: in line, and then in a turn."""
+class _Asker(Generic[T, R]):
+    """Somebody who asked: first in line, then in a turn."""
 
     __slots__ = ("item", "in_turn", "has_left", "outcome", "_called")
 
@@ -76,30 +76,30 @@ class Gathering(Generic[T, R]):
         self._limit = limit
         self._collecting = False
         # Who is not in a turn; in order, and whoever leaves is found at once.
-        self._line: OrderedDict[_Place[T, R], None] = OrderedDict()
+        self._line: OrderedDict[_Asker[T, R], None] = OrderedDict()
 
     async def ask(self, item: T) -> R:
         """The answer to `item`. If this is cancelled, others in line are asked for still."""
-        place: _Place[T, R] = _Place(item)
-        self._line[place] = None
+        asker: _Asker[T, R] = _Asker(item)
+        self._line[asker] = None
         try:
             if self._free_turns and not self._collecting:
                 self._collecting = True
                 await trio.lowlevel.cancel_shielded_checkpoint()
                 self._collecting = False
-            while place.outcome is None:
-                if place.in_turn or self._collecting or not self._free_turns:
-                    await place.wait()
+            while asker.outcome is None:
+                if asker.in_turn or self._collecting or not self._free_turns:
+                    await asker.wait()
                 else:
                     await self._take_turn()
         finally:
-            if place.outcome is None:
-                self._leave(place)
-        return place.unwrap()
+            if asker.outcome is None:
+                self._leave(asker)
+        return asker.unwrap()
 
-    def _leave(self, place: _Place[T, R]) -> None:
-        place.has_left = True
-        self._line.pop(place, None)
+    def _leave(self, asker: _Asker[T, R]) -> None:
+        asker.has_left = True
+        self._line.pop(asker, None)
         self._call_next()
 
     def _call_next(self) -> None:
@@ -110,15 +110,15 @@ class Gathering(Generic[T, R]):
         """Ask for the head of the line."""
         size = min(self._limit, len(self._line))
         batch = [self._line.popitem(last=False)[0] for _ in range(size)]
-        for place in batch:
-            place.in_turn = True
+        for asker in batch:
+            asker.in_turn = True
         self._free_turns -= 1
         self._call_next()
         try:
-            outcomes = await self._outcomes([place.item for place in batch])
-            for place, each in zip(batch, outcomes, strict=True):
-                place.outcome = each
-                place.call()
+            outcomes = await self._outcomes([asker.item for asker in batch])
+            for asker, each in zip(batch, outcomes, strict=True):
+                asker.outcome = each
+                asker.call()
         finally:
             self._free_turns += 1
             self._put_back(batch)
@@ -131,10 +131,10 @@ class Gathering(Generic[T, R]):
             # Theirs to handle, each for itself; an outcome can be unwrapped once.
             return [outcome.Error(error) for _ in items]
 
-    def _put_back(self, batch: Sequence[_Place[T, R]]) -> None:
+    def _put_back(self, batch: Sequence[_Asker[T, R]]) -> None:
         """To the head of the line, if they have no answer: who asked for them was cancelled."""
-        for place in reversed(batch):
-            place.in_turn = False
-            if place.outcome is None and not place.has_left:
-                self._line[place] = None
-                self._line.move_to_end(place, last=False)
+        for asker in reversed(batch):
+            asker.in_turn = False
+            if asker.outcome is None and not asker.has_left:
+                self._line[asker] = None
+                self._line.move_to_end(asker, last=False)

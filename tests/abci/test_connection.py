@@ -13,7 +13,7 @@ from tests.abci.test_requests import expected
 from tests.abci.vectors import NEVER_FIRST, REQUESTS, Vector
 from trio_stream.abci import messages as m
 from trio_stream.abci.connection import (
-    Connection,
+    AbciConnection,
     LocalProtocolError,
     RemoteProtocolError,
 )
@@ -26,16 +26,16 @@ each_dialect = pytest.mark.parametrize(
 )
 
 
-def opened(dialect: Dialect) -> Connection:
+def opened(dialect: Dialect) -> AbciConnection:
     """A connection that knows its codec, as after a node's first Flush."""
-    connection = Connection(frame_limit=LIMIT)
+    connection = AbciConnection(frame_limit=LIMIT)
     connection.receive_data(encode_request(m.Flush(), dialect))
     (flush,) = connection.next_requests()
     connection.send(flush, m.Done())
     return connection
 
 
-def requests_of(connection: Connection) -> Iterator[m.Request]:
+def requests_of(connection: AbciConnection) -> Iterator[m.Request]:
     while requests := connection.next_requests():
         yield from requests
 
@@ -54,7 +54,7 @@ def test_a_recorded_request_arrives_byte_by_byte(vector: Vector) -> None:
     if (vector.dialect, vector.kind) in NEVER_FIRST:
         connection = opened(DIALECTS[vector.dialect])
     else:
-        connection = Connection(frame_limit=LIMIT)
+        connection = AbciConnection(frame_limit=LIMIT)
     for byte in vector.data[:-1]:
         connection.receive_data(bytes([byte]))
         assert connection.next_requests() == []
@@ -90,7 +90,7 @@ def test_info_names_the_dialect(dialect: Dialect) -> None:
 
 
 def test_nothing_is_known_before_the_first_message() -> None:
-    connection = Connection(frame_limit=LIMIT)
+    connection = AbciConnection(frame_limit=LIMIT)
 
     assert connection.codec is None
     assert connection.dialect == "unknown"
@@ -124,7 +124,7 @@ def test_the_hash_travels_once(dialect: Dialect) -> None:
 @each_dialect
 def test_validator_changes_have_the_dialects_shape(dialect: Dialect) -> None:
     # A new connection each time: the consensus connection never sees Info.
-    connection = Connection(frame_limit=LIMIT)
+    connection = AbciConnection(frame_limit=LIMIT)
     updates = (m.ValidatorUpdate("ed25519", KEY, 5),)
     request: m.Request = m.EndBlock(1)
     answer: m.Answer = m.EndBlockAnswer(updates)
@@ -199,7 +199,7 @@ def test_the_stream_may_end_between_messages() -> None:
 
 @each_dialect
 def test_the_stream_may_not_end_inside_a_message(dialect: Dialect) -> None:
-    connection = Connection(frame_limit=LIMIT)
+    connection = AbciConnection(frame_limit=LIMIT)
 
     connection.receive_data(encode_request(dialect.info, dialect)[:-1])
     connection.receive_data(b"")
@@ -210,7 +210,7 @@ def test_the_stream_may_not_end_inside_a_message(dialect: Dialect) -> None:
 
 def test_a_request_over_the_limit_is_refused() -> None:
     dialect = DIALECTS["C38"]
-    connection = Connection(frame_limit=100)
+    connection = AbciConnection(frame_limit=100)
     connection.receive_data(encode_request(m.CheckTx(bytes(100)), dialect)[:9])
 
     with pytest.raises(RemoteProtocolError, match="limit"):
@@ -219,7 +219,7 @@ def test_a_request_over_the_limit_is_refused() -> None:
 
 @given(st.lists(st.binary(max_size=60)))
 def test_random_bytes_break_the_protocol_and_nothing_else(pieces: list[bytes]) -> None:
-    connection = Connection(frame_limit=LIMIT)
+    connection = AbciConnection(frame_limit=LIMIT)
     try:
         for piece in pieces:
             connection.receive_data(piece)
@@ -240,7 +240,7 @@ def test_damaged_messages_break_the_protocol_and_nothing_else(
     data = bytearray(first.data + second.data)
     for position, value in damage:
         data[position % len(data)] = value
-    connection = Connection(frame_limit=LIMIT)
+    connection = AbciConnection(frame_limit=LIMIT)
     connection.receive_data(data)
     connection.receive_data(b"")
     try:
@@ -253,7 +253,7 @@ def test_damaged_messages_break_the_protocol_and_nothing_else(
 @each_dialect
 @given(st.lists(st.binary(max_size=100), min_size=1, max_size=5))
 def test_no_transaction_can_forge_the_codec(dialect: Dialect, txs: list[bytes]) -> None:
-    connection = Connection(frame_limit=LIMIT)
+    connection = AbciConnection(frame_limit=LIMIT)
     sent = [m.CheckTx(tx) for tx in txs]
 
     connection.receive_data(b"".join(encode_request(each, dialect) for each in sent))
@@ -266,7 +266,7 @@ def test_no_transaction_can_forge_the_codec(dialect: Dialect, txs: list[bytes]) 
 def test_queries_are_closed_before_work_where_a_node_ends_by_that(
     dialect: Dialect,
 ) -> None:
-    silent = Connection(frame_limit=LIMIT)
+    silent = AbciConnection(frame_limit=LIMIT)
     queries = opened(dialect)
     queries.receive_data(encode_request(dialect.info, dialect))
     queries.next_requests()

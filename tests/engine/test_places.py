@@ -6,8 +6,12 @@ from collections.abc import Iterable
 
 from tests.abci.engine_side import DIALECTS
 from trio_stream.abci import messages as m
-from trio_stream.abci.connection import Connection
-from trio_stream.engine.places import LEFT_AT_ONCE_SECONDS, Guest, least_like_an_engine
+from trio_stream.abci.connection import AbciConnection
+from trio_stream.engine.places import (
+    LEFT_AT_ONCE_SECONDS,
+    AbciGuest,
+    least_like_an_engine,
+)
 
 INFO = DIALECTS["C38"].info
 
@@ -18,15 +22,15 @@ def guest(
     host: str = "here",
     now: float = 100,
     drives: bool = False,
-) -> Guest:
-    made = Guest(number, host, Connection(frame_limit=1))
+) -> AbciGuest:
+    made = AbciGuest(number, host, AbciConnection(frame_limit=1))
     if asked:
         made.note(asked, now=now)
     made.drives = drives
     return made
 
 
-def leaving(*guests: Guest, engine: Guest | None = None) -> list[int]:
+def leaving(*guests: AbciGuest, engine: AbciGuest | None = None) -> list[int]:
     """The numbers of all guests, in the order in which they would leave."""
     left: list[int] = []
     staying = list(guests)
@@ -37,7 +41,7 @@ def leaving(*guests: Guest, engine: Guest | None = None) -> list[int]:
     return left
 
 
-def silent(numbers: Iterable[int], host: str = "here") -> list[Guest]:
+def silent(numbers: Iterable[int], host: str = "here") -> list[AbciGuest]:
     return [guest(number, host=host) for number in numbers]
 
 

@@ -6,7 +6,7 @@ is found out from what it sends (`framing`, `dialects`). Whoever has the socket 
 back with its answer to `send`, in the order of the requests: the order is all that
 ties an answer to its request. So `send` refuses any other.
 
-A new Connection for each socket. What one of them learned is not carried to another:
+A new AbciConnection for each socket. What one of them learned is not carried to another:
 a node may be upgraded while the application runs.
 """
 
@@ -30,7 +30,7 @@ from trio_stream.abci.messages import (
 )
 from trio_stream.abci.requests import decode_request
 
-__all__ = ["Connection", "LocalProtocolError", "RemoteProtocolError"]
+__all__ = ["AbciConnection", "LocalProtocolError", "RemoteProtocolError"]
 
 
 VERDICT_DELAY_SECONDS = 0.005
@@ -54,7 +54,7 @@ def is_much(requests: Sequence[Request]) -> bool:
     return False
 
 
-class Connection:
+class AbciConnection:
     """The application's end of one ABCI connection.
 
     Holds one incomplete message of up to `frame_limit` bytes, what the last

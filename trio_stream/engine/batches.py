@@ -30,8 +30,8 @@ AskAll = Callable[[Sequence[bytes]], Awaitable[Sequence[Outcome[R]] | None]]
 """Makes one request of all; an outcome for each, or None if so many can't be asked at once."""
 
 
-class _Place(Generic[R]):
-    """An asker's place in line."""
+class _Caller(Generic[R]):
+    """Somebody who asked, and is in line or in a batch."""
 
     __slots__ = ("raw", "due", "waiting", "moved", "present", "outcome")
 
@@ -61,37 +61,37 @@ class Batches(Generic[R]):
         self._limiter = trio.CapacityLimiter(requests)
         self._calls = BATCH_CALLS
         # In order; a dictionary, so that any can leave.
-        self._line: dict[_Place[R], None] = {}
+        self._line: dict[_Caller[R], None] = {}
         self._leading = 0
 
     async def ask(self, raw: bytes) -> R:
         """The answer to one. If this is cancelled, those it took along are asked for again."""
-        place: _Place[R] = _Place(raw)
-        self._line[place] = None
+        caller: _Caller[R] = _Caller(raw)
+        self._line[caller] = None
         try:
-            while place.outcome is None:
-                with place.waiting:
-                    await self._lead_when_due(place)
-                await place.moved.wait()
-                place.moved, place.waiting = trio.Event(), trio.CancelScope()
+            while caller.outcome is None:
+                with caller.waiting:
+                    await self._lead_when_due(caller)
+                await caller.moved.wait()
+                caller.moved, caller.waiting = trio.Event(), trio.CancelScope()
         finally:
-            place.present = False
-            self._line.pop(place, None)
-            if place.due.is_set():
+            caller.present = False
+            self._line.pop(caller, None)
+            if caller.due.is_set():
                 # Called in the moment in which it left.
                 self._call_next()
-        return place.take().unwrap()
+        return caller.take().unwrap()
 
-    async def _lead_when_due(self, place: _Place[R]) -> None:
+    async def _lead_when_due(self, caller: _Caller[R]) -> None:
         if self._leading:
             with trio.move_on_after(PATIENCE):
-                await place.due.wait()
-        place.due = trio.Event()
+                await caller.due.wait()
+        caller.due = trio.Event()
         self._leading += 1
-        batch: list[_Place[R]] = []
+        batch: list[_Caller[R]] = []
         try:
             async with self._limiter:
-                batch = self._take(place)
+                batch = self._take(caller)
                 if batch:
                     await self._ask(batch)
         finally:
@@ -103,7 +103,7 @@ class Batches(Generic[R]):
                 each.moved.set()
             self._call_next()
 
-    async def _ask(self, batch: Sequence[_Place[R]]) -> None:
+    async def _ask(self, batch: Sequence[_Caller[R]]) -> None:
         outcomes = await self._ask_all([each.raw for each in batch])
         if outcomes is None:
             self._calls = 1
@@ -111,16 +111,16 @@ class Batches(Generic[R]):
         for each, found in zip(batch, outcomes, strict=True):
             each.outcome = found
 
-    def _take(self, place: _Place[R]) -> list[_Place[R]]:
+    def _take(self, caller: _Caller[R]) -> list[_Caller[R]]:
         """Out of the line: this one, and with it as many as go; none if another has taken it."""
-        if place not in self._line:
+        if caller not in self._line:
             return []
-        batch, size = [place], len(place.raw)
+        batch, size = [caller], len(caller.raw)
         for other in self._line:
-            size += len(other.raw) if other is not place else 0
+            size += len(other.raw) if other is not caller else 0
             if len(batch) == self._calls or size > BATCH_BYTES:
                 break
-            if other is not place:
+            if other is not caller:
                 batch.append(other)
                 other.waiting.cancel()
         for each in batch:
@@ -128,6 +128,6 @@ class Batches(Generic[R]):
         return batch
 
     def _call_next(self) -> None:
-        for place in self._line:
-            place.due.set()
+        for caller in self._line:
+            caller.due.set()
             return

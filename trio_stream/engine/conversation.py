@@ -16,12 +16,12 @@ from typing import TypeVar, cast
 
 import trio
 
-from trio_stream.abci.connection import Connection, RemoteProtocolError, is_much
+from trio_stream.abci.connection import AbciConnection, RemoteProtocolError, is_much
 from trio_stream.abci.messages import Answer, Failure, Request
 from trio_stream.abci.routine import Priority, split_into_hops
-from trio_stream.engine.places import Guest, Places
+from trio_stream.engine.places import AbciGuest, AbciPlaces
 from trio_stream.engine.report import Report
-from trio_stream.engine.state_machine import Application, RunSync, StateMachine
+from trio_stream.engine.state_machine import AbciApplication, RunSync, StateMachine
 
 T = TypeVar("T")
 
@@ -44,10 +44,10 @@ requests of it unread, would reset the connection and could take the Failure alo
 class Desk:
     """What all conversations share."""
 
-    application: Application
+    application: AbciApplication
     machine: StateMachine
     run_sync: RunSync
-    places: Places
+    places: AbciPlaces
     report: Report
     # For reading and writing large messages; a node has one block at a time.
     limiter: trio.CapacityLimiter = field(
@@ -58,7 +58,7 @@ class Desk:
 class Conversation:
     """A connection of a node, until it ends."""
 
-    def __init__(self, desk: Desk, stream: trio.abc.Stream, guest: Guest) -> None:
+    def __init__(self, desk: Desk, stream: trio.abc.Stream, guest: AbciGuest) -> None:
         self._desk = desk
         self._stream = stream
         self._guest = guest
@@ -194,7 +194,7 @@ class Conversation:
 
 
 def _written(
-    connection: Connection, pairs: Iterable[tuple[Request, Answer]]
+    connection: AbciConnection, pairs: Iterable[tuple[Request, Answer]]
 ) -> list[bytes]:
     return [connection.send(request, answer) for request, answer in pairs]
 

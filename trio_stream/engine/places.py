@@ -24,7 +24,7 @@ from dataclasses import dataclass, field
 
 import trio
 
-from trio_stream.abci.connection import Connection
+from trio_stream.abci.connection import AbciConnection
 from trio_stream.abci.messages import Echo, Flush, Info, Request
 
 MAX_CONNECTIONS = 64
@@ -42,12 +42,12 @@ LEFT_AT_ONCE_SECONDS = 5.0
 
 
 @dataclass(slots=True, eq=False)
-class Guest:
+class AbciGuest:
     """A connection at the door; `number` is the order of arrival."""
 
     number: int
     host: str
-    connection: Connection
+    connection: AbciConnection
     scope: trio.CancelScope = field(default_factory=trio.CancelScope)
     heard: bool = False
     """A whole request has come."""
@@ -86,25 +86,25 @@ class Guest:
         """Whether all it did was to ask where the log stands, a moment ago."""
         return self.is_greeting and now - self.asked_info_at < LEFT_AT_ONCE_SECONDS
 
-    def distance(self, other: Guest) -> float:
+    def distance(self, other: AbciGuest) -> float:
         """How many came between the two from the same host, at most."""
         return abs(self.number - other.number) if self.host == other.host else math.inf
 
 
-class Places:
+class AbciPlaces:
     """The connections of a door, and what is held for them."""
 
     def __init__(self, *, most_bytes: int) -> None:
         self._most_bytes = most_bytes
-        self._guests: dict[int, Guest] = {}
+        self._guests: dict[int, AbciGuest] = {}
         self._held = 0
-        self._engine: Guest | None = None
+        self._engine: AbciGuest | None = None
         """Who drove the chain last."""
 
     def __len__(self) -> int:
         return len(self._guests)
 
-    def enter(self, guest: Guest) -> Guest | None:
+    def enter(self, guest: AbciGuest) -> AbciGuest | None:
         """Give it a place; returns who gave way to it."""
         leaving = None
         if len(self) >= MAX_CONNECTIONS:
@@ -113,22 +113,22 @@ class Places:
         self._guests[guest.number] = guest
         return leaving
 
-    def leave(self, guest: Guest) -> None:
+    def leave(self, guest: AbciGuest) -> None:
         """Its place is free, and so is what it held."""
         if self._guests.pop(guest.number, None) is not None:
             self._held -= guest.held
         if self._engine is guest:
             self._engine = None
 
-    def drives(self, guest: Guest) -> None:
+    def drives(self, guest: AbciGuest) -> None:
         """It began a chain or a block, or went on with one."""
         if guest.number in self._guests:
             guest.drives = True
             self._engine = guest
 
-    def holds(self, guest: Guest, count: int) -> list[Guest]:
+    def holds(self, guest: AbciGuest, count: int) -> list[AbciGuest]:
         """Of its messages so many bytes are held; returns who gave way to that."""
-        gone: list[Guest] = []
+        gone: list[AbciGuest] = []
         if guest.number not in self._guests:
             return gone
         self._held += count - guest.held
@@ -146,13 +146,15 @@ class Places:
             self._let_go(gone[-1], "what it had sent of a message took too much room")
         return gone
 
-    def _let_go(self, guest: Guest, why: str) -> None:
+    def _let_go(self, guest: AbciGuest, why: str) -> None:
         self.leave(guest)
         guest.gave_way = why
         guest.scope.cancel()
 
 
-def least_like_an_engine(guests: Collection[Guest], engine: Guest | None) -> Guest:
+def least_like_an_engine(
+    guests: Collection[AbciGuest], engine: AbciGuest | None
+) -> AbciGuest:
     """Of these guests the one that gives way first; `engine` drove the chain last."""
     return min(guests, key=_Rank(guests, engine))
 
@@ -160,11 +162,11 @@ def least_like_an_engine(guests: Collection[Guest], engine: Guest | None) -> Gue
 class _Rank:
     """How much each of these guests looks like an engine's; the least gives way."""
 
-    def __init__(self, guests: Iterable[Guest], engine: Guest | None) -> None:
+    def __init__(self, guests: Iterable[AbciGuest], engine: AbciGuest | None) -> None:
         self._guests = list(guests)
         self._engine = engine
 
-    def __call__(self, guest: Guest) -> tuple[int, bool, float, float, int]:
+    def __call__(self, guest: AbciGuest) -> tuple[int, bool, float, float, int]:
         # Silent ones before those that spoke. What is far from all that spoke is so by
         # chance, but beside them the nearest is the likeliest to belong to them.
         far = 0.0
@@ -172,7 +174,7 @@ class _Rank:
             far = -min(self._distance(guest, speaks=True), BESIDE + 1)
         return (self._stage(guest), guest.speaks, far, guest.active_at, guest.number)
 
-    def _stage(self, guest: Guest) -> int:
+    def _stage(self, guest: AbciGuest) -> int:
         engine = self._engine
         if engine is not None and guest.distance(engine) <= BESIDE:
             return 4
@@ -181,7 +183,7 @@ class _Rank:
         in_company = self._distance(guest, speaks=not guest.speaks) <= BESIDE
         return 2 if in_company else 1
 
-    def _distance(self, guest: Guest, *, speaks: bool) -> float:
+    def _distance(self, guest: AbciGuest, *, speaks: bool) -> float:
         """To the nearest of those that have asked something, or of those that have not."""
         others = (each for each in self._guests if each.speaks is speaks)
         return min(map(guest.distance, others), default=math.inf)

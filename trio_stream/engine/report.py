@@ -16,7 +16,7 @@ import trio
 from trio_stream.abci.connection import RemoteProtocolError
 from trio_stream.abci.dialects import Codec
 from trio_stream.abci.messages import Failure, Info, Request
-from trio_stream.engine.places import Guest
+from trio_stream.engine.places import AbciGuest
 from trio_stream.net.listeners import is_local
 from trio_stream.net.seldom import Seldom
 
@@ -51,7 +51,7 @@ class Report:
             logging.INFO, "abci connection %d opened from %s", number, peer
         )
 
-    def asks(self, guest: Guest, requests: Sequence[Request]) -> None:
+    def asks(self, guest: AbciGuest, requests: Sequence[Request]) -> None:
         """Log which dialect a connection speaks, and one that its node would not."""
         was_silent, is_first = not guest.speaks, not guest.heard
         guest.note(requests, trio.current_time())
@@ -86,7 +86,7 @@ class Report:
         """A connection sends blocks, or begins a chain."""
         self._worked_at = trio.current_time()
 
-    def failed(self, guest: Guest, failure: Failure) -> None:
+    def failed(self, guest: AbciGuest, failure: Failure) -> None:
         self._troubles.log(
             logging.WARNING,
             "abci connection %d is answered with an exception: %.900s",
@@ -94,7 +94,7 @@ class Report:
             failure.error,
         )
 
-    def broke(self, guest: Guest, error: RemoteProtocolError) -> None:
+    def broke(self, guest: AbciGuest, error: RemoteProtocolError) -> None:
         self._troubles.log(
             logging.WARNING,
             "abci connection %d from %s broke the protocol: %s",
@@ -103,7 +103,7 @@ class Report:
             error,
         )
 
-    def gives_way(self, guest: Guest, count: int) -> None:
+    def gives_way(self, guest: AbciGuest, count: int) -> None:
         self._troubles.log(
             logging.WARNING,
             "%d abci connections are open: number %d, from %s, gives way to another",
@@ -112,7 +112,7 @@ class Report:
             guest.host,
         )
 
-    def takes_too_much(self, guest: Guest) -> None:
+    def takes_too_much(self, guest: AbciGuest) -> None:
         self._troubles.log(
             logging.WARNING,
             "abci connection %d from %s gives way: too much is held of messages that are"
@@ -121,7 +121,7 @@ class Report:
             guest.host,
         )
 
-    def left(self, guest: Guest, reason: str) -> None:
+    def left(self, guest: AbciGuest, reason: str) -> None:
         self._comings.log(
             logging.INFO,
             "abci connection %d (%s) closed: %s",
@@ -130,7 +130,7 @@ class Report:
             reason,
         )
 
-    def closed_by_peer(self, guest: Guest, height: int) -> None:
+    def closed_by_peer(self, guest: AbciGuest, height: int) -> None:
         """Warn if an engine asked where the log stands and left without a word.
 
         That is all that is seen here of one whose chain is behind the log. A tool that

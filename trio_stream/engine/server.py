@@ -23,21 +23,21 @@ from functools import partial
 
 import trio
 
-from trio_stream.abci.connection import Connection
+from trio_stream.abci.connection import AbciConnection
 from trio_stream.engine.conversation import Conversation, Desk
-from trio_stream.engine.places import HELD_MESSAGES, Guest, Places
+from trio_stream.engine.places import HELD_MESSAGES, AbciGuest, AbciPlaces
 from trio_stream.engine.report import Report
-from trio_stream.engine.state_machine import Application, RunSync, StateMachine
+from trio_stream.engine.state_machine import AbciApplication, RunSync, StateMachine
 
 logger = logging.getLogger(__name__)
 
 LINGER_SECONDS = 2.0
 """For the node to close its connections when we stop; a living one takes some
-milliseconds. See `Connection.closes_last`."""
+milliseconds. See `AbciConnection.closes_last`."""
 
 
 async def serve(
-    application: Application,
+    application: AbciApplication,
     listeners: Sequence[trio.abc.Listener[trio.abc.Stream]],
     *,
     on_commit: Callable[[int], None],
@@ -57,9 +57,9 @@ async def serve(
     `shutdown_timeout` seconds. Raises what the application raises.
     """
     machine = StateMachine(application, on_commit=on_commit, run_sync=run_sync)
-    places = Places(most_bytes=HELD_MESSAGES * frame_limit)
+    places = AbciPlaces(most_bytes=HELD_MESSAGES * frame_limit)
     desk = Desk(application, machine, run_sync, places, Report())
-    door = _Door(desk, frame_limit=frame_limit)
+    door = _AbciServer(desk, frame_limit=frame_limit)
     async with trio.open_nursery() as nodes:
         async with trio.open_nursery() as doors:
             accept = partial(
@@ -78,7 +78,7 @@ async def serve(
         logger.warning("abci connections were cut after %g s", shutdown_timeout)
 
 
-class _Door:
+class _AbciServer:
     """The tasks of all connections."""
 
     def __init__(self, desk: Desk, *, frame_limit: int) -> None:
@@ -105,7 +105,9 @@ class _Door:
         number = next(self._numbers)
         report, places = self._desk.report, self._desk.places
         report.came(number, _peer(stream))
-        guest = Guest(number, _host(stream), Connection(frame_limit=self._frame_limit))
+        guest = AbciGuest(
+            number, _host(stream), AbciConnection(frame_limit=self._frame_limit)
+        )
         guest.active_at = trio.current_time()
         if (leaving := places.enter(guest)) is not None:
             report.gives_way(leaving, len(places))

@@ -35,7 +35,7 @@ RunSync = Callable[..., Awaitable[object]]
 """Runs a function in a thread and waits for it, as `trio.to_thread.run_sync` does."""
 
 
-class Application(Protocol):
+class AbciApplication(Protocol):
     """What is driven: one call at a time, most of them from a worker thread."""
 
     @property
@@ -74,7 +74,7 @@ class StateMachine:
 
     def __init__(
         self,
-        application: Application,
+        application: AbciApplication,
         *,
         on_commit: Callable[[int], None],
         run_sync: RunSync,
