@@ -12,9 +12,8 @@ from trio.testing import wait_all_tasks_blocked
 
 from tests.history import accepted_of, commit_blocks
 from tests.memory_log import MemoryLog, event, refusal, sha256
-from trio_stream.channel import commit_channel
 from trio_stream.channel.clones import CommitReceiveChannel
-from trio_stream.channel.commit_channel import CommitChannel, TooManyWatches
+from trio_stream.channel.commit_channel import CommitChannel
 from trio_stream.log.errors import LogDamaged
 from trio_stream.log.reader import LogReader
 from trio_stream.log.writer import CommitLog
@@ -206,47 +205,6 @@ async def test_a_watch_tells_that_a_transaction_was_refused() -> None:
         commit = lambda: channel.advance(log.commit(2, refused=[1]))  # noqa: E731
 
         assert await outcome_of(channel, sha256(1, 1), commit) == refusal(1, 1)
-
-
-async def test_a_watch_tells_the_first_of_several_outcomes() -> None:
-    log = MemoryLog()
-    async with running(log) as (channel, _):
-        log.commit(1)
-        log.blocks.append(
-            log.blocks[0]._replace(height=2, refused=(refusal(1, 0),), events=())
-        )
-        commit = lambda: channel.advance(2)  # noqa: E731
-
-        assert await outcome_of(channel, sha256(1, 0), commit) == event(1, 0)
-
-
-async def test_several_may_watch_for_the_same() -> None:
-    log = MemoryLog()
-    async with running(log) as (channel, _):
-        with channel.watch(sha256(1, 0)) as one:
-            with channel.watch(sha256(1, 0)) as other:
-                channel.advance(log.commit())
-                assert await other.wait() == event(1, 0)
-            assert await one.wait() == event(1, 0)
-
-
-async def test_what_is_not_watched_any_more_leaves_nothing() -> None:
-    log = MemoryLog()
-    async with running(log) as (channel, _):
-        with channel.watch(sha256(1, 0)):
-            pass
-        assert not channel._watches and not channel._watch_count
-
-
-async def test_watches_have_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(commit_channel, "MAX_WATCHES", 1)
-    async with running(MemoryLog()) as (channel, _):
-        with channel.watch(b"a"):
-            with pytest.raises(TooManyWatches):
-                with channel.watch(b"b"):
-                    raise AssertionError("one too many")
-        with channel.watch(b"c"):
-            pass
 
 
 async def test_a_watch_ends_with_the_channel() -> None:

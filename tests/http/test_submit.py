@@ -15,7 +15,7 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 
 from scripts.signing import Key, create
 from tests.conftest import VECTORS
-from trio_stream.channel.commit_channel import TooManyWatches, Watch
+from trio_stream.channel.watches import TooManyWatches, Watch
 from trio_stream.engine.broadcast import (
     TRANSACTION_BYTES,
     CheckResult,

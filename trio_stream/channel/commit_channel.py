@@ -12,9 +12,8 @@ who wait are served in `commit_waiters`.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from itertools import chain
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Protocol
 
 import trio
@@ -22,7 +21,8 @@ import trio
 from trio_stream.channel.clones import CommitReceiveChannel
 from trio_stream.channel.pages import Replay, log_fell_short
 from trio_stream.channel.waiters import Clones, SendNowait
-from trio_stream.stream.events import CommittedBlock, Outcome
+from trio_stream.channel.watches import Watch, Watches
+from trio_stream.stream.events import CommittedBlock
 from trio_stream.stream.matching import Contents
 from trio_stream.stream.position import GivenPosition, Position, position_text
 from trio_stream.stream.request import Asked, BadRequest
@@ -45,8 +45,6 @@ _CONTENT_BYTES = 1024 * 1024
 _READ_BYTES = 256 * 1024
 # At start the newest blocks are read, for subscribers who were away a moment.
 _PRIMED_BLOCKS = 64
-# Each watch is a request that waits for its block at the HTTP door.
-MAX_WATCHES = 10_000
 # For those who have passed another limiter.
 _UNLIMITED = trio.CapacityLimiter(math.inf)
 
@@ -74,30 +72,6 @@ class BlockReader(Replay, Protocol):
         """What the log says of itself, and of a position or a transaction's id."""
 
 
-class TooManyWatches(Exception):
-    """So many wait for their transaction already that no more can be told of it."""
-
-
-class Watch:
-    """Waits until the transaction with certain bytes is in a block."""
-
-    def __init__(self) -> None:
-        self._outcome: Outcome | None = None
-        self._decided = trio.Event()
-
-    def decide(self, outcome: Outcome | None) -> None:
-        if not self._decided.is_set():
-            self._outcome = outcome
-            self._decided.set()
-
-    async def wait(self) -> Outcome:
-        """What a block made of it. Raises `trio.EndOfChannel` if the channel ends first."""
-        await self._decided.wait()
-        if self._outcome is None:
-            raise trio.EndOfChannel
-        return self._outcome
-
-
 class CommitChannel:
     """The end that is told of commits, and where clones come from."""
 
@@ -115,8 +89,7 @@ class CommitChannel:
         self._tip = 0
         self._height = 0
         self._moved = trio.Event()
-        self._watches: dict[bytes, set[Watch]] = {}
-        self._watch_count = 0
+        self._watches = Watches()
 
     def advance(self, tip: int) -> None:
         """Say that all blocks up to `tip` are durable. A plain function."""
@@ -205,26 +178,13 @@ class CommitChannel:
             await self.turn()
             return await trio.to_thread.run_sync(work, limiter=_UNLIMITED)
 
-    @contextmanager
-    def watch(self, tx_sha256: bytes) -> Iterator[Watch]:
+    def watch(self, tx_sha256: bytes) -> AbstractContextManager[Watch]:
         """Wait for the transaction whose bytes have this SHA-256.
 
         What counts is a block that is announced from now on, whether it accepts or
         refuses the transaction. Raises `TooManyWatches`.
         """
-        if self._watch_count >= MAX_WATCHES:
-            raise TooManyWatches
-        watch = Watch()
-        self._watch_count += 1
-        self._watches.setdefault(tx_sha256, set()).add(watch)
-        try:
-            yield watch
-        finally:
-            self._watch_count -= 1
-            same = self._watches[tx_sha256]
-            same.discard(watch)
-            if not same:
-                del self._watches[tx_sha256]
+        return self._watches.watch(tx_sha256)
 
     async def run(
         self,
@@ -275,8 +235,7 @@ class CommitChannel:
         blocks = await self._reader.blocks_after(self._height, max_bytes=_READ_BYTES)
         if not blocks:
             raise log_fell_short(self._height, self._tip)
-        if self._watches:
-            self._decide(blocks)
+        self._watches.decide(blocks)
         after, self._height = Position.end_of(self._height), blocks[-1].height
         for run in cut(blocks, after=after):
             # A block of very many is very many runs: others have a turn between two.
@@ -287,16 +246,7 @@ class CommitChannel:
                 contents = await self._reader.contents(wanted, max_bytes=_CONTENT_BYTES)
             await self._clones.publish(run, contents)
 
-    def _decide(self, blocks: Iterable[CommittedBlock]) -> None:
-        for block in blocks:
-            outcomes: Iterator[Outcome] = chain(block.events, block.refused)
-            for outcome in outcomes:
-                for watch in self._watches.get(outcome.tx_sha256, ()):
-                    watch.decide(outcome)
-
     def _end(self) -> None:
         self._clones.end()
         self.ended.set()
-        for same in self._watches.values():
-            for watch in same:
-                watch.decide(None)
+        self._watches.end()

@@ -22,7 +22,7 @@ from typing import NamedTuple, Protocol
 
 import trio
 
-from trio_stream.channel.commit_channel import TooManyWatches, Watch
+from trio_stream.channel.watches import TooManyWatches, Watch
 from trio_stream.engine.broadcast import (
     BODY_BYTES,
     TRANSACTION_BYTES,
