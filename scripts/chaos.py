@@ -25,12 +25,12 @@ import trio
 
 from scripts import child
 from scripts.chaos_clients import (
+    ChaosSubscriber,
     HandmadeSubscriber,
     LibrarySubscriber,
-    Subscriber,
     wishes,
 )
-from scripts.chaos_engines import ALICE, GONE, Engine, RealEngine, StandIn
+from scripts.chaos_engines import ALICE, GONE, BlockMaker, RealEngine, StandIn
 from scripts.daemon_process import RunningDaemon, Settings, start_daemon
 from scripts.engines import home, process
 
@@ -49,12 +49,12 @@ class Chaos:
     """One chain, its subscribers, and what is done to them."""
 
     def __init__(
-        self, chance: random.Random, engine: Engine, settings: Settings
+        self, chance: random.Random, engine: BlockMaker, settings: Settings
     ) -> None:
         self._chance = chance
         self._engine = engine
         self._settings = settings
-        self.subscribers: list[Subscriber] = []
+        self.subscribers: list[ChaosSubscriber] = []
 
     async def run(self, *, kills: int, clients: int) -> None:
         """Kill so often, then let everybody catch up. Raises Failed."""
@@ -99,7 +99,7 @@ class Chaos:
                 await self._check(subscriber)
             assert await daemon.stop() == 0, daemon.last_words()
 
-    async def _check(self, subscriber: Subscriber) -> None:
+    async def _check(self, subscriber: ChaosSubscriber) -> None:
         owed = list(subscriber.wish.owed(self._engine.told))
         with trio.move_on_after(_CATCH_UP_SECONDS):
             await subscriber.has(len(owed))
@@ -144,7 +144,7 @@ async def run_chaos(
         node=f"http://127.0.0.1:{node}",
     )
     chance = random.Random(seed)
-    maker: Engine
+    maker: BlockMaker
     if engine == STAND_IN:
         maker = StandIn(chance)
     else:

@@ -31,7 +31,7 @@ _PAUSE = 0.2
 _SILENCE = 5.0
 
 
-class Told(NamedTuple):
+class KnownBlock(NamedTuple):
     """A block of the chain: its transactions in order, None for one that was refused."""
 
     height: int
@@ -49,7 +49,7 @@ class Wish:
     def __str__(self) -> str:
         return " ".join([self.stream, self.detail, *self.filters]).strip()
 
-    def owed(self, blocks: Sequence[Told]) -> Iterator[Fact]:
+    def owed(self, blocks: Sequence[KnownBlock]) -> Iterator[Fact]:
         """All it has to be told, in order."""
         for height, transactions in blocks:
             good = [each for each in transactions if each is not None]
@@ -103,7 +103,7 @@ def wishes(asset_id: str, public_key: str) -> Iterator[Wish]:
     )
 
 
-class Subscriber:
+class ChaosSubscriber:
     """What one of them has been told so far, over all its connections."""
 
     def __init__(self, name: str, wish: Wish, address: str) -> None:
@@ -132,7 +132,7 @@ class Subscriber:
         self._grown.set()
 
 
-class LibrarySubscriber(Subscriber):
+class LibrarySubscriber(ChaosSubscriber):
     """One that leaves everything to the library."""
 
     async def follow(self) -> None:
@@ -146,7 +146,7 @@ class LibrarySubscriber(Subscriber):
                 self.take(event)
 
 
-class HandmadeSubscriber(Subscriber):
+class HandmadeSubscriber(ChaosSubscriber):
     """One that does it by hand."""
 
     after = "earliest"

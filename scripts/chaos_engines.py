@@ -19,10 +19,10 @@ from urllib.parse import urlsplit
 import trio
 
 from scripts import child
-from scripts.chaos_clients import Document, Told
+from scripts.chaos_clients import Document, KnownBlock
 from scripts.daemon_process import RunningDaemon, Settings
 from scripts.engines import home, process
-from scripts.engines.home import Validator
+from scripts.engines.home import ValidatorHome
 from scripts.engines.process import NOT_THERE, RpcError, RunningEngine
 from scripts.signing import Key, create, encode, transfer
 from tests.fake_node import GENESIS_TIME, FakeNode, NodeStopped
@@ -38,14 +38,14 @@ _POST_PAUSE = 0.02
 _SETTLE_SECONDS = 60.0
 
 
-class Engine(Protocol):
+class BlockMaker(Protocol):
     """Makes blocks for a daemon, for as long as that lives."""
 
     asset: Document
     """The CREATE of an asset that moves in many blocks."""
     life: float
     """Seconds for which the daemon may live, at most, once its doors are open."""
-    told: list[Told]
+    told: list[KnownBlock]
     """All blocks; up to date once `finish` is done."""
 
     async def drive(self, daemon: RunningDaemon) -> None:
@@ -66,7 +66,7 @@ class StandIn:
 
     def __init__(self, chance: random.Random) -> None:
         self.asset: Document = create(ALICE, data={"moves": chance.random()})
-        self.told: list[Told] = []
+        self.told: list[KnownBlock] = []
         self._chance = chance
         self._blocks: list[list[bytes]] = []
         self._hashes: dict[int, bytes] = {}
@@ -118,7 +118,7 @@ class StandIn:
                 block.append(raw)
                 told.append(None)
         self._blocks.append(block)
-        self.told.append(Told(height, told))
+        self.told.append(KnownBlock(height, told))
 
     def _document(self, height: int, index: int) -> Document | None:
         if height == 1 and index == 0 or not self.asset:
@@ -149,9 +149,9 @@ class RealEngine:
 
     life = 3.0  # it needs one to begin
 
-    def __init__(self, binary: Path, validator: Validator) -> None:
+    def __init__(self, binary: Path, validator: ValidatorHome) -> None:
         self.asset: Document = create(ALICE, data={"moves": "often"})
-        self.told: list[Told] = []
+        self.told: list[KnownBlock] = []
         self._binary = binary
         self._validator = validator
         self._moved: Document = self.asset
@@ -163,7 +163,7 @@ class RealEngine:
         rpc = urlsplit(settings.node).port
         assert rpc
         (p2p,) = home.free_ports(1)
-        validator = Validator(folder / "engine", settings.abci, rpc, p2p)
+        validator = ValidatorHome(folder / "engine", settings.abci, rpc, p2p)
         await home.prepare(binary, validator)
         return cls(binary, validator)
 
@@ -218,11 +218,11 @@ async def _settled(engine: RunningEngine) -> int:
     return await child.poll(at_rest, seconds=_SETTLE_SECONDS, what="rest of the chain")
 
 
-async def _block(engine: RunningEngine, height: int) -> Told:
+async def _block(engine: RunningEngine, height: int) -> KnownBlock:
     txs = await engine.rpc.transactions(height)
     codes = await engine.rpc.codes(height)
     told: list[Any] = [
         json.loads(raw) if code == 0 else None
         for raw, code in zip(txs, codes, strict=True)
     ]
-    return Told(height, told)
+    return KnownBlock(height, told)

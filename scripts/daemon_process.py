@@ -71,11 +71,11 @@ class RunningDaemon(child.Child):
 
     async def http(
         self, method: str, target: str, body: bytes = b""
-    ) -> http_client.Answer:
+    ) -> http_client.Response:
         """One request to the HTTP door, on a connection of its own."""
         return await http_client.fetch("127.0.0.1", self.api_port, method, target, body)
 
-    async def post(self, raw: bytes, mode: str = "async") -> http_client.Answer:
+    async def post(self, raw: bytes, mode: str = "async") -> http_client.Response:
         return await self.http("POST", f"/api/v1/transactions?mode={mode}", raw)
 
 

@@ -28,7 +28,7 @@ from scripts.daemon_process import RunningDaemon
 from scripts.engines import build
 from scripts.engines import home as engine_home
 from scripts.engines import process as engine_process
-from scripts.engines.home import Validator
+from scripts.engines.home import ValidatorHome
 
 PEOPLE = {
     name: signing.Key.from_seed(name.encode().ljust(32, b"."))
@@ -114,10 +114,10 @@ class Demo:
         try:
             answer = await daemon.post(signing.encode(document))
         except engine_process.NOT_THERE as error:
-            raise Refused(f"no answer to POST: {error}") from error
+            raise PostRefused(f"no answer to POST: {error}") from error
         print(f"{answer.status} posted  {text}", flush=True)
         if answer.status != 202:
-            raise Refused(f"{answer.status} {answer.body.decode(errors='replace')}")
+            raise PostRefused(f"{answer.status} {answer.body.decode(errors='replace')}")
         # What a TRANSFER spends must be in a block first; the event says that it is.
         await sent.committed.wait()
         await trio.sleep(self.pause)
@@ -129,7 +129,7 @@ class Demo:
             raise child.ChildEnded(process)
 
 
-class Refused(Exception):
+class PostRefused(Exception):
     """The daemon did not take a sample transaction."""
 
 
@@ -137,7 +137,7 @@ EXPECTED = (
     child.ChildEnded,
     engine_home.BadHome,
     engine_process.NoEngine,
-    Refused,
+    PostRefused,
     TimeoutError,
 )
 
@@ -190,7 +190,7 @@ async def start(
         api=f"localhost:{ports.api}",
         node=f"http://127.0.0.1:{ports.rpc}",
     )
-    validator = Validator(home / "validator", proxy_app, ports.rpc, ports.p2p)
+    validator = ValidatorHome(home / "validator", proxy_app, ports.rpc, ports.p2p)
     await engine_home.prepare(binary, validator)
     daemon = await daemon_process.start_daemon(nursery, settings)
     processes.append(daemon)
@@ -206,7 +206,7 @@ async def start(
 
 
 def welcome(
-    binary: Path, daemon: RunningDaemon, validator: Validator, home: Path
+    binary: Path, daemon: RunningDaemon, validator: ValidatorHome, home: Path
 ) -> str:
     rpc = f"http://localhost:{validator.rpc_port}"
     return f"""

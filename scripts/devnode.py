@@ -22,7 +22,7 @@ from scripts import child
 from scripts.engines import build, disagreements
 from scripts.engines import home as engine_home
 from scripts.engines import process
-from scripts.engines.home import Validator
+from scripts.engines.home import ValidatorHome
 from scripts.engines.process import NOT_THERE, RpcError, RunningEngine
 
 LONGEST_PAUSE = 10.0
@@ -45,7 +45,7 @@ class Life:
     why_stopped: str | None = None
 
 
-async def supervise(binary: Path, validator: Validator) -> None:
+async def supervise(binary: Path, validator: ValidatorHome) -> None:
     """Keep the engine running until cancelled."""
     pause = 0.5
     while True:
@@ -108,7 +108,7 @@ async def uselessness(engine: RunningEngine) -> str:
             return f"{engine.name} stands at height {theirs}, the application at {ours}"
 
 
-def explain(engine: RunningEngine, validator: Validator, begin: int) -> None:
+def explain(engine: RunningEngine, validator: ValidatorHome, begin: int) -> None:
     words = engine.last_words()
     if words:
         say(f"the last lines of {engine.log}:\n{words}")
@@ -129,7 +129,7 @@ def say(line: str) -> None:
 
 async def run(options: argparse.Namespace) -> None:
     home = options.home.absolute()
-    validator = Validator(home, options.abci, options.rpc, options.p2p)
+    validator = ValidatorHome(home, options.abci, options.rpc, options.p2p)
     async with child.until_signal():
         binary = await process.find_binary(options.engine)
         await engine_home.prepare(binary, validator)

@@ -17,7 +17,7 @@ import trio
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Response:
     status: int
     headers: dict[str, str]
     """Names in lower case."""
@@ -27,7 +27,7 @@ class Answer:
         return json.loads(self.body)
 
 
-class HttpConnection:
+class ClientConnection:
     """A connection to one server; an answer that closes it makes the next request fail."""
 
     def __init__(self, stream: trio.abc.Stream, host: str) -> None:
@@ -42,7 +42,7 @@ class HttpConnection:
         body: bytes = b"",
         *,
         content_type: str = "application/json",
-    ) -> Answer:
+    ) -> Response:
         headers = [("Host", self._host), ("Content-Length", str(len(body)))]
         if body:
             headers.append(("Content-Type", content_type))
@@ -55,7 +55,7 @@ class HttpConnection:
         await self._stream.send_all(b"".join(piece or b"" for piece in pieces))
         return await self._answer()
 
-    async def _answer(self) -> Answer:
+    async def _answer(self) -> Response:
         status = 0
         headers: dict[str, str] = {}
         body = bytearray()
@@ -74,19 +74,19 @@ class HttpConnection:
                 raise trio.BrokenResourceError("closed before the answer was complete")
         if self._http.our_state is h11.DONE and self._http.their_state is h11.DONE:
             self._http.start_next_cycle()
-        return Answer(status, headers, bytes(body))
+        return Response(status, headers, bytes(body))
 
 
 @asynccontextmanager
-async def connect(host: str, port: int) -> AsyncIterator[HttpConnection]:
+async def connect(host: str, port: int) -> AsyncIterator[ClientConnection]:
     """A kept-alive connection; OSError when nobody listens."""
     async with await trio.open_tcp_stream(host, port) as stream:
-        yield HttpConnection(stream, f"{host}:{port}")
+        yield ClientConnection(stream, f"{host}:{port}")
 
 
 async def fetch(
     host: str, port: int, method: str, target: str, body: bytes = b""
-) -> Answer:
+) -> Response:
     """One request on a connection of its own.
 
     Raises OSError or trio.BrokenResourceError when the server is not there, h11's

@@ -8,7 +8,7 @@ import pytest
 import trio
 
 from scripts.chaos import compare, main, run_chaos
-from scripts.chaos_clients import Told, Wish
+from scripts.chaos_clients import KnownBlock, Wish
 from tests.history import accepted_of
 from tests.ledger.chains import ALICE
 
@@ -36,7 +36,7 @@ def test_lost_repeated_strange_and_reordered_are_noticed(
 
 def test_what_a_subscriber_is_owed_follows_from_the_blocks() -> None:
     documents = [None, *accepted_of(2), None]
-    blocks = [Told(1, ()), Told(2, documents)]
+    blocks = [KnownBlock(1, ()), KnownBlock(2, documents)]
     created, moved, *others = accepted_of(2)
     assert moved["operation"] == "TRANSFER"
     everything = [(2, each["id"]) for each in accepted_of(2)]

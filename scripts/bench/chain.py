@@ -29,7 +29,7 @@ from scripts.daemon_process import RunningDaemon, Settings, run_daemon
 from scripts.engines import build
 from scripts.engines import home as engine_home
 from scripts.engines import process as engine_process
-from scripts.engines.home import Validator
+from scripts.engines.home import ValidatorHome
 from scripts.engines.process import Rpc, RunningEngine
 
 PAUSE = "200ms"
@@ -121,18 +121,18 @@ async def engine_alone(
     return count / (ended - started)
 
 
-def validator(home: Path, proxy_app: str) -> Validator:
+def validator(home: Path, proxy_app: str) -> ValidatorHome:
     rpc, p2p = engine_home.free_ports(2)
     settings = {
         ("consensus", "timeout_commit"): PAUSE,
         # The engine's log would cost more than it tells.
         ("", "log_level"): "error",
     }
-    return Validator(home, proxy_app, rpc, p2p, settings)
+    return ValidatorHome(home, proxy_app, rpc, p2p, settings)
 
 
 @asynccontextmanager
-async def running(binary: Path, it: Validator) -> AsyncIterator[RunningEngine]:
+async def running(binary: Path, it: ValidatorHome) -> AsyncIterator[RunningEngine]:
     await engine_home.prepare(binary, it)
     async with engine_process.run_engine(binary, it) as engine:
         yield engine

@@ -36,7 +36,7 @@ from scripts.bench.chain import at_rest, running
 from scripts.daemon_process import Settings, run_daemon
 from scripts.engines import home as engine_home
 from scripts.engines import process as engine_process
-from scripts.engines.home import Validator
+from scripts.engines.home import ValidatorHome
 from scripts.engines.process import Rpc
 
 ACCEPTING = 60.0
@@ -168,7 +168,7 @@ async def deliver_bare(given: argparse.Namespace) -> list[Step]:
     return steps
 
 
-def validator(home: Path, proxy_app: str, given: argparse.Namespace) -> Validator:
+def validator(home: Path, proxy_app: str, given: argparse.Namespace) -> ValidatorHome:
     rpc, p2p = engine_home.free_ports(2)
     clients = given.clients + given.stalled
     settings: dict[engine_home.Key, engine_home.Value] = {
@@ -177,7 +177,7 @@ def validator(home: Path, proxy_app: str, given: argparse.Namespace) -> Validato
         ("rpc", "max_subscription_clients"): clients + 100,
         ("", "log_level"): "error",
     }
-    return Validator(home, proxy_app, rpc, p2p, settings)
+    return ValidatorHome(home, proxy_app, rpc, p2p, settings)
 
 
 async def measure(given: argparse.Namespace) -> dict[str, list[Step]]:

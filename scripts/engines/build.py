@@ -42,7 +42,7 @@ class BuildFailed(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Engine:
+class Release:
     """One release of one consensus engine and how it is built."""
 
     name: str
@@ -78,28 +78,28 @@ class Engine:
         return built[:2] == [self.program, self.version] and self.binary.is_file()
 
 
-def _tendermint(version: str) -> Engine:
+def _tendermint(version: str) -> Release:
     go_mod = f"module engine\ngo 1.16\nrequire {TENDERMINT} v{version}\n"
-    return Engine(f"tendermint-{version}", f"{TENDERMINT}/cmd/tendermint", go_mod)
+    return Release(f"tendermint-{version}", f"{TENDERMINT}/cmd/tendermint", go_mod)
 
 
-def _pinned_tendermint(version: str, go_mod: Path) -> Engine:
-    return Engine(
+def _pinned_tendermint(version: str, go_mod: Path) -> Release:
+    return Release(
         f"tendermint-{version}", f"{TENDERMINT}/cmd/tendermint", go_mod.read_text()
     )
 
 
-def _cometbft_as_tendermint(version: str) -> Engine:
+def _cometbft_as_tendermint(version: str) -> Release:
     # CometBFT 0.34 still calls itself github.com/tendermint/tendermint in its go.mod.
     go_mod = (
         f"module engine\ngo 1.21\nrequire {TENDERMINT} v0.34.24\n"
         f"replace {TENDERMINT} => {COMETBFT} v{version}\n"
     )
-    return Engine(f"cometbft-{version}", f"{TENDERMINT}/cmd/cometbft", go_mod)
+    return Release(f"cometbft-{version}", f"{TENDERMINT}/cmd/cometbft", go_mod)
 
 
-def _cometbft(version: str) -> Engine:
-    return Engine(f"cometbft-{version}", f"{COMETBFT}/cmd/cometbft")
+def _cometbft(version: str) -> Release:
+    return Release(f"cometbft-{version}", f"{COMETBFT}/cmd/cometbft")
 
 
 ENGINES = {
@@ -119,7 +119,7 @@ ENGINES = {
 }
 
 
-def build(engines: Sequence[Engine]) -> None:
+def build(engines: Sequence[Release]) -> None:
     """Have every one of `engines` in its folder, or raise BuildFailed or NoToolchain."""
     toolchain: tuple[Path, str] | None = None
     for number, engine in enumerate(engines, 1):
@@ -134,7 +134,7 @@ def build(engines: Sequence[Engine]) -> None:
 
 
 @contextlib.contextmanager
-def _building(engine: Engine, label: str) -> Iterator[None]:
+def _building(engine: Release, label: str) -> Iterator[None]:
     """Hold the lock of that engine; says so if somebody else has it."""
     with open(FOLDER / f"{engine.name}.lock", "w") as lock:
         try:
@@ -145,7 +145,7 @@ def _building(engine: Engine, label: str) -> Iterator[None]:
         yield
 
 
-def _build_one(engine: Engine, go: Path, go_version: str, label: str) -> None:
+def _build_one(engine: Release, go: Path, go_version: str, label: str) -> None:
     _say(f"{label}: building with {go_version}")
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix=f"{engine.name}.", dir=FOLDER) as text:
@@ -192,7 +192,7 @@ class _ChecksumsOutOfReach(Exception):
 
 
 def _run_go(
-    engine: Engine, go: Path, place: Path, environment: dict[str, str], label: str
+    engine: Release, go: Path, place: Path, environment: dict[str, str], label: str
 ) -> None:
     if engine.go_mod is None:
         arguments = ["install", "-v", f"{engine.package}@{engine.version}"]
@@ -241,7 +241,7 @@ def _follow(lines: Iterator[str], said: deque[str], label: str) -> None:
 NETWORK = ("dial tcp", "no such host", "i/o timeout", "unreachable", "TLS handshake")
 
 
-def _failure(engine: Engine, said: Sequence[str]) -> Exception:
+def _failure(engine: Release, said: Sequence[str]) -> Exception:
     text = "\n".join(said)
     offline = next((line for line in said if any(word in line for word in NETWORK)), "")
     # A checksum that differs is never passed over; one that cannot be fetched is.

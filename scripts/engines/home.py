@@ -28,7 +28,7 @@ class BadHome(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Validator:
+class ValidatorHome:
     """A home, and the addresses of the validator that lives in it."""
 
     home: Path
@@ -57,7 +57,7 @@ ALWAYS: dict[Key, Value] = {
 }
 
 
-async def prepare(binary: Path, validator: Validator) -> None:
+async def prepare(binary: Path, validator: ValidatorHome) -> None:
     """Make the home if there is none, keep keys and chain if there is, and set it up."""
     ran = await trio.run_process(
         [str(binary), "init", "--home", str(validator.home)],
@@ -73,7 +73,7 @@ async def prepare(binary: Path, validator: Validator) -> None:
     path.write_text(changed)
 
 
-def configure(text: str, validator: Validator) -> str:
+def configure(text: str, validator: ValidatorHome) -> str:
     """config.toml with this validator's addresses and settings."""
     must: dict[Key, Value] = {
         **ALWAYS,

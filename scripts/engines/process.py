@@ -17,7 +17,7 @@ import trio
 
 from scripts import child, http_client
 from scripts.engines import build as engines
-from scripts.engines.home import Validator
+from scripts.engines.home import ValidatorHome
 
 NOT_THERE = (
     OSError,
@@ -166,7 +166,7 @@ async def find_binary(choice: str) -> Path:
 
 
 async def start_engine(
-    nursery: trio.Nursery, binary: Path, validator: Validator
+    nursery: trio.Nursery, binary: Path, validator: ValidatorHome
 ) -> RunningEngine:
     """Run `binary` in its prepared home as a task of `nursery`; its log is beside the home."""
     process = await child.start(
@@ -181,7 +181,7 @@ async def start_engine(
 
 @asynccontextmanager
 async def run_engine(
-    binary: Path, validator: Validator
+    binary: Path, validator: ValidatorHome
 ) -> AsyncIterator[RunningEngine]:
     """An engine that is up while the block runs, and has ended after it."""
     async with child.open_nursery() as nursery:

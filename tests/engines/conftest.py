@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from scripts.engines import build
-from scripts.engines.build import Engine
+from scripts.engines.build import Release
 from tests.engines.site import Site
 
 
@@ -45,7 +45,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 @pytest.fixture(scope="session")
-def engine(request: pytest.FixtureRequest) -> Engine:
+def engine(request: pytest.FixtureRequest) -> Release:
     """An engine whose binary is there."""
     wanted = build.ENGINES[request.param]
     build.build([wanted])
@@ -53,6 +53,6 @@ def engine(request: pytest.FixtureRequest) -> Engine:
 
 
 @pytest.fixture
-def site(engine: Engine, tmp_path: Path) -> Site:
+def site(engine: Release, tmp_path: Path) -> Site:
     """Place and ports for one chain on that engine."""
     return Site(engine, tmp_path)

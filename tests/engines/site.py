@@ -20,8 +20,8 @@ from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_client_st
 from scripts import child, daemon_process, signing
 from scripts.daemon_process import RunningDaemon
 from scripts.engines import home, process
-from scripts.engines.build import Engine
-from scripts.engines.home import Key, Validator, Value
+from scripts.engines.build import Release
+from scripts.engines.home import Key, ValidatorHome, Value
 from scripts.engines.process import Rpc, RpcError, RunningEngine
 
 PATIENCE = 30.0
@@ -37,7 +37,7 @@ class Site:
 
     def __init__(
         self,
-        engine: Engine,
+        engine: Release,
         folder: Path,
         *,
         abci: str | None = None,
@@ -46,7 +46,7 @@ class Site:
         port, stream, api, rpc, p2p = home.free_ports(5)
         self.kind = engine
         self.abci = abci or f"tcp://127.0.0.1:{port}"
-        self.validator = Validator(
+        self.validator = ValidatorHome(
             folder / "engine", self.abci, rpc, p2p, settings or {}
         )
         self.settings = daemon_process.Settings(

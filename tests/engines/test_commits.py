@@ -10,7 +10,7 @@ import trio
 
 from scripts import signing
 from scripts.daemon_process import RunningDaemon
-from scripts.engines.build import Engine
+from scripts.engines.build import Release
 from tests.engines.site import (
     ALICE,
     BOB,
@@ -84,7 +84,7 @@ async def test_an_idle_chain_rests(site: Site) -> None:
 
 
 async def test_the_engine_may_come_over_a_unix_socket(
-    engine: Engine, tmp_path: Path
+    engine: Release, tmp_path: Path
 ) -> None:
     # The name of a socket has room for some hundred characters; tmp_path may be longer.
     with TemporaryDirectory(prefix="abci_") as folder:

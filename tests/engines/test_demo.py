@@ -12,7 +12,7 @@ import trio
 
 from scripts import child
 from scripts.engines import build
-from scripts.engines.build import Engine
+from scripts.engines.build import Release
 from tests.engines.site import PATIENCE
 
 ENGINES = [build.DEFAULT]
@@ -34,7 +34,7 @@ async def start(
 
 
 async def test_the_demo_shows_events_and_ends_by_itself(
-    engine: Engine, tmp_path: Path
+    engine: Release, tmp_path: Path
 ) -> None:
     lines: list[str] = []
     async with child.open_nursery() as nursery:
@@ -51,7 +51,7 @@ async def test_the_demo_shows_events_and_ends_by_itself(
     assert [path.name for path in tmp_path.iterdir()] == ["demo.out"]
 
 
-async def test_ctrl_c_ends_the_demo_cleanly(engine: Engine, tmp_path: Path) -> None:
+async def test_ctrl_c_ends_the_demo_cleanly(engine: Release, tmp_path: Path) -> None:
     first_event = trio.Event()
 
     def read(line: str) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from scripts.engines import home
-from scripts.engines.home import BadHome, Validator
+from scripts.engines.home import BadHome, ValidatorHome
 
 TEXT = """\
 # Where the application is: proxy_app = "somewhere"
@@ -31,7 +31,7 @@ create_empty_blocks = true
 skip_timeout_commit = false
 """
 
-VALIDATOR = Validator(Path("home"), "unix:///run/abci.sock", 20001, 20002)
+VALIDATOR = ValidatorHome(Path("home"), "unix:///run/abci.sock", 20001, 20002)
 
 
 def test_addresses_and_settings_are_set() -> None:
@@ -70,7 +70,7 @@ def test_it_may_be_done_again() -> None:
 
 def test_a_pause_after_each_block_is_not_skipped() -> None:
     settings = {("consensus", "timeout_commit"): "2s"}
-    validator = Validator(Path("home"), "kvstore", 20001, 20002, settings)
+    validator = ValidatorHome(Path("home"), "kvstore", 20001, 20002, settings)
     consensus = tomllib.loads(home.configure(TEXT, validator))["consensus"]
     assert consensus["timeout_commit"] == "2s"
     assert consensus["skip_timeout_commit"] is False

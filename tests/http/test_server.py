@@ -21,7 +21,7 @@ from hypercorn.trio.tcp_server import TCPServer
 from trio import socket
 from trio.testing import wait_all_tasks_blocked
 
-from scripts.http_client import HttpConnection as Client
+from scripts.http_client import ClientConnection as Client
 from scripts.http_client import fetch
 from trio_stream.http import server as http_server
 from trio_stream.http.server import Limits

@@ -16,7 +16,7 @@ import trio
 
 from scripts import interop_env
 from scripts.daemon_process import RunningDaemon
-from scripts.engines.build import Engine
+from scripts.engines.build import Release
 from tests.engines import conftest as engine_fixtures
 from tests.engines.site import Event, Site, event_of, settled, subscribed
 from tests.interop.drivers import DRIVERS, Driver, Steps
@@ -52,14 +52,14 @@ def driver(request: pytest.FixtureRequest) -> Driver:
 
 @pytest.fixture(scope="session")
 def run(
-    engine: Engine, driver: Driver, tmp_path_factory: pytest.TempPathFactory
+    engine: Release, driver: Driver, tmp_path_factory: pytest.TempPathFactory
 ) -> Run:
     """What the driver's application did on that engine."""
     folder = tmp_path_factory.mktemp(f"{engine.name}-{driver.name}")
     return trio.run(use, driver, engine, folder)
 
 
-async def use(driver: Driver, engine: Engine, folder: Path) -> Run:
+async def use(driver: Driver, engine: Release, folder: Path) -> Run:
     site = Site(engine, folder)
     async with site.daemon() as daemon, site.engine() as running:
         async with subscribed(daemon) as client:
