@@ -25,12 +25,12 @@ from scripts.engines import home, process
 from scripts.engines.home import ValidatorHome
 from scripts.engines.process import NOT_THERE, RpcError, RunningEngine
 from scripts.signing import Key, create, encode, transfer
-from tests.fake_node import GENESIS_TIME, FakeNode, NodeStopped
+from tests.fake_engine import GENESIS_TIME, EngineStopped, FakeEngine
 from trio_stream.abci.messages import Time
 
 ALICE, BOB = (Key.from_seed(bytes([n]) * 32) for n in (1, 2))
 
-GONE = (NodeStopped, RpcError, child.ChildEnded, trio.TooSlowError, *NOT_THERE)
+GONE = (EngineStopped, RpcError, child.ChildEnded, trio.TooSlowError, *NOT_THERE)
 """What driving raises when the daemon dies."""
 
 _POSTERS = 4
@@ -56,7 +56,7 @@ class BlockMaker(Protocol):
 
 
 class StandIn:
-    """FakeNode, and a memory of what it decided."""
+    """FakeEngine, and a memory of what it decided."""
 
     life = 0.4
     pause = 0.01
@@ -85,17 +85,17 @@ class StandIn:
             assert address.hostname and address.port
             return await trio.open_tcp_stream(address.hostname, address.port)
 
-        async with FakeNode("C38", connect) as node:
-            height = (await node.info()).last_block_height
+        async with FakeEngine("C38", connect) as engine:
+            height = (await engine.info()).last_block_height
             if height == 0:
-                await node.init_chain()
+                await engine.init_chain()
             # The block that was being committed may have been, and its answer lost.
             assert len(self._blocks) - 1 <= height <= len(self._blocks), height
             while last is None or height < last:
                 height += 1
                 if height > len(self._blocks):
                     self._decide()
-                await self._execute(node, height)
+                await self._execute(engine, height)
                 await trio.sleep(self._chance.random() * self.pause)
 
     def _decide(self) -> None:
@@ -131,17 +131,17 @@ class StandIn:
         signer = self._chance.choice((ALICE, BOB))
         return create(signer, data={"height": height, "index": index})
 
-    async def _execute(self, node: FakeNode, height: int) -> None:
+    async def _execute(self, engine: FakeEngine, height: int) -> None:
         txs, told = self._blocks[height - 1], self.told[height - 1]
         time = Time(GENESIS_TIME.seconds + height, 0)
-        await node.propose(txs)
-        results, app_hash = await node.execute(height, txs, time)
+        await engine.propose(txs)
+        results, app_hash = await engine.execute(height, txs, time)
         assert [result.code == 0 for result in results] == [
             document is not None for document in told.transactions
         ], height
         # Executed again, a block gives the same.
         assert self._hashes.setdefault(height, app_hash) == app_hash, height
-        await node.commit()
+        await engine.commit()
 
 
 class RealEngine:

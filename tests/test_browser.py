@@ -18,9 +18,9 @@ import trio
 
 from scripts.signing import encode
 from tests.client.test_with_daemon import some
-from tests.fake_node import Chain
+from tests.fake_engine import Chain
 from tests.line import Line
-from tests.test_daemon import node_at, running, settings
+from tests.test_daemon import engine_at, running, settings
 from tests.websocket_peer import PATH
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
@@ -119,17 +119,17 @@ async def page_open(directory: Path, stream: str, line: Line) -> AsyncIterator[T
 async def test_pages_subscribe_resume_and_are_refused(tmp_path: Path) -> None:
     with trio.fail_after(90):
         async with running(settings(tmp_path / "home")) as addresses:
-            async with node_at(addresses, "C38", Chain()) as node:
-                await node.handshake()
+            async with engine_at(addresses, "C38", Chain()) as engine:
+                await engine.handshake()
                 documents = some(3, "first")
-                await node.block(*map(encode, documents))
+                await engine.block(*map(encode, documents))
                 line = Line(addresses.api)
                 stream = addresses.stream
                 async with page_open(tmp_path, stream, line) as told:
                     await check_websockets(told, [each["id"] for each in documents])
                     await told.get("source", 3)
                     line.cut()
-                    await node.block(*map(encode, more := some(2, "more")))
+                    await engine.block(*map(encode, more := some(2, "more")))
                     documents += more
                     await check_sources(told, [each["id"] for each in documents])
                     # Where it stood; that may have been told without a message.

@@ -21,7 +21,7 @@ from trio_websocket import (
 from scripts import child, http_client
 from scripts.daemon_process import Settings, run_daemon
 from scripts.signing import Key, create, encode, transfer
-from tests.fake_node import Chain, FakeNode
+from tests.fake_engine import Chain, FakeEngine
 from trio_stream import daemon
 from trio_stream.config import Address, Config
 from trio_stream.daemon import Addresses
@@ -59,7 +59,9 @@ async def running(config: Config) -> AsyncIterator[Addresses]:
             signal.raise_signal(signal.SIGTERM)
 
 
-def node_at(addresses: Addresses, dialect: str, chain: Chain | None = None) -> FakeNode:
+def engine_at(
+    addresses: Addresses, dialect: str, chain: Chain | None = None
+) -> FakeEngine:
     place = urlsplit(addresses.abci)
 
     async def connect() -> trio.abc.Stream:
@@ -67,7 +69,7 @@ def node_at(addresses: Addresses, dialect: str, chain: Chain | None = None) -> F
             return await trio.open_unix_socket(place.path)
         return await trio.open_tcp_stream(*host_and_port(addresses.abci))
 
-    return FakeNode(dialect, connect, chain=chain)
+    return FakeEngine(dialect, connect, chain=chain)
 
 
 def host_and_port(url: str) -> tuple[str, int]:
@@ -94,10 +96,10 @@ async def test_what_a_block_commits_reaches_a_subscriber(
     async with running(settings(tmp_path)) as addresses:
         async with (
             open_websocket_url(addresses.stream) as stream,
-            node_at(addresses, dialect) as node,
+            engine_at(addresses, dialect) as engine,
         ):
-            await node.handshake()
-            block = await node.block(encode(created), b"nonsense", encode(moved))
+            await engine.handshake()
+            block = await engine.block(encode(created), b"nonsense", encode(moved))
             assert [result.code for result in block.results] == [0, 1, 0]
             for transaction in (created, moved):
                 assert await stream.get_message() == (
@@ -116,10 +118,10 @@ async def test_unix_socket(tmp_path: Path) -> None:
     )
     async with running(config) as addresses:
         assert addresses.abci == config.abci
-        async with node_at(addresses, "C38") as node:
-            await node.handshake()
-            await node.block(encode(create(ALICE)))
-            assert (await node.info()).last_block_height == 1
+        async with engine_at(addresses, "C38") as engine:
+            await engine.handshake()
+            await engine.block(encode(create(ALICE)))
+            assert (await engine.info()).last_block_height == 1
     assert not (tmp_path / "abci.sock").exists()
 
 
@@ -135,12 +137,12 @@ async def test_a_stop_sends_everything_committed_and_then_close_1001(
             async with (
                 # The library leaves a stream open that the other end closed.
                 await trio.open_tcp_stream(*host_and_port(addresses.stream)) as socket,
-                node_at(addresses, "C38") as node,
+                engine_at(addresses, "C38") as engine,
             ):
                 path = urlsplit(addresses.stream).path
                 stream = await wrap_client_stream(nursery, socket, "localhost", path)
-                await node.handshake()
-                await node.block(*map(encode, transactions))
+                await engine.handshake()
+                await engine.block(*map(encode, transactions))
                 signal.raise_signal(signal.SIGTERM)
                 with pytest.raises(ConnectionClosed) as closed:
                     while True:

@@ -11,7 +11,7 @@ import trio
 from trio.testing import wait_all_tasks_blocked
 
 from scripts.signing import Key, create, encode
-from tests.test_daemon import DEADLINE, host_and_port, node_at, settings
+from tests.test_daemon import DEADLINE, engine_at, host_and_port, settings
 from trio_stream import daemon
 from trio_stream.daemon import Addresses
 
@@ -61,9 +61,9 @@ async def test_clients_that_read_and_send_nothing_do_not_hold_it_up(
     with trio.fail_after(DEADLINE):
         async with trio.open_nursery() as nursery:
             addresses: Addresses = await nursery.start(partial(daemon.run, config))
-            async with node_at(addresses, "C38") as node:
-                await node.handshake()
-                await node.block(*map(encode, LONG))
+            async with engine_at(addresses, "C38") as engine:
+                await engine.handshake()
+                await engine.block(*map(encode, LONG))
             opened = []
             for door, requests in REQUESTS.items():
                 for request in requests:

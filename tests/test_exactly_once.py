@@ -13,8 +13,8 @@ from scripts import child
 from scripts.signing import encode
 from tests import manual
 from tests.client.test_with_daemon import ids, some
-from tests.fake_node import Chain
-from tests.test_daemon import DEADLINE, node_at, running, settings
+from tests.fake_engine import Chain
+from tests.test_daemon import DEADLINE, engine_at, running, settings
 
 RECIPE = """\
 import sqlite3
@@ -64,12 +64,12 @@ async def test_who_keeps_the_position_beside_the_data_has_each_event_once(
 ) -> None:
     with trio.fail_after(DEADLINE):
         async with running(settings(tmp_path / "home")) as addresses:
-            async with node_at(addresses, "C38", Chain()) as node:
-                await node.handshake()
+            async with engine_at(addresses, "C38", Chain()) as engine:
+                await engine.handshake()
                 committed: list[str] = []
                 for block in range(4):
                     documents = some(3, block)
-                    await node.block(b"nonsense", *map(encode, documents))
+                    await engine.block(b"nonsense", *map(encode, documents))
                     committed += ids(documents)
                 recipe = RECIPE.replace("ws://localhost:9985", addresses.stream)
                 # Three steps come first, and then two an event.

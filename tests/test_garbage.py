@@ -19,10 +19,10 @@ import trio
 from trio.testing import wait_all_tasks_blocked
 
 from scripts.signing import Key, create, encode, transfer
-from tests.fake_node import FakeNode
+from tests.fake_engine import FakeEngine
 from tests.garbage import Ask, garbage_of, without_an_untraced_ring
 from tests.stub_rpc import ACCEPTED, StubRpc, internal_error
-from tests.test_daemon import host_and_port, node_at, running, settings
+from tests.test_daemon import engine_at, host_and_port, running, settings
 from trio_stream.daemon import Addresses
 from trio_stream.http.api import OPENAPI
 
@@ -40,7 +40,7 @@ class World(NamedTuple):
     """A daemon with its engine."""
 
     addresses: Addresses
-    node: FakeNode
+    engine: FakeEngine
     rpc: StubRpc
 
     async def http(self, request: bytes) -> None:
@@ -67,10 +67,10 @@ async def _taste(address: tuple[str, int], request: bytes) -> None:
 async def world(home: Path) -> AsyncIterator[World]:
     rpc = StubRpc()
     async with rpc.serving(), running(settings(home, node=rpc.url)) as addresses:
-        async with node_at(addresses, "C38") as node:
-            await node.handshake()
-            await node.block(encode(ASSET), b"nonsense")
-            yield World(addresses, node, rpc)
+        async with engine_at(addresses, "C38") as engine:
+            await engine.handshake()
+            await engine.block(encode(ASSET), b"nonsense")
+            yield World(addresses, engine, rpc)
 
 
 async def nothing_is_left(asks: Mapping[str, Ask]) -> None:
@@ -294,11 +294,11 @@ async def test_checks_and_blocks(tmp_path: Path) -> None:
     async with world(tmp_path) as served:
 
         async def check(make: Callable[[int], bytes]) -> None:
-            await served.node.check(make(next(numbers)))
+            await served.engine.check(make(next(numbers)))
 
         async def block(make: Callable[[int], bytes]) -> None:
             good = encode(create(ALICE, metadata={"b": next(numbers)}))
-            await served.node.block(make(next(numbers)), good)
+            await served.engine.block(make(next(numbers)), good)
 
         asks: dict[str, Ask] = {}
         for name, make in refused_bodies().items():

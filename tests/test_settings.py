@@ -18,7 +18,7 @@ import trio
 from scripts import http_client
 from scripts.daemon_process import Settings, run_daemon
 from scripts.signing import Key, create, encode
-from tests.fake_node import FakeNode
+from tests.fake_engine import FakeEngine
 from tests.stub_rpc import StubRpc
 from tests.test_daemon import DEADLINE, host_and_port, running, settings
 from tests.websocket_peer import PATH
@@ -152,8 +152,10 @@ async def test_log_level(tmp_path: Path) -> None:
         process = Settings(home=tmp_path / "home", arguments=arguments)
         async with run_daemon(process) as running_daemon:
             place = host_and_port(running_daemon.abci)
-            async with FakeNode("C38", partial(trio.open_tcp_stream, *place)) as node:
-                await node.handshake()
+            async with FakeEngine(
+                "C38", partial(trio.open_tcp_stream, *place)
+            ) as engine:
+                await engine.handshake()
             assert await running_daemon.stop() == 0
             lines = running_daemon.log.read_text().splitlines()
     for message in ("Info", "InitChain"):

@@ -17,7 +17,7 @@ from trio_websocket import open_websocket_url
 from scripts.certificate import write_certificate
 from scripts.signing import Key, create, encode
 from tests.still_daemon import Still, everything, is_full, is_open, server_end, still
-from tests.test_daemon import host_and_port, node_at, running, settings
+from tests.test_daemon import engine_at, host_and_port, running, settings
 from tests.websocket_peer import PATH, PING, Peer, request
 from trio_stream.daemon import Addresses
 from trio_stream.log.reader import LogReader
@@ -50,9 +50,9 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 
 async def commit_long(daemon: Still) -> None:
-    async with node_at(daemon.addresses, "C38") as node:
-        await node.handshake()
-        await node.block(encode(LONG))
+    async with engine_at(daemon.addresses, "C38") as engine:
+        await engine.handshake()
+        await engine.block(encode(LONG))
 
 
 async def read_nothing(daemon: Still, door: str) -> trio.SocketStream:
@@ -143,11 +143,13 @@ def _trusting(files: dict[str, Path]) -> ssl.SSLContext:
 
 
 async def commit_four_blocks(addresses: Addresses) -> None:
-    async with node_at(addresses, "C38") as node:
-        await node.handshake()
+    async with engine_at(addresses, "C38") as engine:
+        await engine.handshake()
         for height in range(4):
             notes = [{"n": [height, n]} for n in range(20)]
-            await node.block(*(encode(create(ALICE, metadata=note)) for note in notes))
+            await engine.block(
+                *(encode(create(ALICE, metadata=note)) for note in notes)
+            )
 
 
 @pytest.mark.parametrize("tail_bytes", [4096, 8 * 1024 * 1024])

@@ -12,7 +12,7 @@ from trio.testing import MockClock
 from scripts.signing import Key, create, encode
 from tests.still_daemon import is_open, still
 from tests.stub_rpc import StubRpc
-from tests.test_daemon import host_and_port, node_at, running, settings
+from tests.test_daemon import engine_at, host_and_port, running, settings
 from trio_stream.abci.framing import write_varint
 from trio_stream.transactions import candidate
 
@@ -78,14 +78,14 @@ async def test_cache_bytes(
     body = encode(create(Key.from_seed(b"\x01" * 32)))
     async with StubRpc().serving() as rpc:
         config = settings(tmp_path, node=rpc.url, cache_bytes=cache_bytes)
-        async with running(config) as addresses, node_at(addresses, "C38") as node:
-            await node.handshake()
+        async with running(config) as addresses, engine_at(addresses, "C38") as engine:
+            await engine.handshake()
             place = host_and_port(addresses.api)
             async with await trio.open_tcp_stream(*place) as client:
                 await client.send_all(f"{POST}{len(body)}\r\n\r\n".encode() + body)
                 assert b" 202 " in await client.receive_some()
             raw = b64decode(rpc.calls[0]["params"][0])
-            assert [each.code for each in await node.check(raw)] == [0]
-            assert [each.code for each in (await node.block(raw)).results] == [0]
+            assert [each.code for each in await engine.check(raw)] == [0]
+            assert [each.code for each in (await engine.block(raw)).results] == [0]
     assert set(made) == {raw}
     assert (len(made) == 1) == (cache_bytes > 0)

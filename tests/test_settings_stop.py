@@ -12,7 +12,7 @@ from trio.testing import MockClock
 from scripts.signing import Key, create, encode
 from tests.abci.engine_side import DIALECTS, encode_request
 from tests.still_daemon import Still, is_full, is_open, still
-from tests.test_daemon import node_at, settings
+from tests.test_daemon import engine_at, settings
 from tests.websocket_peer import PATH, request
 from trio_stream.abci.messages import Echo
 
@@ -117,9 +117,9 @@ async def test_shutdown_stream(
         stalled = await subscribed(daemon, door, receive_buffer=4096)
         client = await subscribed(daemon, "plain websocket")
         async with client, stalled:
-            async with node_at(daemon.addresses, "C38") as node:
-                await node.handshake()
-                await node.block(*LARGE)
+            async with engine_at(daemon.addresses, "C38") as engine:
+                await engine.handshake()
+                await engine.block(*LARGE)
             await daemon.until(lambda: is_full(stalled))
             daemon.stop()
             await goodbye(client)

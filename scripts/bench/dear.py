@@ -23,7 +23,7 @@ import trio
 from scripts.bench.dear_transactions import dear_create
 from scripts.daemon_process import RunningDaemon, Settings, run_daemon
 from scripts.signing import Key, create, encode
-from tests.fake_node import FakeNode
+from tests.fake_engine import FakeEngine
 from tests.stub_rpc import StubRpc
 
 KEY = Key.from_seed(b"\7" * 32)
@@ -83,21 +83,23 @@ async def _bench(seconds: float) -> tuple[Figures, Figures, int]:
                         assert answer.status == 202, answer
                         posted += 1
 
-                async with FakeNode("C38", connect) as node:
-                    await node.init_chain()
-                    usual = await _measured(daemon, node, seconds)
+                async with FakeEngine("C38", connect) as engine:
+                    await engine.init_chain()
+                    usual = await _measured(daemon, engine, seconds)
                     async with trio.open_nursery() as nursery:
                         for n in range(CLIENTS):
                             nursery.start_soon(post, n * DEAR_ONES // CLIENTS)
-                        under_load = await _measured(daemon, node, seconds)
+                        under_load = await _measured(daemon, engine, seconds)
                         nursery.cancel_scope.cancel()
     return usual, under_load, posted
 
 
-async def _measured(daemon: RunningDaemon, node: FakeNode, seconds: float) -> Figures:
+async def _measured(
+    daemon: RunningDaemon, engine: FakeEngine, seconds: float
+) -> Figures:
     """How long each thing took each time, for so many seconds."""
-    asset = create(KEY, metadata={"n": node.chain.next_height})
-    await node.block(encode(asset))
+    asset = create(KEY, metadata={"n": engine.chain.next_height})
+    await engine.block(encode(asset))
     end = trio.current_time() + seconds
     figures: Figures = {"subscribe": [], "GET": [], "Commit": []}
     stream = urlsplit(daemon.stream)
@@ -113,9 +115,9 @@ async def _measured(daemon: RunningDaemon, node: FakeNode, seconds: float) -> Fi
         assert answer.status == 200
 
     async def block() -> None:
-        height = node.chain.next_height
+        height = engine.chain.next_height
         txs = [encode(create(KEY, metadata={"n": n, "h": height})) for n in range(10)]
-        await node.block(*txs)
+        await engine.block(*txs)
 
     async def again(what: str, do: Callable[[], Awaitable[None]], pause: float) -> None:
         # To its end each time: half a conversation with the daemon would spoil the next.

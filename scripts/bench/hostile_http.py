@@ -33,7 +33,7 @@ from scripts import child
 from scripts.bench import report
 from scripts.daemon_process import RunningDaemon, Settings, start_daemon
 from scripts.signing import Key, create, encode
-from tests.fake_node import FakeNode
+from tests.fake_engine import FakeEngine
 
 ALICE = Key.from_seed(b"\x01" * 32)
 HOST = "127.0.0.1"
@@ -69,10 +69,10 @@ def _ms(seconds: Sequence[float], percent: int) -> str:
 class Others:
     """Whoever is no attacker; what they see goes to `seen`."""
 
-    def __init__(self, daemon: RunningDaemon, node: FakeNode) -> None:
+    def __init__(self, daemon: RunningDaemon, engine: FakeEngine) -> None:
         self.seen = Seen()
         self._daemon = daemon
-        self._node = node
+        self._node = engine
 
     async def commit(self) -> None:
         """Blocks of ten transactions."""
@@ -120,12 +120,12 @@ async def run(folder: Path, given: argparse.Namespace) -> None:
         address = urlsplit(daemon.abci)
         assert address.hostname and address.port
         connect = partial(trio.open_tcp_stream, address.hostname, address.port)
-        async with FakeNode("C38", connect) as node:
-            await node.handshake()
+        async with FakeEngine("C38", connect) as engine:
+            await engine.handshake()
             text = {"x": "y" * 100_000}
             large = [create(ALICE, metadata={"n": n, **text}) for n in range(40)]
-            await node.block(*map(encode, large))
-            attackers = await _watch(daemon, node, nursery, given)
+            await engine.block(*map(encode, large))
+            attackers = await _watch(daemon, engine, nursery, given)
         began = time.perf_counter()
         daemon.send_signal(signal.SIGTERM)
         status = await daemon.wait()
@@ -135,12 +135,12 @@ async def run(folder: Path, given: argparse.Namespace) -> None:
 
 async def _watch(
     daemon: RunningDaemon,
-    node: FakeNode,
+    engine: FakeEngine,
     children: trio.Nursery,
     given: argparse.Namespace,
 ) -> child.Child:
     """See how others fare in peace and under attack; the attackers, who go on."""
-    others = Others(daemon, node)
+    others = Others(daemon, engine)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(others.commit)
         nursery.start_soon(others.weigh)

@@ -8,7 +8,7 @@ answered, 10 blocks a second of one event each, by itself and while 1,000 client
 are behind by 10,000 blocks. wal: how large the write-ahead log becomes while four clients read all
 of the log again and again and blocks of 100 transactions are committed one after the other.
 
-The daemon is the process that a user starts, on a data directory with a long history; FakeNode is
+The daemon is the process that a user starts, on a data directory with a long history; FakeEngine is
 its engine.
 """
 
@@ -37,7 +37,7 @@ from scripts import child
 from scripts.bench import long_log, report
 from scripts.daemon_process import RunningDaemon, Settings, run_daemon
 from scripts.signing import Key, create, encode
-from tests.fake_node import GENESIS_TIME, FakeNode
+from tests.fake_engine import GENESIS_TIME, FakeEngine
 from trio_stream.abci.messages import Time
 from trio_stream.log.file import FILE_NAME
 
@@ -155,8 +155,8 @@ async def _bare(data: bytes, digest: str) -> float:
 class Driver:
     """An engine that goes on with the chain, and measures the daemon at it."""
 
-    def __init__(self, node: FakeNode, height: int) -> None:
-        self._node = node
+    def __init__(self, engine: FakeEngine, height: int) -> None:
+        self._node = engine
         self._height = height
 
     async def block(self, size: int) -> float:
@@ -189,8 +189,8 @@ async def driver(daemon: RunningDaemon) -> AsyncIterator[Driver]:
         assert address.hostname and address.port
         return await trio.open_tcp_stream(address.hostname, address.port)
 
-    async with FakeNode("C38", connect) as node:
-        yield Driver(node, (await node.info()).last_block_height)
+    async with FakeEngine("C38", connect) as engine:
+        yield Driver(engine, (await engine.info()).last_block_height)
 
 
 async def resume(folder: Path, given: argparse.Namespace) -> str:

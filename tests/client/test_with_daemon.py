@@ -17,8 +17,8 @@ import trio
 
 from scripts import child
 from scripts.signing import Document, Key, create, encode, transfer
-from tests.fake_node import Chain, FakeNode
-from tests.test_daemon import DEADLINE, host_and_port, node_at, running, settings
+from tests.fake_engine import Chain, FakeEngine
+from tests.test_daemon import DEADLINE, engine_at, host_and_port, running, settings
 from trio_stream import daemon
 from trio_stream.client import Events, Options, Refused, open_stream
 from trio_stream.daemon import Addresses
@@ -47,7 +47,7 @@ class Addressbook:
     @asynccontextmanager
     async def node(
         self, name: str, home: Path, chain: Chain
-    ) -> AsyncIterator[FakeNode]:
+    ) -> AsyncIterator[FakeEngine]:
         """A daemon and its engine, which has brought it up to date; stopped in the end."""
         async with running(settings(home)) as addresses:
             async with self.engine(name, addresses, chain) as node:
@@ -57,11 +57,11 @@ class Addressbook:
     @asynccontextmanager
     async def engine(
         self, name: str, addresses: Addresses, chain: Chain
-    ) -> AsyncIterator[FakeNode]:
-        async with node_at(addresses, "C38", chain) as node:
-            await node.handshake()
+    ) -> AsyncIterator[FakeEngine]:
+        async with engine_at(addresses, "C38", chain) as engine:
+            await engine.handshake()
             self._streams[name] = host_and_port(addresses.stream)
-            yield node
+            yield engine
 
     async def _open_tcp(self, host: str, port: int) -> trio.abc.Stream:
         if host not in self._streams:
@@ -170,9 +170,9 @@ async def test_another_history_is_found_out_when_it_gets_there(
                     raise problem
 
 
-async def commit_slowly(node: FakeNode) -> None:
+async def commit_slowly(engine: FakeEngine) -> None:
     for number in range(4):
-        await node.block(*map(encode, some(1, number)))
+        await engine.block(*map(encode, some(1, number)))
         await trio.testing.wait_all_tasks_blocked(0.01)
 
 
@@ -261,9 +261,9 @@ async def test_tail_prints_what_was_committed(tmp_path: Path) -> None:
     chain = Chain()
     with trio.fail_after(DEADLINE):
         async with running(settings(tmp_path / "home")) as addresses:
-            async with node_at(addresses, "C38", chain) as node:
-                await node.handshake()
-                await node.block(*map(encode, documents))
+            async with engine_at(addresses, "C38", chain) as engine:
+                await engine.handshake()
+                await engine.block(*map(encode, documents))
                 state = tmp_path / "state"
                 done = await run(
                     addresses.stream,
@@ -291,11 +291,11 @@ async def test_tail_ends_well_when_it_is_asked_to(
     with trio.fail_after(DEADLINE):
         async with running(settings(tmp_path / "home")) as addresses:
             async with (
-                node_at(addresses, "C38") as node,
+                engine_at(addresses, "C38") as engine,
                 trio.open_nursery() as nursery,
             ):
-                await node.handshake()
-                await node.block(*map(encode, documents))
+                await engine.handshake()
+                await engine.block(*map(encode, documents))
                 command = tail_of(
                     addresses.stream, "--after", "earliest", "--state", state
                 )
@@ -327,9 +327,9 @@ async def saved(state: Path, text: str) -> bool | None:
 async def test_tail_ends_well_when_nobody_reads(tmp_path: Path) -> None:
     with trio.fail_after(DEADLINE):
         async with running(settings(tmp_path / "home")) as addresses:
-            async with node_at(addresses, "C38") as node:
-                await node.handshake()
-                await node.block(*map(encode, some(300, "tail")))
+            async with engine_at(addresses, "C38") as engine:
+                await engine.handshake()
+                await engine.block(*map(encode, some(300, "tail")))
                 tail = " ".join(tail_of(addresses.stream, "--after", "earliest"))
                 done = await trio.run_process(
                     ["bash", "-c", f"set -o pipefail; {tail} | head -n 1"],

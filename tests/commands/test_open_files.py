@@ -14,7 +14,7 @@ import trio
 from scripts import http_client
 from scripts.daemon_process import Settings, run_daemon
 from scripts.signing import Key, create, encode
-from tests.fake_node import FakeNode
+from tests.fake_engine import FakeEngine
 from tests.test_daemon import DEADLINE, host_and_port
 from tests.websocket_peer import Peer, request
 from trio_stream.commands import open_files
@@ -133,10 +133,12 @@ async def test_where_files_are_few_the_engine_finds_one(tmp_path: Path) -> None:
                     await client.send_all(request())
             created = create(Key.from_seed(bytes(32)))
             place = host_and_port(daemon.abci)
-            async with FakeNode("C38", partial(trio.open_tcp_stream, *place)) as node:
-                await node.handshake()
-                await node.block(encode(created))
-                assert (await node.info()).last_block_height == 1
+            async with FakeEngine(
+                "C38", partial(trio.open_tcp_stream, *place)
+            ) as engine:
+                await engine.handshake()
+                await engine.block(encode(created))
+                assert (await engine.info()).last_block_height == 1
             assert len(os.listdir(f"/proc/{daemon.pid}/fd")) < LOW
             for client in clients:
                 await trio.aclose_forcefully(client)

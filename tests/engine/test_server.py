@@ -17,7 +17,7 @@ import trio.testing
 
 from tests.abci.engine_side import DIALECTS, encode_request
 from tests.fake_application import FakeApplication, run_inline
-from tests.fake_node import Block, Chain, FakeNode, NodeStopped
+from tests.fake_engine import Block, Chain, EngineStopped, FakeEngine
 from trio_stream.abci import messages as m
 from trio_stream.abci.connection import VERDICT_DELAY_SECONDS
 from trio_stream.engine import conversation
@@ -124,11 +124,11 @@ async def read_to_end(stream: trio.abc.ReceiveStream) -> bytes:
 
 @pytest.mark.parametrize("dialect", DIALECTS)
 async def test_a_node_of_each_dialect_is_served(dialect: str) -> None:
-    async with serving() as served, FakeNode(dialect, served.connect) as node:
-        assert await node.handshake() == m.InfoAnswer("fake", 0, b"")
-        checked = await node.check(b"good", b"bad", *[b"more"] * 100)
-        first = await node.block(b"good", b"bad")
-        second = await node.block()
+    async with serving() as served, FakeEngine(dialect, served.connect) as engine:
+        assert await engine.handshake() == m.InfoAnswer("fake", 0, b"")
+        checked = await engine.check(b"good", b"bad", *[b"more"] * 100)
+        first = await engine.block(b"good", b"bad")
+        second = await engine.block()
 
     assert checked[:2] == [m.TxResult(0), m.TxResult(1, "bad")]
     assert len(checked) == 102
@@ -142,14 +142,14 @@ async def test_a_node_of_each_dialect_is_served(dialect: str) -> None:
 async def test_a_node_that_starts_again_replays_what_is_missing(dialect: str) -> None:
     chain = Chain()
     async with serving() as served:
-        async with FakeNode(dialect, served.connect, chain=chain) as node:
-            await node.handshake()
-            await node.block(b"a")
-            await node.block(b"b")
+        async with FakeEngine(dialect, served.connect, chain=chain) as engine:
+            await engine.handshake()
+            await engine.block(b"a")
+            await engine.block(b"b")
         served.application.height = 1  # as if the second commit had been lost
-        async with FakeNode(dialect, served.connect, chain=chain) as node:
-            await node.handshake()
-            await node.block(b"c")
+        async with FakeEngine(dialect, served.connect, chain=chain) as engine:
+            await engine.handshake()
+            await engine.block(b"c")
 
     assert served.application.height == 3
 
@@ -173,10 +173,10 @@ async def test_real_sockets_and_a_real_thread(family: str, tmp_path: Path) -> No
     async with serving(
         run_sync=trio.to_thread.run_sync, listeners=lambda served: [listener]
     ) as served:
-        async with FakeNode("C38", connect) as node:
-            await node.handshake()
-            await node.check(*[b"x" * 1000] * 500)
-            await node.block(*[b"x" * 1000] * 500)
+        async with FakeEngine("C38", connect) as engine:
+            await engine.handshake()
+            await engine.check(*[b"x" * 1000] * 500)
+            await engine.block(*[b"x" * 1000] * 500)
 
     assert served.announced == [1]
     assert threading.get_ident() not in served.application.threads
@@ -228,12 +228,12 @@ async def test_the_answers_to_one_receive_leave_in_one_write_in_order() -> None:
 async def test_an_old_node_gets_its_verdicts_not_too_soon(
     dialect: str, held: bool, autojump_clock: MockClock
 ) -> None:
-    async with serving() as served, FakeNode(dialect, served.connect) as node:
-        await node.handshake()
+    async with serving() as served, FakeEngine(dialect, served.connect) as engine:
+        await engine.handshake()
         began = trio.current_time()
-        await node.check(b"a", b"b", b"c")
+        await engine.check(b"a", b"b", b"c")
         delay = trio.current_time() - began
-        await node.block(b"a")
+        await engine.block(b"a")
         assert trio.current_time() - began == delay
 
     assert delay == (VERDICT_DELAY_SECONDS if held else 0)
@@ -272,15 +272,15 @@ GARBAGE = [
 async def test_a_peer_that_breaks_the_protocol_loses_its_connection_alone(
     garbage: bytes,
 ) -> None:
-    async with serving() as served, FakeNode("C38", served.connect) as node:
-        await node.handshake()
+    async with serving() as served, FakeEngine("C38", served.connect) as engine:
+        await engine.handshake()
         stranger = await served.connect()
 
         await stranger.send_all(garbage)
         answered = await read_to_end(stranger)
 
         assert answered == (FLUSHED if garbage.startswith(FLUSH) else b"")
-        await node.block(b"a")
+        await engine.block(b"a")
     assert served.announced == [1]
 
 
@@ -312,13 +312,13 @@ async def test_an_unknown_request_is_answered_with_an_exception_and_a_close() ->
 
 async def test_after_a_failure_nothing_more_of_the_batch_is_answered() -> None:
     async with serving() as served:
-        async with FakeNode("C38", served.connect) as node:
-            await node.handshake()
-            with pytest.raises(NodeStopped, match="block 9 does not follow 0"):
+        async with FakeEngine("C38", served.connect) as engine:
+            await engine.handshake()
+            with pytest.raises(EngineStopped, match="block 9 does not follow 0"):
                 wrong = m.FinalizeBlock((), 9, m.Time(0, 0))
-                await node.consensus.call_all([wrong, m.Commit()])
+                await engine.consensus.call_all([wrong, m.Commit()])
             # The other connections are as before.
-            assert await node.check(b"a") == [m.TxResult(0)]
+            assert await engine.check(b"a") == [m.TxResult(0)]
 
     assert m.Commit() not in served.application.requests
 
@@ -378,8 +378,8 @@ async def test_a_node_that_does_not_read_is_cut(
         assert "closed: the node read nothing for 60 s" in caplog.text
         assert trio.current_time() - began < conversation.STALL_SECONDS + 2
 
-        async with FakeNode("C38", served.connect) as node:
-            await node.handshake()
+        async with FakeEngine("C38", served.connect) as engine:
+            await engine.handshake()
 
 
 async def test_a_silent_node_is_left_alone(autojump_clock: MockClock) -> None:
@@ -416,9 +416,9 @@ async def test_nothing_is_read_while_a_batch_is_being_answered() -> None:
 async def test_a_large_block_passes_in_many_pieces() -> None:
     txs = [bytes([n]) * (1 << 20) for n in range(8)]
     async with serving(frame_limit=16 << 20) as served:
-        async with FakeNode("C38", served.connect) as node:
-            await node.handshake()
-            block = await node.block(*txs)
+        async with FakeEngine("C38", served.connect) as engine:
+            await engine.handshake()
+            block = await engine.block(*txs)
 
     assert block.results == (m.TxResult(0),) * 8
     finalize = next(
@@ -432,8 +432,8 @@ async def test_a_large_block_passes_in_many_pieces() -> None:
 async def test_a_large_answer_passes_in_slices() -> None:
     txs = [bytes(700_000), bytes(700_000)]
     async with serving(frame_limit=16 << 20) as served:
-        async with FakeNode("C38", served.connect) as node:
-            await node.propose(txs)
+        async with FakeEngine("C38", served.connect) as engine:
+            await engine.propose(txs)
 
 
 async def test_what_the_application_raises_ends_the_door() -> None:
@@ -445,16 +445,16 @@ async def test_what_the_application_raises_ends_the_door() -> None:
 
     with pytest.RaisesGroup(LogBroken, flatten_subgroups=True):
         async with serving(FakeApplication(fail)) as served:
-            async with FakeNode("C38", served.connect) as node:
-                with pytest.raises(NodeStopped):
-                    await node.handshake()
+            async with FakeEngine("C38", served.connect) as engine:
+                with pytest.raises(EngineStopped):
+                    await engine.handshake()
             await served.stopped.wait()
 
 
 async def test_a_closed_connection_is_disowned() -> None:
     async with serving() as served:
-        async with FakeNode("C38", served.connect) as node:
-            await node.handshake()
+        async with FakeEngine("C38", served.connect) as engine:
+            await engine.handshake()
             assert served.application.disowned == []
         await trio.testing.wait_all_tasks_blocked()
         assert sorted(served.application.disowned) == [1, 2, 3, 4]
@@ -465,14 +465,14 @@ async def test_a_reset_connection_harms_nobody() -> None:
     port = listener.socket.getsockname()[1]
     connect = partial(trio.open_tcp_stream, "127.0.0.1", port)
     async with serving(listeners=lambda served: [listener]) as served:
-        async with FakeNode("C38", connect) as node:
-            await node.handshake()
+        async with FakeEngine("C38", connect) as engine:
+            await engine.handshake()
             for data in (b"", FLUSH, FLUSH[:1], FLUSH * 10_000):
                 client = await connect()
                 await client.send_all(data)
                 client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
                 await client.aclose()
-            await node.block(b"a")
+            await engine.block(b"a")
 
     assert served.announced == [1]
 
@@ -525,15 +525,15 @@ async def test_a_node_can_finish_its_work_when_the_door_stops(
 ) -> None:
     """Closing the query connection makes a node end; it still wants answers meanwhile."""
     async with serving() as served:
-        async with FakeNode(dialect, served.connect) as node:
-            await node.handshake()
-            await node.block(b"a")
+        async with FakeEngine(dialect, served.connect) as engine:
+            await engine.handshake()
+            await engine.block(b"a")
             await trio.testing.wait_all_tasks_blocked()
             began = trio.current_time()
 
             served.stop.set()
-            assert await read_to_end(node.query.stream) == b""
-            await node.block(b"b")
+            assert await read_to_end(engine.query.stream) == b""
+            await engine.block(b"b")
         await served.stopped.wait()
 
     assert served.announced == [1, 2]
@@ -546,15 +546,15 @@ async def test_a_node_that_stays_when_the_door_stops_is_left(
 ) -> None:
     """Up to 0.33 a node never leaves by itself, so there is nothing to wait for."""
     async with serving() as served:
-        async with FakeNode(dialect, served.connect) as node:
-            await node.handshake()
-            await node.block(b"a")
+        async with FakeEngine(dialect, served.connect) as engine:
+            await engine.handshake()
+            await engine.block(b"a")
             await trio.testing.wait_all_tasks_blocked()
             began = trio.current_time()
             served.stop.set()
             await served.stopped.wait()
             assert trio.current_time() - began == seconds
-            assert await read_to_end(node.consensus.stream) == b""
+            assert await read_to_end(engine.consensus.stream) == b""
 
 
 async def test_a_commit_on_its_way_is_announced_though_the_stop_is_late() -> None:
@@ -594,18 +594,18 @@ async def test_silent_connections_give_way_to_an_engine(
     async with serving() as served:
         crowd = [await served.connect() for _ in range(MAX_CONNECTIONS)]
         await trio.testing.wait_all_tasks_blocked()
-        async with FakeNode("C38", served.connect) as node:
-            await node.handshake()
+        async with FakeEngine("C38", served.connect) as engine:
+            await engine.handshake()
             for stranger in crowd[:4]:
                 assert await read_to_end(stranger) == b""
             # Nor do strangers who come after it push out what is silent of the engine's.
             more = [await served.connect() for _ in range(MAX_CONNECTIONS)]
             await trio.testing.wait_all_tasks_blocked()
             assert await read_to_end(crowd[4]) == b""
-            await node.snapshot.stream.send_all(FLUSH)
-            assert await read_exactly(node.snapshot.stream, 3) == FLUSHED
-            await node.check(b"a")
-            await node.block(b"a")
+            await engine.snapshot.stream.send_all(FLUSH)
+            assert await read_exactly(engine.snapshot.stream, 3) == FLUSHED
+            await engine.check(b"a")
+            await engine.block(b"a")
     assert len(more) == MAX_CONNECTIONS
     assert "64 abci connections are open: number 1, from somewhere," in caplog.text
 
@@ -623,22 +623,22 @@ async def test_strangers_who_asked_something_give_way_to_an_engine_that_keeps_it
 
     async with serving() as served:
         before = [await come() for _ in range(MAX_CONNECTIONS)]
-        async with FakeNode("C38", served.connect) as node:
-            await node.handshake()
+        async with FakeEngine("C38", served.connect) as engine:
+            await engine.handshake()
             for stranger in before[:4]:
                 assert await read_to_end(stranger) == b""
-            await node.block(b"a")
+            await engine.block(b"a")
             # The rest of the engine is silent, but nobody who comes now takes its places.
             after = [await come() for _ in range(2 * MAX_CONNECTIONS)]
             assert await read_to_end(before[4]) == b""
             assert await read_to_end(after[BESIDE]) == b""
-            await node.snapshot.stream.send_all(FLUSH)
-            assert await read_exactly(node.snapshot.stream, 3) == FLUSHED
-            await node.check(b"a")
-            await node.info()
-            await node.block(b"b")
+            await engine.snapshot.stream.send_all(FLUSH)
+            assert await read_exactly(engine.snapshot.stream, 3) == FLUSHED
+            await engine.check(b"a")
+            await engine.info()
+            await engine.block(b"b")
             # Another engine, or the same one started again, finds places too.
-            async with FakeNode("C38", served.connect, chain=node.chain) as again:
+            async with FakeEngine("C38", served.connect, chain=engine.chain) as again:
                 await again.handshake()
                 await again.block(b"c")
     assert "64 abci connections are open: number 1, from somewhere," in caplog.text
@@ -662,8 +662,8 @@ async def test_what_is_held_of_unfinished_messages_is_bounded(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     size = LIMIT - 2000
-    async with serving() as served, FakeNode("C38", served.connect) as node:
-        await node.handshake()
+    async with serving() as served, FakeEngine("C38", served.connect) as engine:
+        await engine.handshake()
         # Who comes directly after the engine could be one of its connections.
         beside = [await served.connect() for _ in range(BESIDE)]
         first = await fed(served, size)
@@ -671,7 +671,7 @@ async def test_what_is_held_of_unfinished_messages_is_bounded(
         small = await fed(served, 1000)
         assert "gives way" not in caplog.text
         # An engine gives way to nobody, the others do.
-        await node.block(bytes(LIMIT // 2))
+        await engine.block(bytes(LIMIT // 2))
         assert await read_to_end(first) == b""
         # Among others the oldest does.
         third = await fed(served, size)
@@ -682,7 +682,7 @@ async def test_what_is_held_of_unfinished_messages_is_bounded(
         assert await small.receive_some() == b"\x02\x4a\x00"
         for each in (third, fourth, *beside):
             await each.aclose()
-        await node.block(b"a")
+        await engine.block(b"a")
 
     assert "too much is held of messages" in caplog.text
     assert served.announced == [1, 2]
@@ -743,13 +743,13 @@ async def test_info_echo_and_query_wait_for_nothing(busy: m.Request) -> None:
 
     dialect = DIALECTS["C37"]
     async with serving(run_sync=gated) as served:
-        async with FakeNode("C37", served.connect) as node:
-            await node.consensus.stream.send_all(encode_request(busy, dialect))
+        async with FakeEngine("C37", served.connect) as engine:
+            await engine.consensus.stream.send_all(encode_request(busy, dialect))
             await trio.testing.wait_all_tasks_blocked()
             for _ in range(2):
-                assert await node.info() == m.InfoAnswer("fake", 0, b"")
+                assert await engine.info() == m.InfoAnswer("fake", 0, b"")
             asked: list[m.Request] = [m.Echo("x"), m.Query(), dialect.info]
-            assert len(await node.query.call_all(asked)) == 3
+            assert len(await engine.query.call_all(asked)) == 3
             gate.set()
 
 
@@ -765,14 +765,14 @@ async def test_an_engine_that_begins_hears_of_the_commit_that_it_interrupted() -
     async with serving(run_sync=gated) as served:
         killed = await served.connect()
         commit = encode_request(m.Commit(), DIALECTS["C38"])
-        async with FakeNode("C38", served.connect) as running:
+        async with FakeEngine("C38", served.connect) as running:
             await running.info()
             await killed.send_all(commit)
             await trio.testing.wait_all_tasks_blocked()
             # One that runs, for a health check, gets what is durable now.
             assert (await running.info()).last_block_height == 0
             await killed.aclose()
-            async with FakeNode("C38", served.connect) as again:
+            async with FakeEngine("C38", served.connect) as again:
 
                 async def ask() -> None:
                     heights.append((await again.info()).last_block_height)
@@ -789,11 +789,11 @@ async def test_a_health_check_and_strangers_do_not_fill_the_log(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level(logging.INFO)
-    async with serving() as served, FakeNode("C38", served.connect) as node:
-        await node.handshake()
+    async with serving() as served, FakeEngine("C38", served.connect) as engine:
+        await engine.handshake()
         before = len(caplog.records)
         for _ in range(200):
-            await node.info()
+            await engine.info()
         assert len(caplog.records) == before
         for _ in range(200):
             stranger = await served.connect()
@@ -804,8 +804,8 @@ async def test_a_health_check_and_strangers_do_not_fill_the_log(
 
 async def ask_and_leave(connect: Callable[[], Awaitable[trio.abc.Stream]]) -> None:
     """What an engine does whose chain is not this one."""
-    async with FakeNode("T34", connect) as node:
-        await node.info()
+    async with FakeEngine("T34", connect) as engine:
+        await engine.info()
 
 
 async def test_an_engine_that_asks_and_leaves_is_reported(
@@ -830,13 +830,13 @@ async def test_other_ways_to_leave_are_no_disagreement(
         await tool.send_all(encode_request(DIALECTS["C38"].info, DIALECTS["C38"]))
         await read_exactly(tool, 1)
         await tool.aclose()
-        async with FakeNode("C38", served.connect) as node:
-            await node.info()
+        async with FakeEngine("C38", served.connect) as engine:
+            await engine.info()
             await trio.sleep(LEFT_AT_ONCE_SECONDS + 1)  # up, then stopped
-        async with FakeNode("C38", served.connect) as node:
-            await node.info()
-            node.chain.blocks = [block(n) for n in range(7)]
-            await node.block(b"a")  # goes on, then killed
+        async with FakeEngine("C38", served.connect) as engine:
+            await engine.info()
+            engine.chain.blocks = [block(n) for n in range(7)]
+            await engine.block(b"a")  # goes on, then killed
         await trio.testing.wait_all_tasks_blocked()
     assert "ended at once" not in caplog.text
 
@@ -849,9 +849,9 @@ async def test_the_log_names_the_dialect_and_the_reason(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level(logging.INFO)
-    async with serving() as served, FakeNode("T33", served.connect) as node:
-        await node.handshake()
-        await node.block()
+    async with serving() as served, FakeEngine("T33", served.connect) as engine:
+        await engine.handshake()
+        await engine.block()
 
     assert "abci connection 1 opened" in caplog.text
     assert "abci connection 1 speaks T33 (version '0.33.9')" in caplog.text
@@ -863,8 +863,8 @@ async def test_the_log_names_the_dialect_and_the_reason(
 async def test_a_connection_that_speaks_otherwise_than_info_is_logged(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    async with serving() as served, FakeNode("T33", served.connect) as node:
-        await node.handshake()
+    async with serving() as served, FakeEngine("T33", served.connect) as engine:
+        await engine.handshake()
         other = await served.connect()
         await other.send_all(FLUSH)
         await read_exactly(other, 3)

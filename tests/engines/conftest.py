@@ -1,8 +1,8 @@
 """Which engines the tests of this folder run against, and where each test's chain lives.
 
 The environment variable ENGINES says which: `default` (also when it is not set), `all`, names
-from `python -m scripts.engines.build --list`, or `none` where there is no network to build one
-with. An engine that is missing is built; one that cannot be built is an error, never a test left out.
+from `python -m scripts.engines.build --list`, or `none` if there is no network to build one with.
+A missing engine is built; one that cannot be built is an error, never a skipped test.
 """
 
 from __future__ import annotations

@@ -1,16 +1,16 @@
 """A consensus engine without consensus: it speaks ABCI to us as any of the dialects.
 
-It opens the connections that a node opens, makes the handshake, sends transactions to
-be checked and decides blocks by itself, through our own codec from the other end. What
-it does with an answer that would stop a real node is to raise `NodeStopped`. Whether it
-tells the truth is for the tests with real engines to say.
+It opens the connections that an engine opens, makes the handshake, sends transactions to be checked
+and decides blocks by itself, using our own codec from the other end. An answer that would stop a
+real engine makes it raise `EngineStopped`. The tests with real engines check that it tells the
+truth.
 
-    async with FakeNode("C38", connect) as node:
-        await node.handshake()
-        block = await node.block(tx)
+    async with FakeEngine("C38", connect) as engine:
+        await engine.handshake()
+        block = await engine.block(tx)
 
-Another FakeNode with the same `chain` is the node started again: its handshake replays
-what the application has not got. All waits are bounded (`timeout`, on Trio's clock).
+Another FakeEngine with the same `chain` is the engine started again: its handshake replays
+what the application lacks. All waits are bounded (`timeout`, on Trio's clock).
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ A = TypeVar("A", bound=m.Answer)
 GENESIS_TIME = m.Time(1_577_836_800, 0)
 
 
-class NodeStopped(Exception):
-    """The application did what makes a real node stop."""
+class EngineStopped(Exception):
+    """The application did what makes a real engine stop."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ class Block:
 
 @dataclass(slots=True)
 class Chain:
-    """What a node keeps when it is stopped: the genesis file and its blocks."""
+    """What an engine keeps when it is stopped: the genesis file and its blocks."""
 
     chain_id: str = "test-chain"
     validators: tuple[m.ValidatorUpdate, ...] = (
@@ -71,8 +71,8 @@ class Chain:
         return self.blocks[index - 1].app_hash if known else self.start_hash
 
 
-class FakeNode:
-    """A node of one dialect; a context manager around its connections."""
+class FakeEngine:
+    """An engine of one dialect; a context manager around its connections."""
 
     def __init__(
         self,
@@ -109,7 +109,7 @@ class FakeNode:
         await self.aclose()
 
     async def aclose(self) -> None:
-        """Close all connections, as a node that ends."""
+        """Close all connections, as an engine that ends."""
         # All of them, also when cancelled.
         with trio.move_on_after(self._timeout, shield=True):
             for connection in self._connections.values():
@@ -141,7 +141,7 @@ class FakeNode:
         info = await self.info()
         tip = self.chain.next_height - 1
         if info.last_block_height > max(tip, 0) and self.chain.blocks:
-            raise NodeStopped(
+            raise EngineStopped(
                 f"app block height ({info.last_block_height}) is higher than core ({tip})"
             )
         if info.last_block_height == 0:
@@ -150,7 +150,9 @@ class FakeNode:
             if block.height > info.last_block_height:
                 again = await self._execute(block.height, block.txs, block.time)
                 if again.app_hash != block.app_hash:
-                    raise NodeStopped(f"the app hash of {block.height} is another one")
+                    raise EngineStopped(
+                        f"the app hash of {block.height} is another one"
+                    )
         return info
 
     async def init_chain(self) -> bytes:
@@ -187,7 +189,7 @@ class FakeNode:
         size = sum(len(tx) + 12 for tx in txs)
         prepared = await self.consensus.call(m.PrepareProposal(size, tuple(txs)))
         if _expect(m.PrepareProposalAnswer, prepared).txs != tuple(txs):
-            raise NodeStopped("the proposal was changed")
+            raise EngineStopped("the proposal was changed")
         await self.consensus.call(m.ProcessProposal())
 
     async def execute(
@@ -198,7 +200,7 @@ class FakeNode:
             answer = await self.consensus.call(m.FinalizeBlock(txs, height, time))
             block = _expect(m.FinalizeBlockAnswer, answer)
             if len(block.results) != len(txs):
-                raise NodeStopped("wrong number of results")
+                raise EngineStopped("wrong number of results")
             return list(block.results), block.app_hash
         before = self.chain.hash_before(height)
         begin = m.BeginBlock(self.chain.chain_id, height, time, before)
@@ -216,13 +218,13 @@ class FakeNode:
         results, finalized = await self.execute(height, txs, time)
         committed = await self.commit()
         if self.dialect.finalizes and committed:
-            raise NodeStopped("Commit's answer has a hash beside FinalizeBlock's")
+            raise EngineStopped("Commit's answer has a hash beside FinalizeBlock's")
         app_hash = finalized if self.dialect.finalizes else committed
         return Block(height, tuple(txs), time, tuple(results), app_hash)
 
 
 class EngineConnection:
-    """One of a node's connections: requests out, answers in, in order."""
+    """One of an engine's connections: requests out, answers in, in order."""
 
     def __init__(self, stream: trio.abc.Stream, dialect: str, timeout: float) -> None:
         self.stream = stream
@@ -235,23 +237,23 @@ class EngineConnection:
         return (await self.call_all([request]))[0]
 
     async def call_all(self, requests: Sequence[m.Request]) -> list[m.Answer]:
-        """Send requests and a Flush at once; raises NodeStopped where a node would."""
+        """Send requests and a Flush at once; raises EngineStopped if an engine would."""
         asked = [*requests, m.Flush()]
         data = b"".join(encode_request(each, self._dialect) for each in asked)
         answers: list[m.Answer] = []
         problem: Exception | None = None
         with trio.fail_after(self._timeout):
             async with trio.open_nursery() as nursery:
-                # A node writes while it reads; else both could wait for ever.
+                # An engine writes while it reads; otherwise both could wait for ever.
                 nursery.start_soon(self._send, data)
                 try:
                     for request in asked:
                         answers.append(await self.receive_answer(request))
-                except (NodeStopped, trio.BrokenResourceError) as exc:
+                except (EngineStopped, trio.BrokenResourceError) as exc:
                     problem = exc
                     nursery.cancel_scope.cancel()
         if problem is not None:
-            raise NodeStopped(str(problem)) from problem
+            raise EngineStopped(str(problem)) from problem
         return answers[:-1]
 
     async def _send(self, data: bytes) -> None:
@@ -264,17 +266,17 @@ class EngineConnection:
         while (found := self._reader.next_answer()) is None:
             data = await self.stream.receive_some()
             if not data:
-                raise NodeStopped("EOF")
+                raise EngineStopped("EOF")
             self._reader.feed(data)
         kind, answer = found
         if isinstance(answer, m.Failure):
-            raise NodeStopped(answer.error)
+            raise EngineStopped(answer.error)
         if kind != answer_kind(request):
-            raise NodeStopped(f"unexpected {kind} to {type(request).__name__}")
+            raise EngineStopped(f"unexpected {kind} to {type(request).__name__}")
         return answer
 
 
 def _expect(kind: type[A], answer: m.Answer) -> A:
     if not isinstance(answer, kind):
-        raise NodeStopped(f"{answer!r} is no {kind.__name__}")
+        raise EngineStopped(f"{answer!r} is not a {kind.__name__}")
     return answer
