@@ -14,7 +14,13 @@ from collections.abc import Iterator
 from typing import Final
 
 from trio_stream.abci.messages import Time
-from trio_stream.ledger.block import Accepted, Block, Chain, RefusedTransaction
+from trio_stream.ledger.block import (
+    AcceptedTransaction,
+    Block,
+    Chain,
+    RefusedTransaction,
+)
+from trio_stream.ledger.rows import rows_of
 from trio_stream.log.writer import CommitLog
 from trio_stream.stream.events import CommitEvent, CommittedBlock, RefusalEvent
 from trio_stream.stream.messages import block_text, event_text, refusal_text, time_text
@@ -82,7 +88,7 @@ def _block(chance: random.Random, height: int) -> Block:
             )
         else:
             each = _transaction(chance, height, index)
-            accepted.append(Accepted(index, sha256, each.raw, each))
+            accepted.append(rows_of(each, index, sha256))
     app_hash = chance.choice(("", _id(height, -1)))
     return Block(height, chance.choice(_TIMES), app_hash, accepted, refused)
 
@@ -98,11 +104,9 @@ def commit_all(log: CommitLog) -> None:
         log.append(block)
 
 
-def keys_of(transaction: Transaction) -> set[str]:
+def keys_of(accepted: AcceptedTransaction) -> set[str]:
     """The keys by which it is found."""
-    return {key for each in transaction.inputs for key in each.owners_before} | {
-        key for each in transaction.outputs for key in each.public_keys
-    }
+    return {public_key for public_key, *_ in accepted.keys}
 
 
 def messages(selection: Selection) -> Iterator[tuple[Position, bytes]]:
@@ -122,20 +126,15 @@ def _transactions(
     block: Block, selection: Selection
 ) -> Iterator[tuple[Position, bytes]]:
     for each in block.accepted:
-        transaction = each.transaction
-        asset_id, operation = transaction.asset_id, transaction.operation
-        if selection.matches(asset_id, operation, keys_of(transaction)):
+        if selection.matches(each.asset_id, each.operation, keys_of(each)):
             event = _event(block, each)
             time = time_text(block.time)
             text = event_text(event, selection.form, time=time, raw=each.raw)
             yield Position(block.height, each.index), text
 
 
-def _event(block: Block, each: Accepted) -> CommitEvent:
-    transaction = each.transaction
-    return CommitEvent(
-        block.height, each.index, transaction.asset_id, transaction.id, each.sha256
-    )
+def _event(block: Block, each: AcceptedTransaction) -> CommitEvent:
+    return CommitEvent(block.height, each.index, each.asset_id, each.id, each.sha256)
 
 
 def _block_text(block: Block, selection: Selection) -> bytes:

@@ -18,7 +18,8 @@ from trio_stream.http.answers import Answer, spaced
 from trio_stream.http.pages import Streamed
 from trio_stream.http.reads import answer_block
 from trio_stream.http.threads import Threads
-from trio_stream.ledger.block import Accepted, Block, Chain
+from trio_stream.ledger.block import Block, Chain
+from trio_stream.ledger.rows import rows_of
 from trio_stream.log.reader import LogReader
 from trio_stream.log.writer import CommitLog
 from trio_stream.transactions.candidate import CandidateCache
@@ -52,7 +53,7 @@ async def reader(tmp_path: Path, texts: list[bytes]) -> AsyncIterator[LogReader]
     with CommitLog.open(tmp_path) as log:
         log.begin_chain(Chain(CHAIN_ID, 1, "", 1, Time(0, 0), ()))
         found = [
-            Accepted(index, hashlib.sha256(raw).digest(), raw, parse(raw))
+            rows_of(parse(raw), index, hashlib.sha256(raw).digest())
             for index, raw in enumerate(texts)
         ]
         log.append(Block(1, Time(1, 0), "", found, []))
@@ -106,7 +107,7 @@ async def test_a_small_block_has_a_length(tmp_path: Path) -> None:
     with CommitLog.open(tmp_path) as log:
         log.begin_chain(Chain(CHAIN_ID, 1, "", 1, Time(0, 0), ()))
         raw = encode(create(ALICE, data={"é": 1}))
-        one = Accepted(0, hashlib.sha256(raw).digest(), raw, parse(raw))
+        one = rows_of(parse(raw), 0, hashlib.sha256(raw).digest())
         log.append(Block(1, Time(1, 0), "", [one], []))
         log.append(Block(2, Time(2, 0), "", [], []))
         reader = LogReader(log.path, CandidateCache(0))

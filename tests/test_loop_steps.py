@@ -28,8 +28,9 @@ from trio_stream.engine import server as abci_server
 from trio_stream.engine.broadcast import TRANSACTION_BYTES, CheckResult
 from trio_stream.http import api
 from trio_stream.http import server as http_server
-from trio_stream.ledger.block import Accepted, Block, Chain, Validator
+from trio_stream.ledger.block import AcceptedTransaction, Block, Chain, Validator
 from trio_stream.ledger.recent_checks import RecentChecks
+from trio_stream.ledger.rows import rows_of
 from trio_stream.log.reader import LogReader
 from trio_stream.log.writer import CommitLog
 from trio_stream.transactions.candidate import CandidateCache
@@ -115,9 +116,9 @@ async def _answer(stream: trio.SocketStream) -> bytes:
     return await trio.to_thread.run_sync(b"".join, pieces)
 
 
-def accepted(index: int, document: dict[str, Any]) -> Accepted:
+def accepted(index: int, document: dict[str, Any]) -> AcceptedTransaction:
     raw = encode(document)
-    return Accepted(index, hashlib.sha256(raw).digest(), raw, parse(raw))
+    return rows_of(parse(raw), index, hashlib.sha256(raw).digest())
 
 
 def large_ones() -> Iterator[dict[str, Any]]:

@@ -22,8 +22,9 @@ from trio_stream.channel.commit_channel import CommitChannel
 from trio_stream.engine.broadcast import EngineClient
 from trio_stream.http import api
 from trio_stream.http import server as http_server
-from trio_stream.ledger.block import Accepted, Block, Chain, RefusedTransaction
+from trio_stream.ledger.block import Block, Chain, RefusedTransaction
 from trio_stream.ledger.recent_checks import RecentChecks
+from trio_stream.ledger.rows import rows_of
 from trio_stream.log.reader import LogReader
 from trio_stream.log.writer import CommitLog
 from trio_stream.stream.admission import Admission
@@ -57,11 +58,10 @@ FILTERS = {
 @cache
 def many(height: int) -> Block:
     """A block of very many transactions, and of refusals at length."""
-    one = parse(encode(create(BOB)))
+    one = rows_of(parse(encode(create(BOB))), 0, bytes(32))
     ids = (hashlib.sha256(b"%d %d" % (height, n)).hexdigest() for n in range(MANY))
     found = [
-        Accepted(n, bytes(32), one.raw, one._replace(id=each, asset_id=ASSET))
-        for n, each in enumerate(ids)
+        one._replace(index=n, id=each, asset_id=ASSET) for n, each in enumerate(ids)
     ]
     refused = [
         RefusedTransaction(MANY + n, bytes(32), None, "DoubleSpend", "é" * 300)
@@ -77,7 +77,7 @@ def large(height: int) -> Block:
     for n in range(510):
         data = {"h": height, "n": n, "a": [{"b": 1.5}] * 500}
         raw = encode(create(BOB, data=data))
-        found.append(Accepted(n, hashlib.sha256(raw).digest(), raw, parse(raw)))
+        found.append(rows_of(parse(raw), n, hashlib.sha256(raw).digest()))
     return Block(height, Time(height, 0), "cd" * 32, found, [])
 
 
@@ -299,4 +299,4 @@ def _last_words(name: str, block: Block) -> bytes:
         return b'"height": %d, "hash"' % block.height
     if name == "refusals":
         return b'"height": %d, "index": %d' % (block.height, block.refused[-1].index)
-    return block.accepted[-1].transaction.id.encode()
+    return block.accepted[-1].id.encode()

@@ -92,7 +92,7 @@ def _blocks(log: CommitLog, size: int, count: int) -> Iterator[Block]:
         staged = StagedBlock(log, height=height, time=NOW)
         for index in range(size):
             raw = encode(create(signer, data={"block": height, "n": index}))
-            refused = staged.deliver(cache.examine(raw), raw)
+            refused = staged.deliver(cache.examine(raw))
             assert refused is None, refused
         yield staged.end("")
 

@@ -29,7 +29,8 @@ from scripts.bench.report import machine, ratio, table
 from scripts.daemon_process import RunningDaemon, Settings, run_daemon
 from scripts.signing import Document, Key, create, encode, transfer
 from trio_stream.abci.messages import Time
-from trio_stream.ledger.block import Accepted, Block
+from trio_stream.ledger.block import Block
+from trio_stream.ledger.rows import rows_of
 from trio_stream.log.writer import CommitLog
 from trio_stream.transactions.model import parse
 
@@ -113,11 +114,11 @@ def write_log(home: Path) -> list[str]:
             encode(create(_SIGNER, data={"n": n, "text": "large " * (_LARGE // 6)}))
             for n in range(_IN_BLOCK)
         ]
-        accepted = [Accepted(n, b"", raw, parse(raw)) for n, raw in enumerate(raws)]
+        accepted = [rows_of(parse(raw), n, b"") for n, raw in enumerate(raws)]
         tip = log.tip()
         assert tip is not None
         log.append(Block(tip.height + 1, Time(1_500_000_000, 0), "", accepted, ()))
-        return [each.transaction.id for each in accepted]
+        return [each.id for each in accepted]
 
 
 def refused(count: int) -> Iterator[Request]:

@@ -15,7 +15,8 @@ from typing import Final, NamedTuple
 
 from scripts.signing import Key, base58_encode, create, transfer
 from trio_stream.abci.messages import Time
-from trio_stream.ledger.block import Accepted, Block, Chain
+from trio_stream.ledger.block import AcceptedTransaction, Block, Chain
+from trio_stream.ledger.rows import rows_of
 from trio_stream.log.writer import CommitLog
 from trio_stream.transactions.fulfillments import Unsigned
 from trio_stream.transactions.model import Input, Link, Output, Transaction
@@ -82,7 +83,7 @@ def _id(n: int) -> str:
     return hashlib.sha3_256(b"transaction %d" % n).hexdigest()
 
 
-def _accepted(n: int, index: int, keys: int) -> Accepted:
+def _accepted(n: int, index: int, keys: int) -> AcceptedTransaction:
     names = named(n, keys)
     moves = n % PER_ASSET > 0
     template = _MOVED if moves else _ASSET
@@ -107,4 +108,4 @@ def _accepted(n: int, index: int, keys: int) -> Accepted:
         (Output((names.public_key,), 1, output["condition"]["uri"]),),
         raw,
     )
-    return Accepted(index, hashlib.sha256(raw).digest(), raw, transaction)
+    return rows_of(transaction, index, hashlib.sha256(raw).digest())

@@ -38,16 +38,12 @@ class MemoryStore:
 
     def append(self, block: Block) -> None:
         self.blocks.append(block)
-        for accepted in block.accepted:
-            transaction = accepted.transaction
-            self._outputs[transaction.id] = [
-                SpendableOutput(transaction.asset_id, each.amount, each.condition_uri)
-                for each in transaction.outputs
+        for each in block.accepted:
+            self._outputs[each.id] = [
+                SpendableOutput(each.asset_id, *output) for output in each.outputs
             ]
-            for each in transaction.inputs:
-                if each.fulfills:
-                    link = each.fulfills.transaction_id, each.fulfills.output_index
-                    self._spenders[link] = transaction.id
+            for spent in each.spends:
+                self._spenders[spent] = each.id
 
     def has_transaction(self, transaction_id: str) -> bool:
         return transaction_id in self._outputs

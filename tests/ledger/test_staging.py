@@ -21,8 +21,7 @@ def staged():
 
 def deliver(block, *documents):
     """The errors of these, in order; None where accepted."""
-    raws = [encode(document) for document in documents]
-    refusals = [block.deliver(CACHE.examine(raw), raw) for raw in raws]
+    refusals = [block.deliver(CACHE.examine(encode(each))) for each in documents]
     return [refused and refused.error for refused in refusals]
 
 

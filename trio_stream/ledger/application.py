@@ -249,7 +249,7 @@ class Application:
             raise _ConsensusFault("DeliverTx after the end of the block")
         if len(block.staged) == MAX_TRANSACTIONS:
             raise _ConsensusFault(f"a block of more than {MAX_TRANSACTIONS}")
-        refused = block.staged.deliver(self._cache.examine(tx), tx)
+        refused = block.staged.deliver(self._cache.examine(tx))
         return _result(refused)
 
     def _end(self, request: EndBlock, owner: int) -> EndBlockAnswer:
@@ -269,10 +269,7 @@ class Application:
         if len(request.txs) > MAX_TRANSACTIONS:
             raise _ConsensusFault(f"a block of more than {MAX_TRANSACTIONS}")
         candidates = self._cache.examine_all(request.txs)
-        results = [
-            _result(staged.deliver(candidate, tx))
-            for candidate, tx in zip(candidates, request.txs, strict=True)
-        ]
+        results = [_result(staged.deliver(candidate)) for candidate in candidates]
         ended = staged.end(self._previous_hash(chain))
         self._block = _InProgress(owner, staged, whole=True, ended=ended)
         return FinalizeBlockAnswer(results, ended.app_hash.encode("ascii"))

@@ -1,7 +1,8 @@
 """What a block is once it is decided, and the chain it belongs to.
 
-Plain values that pass from the state machine to the log, and BigchainDB's app hash. Whoever fills
-them in (`staging`, `genesis`) answers for their contents; nothing is checked here.
+Plain values that pass from the state machine to the log, and BigchainDB's app hash. The log reads
+no transaction: what it keeps of one is here. Whoever fills these values in (`staging`, `genesis`)
+answers for their contents; nothing is checked here.
 """
 
 from __future__ import annotations
@@ -12,7 +13,6 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from trio_stream.abci.messages import Time
-from trio_stream.transactions.model import Transaction
 
 RULES: Final = 1
 """Version of the rules by which a block changes the state; a chain keeps the one it began with."""
@@ -58,14 +58,27 @@ class Tip(NamedTuple):
     app_hash: str
 
 
-@dataclass(frozen=True, slots=True)
-class Accepted:
-    """A transaction that the block commits; `index` counts the refused ones before it too."""
+class AcceptedTransaction(NamedTuple):
+    """A transaction that the block commits, as the rows that the log keeps of it."""
 
-    index: int
+    index: int  # type: ignore[assignment]  # in place of tuple.index
+    """Its place in the engine's block, in which refused ones count too."""
     sha256: bytes
     raw: bytes
-    transaction: Transaction
+    id: str
+    asset_id: str
+    operation: str
+    outputs: Sequence[tuple[int, str | None]]
+    """For each, the amount and what a spender must satisfy; None: nobody can."""
+    spends: Sequence[tuple[str, int]]
+    """For each output that it spends, the id of its transaction and its index there."""
+    keys: Sequence[tuple[str, int, int]]
+    """Public keys to find it by, each with an output's index and how it stands there.
+
+    The numbers are those of `transactions.owners`, and of the log's table `keys`.
+    """
+    text: tuple[str | None, str | None]
+    """The words of its asset and of its metadata, for text search; None if there are none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +100,7 @@ class Block:
     height: int
     time: Time
     app_hash: str
-    accepted: Sequence[Accepted]
+    accepted: Sequence[AcceptedTransaction]
     refused: Sequence[RefusedTransaction]
 
 

@@ -13,11 +13,12 @@ from collections.abc import Sequence
 from trio_stream.abci.messages import Time
 from trio_stream.ledger.block import (
     REASON_LIMIT,
-    Accepted,
+    AcceptedTransaction,
     Block,
     RefusedTransaction,
     next_app_hash,
 )
+from trio_stream.ledger.rows import rows_of
 from trio_stream.transactions.candidate import Candidate
 from trio_stream.transactions.errors import ValidationError
 from trio_stream.transactions.model import Transaction
@@ -66,13 +67,13 @@ class StagedBlock:
         self.height = height
         self._time = time
         self._view = BlockView(committed)
-        self._accepted: list[Accepted] = []
+        self._accepted: list[AcceptedTransaction] = []
         self._refused: list[RefusedTransaction] = []
 
     def __len__(self) -> int:
         return len(self._accepted) + len(self._refused)
 
-    def deliver(self, candidate: Candidate, raw: bytes) -> RefusedTransaction | None:
+    def deliver(self, candidate: Candidate) -> RefusedTransaction | None:
         """Judge the block's next transaction; None if it is accepted."""
         index = len(self)
         try:
@@ -88,12 +89,12 @@ class StagedBlock:
             self._refused.append(refused)
             return refused
         self._view.accept(transaction)
-        self._accepted.append(Accepted(index, candidate.sha256, raw, transaction))
+        self._accepted.append(rows_of(transaction, index, candidate.sha256))
         return None
 
     def end(self, previous_hash: str) -> Block:
         """The block as it stands, with its app hash."""
-        ids = [accepted.transaction.id for accepted in self._accepted]
+        ids = [accepted.id for accepted in self._accepted]
         app_hash = next_app_hash(previous_hash, ids)
         return Block(self.height, self._time, app_hash, self._accepted, self._refused)
 

@@ -20,7 +20,7 @@ import apsw
 from trio_stream.abci.messages import Time
 from trio_stream.ledger.block import (
     RULES,
-    Accepted,
+    AcceptedTransaction,
     Block,
     Chain,
     Tip,
@@ -45,10 +45,8 @@ from trio_stream.log.migrations import MIGRATIONS
 from trio_stream.log.others import WRITE_SECONDS, OpenFiles, Patience
 from trio_stream.log.rows import Row, newest_block, position_key, row, rows
 from trio_stream.log.view import StoredView
-from trio_stream.transactions.owners import named_keys
-from trio_stream.transactions.searchable import text_of
 
-_Placed = Sequence[tuple[int, Accepted]]
+_Placed = Sequence[tuple[int, AcceptedTransaction]]
 """Transactions with their positions."""
 
 
@@ -202,8 +200,8 @@ class CommitLog(StoredView):
             "INSERT INTO bodies VALUES (?, ?)", ((at, each.raw) for at, each in placed)
         )
         many("INSERT INTO outputs VALUES (?, ?, ?, ?, NULL)", _output_rows(placed))
-        keys, texts = _document_rows(placed)
-        many("INSERT INTO keys VALUES (?, ?, ?, ?)", keys)
+        many("INSERT INTO keys VALUES (?, ?, ?, ?)", _key_rows(placed))
+        texts = _text_rows(placed)
         many("INSERT INTO texts (rowid, asset, metadata) VALUES (?, ?, ?)", texts)
         # After the inserts, because a transaction may spend an output of its own block.
         spends = list(_spends(placed))
@@ -252,35 +250,30 @@ class CommitLog(StoredView):
 
 
 def _transaction_rows(placed: _Placed) -> Iterator[Row]:
-    for at, accepted in placed:
-        each = accepted.transaction
+    for at, each in placed:
         asset_id = each.asset_id if each.asset_id != each.id else None
-        yield at, each.id, asset_id, each.operation, accepted.sha256
+        yield at, each.id, asset_id, each.operation, each.sha256
 
 
 def _output_rows(placed: _Placed) -> Iterator[Row]:
-    for at, accepted in placed:
-        for index, output in enumerate(accepted.transaction.outputs):
-            yield at, index, output.amount, output.condition_uri
+    for at, each in placed:
+        for index, (amount, condition_uri) in enumerate(each.outputs):
+            yield at, index, amount, condition_uri
 
 
-def _document_rows(placed: _Placed) -> tuple[list[Row], list[Row]]:
-    """Keys and texts, which are read from the JSON object; that is read again but once."""
-    keys: list[Row] = []
-    texts: list[Row] = []
-    for at, accepted in placed:
-        document = accepted.transaction.value
-        for named in named_keys(accepted.transaction, document):
-            keys.append((named.public_key, at, named.output_index, named.stands))
-        text = text_of(document)
-        if any(text):
-            texts.append((at, *text))
-    return keys, texts
+def _key_rows(placed: _Placed) -> Iterator[Row]:
+    for at, each in placed:
+        for public_key, output_index, stands in each.keys:
+            yield public_key, at, output_index, stands
+
+
+def _text_rows(placed: _Placed) -> Iterator[Row]:
+    for at, each in placed:
+        if any(each.text):
+            yield at, *each.text
 
 
 def _spends(placed: _Placed) -> Iterator[Row]:
-    for at, accepted in placed:
-        for spending in accepted.transaction.inputs:
-            if spending.fulfills is not None:
-                link = spending.fulfills
-                yield at, link.output_index, link.transaction_id
+    for at, each in placed:
+        for transaction_id, output_index in each.spends:
+            yield at, output_index, transaction_id

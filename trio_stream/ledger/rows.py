@@ -1,0 +1,28 @@
+"""What the log keeps of an accepted transaction: the one place that reads BigchainDB's for it.
+
+Another kind of chain hands the log other rows of the same shape (`block.AcceptedTransaction`).
+"""
+
+from __future__ import annotations
+
+from trio_stream.ledger.block import AcceptedTransaction
+from trio_stream.transactions.model import Transaction
+from trio_stream.transactions.owners import named_keys
+from trio_stream.transactions.searchable import text_of
+
+
+def rows_of(transaction: Transaction, index: int, sha256: bytes) -> AcceptedTransaction:
+    """The rows of a transaction, whose JSON is read once more for them."""
+    document = transaction.value
+    return AcceptedTransaction(
+        index,
+        sha256,
+        transaction.raw,
+        transaction.id,
+        transaction.asset_id,
+        transaction.operation,
+        [(each.amount, each.condition_uri) for each in transaction.outputs],
+        [each.fulfills for each in transaction.inputs if each.fulfills is not None],
+        list(named_keys(transaction, document)),
+        text_of(document),
+    )
