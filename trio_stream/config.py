@@ -1,11 +1,10 @@
 """What an operator may set, and where it is read from.
 
-A setting is taken from the first of these that has it: the command line, the
-environment (`TRIO_STREAM_<NAME>`, then BigchainDB's own names), the file (TOML, or
-BigchainDB's JSON), the default. Whatever is unknown or of the wrong type is a
-`ConfigError` that names it; nothing is guessed. Each number has a range, and what contradicts
-another setting is refused too. Below `daemon` no room imports this
-one: doors are given values.
+A setting is taken from the first of these that has it: the command line, the environment
+(`TRIO_STREAM_<NAME>`, then BigchainDB's own names), the file (TOML, or BigchainDB's JSON), the
+default. An unknown name or a value of the wrong type is a `ConfigError` that names it; nothing is
+guessed. Every number has a range, and settings that contradict each other are refused too. No
+module below `daemon` imports this one: doors are given values.
 """
 
 from __future__ import annotations
@@ -57,28 +56,28 @@ class Config:
     node: str = _setting("http://localhost:26657", values.node_url)
     log_level: str = _setting("INFO", values.log_level)
 
-    # What the index documents say of the stream; None: what is bound.
+    # Where the index documents say the stream is; None: where it is bound.
     advertised_scheme: str | None = _setting(None, values.stream_scheme)
     advertised_host: str | None = _setting(None, values.host)
     advertised_port: int | None = _setting(None, values.fixed_port)
 
-    # Both or none; they serve wss:// and https://.
+    # Both or neither; with them the doors serve wss:// and https://.
     tls_certificate: Path | None = _setting(None, values.path)
     tls_key: Path | None = _setting(None, values.path)
 
-    # Consensus node: a proposal carries a whole block, at most 100 MiB and some. What the
-    # engine's mempool takes, 1 MiB, must fit.
+    # Consensus engine: a proposal carries a whole block, a little over 100 MiB at most. A
+    # transaction that the engine's mempool accepts, of 1 MiB, must fit.
     frame_limit: int = _setting(128 * MIB, values.between(2 * MIB, 1024 * MIB))
     cache_bytes: int = _setting(64 * MIB, values.between(0, 64 * GIB))
     node_connections: int = _setting(32, values.between(1, 1_000))
-    # The node drops an answer that is later than 11 s.
+    # The engine drops answers that take longer than 11 s.
     node_timeout: float = _setting(15.0, values.seconds(0.1, HOUR))
 
     # Subscribers.
     max_clients: int = _setting(20_000, values.between(1, MILLION))
-    # 0: no limit, since a proxy is one address.
+    # 0: no limit, since behind a proxy all clients have one address.
     max_clients_per_address: int = _setting(0, values.between(0, MILLION))
-    # Connections of the WebSocket door beyond those: on their way in, or to be told.
+    # Connections of the WebSocket door beyond those: being admitted or being turned away.
     max_handshakes: int = _setting(1_000, values.between(16, MILLION))
     trusted_proxies: tuple[str, ...] = _setting((), values.networks)
     ping_interval: float = _setting(20.0, values.seconds(0.1, DAY))
@@ -87,7 +86,7 @@ class Config:
     handshake_timeout: float = _setting(10.0, values.seconds(0.1, HOUR))
     send_buffer: int = _setting(128 * KIB, values.between(4 * KIB, 64 * MIB))
     tail_bytes: int = _setting(8 * MIB, values.between(4 * KIB, 64 * GIB))
-    # Blocks by which a position may be beyond the tip: it may come from another node.
+    # By how many blocks a position may be beyond the tip, since it may come from another node.
     resume_ahead: int = _setting(100, values.between(0, MILLION))
 
     # HTTP.
@@ -95,10 +94,10 @@ class Config:
     # 0: no limit.
     http_connections_per_address: int = _setting(1024, values.between(0, MILLION))
     http_keep_alive: float = _setting(75.0, values.seconds(0.1, DAY))
-    # For a body, and a second more for each `http_body_rate` bytes of it that have come.
+    # For a body to arrive, plus a second for each `http_body_rate` bytes that have arrived.
     http_body_timeout: float = _setting(20.0, values.seconds(0.1, HOUR))
     http_body_rate: int = _setting(4 * KIB, values.between(1, GIB))
-    # Bodies and answers under way, together.
+    # All bodies and answers in progress together.
     http_bytes_under_way: int = _setting(256 * MIB, values.between(MIB, 64 * GIB))
     max_body_bytes: int = _setting(2 * MIB, values.between(KIB, 128 * MIB))
     commit_timeout: float = _setting(10.0, values.seconds(0.1, HOUR))
@@ -115,7 +114,7 @@ _READERS: dict[str, Callable[[object], object]] = {
 }
 
 ENVIRONMENT_PREFIX = "TRIO_STREAM_"
-# Names the configuration file; not a setting of its own.
+# They name the configuration file and are not settings.
 _CONFIG_VARIABLES = ("TRIO_STREAM_CONFIG", "BIGCHAINDB_CONFIG_PATH")
 
 
@@ -124,8 +123,8 @@ def load(
 ) -> Config:
     """Read the configuration.
 
-    `flags` holds settings by name; None stands for a flag not given. Raises
-    `ConfigError` for what is unknown, of the wrong type, or unreadable.
+    `flags` holds settings by name; None stands for a flag that was not given. Raises `ConfigError`
+    if something is unknown, of the wrong type, or unreadable.
     """
     settings: dict[str, object] = {}
     if file is None:
@@ -150,7 +149,7 @@ def _read_as(read: Callable[[object], T], value: object, where: str) -> T:
     try:
         return read(value)
     except ConfigError as error:
-        raise ConfigError(f"{where} {error}, not {value!r:.200}") from None
+        raise ConfigError(f"{where} {error} (got {value!r:.200})") from None
 
 
 def _unknown(name: str) -> str:
@@ -184,8 +183,9 @@ def _from_environment(
             theirs[BIGCHAINDB_VARIABLES[variable]] = value
     if ignored:
         logger.warning(
-            "not settings, but what Kubernetes says of a Service, and so ignored: %s "
-            "(enableServiceLinks: false, or another name for the Service, keeps them away)",
+            "ignored, because these are not settings but variables that Kubernetes sets for a"
+            " Service: %s (to get rid of them set enableServiceLinks: false, or rename the"
+            " Service)",
             ", ".join(sorted(ignored)),
         )
     return _from_bigchaindb(theirs, "environment BIGCHAINDB", below) | ours
@@ -193,7 +193,7 @@ def _from_environment(
 
 def _from_file(file: Path) -> dict[str, object]:
     try:
-        # Editors on Windows begin a file with a byte order mark.
+        # Editors on Windows put a byte order mark first.
         text = file.read_text(encoding="utf-8-sig")
         if text.lstrip().startswith("{"):
             found = of_bigchaindb(json.loads(text))
@@ -202,7 +202,7 @@ def _from_file(file: Path) -> dict[str, object]:
     except OSError as error:
         raise ConfigError(f"configuration file {file}: {error.strerror}") from error
     except RecursionError:
-        raise ConfigError(f"configuration file {file}: is nested too deep") from None
+        raise ConfigError(f"configuration file {file} is nested too deeply") from None
     except (ValueError, ConfigError) as error:
         raise ConfigError(f"configuration file {file}: {error}") from error
     for name in table:
@@ -229,7 +229,7 @@ def _from_bigchaindb(
             reader: Callable[[object], object]
             reader = values.port if target.endswith("port") else values.host
             parts[target] = _read_as(reader, value, place)
-    # Host and port come apart there; what one of them leaves open stays as it was.
+    # There, host and port are separate settings; whichever is not given keeps its value.
     for target, scheme in (("stream", ""), ("node", "http://")):
         if f"{target}_host" in parts or f"{target}_port" in parts:
             known = str(below.get(target, getattr(Config(), target)))
@@ -242,9 +242,9 @@ def _from_bigchaindb(
 
 
 def contradict(config: Config) -> None:
-    """Raise `ConfigError` where settings that are good by themselves don't go together."""
+    """Raise `ConfigError` if settings contradict each other, each being valid by itself."""
     if (config.tls_certificate is None) != (config.tls_key is None):
-        raise ConfigError("tls_certificate and tls_key: give both or none")
+        raise ConfigError("tls_certificate and tls_key: give both or neither")
     phases = config.shutdown_http + config.shutdown_abci + config.shutdown_stream
     if round(phases, 3) > config.shutdown_total:
         raise ConfigError(
@@ -254,18 +254,18 @@ def contradict(config: Config) -> None:
     if config.http_bytes_under_way < config.max_body_bytes:
         raise ConfigError(
             f"http_bytes_under_way ({config.http_bytes_under_way}) must be at least "
-            f"max_body_bytes ({config.max_body_bytes}), or no such body is ever taken"
+            f"max_body_bytes ({config.max_body_bytes}), or a body of that size is never accepted"
         )
     bound = {"api": config.api, "stream": config.stream}
     if config.abci.startswith("tcp://"):
         bound["abci"] = values.listen_address(config.abci.removeprefix("tcp://"))
-    for (name, address), (other, there) in combinations(bound.items(), 2):
-        if address.port and address.overlaps(there):
+    for (name, address), (other, its_address) in combinations(bound.items(), 2):
+        if address.port and address.overlaps(its_address):
             raise ConfigError(f"{name} and {other} can't both be {address}")
     node = values.listen_address(config.node.removeprefix("http://"))
     for name, address in bound.items():
         if address.port and node.is_here and address.overlaps(node):
             raise ConfigError(
-                f"node: {config.node} is this daemon's own {name} address; the engine's RPC"
-                f" is wanted (`laddr` under [rpc] in its config.toml, mostly port 26657)"
+                f"node: {config.node} is this daemon's own {name} address; give the address of"
+                f" the engine's RPC (`laddr` under [rpc] in its config.toml, usually port 26657)"
             )

@@ -1,13 +1,13 @@
-"""What the text or the value of a setting becomes: one reader for each kind.
+"""How the text of a setting becomes its value: one reader for each kind.
 
-A reader takes what a file, a variable or a flag holds and returns the value that the
-daemon uses, or raises `ConfigError` with what the value must be. It does not know the
-setting's name; `config` adds that.
+A reader takes what a file, a variable or a flag holds and returns the value that the daemon uses,
+or raises `ConfigError`, which says what the value must be. It does not know the setting's name;
+`config` adds that.
 
-Names that others give to settings are here too: BigchainDB's, and variables that nobody set on
-purpose. Kubernetes sets variables for each Service of a namespace, named after the Service; one
-called `trio-stream` gets `TRIO_STREAM_PORT=tcp://10.0.0.1:9984`. They look like settings, and are
-none.
+Names that others have for settings are here too: BigchainDB's, and those of variables that nobody
+set on purpose. Kubernetes sets variables for every Service of a namespace, named after the Service;
+a Service called `trio-stream` causes `TRIO_STREAM_PORT=tcp://10.0.0.1:9984`. They look like
+settings but are not.
 """
 
 from __future__ import annotations
@@ -22,20 +22,21 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
-# Of a Unix socket's path, as `sockaddr_un` holds it on Linux; others hold a few bytes less.
 UNIX_PATH_BYTES = 107
+"""The longest path of a Unix socket that `sockaddr_un` holds on Linux; elsewhere it is a few bytes
+less."""
 
 _LOOPBACK = frozenset(("localhost", "127.0.0.1", "::1"))
 _ANYWHERE = frozenset(("0.0.0.0", "::"))
 
 
 class ConfigError(Exception):
-    """A setting cannot be used; the text says which one, and why."""
+    """A setting cannot be used; the text says which one and why."""
 
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """A place to listen at: `host:port`."""
+    """Where to listen: `host:port`."""
 
     host: str
     port: int
@@ -50,7 +51,7 @@ class Address:
         return self.host in _LOOPBACK or self.host in _ANYWHERE
 
     def overlaps(self, other: Address) -> bool:
-        """Is it certain that one socket at most can be bound to both?"""
+        """Is it certain that no two sockets can be bound to them at the same time?"""
         if self.port != other.port or not self._families & other._families:
             return False
         hosts = {self.host, other.host}
@@ -67,17 +68,19 @@ class Address:
 
 def text(value: object) -> str:
     if not isinstance(value, str) or not value:
-        raise ConfigError("must be a text that is not empty")
+        raise ConfigError("must be a non-empty string")
     if not value.isprintable():
-        raise ConfigError("must be a text without control characters")
+        raise ConfigError("must not contain control characters")
     return value
 
 
 def path(value: object) -> Path:
     try:
         return Path(text(value)).expanduser()
-    except RuntimeError as error:
-        raise ConfigError(f"names no home directory: {error}") from None
+    except RuntimeError:
+        raise ConfigError(
+            "begins with the home directory of a user who has none"
+        ) from None
 
 
 def between(low: int, high: int) -> Callable[[object], int]:
@@ -88,7 +91,7 @@ def between(low: int, high: int) -> Callable[[object], int]:
             value = int(value)
         is_whole = isinstance(value, int) and not isinstance(value, bool)
         if not is_whole or not low <= value <= high:  # type: ignore[operator]  # whole
-            raise ConfigError(f"must be a whole number, {low} to {high}")
+            raise ConfigError(f"must be a whole number from {low} to {high}")
         assert isinstance(value, int)
         return value
 
@@ -106,13 +109,13 @@ def seconds(low: float, high: float) -> Callable[[object], float]:
                     return number
         except (ValueError, OverflowError):
             pass
-        raise ConfigError(f"must be a number of seconds, {low:g} to {high:g}")
+        raise ConfigError(f"must be a number of seconds from {low:g} to {high:g}")
 
     return read
 
 
 port = between(0, 65535)
-"""0: any free one."""
+"""A port to bind; 0 stands for any free one."""
 
 fixed_port = between(1, 65535)
 
@@ -122,13 +125,13 @@ def listen_address(value: object) -> Address:
     if host.startswith("[") and host.endswith("]"):
         host = host[1:-1]
     elif ":" in host:
-        raise ConfigError("an IPv6 address stands in brackets: [::1]:9985")
+        raise ConfigError("must have brackets around an IPv6 address, as in [::1]:9985")
     if not colon or not host or re.search(r"[\s/@\[\]]", host):
         raise ConfigError("must be HOST:PORT")
     try:
         return Address(host, port(number))
     except ConfigError:
-        raise ConfigError("must be HOST:PORT, the port 0 to 65535") from None
+        raise ConfigError("must be HOST:PORT with a port from 0 to 65535") from None
 
 
 def abci_address(value: object) -> str:
@@ -138,8 +141,8 @@ def abci_address(value: object) -> str:
         size = len(os.fsencode(rest))
         if size > UNIX_PATH_BYTES:
             raise ConfigError(
-                f"has a path of {size} bytes; a Unix socket's has at most"
-                f" {UNIX_PATH_BYTES}: use a shorter one, or tcp://"
+                f"has a path of {size} bytes, and a Unix socket's can have at most"
+                f" {UNIX_PATH_BYTES}: use a shorter path, or tcp://"
             )
         return given
     if scheme != "tcp":
@@ -153,7 +156,7 @@ def node_url(value: object) -> str:
         parts = urlsplit(given.replace("tcp://", "http://", 1))
         number = 80 if parts.port is None else parts.port
     except ValueError as error:
-        raise ConfigError(f"is no URL: {error}") from None
+        raise ConfigError(f"is not a URL: {error}") from None
     more = parts.path or parts.query or parts.fragment or "@" in parts.netloc
     if parts.scheme != "http" or not parts.hostname or more or not number:
         raise ConfigError("must be http://HOST:PORT")
@@ -161,12 +164,12 @@ def node_url(value: object) -> str:
 
 
 def host(value: object) -> str:
-    """A name or address by itself; an IPv6 address may stand in brackets."""
+    """A bare name or address; brackets around an IPv6 address are dropped."""
     given = text(value)
     bare = given[1:-1] if given.startswith("[") and given.endswith("]") else given
     is_ipv6 = ":" in bare and _is_address(bare)
     if not is_ipv6 and re.search(r"[\s/@:?#\[\]]", bare):
-        raise ConfigError("must be a host's name or address, without scheme or port")
+        raise ConfigError("must be a host name or address without scheme or port")
     return bare
 
 
@@ -219,8 +222,8 @@ BIGCHAINDB_VARIABLES: Final = {
     for section, name in BIGCHAINDB
 }
 
-# What else its file may hold belongs to parts that are not here (its database, its HTTP
-# server, its log files) and is read past, so that the file can be used as it stands.
+# Everything else in its file belongs to parts that don't exist here (its database, its HTTP server,
+# its log files) and is ignored, so that the file can be used unchanged.
 _UNUSED_SECTIONS = ("server", "database", "log")
 _UNUSED = {("wsserver", "scheme"), ("tendermint", "version")}
 _REST = ("CONFIGURED", "validation_plugin")
@@ -233,16 +236,16 @@ _SERVICE_VALUE = re.compile(r"(tcp|udp|sctp)://")
 
 
 def is_of_a_service(variable: str, value: str) -> bool:
-    """Is this what Kubernetes, or Docker's links, say of a service?"""
+    """Is this a variable that Kubernetes, or a link of Docker's, sets for a service?"""
     if _SERVICE_NAME.search(variable):
         return True
     return variable.endswith("_PORT") and _SERVICE_VALUE.match(value) is not None
 
 
 def refuse_misspelt(variable: str, value: str) -> None:
-    """Raise ConfigError for a variable that can only be one of BigchainDB's, misspelt.
+    """Raise ConfigError for a variable that can only be a misspelt one of BigchainDB's.
 
-    Its others belong to parts that are not here, and may be set.
+    BigchainDB's other variables belong to parts that don't exist here, and may be set.
     """
     if not variable.startswith("BIGCHAINDB_") or is_of_a_service(variable, value):
         return
@@ -260,9 +263,9 @@ def refuse_misspelt(variable: str, value: str) -> None:
 
 
 def of_bigchaindb(document: object) -> dict[tuple[str, str], object]:
-    """What a file of BigchainDB's says that means something here."""
+    """What a configuration file of BigchainDB says, as far as it means something here."""
     if not isinstance(document, dict):
-        raise ConfigError("must hold an object")
+        raise ConfigError("must contain a JSON object")
     found: dict[tuple[str, str], object] = {}
     for section, members in document.items():
         if section in _REST:
