@@ -137,7 +137,7 @@ def log_is_of_another_program(home: Path) -> list[str]:
     return []
 
 
-def socket_in_no_directory(home: Path) -> list[str]:
+def socket_in_a_missing_directory(home: Path) -> list[str]:
     return ["--abci", f"unix://{home}/missing/abci.sock"]
 
 
@@ -147,7 +147,7 @@ def socket_is_a_file(home: Path) -> list[str]:
     return ["--abci", f"unix://{home}/abci.sock"]
 
 
-def name_that_is_none(home: Path) -> list[str]:
+def impossible_name(home: Path) -> list[str]:
     return ["--api", "a..b:0"]
 
 
@@ -165,7 +165,7 @@ def no_certificate(home: Path) -> list[str]:
     return configured(home, 'tls_certificate = "/no.pem"\ntls_key = "/no.key"')
 
 
-def no_toml(home: Path) -> list[str]:
+def not_toml(home: Path) -> list[str]:
     return configured(home, "max_clients 5")
 
 
@@ -176,12 +176,12 @@ def no_toml(home: Path) -> list[str]:
         (home_under_a_file, 1, "below: Not a directory (the data directory must be"),
         (log_is_a_directory, 1, "log.db: "),
         (log_is_of_another_program, 1, "log.db: .*put back a copy"),
-        (socket_in_no_directory, 1, "missing/abci.sock: .*make its directory first"),
-        (socket_is_a_file, 1, "abci.sock: a file is there that is no socket"),
-        (name_that_is_none, 1, "a..b:0: 'a..b' is no name"),
-        (address_of_another_machine, 1, "192.0.2.1:0: .*none of this machine's"),
+        (socket_in_a_missing_directory, 1, "missing/abci.sock: .*create its directory first"),
+        (socket_is_a_file, 1, "abci.sock: there is a file .* not a socket"),
+        (impossible_name, 1, "a..b:0: 'a..b' is not a host name"),
+        (address_of_another_machine, 1, "192.0.2.1:0: .*does not have that address"),
         (no_certificate, 2, "tls_certificate /no.pem: No such file"),
-        (no_toml, 2, "config.toml: .*line 1"),
+        (not_toml, 2, "config.toml: .*line 1"),
     ],
 )
 def test_a_mistake_at_the_start_is_one_line(

@@ -27,7 +27,7 @@ async def test_the_first_few_of_a_minute_are_said_and_the_rest_counted(
         ("WARNING", "line 0"),
         ("WARNING", "line 1"),
         *[("DEBUG", f"line {number}") for number in (2, 3, 4)],
-        ("WARNING", "3 lines like the next were left out"),
+        ("WARNING", "3 more lines like the next one were left out"),
         ("WARNING", "line 5"),
         ("WARNING", "line 6"),
     ]

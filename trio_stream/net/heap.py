@@ -1,6 +1,6 @@
-"""Freed memory goes back to the system, as far as the C library can be told so (glibc).
+"""Returning freed memory to the system, as far as the C library can be asked to (glibc).
 
-Other C libraries do so by themselves, or can't; there nothing happens here.
+Other C libraries return it by themselves or can't; with them nothing happens here.
 """
 
 from __future__ import annotations
@@ -8,10 +8,11 @@ from __future__ import annotations
 import ctypes
 from typing import Final
 
-# Larger pieces of memory come from the system and go back to it when they are freed (mallopt(3)).
-# By itself glibc raises the threshold to 32 MiB with use, and keeps what large bodies leave. No
-# less, or pages of replay would come from the system too.
 MMAP_THRESHOLD: Final = 512 * 1024
+"""Larger pieces of memory come from the system and go back to it when they are freed (mallopt(3)).
+If left alone, glibc raises the threshold with use, up to 32 MiB, and keeps what large bodies leave
+behind. With a smaller threshold pages of replay would come from the system too."""
+
 _M_MMAP_THRESHOLD: Final = -3
 
 _LIBRARY: Final = ctypes.CDLL(None)
@@ -20,12 +21,12 @@ _malloc_trim = getattr(_LIBRARY, "malloc_trim", None)
 
 
 def return_large_pieces() -> None:
-    """From now on each large piece goes back by itself when it is freed."""
+    """Have every large piece returned when it is freed, from now on."""
     if _mallopt is not None:
         _mallopt(_M_MMAP_THRESHOLD, MMAP_THRESHOLD)
 
 
 def trim() -> None:
-    """Give back what smaller pieces have left; takes milliseconds, without the interpreter."""
+    """Return what freed smaller pieces left behind; takes milliseconds, without the interpreter."""
     if _malloc_trim is not None:
         _malloc_trim(0)

@@ -1,8 +1,8 @@
-"""The sockets that the doors are given: bound here, so that every door binds alike.
+"""The listening sockets that the doors are given: bound here, so that every door binds alike.
 
-A host name may stand for several addresses; all of them listen at one port, also when
-that port was 0 and the system chose it. An address family that this machine lacks is
-passed over as long as another one was bound.
+A host name may stand for several addresses; all of them listen on one port, even if that port was 0
+and the system chose it. An address family that this machine lacks is skipped as long as another one
+could be bound.
 """
 
 from __future__ import annotations
@@ -20,46 +20,48 @@ import trio
 
 logger = logging.getLogger(__name__)
 
-# A free port of one family may be taken in the other; another one is tried then.
+# A port that is free in one family may be taken in the other; then another port is tried.
 _PORT_ATTEMPTS = 10
-# Linux names these when an address or its family is not on this machine.
+# Linux's errors for an address, or a family of addresses, that this machine does not have.
 _NO_SUCH_FAMILY = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL)
 _BACKLOG = 4096
 
 
 # What an operator can do about it.
 _HINTS = {
-    errno.EADDRINUSE: "stop what listens there, or choose another address",
-    errno.EACCES: "choose a port above 1023 and a place that this user may write to",
-    errno.EPERM: "choose a port above 1023 and a place that this user may write to",
-    errno.EADDRNOTAVAIL: "it is none of this machine's addresses",
-    errno.ENOENT: "make its directory first",
-    errno.ENOTDIR: "what should be its directory is a file",
-    errno.EROFS: "choose a place that can be written to",
+    errno.EADDRINUSE: "stop the program that listens there, or choose another address",
+    errno.EACCES: "choose a port above 1023, or a directory that this user may write to",
+    errno.EPERM: "choose a port above 1023, or a directory that this user may write to",
+    errno.EADDRNOTAVAIL: "this machine does not have that address",
+    errno.ENOENT: "create its directory first",
+    errno.ENOTDIR: "a part of its path is a file, not a directory",
+    errno.EROFS: "choose a directory that can be written to",
 }
 
 
 def _cannot_listen(address: str, error: OSError) -> OSError:
-    """Says which address it was, why, and what can be done about it."""
+    """An error that says which address it was, why, and what to do about it."""
     cause = error.strerror or str(error)
     hint = _HINTS.get(error.errno or 0)
     return OSError(
-        f"cannot listen at {address}: {cause}" + (f" ({hint})" if hint else "")
+        f"cannot listen on {address}: {cause}" + (f" ({hint})" if hint else "")
     )
 
 
 async def open_tcp(host: str, port: int) -> list[trio.SocketListener]:
-    """Listen at every address of `host`, all at one port.
+    """Listen on every address of `host`, all on one port.
 
-    Raises `OSError` that names the address when it cannot be bound.
+    Raises an `OSError` that names the address if it cannot be bound.
     """
     try:
         found = await trio.socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except UnicodeError as error:  # a name that cannot be one
-        raise OSError(f"cannot listen at {host}:{port}: {host!r} is no name") from error
+    except UnicodeError as error:  # not a possible name
+        raise OSError(
+            f"cannot listen on {host}:{port}: {host!r} is not a host name"
+        ) from error
     except OSError as error:
         raise OSError(
-            f"cannot listen at {host}:{port}: cannot resolve {host!r}: {error.strerror}"
+            f"cannot listen on {host}:{port}: cannot resolve {host!r}: {error.strerror}"
         ) from error
     hosts = list(dict.fromkeys(str(entry[4][0]) for entry in found))
     for attempt in range(_PORT_ATTEMPTS):
@@ -92,7 +94,7 @@ async def _open_all(hosts: Sequence[str], port: int) -> list[trio.SocketListener
             listener.socket.close()
         raise
     if not bound:
-        raise missing or OSError(errno.EADDRNOTAVAIL, "no address to listen at")
+        raise missing or OSError(errno.EADDRNOTAVAIL, "no address to listen on")
     return bound
 
 
@@ -103,7 +105,7 @@ def port_of(listener: trio.SocketListener) -> int:
 
 
 def is_local(listener: trio.SocketListener) -> bool:
-    """Whether nobody but this machine can reach the listener."""
+    """Whether only this machine can reach the listener."""
     if listener.socket.family == socket.AF_UNIX:
         return True
     return ipaddress.ip_address(listener.socket.getsockname()[0]).is_loopback
@@ -111,7 +113,7 @@ def is_local(listener: trio.SocketListener) -> bool:
 
 @asynccontextmanager
 async def open_door(host: str, port: int) -> AsyncIterator[list[trio.SocketListener]]:
-    """As `open_tcp`; closed in the end, also if nobody has served them."""
+    """As `open_tcp`; closed at the end, even if they were never served."""
     listeners = await open_tcp(host, port)
     try:
         yield listeners
@@ -122,7 +124,7 @@ async def open_door(host: str, port: int) -> AsyncIterator[list[trio.SocketListe
 
 @asynccontextmanager
 async def open_abci(address: str) -> AsyncIterator[list[trio.SocketListener]]:
-    """Listen at `tcp://HOST:PORT` or `unix://PATH`; the socket's file goes at the end."""
+    """Listen on `tcp://HOST:PORT` or `unix://PATH`; the socket's file is removed at the end."""
     scheme, _, place = address.partition("://")
     if scheme == "unix":
         listener = await _open_unix(place)
@@ -151,7 +153,7 @@ async def _open_unix(path: str) -> trio.SocketListener:
 
 
 def _file_at(path: str) -> tuple[int, int] | None:
-    """Which file is there, whatever it is called; None if there is none to be seen."""
+    """The identity of the file at `path`; None if there is none, or it can't be seen."""
     try:
         found = os.stat(path)
     except OSError:
@@ -166,19 +168,21 @@ def _remove_own(path: str, made: tuple[int, int] | None) -> None:
     try:
         os.unlink(path)
     except OSError as error:
-        # The next start removes it. Nothing else depends on it, so the stop is in order.
+        # The next start removes it. Nothing else depends on it, so the stop is still orderly.
         logger.warning("cannot remove the socket %s: %s", path, error.strerror)
 
 
 def _remove_stale(path: str) -> None:
-    """Remove the socket that a killed daemon left; one that answers is left alone."""
+    """Remove the socket that a killed daemon left behind, but not one that answers."""
     try:
         if not stat.S_ISSOCK(os.stat(path).st_mode):
-            raise OSError(errno.EEXIST, "a file is there that is no socket")
+            raise OSError(
+                errno.EEXIST, "there is a file at that path that is not a socket"
+            )
     except FileNotFoundError:
         return
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-        # A connect to a local socket answers at once, also with a full backlog.
+        # Connecting to a local socket never waits, even if its backlog is full.
         probe.setblocking(False)
         try:
             probe.connect(path)
@@ -187,4 +191,4 @@ def _remove_stale(path: str) -> None:
             return
         except BlockingIOError:
             pass
-    raise OSError(errno.EADDRINUSE, "another process listens there")
+    raise OSError(errno.EADDRINUSE, "another process listens on it")

@@ -1,8 +1,8 @@
 """What a request's head must satisfy beyond its grammar, for both doors (RFC 9110, RFC 9112).
 
-h11 reads the grammar. It leaves to the server which form of target goes with which method,
-which versions are spoken, and what to do with framing that two recipients may understand
-differently. What is no good raises `Unacceptable`, with the status that the RFC asks for.
+h11 reads the grammar. It leaves to the server which form of target goes with which method, which
+versions are spoken, and what to do with framing that two recipients may understand differently. A
+request that must not be accepted raises `Unacceptable`, with the status that the RFC asks for.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ TEXTS: Final = {
 
 
 class Unacceptable(Exception):
-    """The answer to this request is an error, and the end of its connection."""
+    """This request is answered with an error, and its connection closed."""
 
     def __init__(self, status: int, why: str) -> None:
         super().__init__(status, why)
@@ -42,7 +42,7 @@ class Resource(NamedTuple):
     target: bytes
     """Path and query, whatever form the target came in."""
     host: bytes | None
-    """The host in the target, which takes the place of the header field's."""
+    """The host in the target, which replaces that of the header field."""
 
 
 def judge(
@@ -74,7 +74,7 @@ def judge(
 def _judge_framing(version: bytes, fields: dict[bytes, bytes]) -> None:
     if b"transfer-encoding" not in fields:
         return
-    # Somebody on the way may have understood either (RFC 9112 §6.1).
+    # A proxy on the way may have gone by either (RFC 9112 §6.1).
     if b"content-length" in fields:
         raise Unacceptable(
             400, "Content-Length and Transfer-Encoding exclude each other."
@@ -88,21 +88,21 @@ def _resource(method: bytes, target: bytes) -> Resource:
     if target.startswith(b"/") and b"#" not in target:
         return Resource(target, None)
     if target == b"*" and method == b"OPTIONS":
-        # The server as a whole; the root is asked in its place.
+        # The server as a whole; the root is asked instead.
         return Resource(b"/", None)
     found = _ABSOLUTE.fullmatch(target)
-    # A user in it is to be taken for an attempt to deceive (RFC 9110 §4.2.4).
+    # A user name in it must be treated as an attempt to deceive (RFC 9110 §4.2.4).
     if found is None or not HOST.fullmatch(found[1]) or found[1].startswith(b":"):
         raise Unacceptable(400, "The request target is not valid.")
     return Resource((found[2] or b"/") + (found[3] or b""), found[1])
 
 
 def status_of_unreadable(head: bytes, hint: int) -> int:
-    """The status for what h11 could not read, which gives `hint`; `head` is what there was."""
+    """The status for a `head` that h11 could not read; `hint` is the status that h11 suggests."""
     if hint == 431 and b"\n" not in head:
         return 414  # RFC 9112 §3
     if hint == 501:
-        # Where chunked is not the last coding, nobody knows the body's end (RFC 9112 §6.3).
+        # Unless chunked is the last coding, nobody knows where the body ends (RFC 9112 §6.3).
         head = head.partition(b"\r\n\r\n")[0]
         codings = b",".join(_CODINGS.findall(head)).lower()
         return 501 if codings.rpartition(b",")[2].strip() == b"chunked" else 400

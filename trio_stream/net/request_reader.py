@@ -1,9 +1,8 @@
-"""h11, and what RFC 9112 asks of a server beyond it; both doors read requests with it.
+"""h11, plus what RFC 9112 asks of a server beyond it; both doors read requests with it.
 
 Empty lines before a request are skipped. A request that comes out of here is acceptable
-(`request_head`), and its target is a path with its query. For all others `next_event`
-raises `h11.RemoteProtocolError` with the status to answer; the connection is to be closed
-after that answer.
+(`request_head`), and its target is a path with its query. For any other request `next_event` raises
+`h11.RemoteProtocolError` with the status to answer; close the connection after that answer.
 """
 
 from __future__ import annotations
@@ -13,8 +12,8 @@ import h11
 from trio_stream.net import request_head
 from trio_stream.net.request_head import Unacceptable
 
-# Clients of old send an empty line after a body (RFC 9112 §2.2). More than that is not
-# waited through: whoever sends nothing else would never be done with a head.
+# Old clients send an empty line after a body (RFC 9112 §2.2). More is not skipped, or a client that
+# sends nothing else would never have to finish a head.
 _SKIPPED_BYTES = 16
 
 
@@ -31,7 +30,7 @@ class RequestReader(h11.Connection):
         self.origin: str | None = None
         """The `Origin` of the last request."""
         self.why = ""
-        """What is wrong with the last request."""
+        """What was wrong with the last request."""
 
     def receive_data(self, data: bytes) -> None:
         """As h11's. Line ends before a request are dropped."""
@@ -52,16 +51,16 @@ class RequestReader(h11.Connection):
         self._begun = bool(rest)
         self._skipped = 0
         if rest.startswith((b"\r", b"\n")):
-            # What h11 has received it keeps, so the rest begins a connection of its own.
+            # h11 keeps what it has received, so the rest begins a connection of its own.
             RequestReader.__init__(self, head_limit=self._head_limit)
             self.receive_data(rest)
             if closed:
                 self.receive_data(b"")
 
     def next_event(self) -> h11.Event | type[h11.NEED_DATA] | type[h11.PAUSED]:
-        """As h11's; raises `h11.RemoteProtocolError` for all that is no good request."""
+        """As h11's; raises `h11.RemoteProtocolError` for anything but an acceptable request."""
         if self.their_state is h11.MUST_CLOSE and self.trailing_data[0]:
-            # What follows a request that closes its connection is none (RFC 9112 §9.6).
+            # Bytes after a request that closes its connection are not one (RFC 9112 §9.6).
             return h11.NEED_DATA
         begins = self.their_state is h11.IDLE
         head = self.trailing_data[0] if begins else b""
@@ -83,13 +82,13 @@ class RequestReader(h11.Connection):
         raise h11.RemoteProtocolError(self.why, error_status_hint=status)
 
     def judge(self, request: h11.Request) -> None:
-        """What else a door wants of a request; raises `Unacceptable`."""
+        """Check what else a door demands of a request; raises `Unacceptable`."""
 
     def _judged(self, request: h11.Request) -> h11.Request:
         self.head_only = request.method == b"HEAD"
         fields = list(request.headers)
         self.origin = dict(fields).get(b"origin", b"").decode("latin-1") or None
-        # One that came in one piece has not met h11's own limit.
+        # h11 does not apply its own limit to a head that arrives in one piece.
         size = len(request.target) + sum(len(n) + len(v) + 4 for n, v in fields)
         if size > self._head_limit:
             status = 414 if len(request.target) > self._head_limit else 431

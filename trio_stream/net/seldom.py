@@ -1,7 +1,8 @@
-"""Log lines that a peer can cause as often as it likes, kept to a number that can be read.
+"""Log lines that a peer can cause as often as it likes, limited to a readable number.
 
-The first few in a minute are logged as they are, the rest at DEBUG; the next line after the minute
-says how many those were. So a peer cannot fill a disk, and an operator still sees that it tries.
+The first few in a minute are logged as they are, the rest at DEBUG; the first line after that
+minute says how many were left out. So a peer cannot fill a disk, and an operator still sees that
+it tries.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ class Seldom:
             left_out = self._said - self._at_most
             if left_out > 0:
                 self._logger.log(
-                    level, "%d lines like the next were left out", left_out
+                    level, "%d more lines like the next one were left out", left_out
                 )
             self._since, self._said = now, 0
         self._said += 1

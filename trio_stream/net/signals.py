@@ -1,10 +1,10 @@
-"""What each signal means to the daemon: it stops, or goes on and says so.
+"""What each signal means to the daemon: an orderly stop, or a line in the log and nothing else.
 
-Without a handler most signals end a process at once: no drain, and no line in the log. So every
-one that would is caught. Those that ask for an end, or announce one, bring about an orderly stop.
-The rest mean nothing here: settings are read once, at the start, and the log goes to standard
-error, so there is nothing to read again and no file to reopen. Left to the system are signals
-that cannot be caught, that report a fault of the program itself, and that control jobs.
+Without a handler most signals end a process at once, undrained and without a line in the log. So
+all of those are caught. Signals that ask for an end, or announce one, cause an orderly stop. The
+others mean nothing here: settings are read once, at the start, and the log goes to standard error,
+so there is nothing to read again and no file to reopen. Signals that can't be caught, that report a
+bug in the program itself, or that control jobs are left to the system.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ _ENDS = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGPWR, signal.SI
 _LEFT_TO_THE_SYSTEM = frozenset(
     {
         *(signal.SIGKILL, signal.SIGSTOP),
-        # A fault of the program: going on is not possible, and a core may be wanted.
+        # A bug in the program: it can't go on, and somebody may want the core dump.
         *(signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL),
         *(signal.SIGABRT, signal.SIGTRAP, signal.SIGSYS),
-        # Job control, and what does no harm.
+        # Job control, and signals that are harmless.
         *(signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU, signal.SIGCONT),
         *(signal.SIGCHLD, signal.SIGURG, signal.SIGWINCH),
         # Python turns these into errors of the call that caused them.
@@ -37,16 +37,16 @@ _LEFT_TO_THE_SYSTEM = frozenset(
 def ends(*, at_terminal: bool) -> frozenset[int]:
     """The signals that stop the daemon in good order.
 
-    SIGHUP is one of them for a daemon that somebody runs in a terminal, where it says that
-    the terminal was closed, unless `nohup` asked for life after that. Elsewhere it is a
-    custom for "read your settings again".
+    SIGHUP is one of them if the daemon runs in a terminal, where it says that the terminal was
+    closed, unless `nohup` asked to survive that. Elsewhere it usually means "read your settings
+    again".
     """
     hangs_up = at_terminal and signal.getsignal(signal.SIGHUP) != signal.SIG_IGN
     return frozenset({*_ENDS, signal.SIGHUP} if hangs_up else _ENDS)
 
 
 def ignored(*, at_terminal: bool) -> frozenset[int]:
-    """The signals that would end the process and change nothing here."""
+    """The signals that would end the process if not caught, and that mean nothing here."""
     others = (
         signal.valid_signals() - _LEFT_TO_THE_SYSTEM - ends(at_terminal=at_terminal)
     )
@@ -54,12 +54,12 @@ def ignored(*, at_terminal: bool) -> frozenset[int]:
 
 
 async def report(signals: AsyncIterator[int], scope: trio.CancelScope) -> None:
-    """Say of each signal that it changes nothing, until `scope` is cancelled."""
+    """Log each signal as ignored, until `scope` is cancelled."""
     with scope:
         async for number in signals:
             logger.warning(
-                "%s is ignored: settings are read at the start, and the log goes to"
-                " standard error; SIGTERM stops the daemon in good order",
+                "%s is ignored: settings are read only at the start, and the log goes to"
+                " standard error; to stop the daemon in good order send SIGTERM",
                 name(number),
             )
 
@@ -72,7 +72,7 @@ async def cancel_on(signals: AsyncIterator[int], scope: trio.CancelScope) -> Non
 
 
 def name(number: int) -> str:
-    """What a signal is called; most real-time signals have numbers alone."""
+    """What a signal is called; most real-time signals have only a number."""
     try:
         return signal.Signals(number).name
     except ValueError:

@@ -11,19 +11,19 @@ from contextlib import suppress
 
 import trio
 
-# How long a peer's unread bytes are drained after our last word.
 LINGER_SECONDS = 2.0
+"""For how long a peer's unread bytes are drained after our last word."""
 _LAST_BYTES = 64 * 1024
-# More than that no honest peer sends before it looks for an answer.
+# No honest peer sends more than that before it looks for an answer.
 _LINGER_BYTES = 64 * 1024 * 1024
 _RESET = struct.pack("ii", 1, 0)  # on, zero seconds
 
 
 async def linger(stream: trio.abc.Stream, *, most: float = LINGER_SECONDS) -> None:
-    """Say that nothing more comes, and read on until the peer has closed.
+    """Say that nothing more comes, and keep reading until the peer has closed.
 
-    No longer than `most` seconds in all, and `LINGER_SECONDS` without a byte. A socket that is
-    closed with unread bytes resets its connection, and the peer might lose our last words.
+    Reads for at most `most` seconds in all, and `LINGER_SECONDS` without a byte. Closing a socket
+    with unread bytes resets its connection, and then the peer might lose our last words.
     """
     left = _LINGER_BYTES
     with trio.move_on_after(most):
@@ -37,17 +37,17 @@ async def linger(stream: trio.abc.Stream, *, most: float = LINGER_SECONDS) -> No
 
 
 def turn_away(raw: socket.socket, answer: bytes) -> None:
-    """Say our last words to a peer that is not waited for; `raw` is closed next."""
+    """Say our last words to a peer without waiting for it; close `raw` next."""
     with suppress(OSError):
         raw.setblocking(False)
         raw.send(answer)
         raw.shutdown(socket.SHUT_WR)
-        # What it said already; unread, it would have the answer reset.
+        # What it has sent already: left unread, it would cause a reset that destroys the answer.
         raw.recv(_LAST_BYTES)
 
 
 def reset_on_close(raw: socket.socket) -> None:
-    """Let closing drop what the kernel still holds for a peer that takes nothing."""
+    """Have closing discard what the kernel still holds for a peer that reads nothing."""
     with suppress(OSError):
         raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
 
@@ -59,13 +59,13 @@ def unacknowledged(raw: socket.socket) -> int:
             fcntl.ioctl(raw, termios.TIOCOUTQ, bytes(4)), sys.byteorder
         )
     except OSError:
-        return 0  # this kernel does not say
+        return 0  # this kernel can't be asked
 
 
 def give_up_after(raw: socket.socket | trio.socket.SocketType, seconds: float) -> None:
-    """Let the kernel end a connection whose peer acknowledges nothing for so long.
+    """Have the kernel end the connection if its peer acknowledges nothing for so long.
 
-    Otherwise a peer that vanished with a few bytes under way is kept for a quarter of an hour.
+    Otherwise one that vanished with a few bytes in flight is kept for a quarter of an hour.
     """
     if hasattr(socket, "TCP_USER_TIMEOUT"):
         milliseconds = max(1, int(seconds * 1000))

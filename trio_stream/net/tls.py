@@ -1,6 +1,7 @@
-"""The certificate that the doors show: read at the start, and what is wrong with it said plainly.
+"""The certificate that the doors present: read at the start, with plain errors if it is unusable.
 
-OpenSSL names neither the file nor what was expected of it, and asks the terminal for a passphrase.
+OpenSSL's own errors name neither the file nor what was expected of it, and it asks the terminal for
+a passphrase.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import Final
 
 
 class CertificateError(Exception):
-    """The certificate or its key cannot be used; the text names file and fault."""
+    """The certificate or its key cannot be used; the text names the file and what is wrong."""
 
 
 _CERTIFICATE: Final = re.compile(rb"-----BEGIN (TRUSTED |X509 )?CERTIFICATE-----")
@@ -22,7 +23,7 @@ _KEY: Final = re.compile(rb"-----BEGIN ([A-Z]+ )*PRIVATE KEY-----")
 def server_context(
     certificate: Path | None, key: Path | None, *, alpn: tuple[str, ...] = ()
 ) -> ssl.SSLContext | None:
-    """What a door needs for TLS; None without a certificate. Raises `CertificateError`."""
+    """A door's TLS context; None without a certificate. Raises `CertificateError`."""
     if certificate is None or key is None:
         return None
     _look("tls_certificate", certificate, _CERTIFICATE, "certificate")
@@ -31,12 +32,12 @@ def server_context(
 
     def no_passphrase() -> str:
         raise CertificateError(
-            f"tls_key {key} is encrypted, and there is nobody to ask for its passphrase:"
-            f" write it without one (openssl pkey -in {key} -out FILE)"
+            f"tls_key {key} is encrypted, and the daemon cannot ask for its passphrase:"
+            f" store it without one (openssl pkey -in {key} -out FILE)"
         )
 
     try:
-        # By itself first: an error of the pair does not say which of them it is about.
+        # Alone first: an error about the pair does not say which of them is wrong.
         context.load_verify_locations(certificate)
     except ssl.SSLError as error:
         raise CertificateError(
@@ -66,14 +67,16 @@ def _look(name: str, file: Path, wanted: re.Pattern[bytes], what: str) -> None:
         raise CertificateError(f"{name} {file}: {error.strerror}") from error
     if wanted.search(data):
         return
-    found = "PEM is wanted (-----BEGIN ...)"
+    found = "it must be PEM (-----BEGIN ...)"
     if _CERTIFICATE.search(data):
-        found = "it holds a certificate; the key is wanted here"
+        found = "it holds a certificate; give the key here"
     elif _KEY.search(data):
-        found = "it holds a key; the certificate is wanted here"
+        found = "it holds a key; give the certificate here"
     elif data[:1] == b"\x30":
-        found = "it looks like DER; PEM is wanted (openssl x509 or pkey, -inform DER)"
-    raise CertificateError(f"{name} {file} holds no {what} in PEM: {found}")
+        found = (
+            "it looks like DER; convert it to PEM (openssl x509 or pkey, -inform DER)"
+        )
+    raise CertificateError(f"{name} {file} does not hold a {what} in PEM: {found}")
 
 
 def _cause(error: ssl.SSLError) -> str:
