@@ -280,7 +280,9 @@ def test_what_is_wrong_elsewhere_is_named(tmp_path: Path) -> None:
         load({}, {}, file=tmp_path / "missing.toml")
     with pytest.raises(ConfigError, match="Is a directory"):
         load({}, {}, file=tmp_path)
-    with pytest.raises(ConfigError, match="TRIO_STREAM_CONFIG begins with the home directory"):
+    with pytest.raises(
+        ConfigError, match="TRIO_STREAM_CONFIG begins with the home directory"
+    ):
         load({}, {"TRIO_STREAM_CONFIG": "~nobody-of-this-name/x"}, file=None)
 
 

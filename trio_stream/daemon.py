@@ -50,7 +50,7 @@ _PATH = STREAM_PATH.decode("ascii")
 
 @dataclass(frozen=True, slots=True)
 class Addresses:
-    """Where the doors listen, as a client on this machine names them."""
+    """Where the doors listen, as URLs for a client on this machine."""
 
     abci: str
     stream: str
@@ -176,7 +176,7 @@ def _tasks(
         channel.advance(height)
         core.checkpointer.committed()
 
-    # One for all doors: a limit of clients holds whichever way they come.
+    # One for all doors, because the limit on clients counts those of both.
     admission = Admission(
         total=config.max_clients,
         per_address=config.max_clients_per_address,

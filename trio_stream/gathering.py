@@ -1,16 +1,15 @@
-"""Questions that come while one is under way are put together in the next.
+"""Requests that arrive while one is in flight are batched into the next.
 
-Where a question costs little and the way there and back a lot (a thread, a request over
-the network), many askers at once should share the way. Whoever finds a turn free asks at
-once, together with those who came in the same step of the event loop: nobody waits for
-company. Whoever comes while all turns are taken stands in
-line, and the first of the line takes the next turn for all behind it, up to a limit. So a
-batch is as large as the load is, and without load there are none.
+If a question costs little and the way there and back a lot (a thread, a request over the network),
+many concurrent askers should share the way. An asker that finds a free turn asks at once, together
+with those that came in the same step of the event loop: nobody waits for company. If all turns are
+taken an asker waits in line, and the first in line takes the next turn for everybody behind it, up
+to a limit. So batches are as large as the load makes them, and without load there are none.
 
-A turn is never handed from one asker to another, since either may be cancelled at any moment.
-It is taken and given back in one block of one task; whoever gives one back, or leaves the line,
-calls the first in line, and that looks for itself whether there is a turn to take. To be called
-in vain does no harm, and there is nothing that could be lost.
+A turn is never handed from one asker to another, since either may be cancelled at any moment. It is
+taken and given back in one block of one task. An asker that gives one back, or leaves the line,
+calls the first in line, which looks for itself whether there is a turn to take. A call in vain does
+no harm, and no call can be lost.
 """
 
 from __future__ import annotations
@@ -39,7 +38,7 @@ class _Asker(Generic[T, R]):
         self._called: trio.Event | None = None
 
     async def wait(self) -> None:
-        """Until something has changed, or may have."""
+        """Wait until something has changed, or may have."""
         self._called = trio.Event()
         await self._called.wait()
 
@@ -58,10 +57,10 @@ class _Asker(Generic[T, R]):
 
 
 class Gathering(Generic[T, R]):
-    """Asks by `ask_all`, which gives an outcome for each item, in order.
+    """Asks through `ask_all`, which returns an outcome for each item, in order.
 
-    At most `turns` calls of it are under way at a time, each with at most `limit` items.
-    What it raises is raised to each asker of that turn.
+    At most `turns` calls of it are in flight at a time, each with at most `limit` items. If it
+    raises, every asker of that turn gets the exception.
     """
 
     def __init__(
@@ -75,11 +74,11 @@ class Gathering(Generic[T, R]):
         self._free_turns = turns
         self._limit = limit
         self._collecting = False
-        # Who is not in a turn; in order, and whoever leaves is found at once.
+        # Those who are not in a turn. Ordered, and anybody can leave without a search.
         self._line: OrderedDict[_Asker[T, R], None] = OrderedDict()
 
     async def ask(self, item: T) -> R:
-        """The answer to `item`. If this is cancelled, others in line are asked for still."""
+        """The answer to `item`. Cancelling this does not affect the other askers."""
         asker: _Asker[T, R] = _Asker(item)
         self._line[asker] = None
         try:
@@ -107,7 +106,7 @@ class Gathering(Generic[T, R]):
             next(iter(self._line)).call()
 
     async def _take_turn(self) -> None:
-        """Ask for the head of the line."""
+        """Ask on behalf of the head of the line."""
         size = min(self._limit, len(self._line))
         batch = [self._line.popitem(last=False)[0] for _ in range(size)]
         for asker in batch:
@@ -128,11 +127,11 @@ class Gathering(Generic[T, R]):
         try:
             return await self._ask_all(items)
         except Exception as error:
-            # Theirs to handle, each for itself; an outcome can be unwrapped once.
+            # One each, since an outcome can be unwrapped only once.
             return [outcome.Error(error) for _ in items]
 
     def _put_back(self, batch: Sequence[_Asker[T, R]]) -> None:
-        """To the head of the line, if they have no answer: who asked for them was cancelled."""
+        """Put those without an answer, whose leader was cancelled, back at the head of the line."""
         for asker in reversed(batch):
             asker.in_turn = False
             if asker.outcome is None and not asker.has_left:

@@ -62,7 +62,7 @@ def test_what_is_allowed_is_taken_as_it_is(
 
 def test_too_few_for_anything_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(open_files, "_allow", lambda wanted: 256)
-    with pytest.raises(ConfigError, match="256 files.*320 must be.*ulimit"):
+    with pytest.raises(ConfigError, match="files is 256,.*needs at least 320.*ulimit"):
         open_files.fit(Config())
 
 
@@ -157,7 +157,7 @@ async def test_where_files_are_few_the_engine_finds_one(tmp_path: Path) -> None:
             assert b" 101 " in await peer.read_head()
             peer.reset()
             text = daemon.log.read_text()
-    assert "only 500 files may be open" in text
+    assert "the limit of open files is 500" in text
     assert "Traceback" not in text
     assert " ERROR " not in text
     assert "EMFILE" not in text

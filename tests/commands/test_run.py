@@ -176,7 +176,11 @@ def not_toml(home: Path) -> list[str]:
         (home_under_a_file, 1, "below: Not a directory (the data directory must be"),
         (log_is_a_directory, 1, "log.db: "),
         (log_is_of_another_program, 1, "log.db: .*put back a copy"),
-        (socket_in_a_missing_directory, 1, "missing/abci.sock: .*create its directory first"),
+        (
+            socket_in_a_missing_directory,
+            1,
+            "missing/abci.sock: .*create its directory first",
+        ),
         (socket_is_a_file, 1, "abci.sock: there is a file .* not a socket"),
         (impossible_name, 1, "a..b:0: 'a..b' is not a host name"),
         (address_of_another_machine, 1, "192.0.2.1:0: .*does not have that address"),

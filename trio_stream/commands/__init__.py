@@ -1,1 +1,1 @@
-"""What is typed in a shell: one module per command."""
+"""The commands of the shell, one module each."""

@@ -1,9 +1,9 @@
-"""Open files: how many connections the outer doors may have, so that some are left for the rest.
+"""Open files: how many connections the public doors may have, so that enough files remain.
 
-Each connection is an open file, and so are the log, the engine's connections and ours to it. Where
-the system allows fewer than all doors together would take, the doors that the world can reach are
-given less: one more client can be told to come again; an engine that finds no descriptor stands
-still, and a log that finds none ends the node.
+Every connection is an open file, and so are the log, the engine's connections and ours to the
+engine. If the system allows fewer than all doors together may need, the public doors get less: a
+client too many can be asked to come again, while an engine without a descriptor stands still, and a
+log without one ends the node.
 """
 
 from __future__ import annotations
@@ -20,20 +20,20 @@ from trio_stream.http.server import STRANGERS
 logger = logging.getLogger(__name__)
 
 RESERVED: Final = 128
-"""For the log's connections (three files each), listeners, standard streams, name look-ups."""
+"""For the log's connections (three files each), listeners, standard streams, name resolution."""
 
 LEAST: Final = 64
-"""What the outer doors must have together."""
+"""How many files the public doors together need at least."""
 
 _SECONDS_BETWEEN_WARNINGS = 60.0
 
 
 def fit(config: Config) -> Config:
-    """The same settings, with limits of connections that the limit of open files can bear.
+    """The same settings, with their limits of connections within the limit of open files.
 
-    Raises the soft limit, and `ConfigError` if not even a few can be served.
+    Raises the soft limit if it can. Raises `ConfigError` if too few clients could be served.
     """
-    # An address may be tried in both families at once.
+    # Twice, because an address may be tried in both families at once.
     kept = RESERVED + ABCI_CONNECTIONS + 2 * config.node_connections
     http_files = config.http_connections + min(STRANGERS, config.http_connections)
     doors = config.max_clients + config.max_handshakes + http_files
@@ -43,18 +43,19 @@ def fit(config: Config) -> Config:
     room = allowed - kept
     if room < LEAST:
         raise ConfigError(
-            f"only {allowed} files may be open, and {kept + LEAST} must be: raise the limit"
-            " (ulimit -n, LimitNOFILE= of systemd)"
+            f"the limit of open files is {allowed}, and the daemon needs at least"
+            f" {kept + LEAST}: raise the limit (ulimit -n, LimitNOFILE= of systemd)"
         )
     handshakes = min(config.max_handshakes, room // 8)
     others = room - config.max_clients - handshakes
     http_files = min(http_files, max(room // 4, others))
-    # As many again, up to a number, are there to be told that it is full.
+    # The HTTP door takes up to as many again, only to tell them that it is full.
     http = max(http_files - STRANGERS, http_files // 2)
     clients = min(config.max_clients, room - handshakes - http_files)
     logger.warning(
-        "only %d files may be open: max_clients is %d, max_handshakes %d and http_connections "
-        "%d; for what is set, raise the limit to %d (ulimit -n, LimitNOFILE= of systemd)",
+        "the limit of open files is %d, so max_clients is reduced to %d, max_handshakes to %d and"
+        " http_connections to %d; for the configured values raise the limit to %d (ulimit -n,"
+        " LimitNOFILE= of systemd)",
         *(allowed, clients, handshakes, http, kept + doors),
     )
     return replace(
@@ -63,20 +64,23 @@ def fit(config: Config) -> Config:
 
 
 def _allow(wanted: int) -> int:
-    """Raise the soft limit to `wanted`, or as far as it goes; returns what it is then."""
+    """Raise the soft limit to `wanted`, or as far as possible; returns the new limit."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft == resource.RLIM_INFINITY or soft >= wanted:
         return wanted
     asked = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
     try:
         resource.setrlimit(resource.RLIMIT_NOFILE, (asked, hard))
-    except (ValueError, OSError):  # some systems have a limit that they don't tell
+    except (
+        ValueError,
+        OSError,
+    ):  # some systems have another limit that they don't report
         return soft
     return asked
 
 
 class SeldomAndShort(logging.Filter):
-    """For Trio's accept loops, which log a traceback ten times a second where no file is left."""
+    """For Trio's accept loops, which log a traceback ten times a second if no file is left."""
 
     _next = 0.0
 

@@ -1,11 +1,11 @@
-"""`trio-stream tail`: prints a stream, a line an event, for people and for pipes.
+"""`trio-stream tail`: prints a stream, one line per event, for people and for pipes.
 
-It follows the stream with `client.iterate`, since a terminal or a pipe may hold up a print for
-as long as it likes: the thread behind goes on answering the server, and Ctrl-C gets through.
-A line that has been written counts as processed; one at which Ctrl-C came may be printed again.
+It follows the stream with `client.iterate`, because a terminal or a pipe may hold up a print for as
+long as it likes: the thread behind it goes on answering the server, and Ctrl-C gets through. An
+event counts as processed once its line is written; one interrupted by Ctrl-C may be printed again.
 
-Status 0: the end that was asked for, Ctrl-C, or nobody reads any more. 2: arguments or a position
-that a server refuses. 1: anything else.
+Status 0: the requested end, Ctrl-C, or the reader of the pipe has gone. 2: bad arguments, or a
+position that the server refuses. 1: anything else.
 """
 
 from __future__ import annotations
@@ -29,8 +29,9 @@ from trio_stream.client import (
     iterate,
 )
 
-# Each save takes milliseconds, a line microseconds. When it waits, all is saved.
 _SAVE_EVERY: Final = 1_000
+"""Events between two saves of the position, which take milliseconds while a line takes
+microseconds. Whenever it waits for events, the position is saved too."""
 
 
 def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -39,8 +40,8 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         "tail",
         allow_abbrev=False,
         help="print a stream's events",
-        description="Print a stream's events as they come, over lost connections and"
-        " restarts. Several URLs are servers of one chain, each as good as another.",
+        description="Print a stream's events as they come, reconnecting as often as needed."
+        " If several URLs are given, they must be servers of one chain; any of them is used.",
     )
     tail.add_argument(
         "urls",
@@ -59,16 +60,16 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
             metavar=metavar,
             action="append",
             default=[],
-            help="only these; may be given several times",
+            help="only events with this value, or one of these if given several times",
         )
     beginning = tail.add_mutually_exclusive_group()
     beginning.add_argument(
         "--after",
         metavar="PLACE",
-        help="a position, a transaction's id, or earliest (default: from now on)",
+        help="start after this position or transaction id, or from earliest (default: now)",
     )
     beginning.add_argument(
-        "--from-height", metavar="HEIGHT", type=int, help="from this block on"
+        "--from-height", metavar="HEIGHT", type=int, help="start at this block"
     )
     tail.add_argument(
         "--until", metavar="tip|HEIGHT", type=_until, help="end after this block"
@@ -77,15 +78,17 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         "--state",
         metavar="FILE",
         type=Path,
-        help="keep the position here; if it has one, go on from there",
+        help="save the position in this file, and go on from the one it holds",
     )
-    tail.add_argument("--json", action="store_true", help="print the messages")
+    tail.add_argument("--json", action="store_true", help="print the messages as JSON")
     tail.add_argument("--detail", choices=["position", "full"], default="position")
     tail.add_argument(
-        "--empty-blocks", action="store_true", help="of valid_blocks: print all"
+        "--empty-blocks",
+        action="store_true",
+        help="valid_blocks: print empty blocks too",
     )
     tail.add_argument(
-        "--quiet", action="store_true", help="do not tell of reconnecting"
+        "--quiet", action="store_true", help="do not report reconnections"
     )
     tail.set_defaults(command=run)
 
@@ -97,7 +100,7 @@ def run(given: argparse.Namespace) -> int:
         format="trio-stream: %(message)s",
         stream=sys.stderr,
     )
-    # A supervisor's way to ask for an end is as good as Ctrl-C.
+    # SIGTERM, from a supervisor, ends it like Ctrl-C.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     line = json.dumps if given.json else readable
     try:
@@ -105,7 +108,7 @@ def run(given: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         pass
     except BrokenPipeError:
-        # Whoever read it has enough. Python would flush once more at its end, and complain.
+        # The reader has gone. Python would flush once more at its exit, and complain.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except (ValueError, CheckpointError, Refused) as error:
         print(f"trio-stream: {error}", file=sys.stderr)
@@ -119,7 +122,7 @@ def run(given: argparse.Namespace) -> int:
 def readable(event: Event) -> str:
     """A line for people."""
     line = _line(event)
-    # A reason quotes what a stranger wrote, and a terminal obeys some of that.
+    # A reason quotes what a stranger wrote, which may hold control sequences of terminals.
     return line if line.isprintable() else json.dumps(line)[1:-1]
 
 
@@ -156,7 +159,7 @@ def _print(
 ) -> None:
     with iterate(urls, **options) as events:
         for event in events:
-            # Flushed, or a position could be saved whose line is lost.
+            # Flushed, so that no position is saved whose line could still be lost.
             print(line(event), file=out, flush=True)
 
 
@@ -164,5 +167,5 @@ def _until(text: str) -> int | Literal["tip"]:
     if text == "tip":
         return "tip"
     if not text.isascii() or not text.isdigit():
-        raise argparse.ArgumentTypeError(f"tip or a height, not {text!r}")
+        raise argparse.ArgumentTypeError(f"must be tip or a height, not {text!r}")
     return int(text)
