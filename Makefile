@@ -11,6 +11,10 @@ BLACK := $(BIN)/black --extend-exclude '_pb2\.pyi?$$'
 LOCK := scripts/constraints.txt
 SOURCES := trio_stream scripts tests
 ARGS ?=
+# Tests run on two processors; those that share engines, drivers or the machine's time run one by one.
+PYTEST := $(BIN)/python -m pytest --numprocesses 2 --dist loadgroup
+# Each process that a test starts would compile all modules again.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: run demo devnode test test-engines check bench engines fmt lock proto clean
 .DEFAULT_GOAL := run
@@ -28,7 +32,7 @@ engines: $(VENV)/.run
 	@$(BIN)/python -m scripts.engines.build $(ARGS)
 
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest $(ARGS)
+	$(PYTEST) $(ARGS)
 
 test-engines: $(VENV)/.dev
 	ENGINES=all $(BIN)/python -m pytest tests/engines tests/interop $(ARGS)
@@ -39,7 +43,7 @@ check: $(VENV)/.dev
 	$(BIN)/flake8 $(SOURCES)
 	$(BIN)/mypy $(SOURCES)
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest --cov --cov-report=term $(ARGS)
+	$(PYTEST) --cov --cov-report=term $(ARGS)
 
 bench: $(VENV)/.dev
 	$(BIN)/python -m scripts.bench.validate

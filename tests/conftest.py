@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,20 @@ settings.register_profile(
     "trio_stream", deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("trio_stream")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests that share engines, drivers or the machine's time run one by one, in one process."""
+    for item in items:
+        if any(map(item.get_closest_marker, ("engine", "interop", "slow"))):
+            item.add_marker(pytest.mark.xdist_group("one by one"))
+
+
+def pytest_collection_finish() -> None:
+    """What is there by now stays to the end: full collections look at what is new alone."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture

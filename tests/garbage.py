@@ -43,4 +43,3 @@ async def garbage_of(asks: Mapping[str, Ask]) -> dict[str, list[str]]:
         gc.set_debug(0)
         gc.garbage.clear()
         gc.enable()
-        gc.unfreeze()

@@ -36,6 +36,7 @@ USED_WITHOUT_IMPORT = {
     **{tool: rf"/{tool}\b" for tool in ("black", "flake8", "isort", "mypy")},
     "coverage": r"\[coverage:run\]",
     "pytest-trio": r"trio_mode",
+    "pytest-xdist": r"--dist",
 }
 """Tools, and what in the Makefile, setup.cfg, the manual or the tests shows that they are used."""
 
