@@ -34,8 +34,13 @@ class Settings:
     environment: Mapping[str, str] = field(default_factory=dict)
 
     def command(self) -> list[str]:
+        """What starts it."""
+        return [sys.executable, "-m", "trio_stream", *self.arguments_of_run()]
+
+    def arguments_of_run(self) -> list[str]:
+        """What stands behind the program's name."""
         return [
-            *(sys.executable, "-m", "trio_stream", "run"),
+            "run",
             *("--home", str(self.home)),
             *("--abci", self.abci),
             *("--stream", self.stream),

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.forked import forking
 from tests.history import assert_whole, commit_blocks, txs_of
 from tests.ledger.chains import new_engine
 from trio_stream.abci.messages import Info
@@ -25,10 +26,7 @@ ROUNDS = 60
 
 @pytest.fixture(scope="module")
 def spawn():
-    """Starts real processes quickly: they are forked from one that has imported all."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["tests.test_crash"])
-    return context
+    return forking()
 
 
 def commit_for_ever(home: Path, announce: Connection) -> None:
@@ -122,7 +120,7 @@ def test_a_write_ahead_log_cut_anywhere_gives_whole_blocks(tmp_path):
         whole = Path(f"{log.path}-wal").read_bytes()
         database = log.path.read_bytes()
     tips = set()
-    for turn in range(40):
+    for turn in range(20):
         home = tmp_path / f"cut{turn}"
         home.mkdir()
         cut = bytearray(whole[: chance.randrange(len(whole))])

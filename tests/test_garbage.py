@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
+import pytest
 import trio
 from trio.testing import wait_all_tasks_blocked
 
@@ -141,14 +142,19 @@ def test_every_path_is_asked_for() -> None:
 
 
 @without_an_untraced_ring
-async def test_get(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "step", [pytest.param(1, marks=pytest.mark.slow), len(FORMS) + 1]
+)
+async def test_get(step: int, tmp_path: Path) -> None:
+    """All paths in all forms; or each path in one form, and each form often."""
+    asked = [
+        (path, form) for paths in PATHS.values() for path in paths for form in FORMS
+    ]
     async with world(tmp_path) as served:
         await nothing_is_left(
             {
-                f"{path} {form}": partial(served.http, get(path, *headers))
-                for paths in PATHS.values()
-                for path in paths
-                for form, headers in FORMS.items()
+                f"{path} {form}": partial(served.http, get(path, *FORMS[form]))
+                for path, form in asked[::step]
             }
         )
 

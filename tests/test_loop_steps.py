@@ -140,7 +140,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
         large = [accepted(n, each) for n, each in enumerate(large_ones())]
         log.append(Block(1, Time(1, 0), "", large, []))
         asset = create(BOB, data={"word": "small"})
-        small = [create(BOB, data={"word": f"small {n}"}) for n in range(3000)]
+        small = [create(BOB, data={"word": f"small {n}"}) for n in range(1000)]
         moved = [transfer(asset, BOB)]
         for _ in range(20):
             moved.append(transfer(moved[-1], ALICE))
@@ -191,7 +191,9 @@ async def test_what_is_posted_is_read_aside(name: str, served: Served) -> None:
     assert answer[:13] in (b"HTTP/1.1 400 ", b"HTTP/1.1 413 ")
 
 
-@pytest.mark.parametrize("mode", ["async", "sync"])
+@pytest.mark.parametrize(
+    "mode", [pytest.param("async", marks=pytest.mark.slow), "sync"]
+)
 async def test_large_transactions_are_judged_aside(mode: str, served: Served) -> None:
     for document in large_ones():
         raw = encode(
@@ -302,7 +304,9 @@ async def test_frames_of_the_engine_are_read_and_written_aside(what: str) -> Non
     data = sent(what)
     slices = [data[at : at + 128 * 1024] for at in range(0, len(data), 128 * 1024)]
     # A processor that others use as well takes longer over large copies: one try of three is to do.
-    longest = [await _longest_step_over(slices) for _ in range(3)]
+    longest: list[float] = []
+    while len(longest) < 3 and min(longest, default=1.0) > LONGEST_STEP:
+        longest.append(await _longest_step_over(slices))
     assert min(longest) <= LONGEST_STEP, longest
 
 

@@ -34,6 +34,10 @@ from trio_stream.websocket import server as websocket_server
 
 MANY = 20_000
 """Transactions of a block, some more than of the smallest fit into the 21 MiB an engine allows."""
+LARGE = 510
+"""Transactions of a block of which a run has as many bytes as are looked into."""
+SAMPLE = 5
+"""Of such blocks, the part that is enough to find what is done for a whole block in one step."""
 STREAMS = "/api/v1/streams/"
 ASSET = "a" * 64
 # As many values as a head of 16 KiB has room for.
@@ -55,26 +59,38 @@ FILTERS = {
 }
 
 
+@pytest.fixture(
+    scope="module",
+    params=[pytest.param(1, marks=pytest.mark.slow), SAMPLE],
+    ids=["whole", "sample"],
+)
+def part(request: pytest.FixtureRequest) -> int:
+    """What the sizes of blocks are divided by."""
+    divisor: int = request.param
+    return divisor
+
+
 @cache
-def many(height: int) -> Block:
+def many(height: int, part: int) -> Block:
     """A block of very many transactions, and of refusals at length."""
+    count = MANY // part
     one = rows_of(parse(encode(create(BOB))), 0, bytes(32))
-    ids = (hashlib.sha256(b"%d %d" % (height, n)).hexdigest() for n in range(MANY))
+    ids = (hashlib.sha256(b"%d %d" % (height, n)).hexdigest() for n in range(count))
     found = [
         one._replace(index=n, id=each, asset_id=ASSET) for n, each in enumerate(ids)
     ]
     refused = [
-        RefusedTransaction(MANY + n, bytes(32), None, "DoubleSpend", "é" * 300)
-        for n in range(MANY // 10)
+        RefusedTransaction(count + n, bytes(32), None, "DoubleSpend", "é" * 300)
+        for n in range(count // 10)
     ]
     return Block(height, Time(height, 0), "ab" * 32, found, refused)
 
 
 @cache
-def large(height: int) -> Block:
-    """A block of which a run has as many bytes as are looked into, and as much inside."""
+def large(height: int, part: int) -> Block:
+    """A block of large transactions, with as much inside as they may have."""
     found = []
-    for n in range(510):
+    for n in range(LARGE // part):
         data = {"h": height, "n": n, "a": [{"b": 1.5}] * 500}
         raw = encode(create(BOB, data=data))
         found.append(rows_of(parse(raw), n, hashlib.sha256(raw).digest()))
@@ -106,11 +122,11 @@ class Served:
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def home(tmp_path_factory: pytest.TempPathFactory, part: int) -> Path:
     home = tmp_path_factory.mktemp("streams")
     with CommitLog.open(home) as log:
         log.begin_chain(Chain(CHAIN_ID, 1, "", 1, Time(0, 0), ()))
-        for block in large(1), many(2):
+        for block in large(1, part), many(2, part):
             log.append(block)
     return home
 
@@ -200,11 +216,13 @@ async def test_what_is_replayed_comes_in_short_steps(
 
 
 @pytest.mark.parametrize("name", FILTERS)
-async def test_what_is_new_comes_in_short_steps(name: str, served: Served) -> None:
+async def test_what_is_new_comes_in_short_steps(
+    name: str, served: Served, part: int
+) -> None:
     heights = itertools.count(3)
 
     async def follow_two_blocks() -> None:
-        blocks = large(next(heights)), many(next(heights))
+        blocks = large(next(heights), part), many(next(heights), part)
         ends = _last_words(name, blocks[1])
         async with trio.open_nursery() as nursery:
             for door in "websocket", "http":
@@ -216,8 +234,8 @@ async def test_what_is_new_comes_in_short_steps(name: str, served: Served) -> No
                 await served.commit(block)
 
     # What these take to make is not to be measured.
-    large(3)
-    many(4)
+    large(3, part)
+    many(4, part)
     await assert_short_steps(follow_two_blocks)
 
 

@@ -6,7 +6,6 @@ import argparse
 import gc
 import logging
 import re
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,8 +13,8 @@ from pathlib import Path
 import pytest
 import trio
 
-from scripts import child
 from scripts.daemon_process import Settings
+from tests.forked import run_in_fork
 from trio_stream.commands import run as run_command
 from trio_stream.config import Config, ConfigError
 from trio_stream.log.errors import CommitLogError
@@ -193,12 +192,10 @@ def test_a_mistake_at_the_start_is_one_line(
 ) -> None:
     home = tmp_path / "home"
     more = mistake(home)
-    command = [*Settings(home=home).command(), *more]
-    done = subprocess.run(
-        command, capture_output=True, cwd=child.ROOT, timeout=DEADLINE, text=True
-    )
-    assert done.returncode == status
-    *warnings, said = done.stderr.splitlines()
+    arguments = [*Settings(home=home).arguments_of_run(), *more]
+    ended, stderr = run_in_fork(arguments, tmp_path / "said", seconds=DEADLINE)
+    assert ended == status
+    *warnings, said = stderr.splitlines()
     assert re.search(named.replace("(", r"\("), said), said
     assert "Errno" not in said
     assert all(" WARNING " in line for line in warnings)
@@ -207,21 +204,20 @@ def test_a_mistake_at_the_start_is_one_line(
 @pytest.mark.parametrize(
     ("arguments", "named"),
     [
-        (["--abci", "localhost"], b"--abci"),
-        (["--abci", "unix:///" + "x" * 108], b"109 bytes"),
-        (["--api", "localhost:7", "--stream", "localhost:7"], b"api and stream"),
-        (["--config", "/nonexistent.toml"], b"/nonexistent.toml"),
-        (["--nodes", "x"], b"--nodes"),
-        (["--ho", "x"], b"--ho"),
+        (["--abci", "localhost"], "--abci"),
+        (["--abci", "unix:///" + "x" * 108], "109 bytes"),
+        (["--api", "localhost:7", "--stream", "localhost:7"], "api and stream"),
+        (["--config", "/nonexistent.toml"], "/nonexistent.toml"),
+        (["--nodes", "x"], "--nodes"),
+        (["--ho", "x"], "--ho"),
     ],
 )
 def test_a_wrong_argument_is_named_with_status_2(
-    arguments: list[str], named: bytes
+    arguments: list[str], named: str, tmp_path: Path
 ) -> None:
-    command = [sys.executable, "-m", "trio_stream", "run", *arguments]
-    done = subprocess.run(
-        command, capture_output=True, cwd=child.ROOT, timeout=DEADLINE
+    ended, stderr = run_in_fork(
+        ["run", *arguments], tmp_path / "said", seconds=DEADLINE
     )
-    assert done.returncode == 2
-    assert named in done.stderr
-    assert b"Traceback" not in done.stderr
+    assert ended == 2
+    assert named in stderr
+    assert "Traceback" not in stderr

@@ -413,10 +413,10 @@ async def test_what_is_written_slowly_is_not_lost(patient_clock: MockClock) -> N
             streams = EventStreams(server.channel)
             path = Stream.VALID_TRANSACTIONS
             nursery.start_soon(streams.serve, path, "after=earliest", {}, send)
-            for _ in range(20):
+            for _ in range(8):
                 await trio.sleep(7)
                 server.commit()
-            await trio.sleep(60)
+            await trio.sleep(24)
             nursery.cancel_scope.cancel()
 
         lines = b"".join(written).decode().split("\n")

@@ -105,9 +105,9 @@ async def test_a_body_that_comes_fast_enough_may_take_long(
     for path in (b"/front", b"/"):
         async with opened() as door, await door.connect() as stream:
             await stream.send_all(request % path)
-            for _ in range(50):
-                await trio.sleep(2)
-                await stream.send_all(b"z" * 10_000)
+            for _ in range(10):
+                await trio.sleep(10)
+                await stream.send_all(b"z" * 50_000)
             assert b"<500000>" in await stream.receive_some()
 
 

@@ -91,15 +91,31 @@ def pages(
     assert read_page(log, selection, after, until=until).data == b""
 
 
-@given(
+questions = given(
     selection=st.one_of(transaction_selections, other_selections),
     after=st.one_of(st.just(START), positions),
     until=st.one_of(st.just(END), positions),
     max_bytes=st.sampled_from((1, 200, 1_000, 20_000, 1 << 20)),
     max_rows=st.sampled_from((1, 2, 7, 100, 3_000)),
 )
-@settings(max_examples=150, deadline=None)
+
+
+@questions
+@settings(max_examples=50)
 def test_pages_of_any_bounds_are_the_frames_of_the_messages(
+    log: apsw.Connection, **question: Any
+) -> None:
+    assert_pages_are_the_frames(log, **question)
+
+
+@pytest.mark.slow
+@questions
+@settings(max_examples=500)
+def test_so_they_are_at_length(log: apsw.Connection, **question: Any) -> None:
+    assert_pages_are_the_frames(log, **question)
+
+
+def assert_pages_are_the_frames(
     log: apsw.Connection,
     selection: Selection,
     after: Position,
@@ -159,7 +175,17 @@ def test_nothing_is_on_a_page_beyond_the_tip_or_of_an_empty_log(
         Selection(form=Form.FULL, operations=frozenset(["VOTE", "CREATE"])),
         Selection(Stream.REFUSED_TRANSACTIONS, Form.POSITION),
     ],
-    ids=repr,
+    ids=[
+        "all",
+        "positions",
+        "an asset",
+        "an asset and a key",
+        "a key",
+        "an operation",
+        "rare operations",
+        "full",
+        "refused",
+    ],
 )
 def test_a_page_costs_no_more_than_its_bounds_however_long_the_log(
     log: apsw.Connection, selection: Selection

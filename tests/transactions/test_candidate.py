@@ -267,7 +267,7 @@ def _minimal_inputs() -> bytes:
     link = {"output_index": 300, "transaction_id": "a" * 64}
     document["inputs"] = [
         {"fulfillment": "oAKAAA", "fulfills": link, "owners_before": []}
-        for _ in range(500)
+        for _ in range(200)
     ]
     return encode(seal(document))
 
@@ -275,21 +275,21 @@ def _minimal_inputs() -> bytes:
 PREIMAGE = element(0xA0, element(0x80))
 WEIGHED: dict[str, Callable[[], bytes]] = {
     "small": lambda: _raw(1),
-    "data": lambda: encode(create(ALICE, data={"a": ["x" * 9] * 5_000})),
-    "outputs": lambda: encode(create(ALICE, recipients=[(BOB, 1)] * 500)),
+    "data": lambda: encode(create(ALICE, data={"a": ["x" * 9] * 2_000})),
+    "outputs": lambda: encode(create(ALICE, recipients=[(BOB, 1)] * 200)),
     "inputs": _minimal_inputs,
-    "preimages": lambda: _nested(PREIMAGE * 2_000),
-    "thresholds": lambda: _nested(bytes.fromhex("a204a000a100") * 2_000),
+    "preimages": lambda: _nested(PREIMAGE * 500),
+    "thresholds": lambda: _nested(bytes.fromhex("a204a000a100") * 500),
     "prefixes": lambda: _nested(
-        element(0xA1, element(0x80), element(0x81), element(0xA2, PREIMAGE)) * 2_000
+        element(0xA1, element(0x80), element(0x81), element(0xA2, PREIMAGE)) * 500
     ),
     "conditions": lambda: _nested(
-        b"", element(0xA0, element(0x80, bytes(32)), element(0x81)) * 2_000
+        b"", element(0xA0, element(0x80, bytes(32)), element(0x81)) * 500
     ),
-    "not JSON": lambda: b"[" + b"1," * 50_000,
-    "not UTF-8": lambda: b"\xff" * 100_000,
-    "long error": lambda: encode({"id": "\U0001f600" * 9_000}),
-    "refused late": lambda: encode(sealed(metadata={"a": [[]] * 9_000, "$": 1})),
+    "not JSON": lambda: b"[" + b"1," * 20_000,
+    "not UTF-8": lambda: b"\xff" * 40_000,
+    "long error": lambda: encode({"id": "\U0001f600" * 3_000}),
+    "refused late": lambda: encode(sealed(metadata={"a": [[]] * 3_000, "$": 1})),
 }
 
 
