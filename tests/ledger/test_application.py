@@ -10,6 +10,7 @@ from tests.ledger.chains import (
     BOB,
     CHAIN_ID,
     TIME,
+    Engine,
     MemoryStore,
     new_engine,
 )
@@ -18,7 +19,7 @@ from trio_stream.ledger import application
 from trio_stream.ledger.application import Application
 from trio_stream.ledger.block import MAX_HEIGHT, Chain, next_app_hash
 from trio_stream.ledger.genesis import START_HASHES
-from trio_stream.transactions.candidate import REFUSED_SHARE, CandidateCache
+from trio_stream.transactions.candidate import CandidateCache
 
 INFO = messages.Info("", "")
 COMMIT = messages.Commit()
@@ -312,21 +313,12 @@ def test_check_tx_knows_what_is_committed_and_not_the_block_in_progress(engine):
     assert engine.ask(messages.CheckTx(encode(moved))).code == 0
 
 
-def test_quick_is_a_small_transaction_that_was_looked_at(engine):
-    small, other, large = [
-        encode(create(ALICE, data={"text": "x" * length})) for length in (1, 2, 3000)
-    ]
-
-    def is_quick(*txs):
-        checks = [messages.CheckTx(tx) for tx in txs]
-        return engine.application.is_quick([*checks, messages.Flush()])
-
-    assert not is_quick(small)
-    for tx in (small, large):
-        engine.ask(messages.CheckTx(tx))
-    assert is_quick(small, small)
-    assert not is_quick(small, other)
-    assert not is_quick(large)
+def test_quick_is_what_was_looked_at_whatever_else_is_asked(engine):
+    check = messages.CheckTx(encode(create(ALICE)))
+    requests = [check, messages.Flush()]
+    assert not engine.application.is_quick(requests)
+    engine.application.prepare(requests)
+    assert engine.application.is_quick(requests)
 
 
 def test_check_tx_is_answered_before_init_chain():
@@ -384,23 +376,20 @@ def test_the_chain_of_the_store_is_taken_up():
     assert answer == messages.FinalizeBlockAnswer([], b"ab" * 32)
 
 
-def test_refused_checks_leave_most_of_the_cache_to_others():
-    cache = CandidateCache(1 << 20)
-    checked = Application(MemoryStore(), cache, version="0")
+def test_a_refusal_that_the_reference_would_not_make_is_warned_of():
+    said: list[str] = []
+    application = Application(
+        MemoryStore(), CandidateCache(0), version="0", warn=said.append
+    )
+    engine = Engine(application)
+    engine.init_chain()
+    engine.block(b"no", b"[" * 500 + b"]" * 500)
+    (warning,) = said
+    assert "block 1" in warning and "(NestingTooDeep)" in warning
 
-    def codes(*txs):
-        requests = [messages.CheckTx(tx) for tx in txs]
-        checked.prepare(requests)
-        return {checked.answer(each, owner=1).code for each in requests}
 
-    good = encode(create(ALICE))
-    assert codes(good) == {0}
-    size = cache.size
-    unknown = [
-        encode(transfer(create(BOB), BOB, metadata={"n": n, "text": "x" * 10_000}))
-        for n in range(40)
-    ]
-    for tx in unknown:
-        assert 0 not in codes(tx)
-    assert cache.has(good)
-    assert size < cache.size <= size + (1 << 20) // REFUSED_SHARE
+def test_checks_are_remembered_at_the_height_of_the_tip(engine):
+    engine.block()
+    good = create(ALICE)
+    engine.ask(messages.CheckTx(encode(good)))
+    assert engine.application.recent_checks.newest(good["id"]).height == 1

@@ -51,24 +51,19 @@ from trio_stream.abci.routine import routine_answer
 from trio_stream.ledger.block import (
     MAX_HEIGHT,
     MAX_TRANSACTIONS,
-    REASON_LIMIT,
     Block,
     Chain,
     RefusedTransaction,
     Tip,
 )
+from trio_stream.ledger.checks import VALID, Checks, refusal
 from trio_stream.ledger.departures import WHAT_TO_DO, departure, other_hash
 from trio_stream.ledger.genesis import GenesisError, read_chain
-from trio_stream.ledger.recent_checks import RecentChecks, RefusedCheck
-from trio_stream.ledger.staging import StagedBlock, reason
+from trio_stream.ledger.recent_checks import RecentChecks
+from trio_stream.ledger.staging import StagedBlock
 from trio_stream.transactions.candidate import CandidateCache
-from trio_stream.transactions.costs import BUDGET, check_cost
-from trio_stream.transactions.errors import ValidationError
-from trio_stream.transactions.rules import View, validate
-
-_VALID = TxResult(0)
-# Of five inputs at most.
-_QUICK_BYTES = 2048
+from trio_stream.transactions.costs import BUDGET
+from trio_stream.transactions.rules import View
 
 
 class Store(View, Protocol):
@@ -124,13 +119,17 @@ class Application:
         self._chain = store.chain()
         self._tip = store.tip()
         self._block: _InProgress | None = None
-        self.recent_checks = RecentChecks()
-        """What the mempool was told; may be asked while requests are answered."""
+        self._checks = Checks(store, cache)
 
     @property
     def height(self) -> int:
         """Height of the newest durable block; 0 before the first."""
         return self._tip.height if self._tip else 0
+
+    @property
+    def recent_checks(self) -> RecentChecks:
+        """What CheckTx was answered lately; may be asked while requests are answered."""
+        return self._checks.recent
 
     def disown(self, owner: int) -> None:
         """The connection ended; a block that it had begun is dropped."""
@@ -138,15 +137,8 @@ class Application:
             self._block = None
 
     def is_quick(self, requests: Sequence[Request]) -> bool:
-        """Whether each check is of a small transaction that has been looked at before.
-
-        What is left of such a check is a look at an index, or three for each input.
-        """
-        return all(
-            len(each.tx) <= _QUICK_BYTES and self._cache.has(each.tx)
-            for each in requests
-            if isinstance(each, CheckTx)
-        )
+        """Whether checks among these requests take no longer than a look at an index."""
+        return self._checks.are_quick(requests)
 
     def prepare(self, requests: Sequence[Request]) -> None:
         """Look at the transactions of these requests together, which costs less."""
@@ -161,7 +153,7 @@ class Application:
         try:
             match request:
                 case CheckTx():
-                    return self._check(request.tx)
+                    return self._checks.check(request.tx, self.height)
                 case DeliverTx():
                     return self._deliver(request.tx, owner)
                 case BeginBlock():
@@ -206,20 +198,6 @@ class Application:
         self._store.begin_chain(chain)
         self._chain, self._block = chain, None
         return InitChainAnswer(chain.start_hash.encode("ascii"))
-
-    def _check(self, tx: bytes) -> TxResult:
-        # Against what is committed only: the engine's mempool knows no block in progress.
-        candidate = self._cache.examine(tx)
-        try:
-            check_cost(candidate.transaction)
-            validate(candidate, self._store)
-        except ValidationError as error:
-            refused = RefusedCheck(type(error).__name__, reason(error))
-            self._cache.refuse(candidate)
-            self.recent_checks.note(candidate, self.height, refused)
-            return _refusal(*refused)
-        self.recent_checks.note(candidate, self.height, None)
-        return _VALID
 
     def _begin(self, request: BeginBlock, owner: int) -> Done:
         chain = self._begun_chain()
@@ -312,9 +290,4 @@ class Application:
 
 
 def _result(refused: RefusedTransaction | None) -> TxResult:
-    return _VALID if refused is None else _refusal(refused.error, refused.reason)
-
-
-def _refusal(error: str, text: str) -> TxResult:
-    # Code 1 for every error, as the reference; the log is not part of the results' hash.
-    return TxResult(1, f"{error}: {text}"[:REASON_LIMIT])
+    return VALID if refused is None else refusal(refused.error, refused.reason)
