@@ -9,9 +9,11 @@ import trio
 
 from trio_stream.abci.messages import Time
 from trio_stream.ledger.block import Tip
+from trio_stream.stream.composer import Composer
 from trio_stream.stream.events import CommitEvent, CommittedBlock, RefusalEvent
+from trio_stream.stream.filters import Contents
 from trio_stream.stream.frames import Frames, text_frame, texts_in
-from trio_stream.stream.matching import Composer, Contents, SelectionIndex
+from trio_stream.stream.matching import Matched, SelectionIndex
 from trio_stream.stream.page_request import PageRequest
 from trio_stream.stream.position import Position
 from trio_stream.stream.resume import Found, Landmarks
@@ -121,7 +123,10 @@ class MemoryLog:
         up_to = min(until, Position.end_of(self.height))
         for run in cut(self.blocks, after=Position.end_of(0)):
             contents = {p.key: self.contents_of(p) for p in index.wanted(run)}
-            for numbers in index.match(run, contents).values():
+            found: Matched = {}
+            for _ in index.match(run, contents, found):
+                pass
+            for numbers in found.values():
                 made = Composer(run, contents).frames(selection, numbers or ())
                 texts = dict(zip(made.ends, texts_in(made.data), strict=True))
                 for end, key in zip(made.ends, made.keys, strict=True):

@@ -9,6 +9,7 @@ from typing import Any
 from scripts.signing import encode
 from tests.history import accepted_of, app_hash_of, txs_of
 from tests.ledger.chains import TIME
+from tests.wanted import wants
 from trio_stream.stream.events import CommitEvent, CommittedBlock
 from trio_stream.stream.messages import block_text, event_text, time_text
 from trio_stream.stream.position import Position
@@ -70,7 +71,7 @@ def messages_of(path: str, height: int) -> list[Owed]:
             ).decode(),
         )
         for event, document in zip(block.events, accepted_of(height), strict=True)
-        if selection.matches(event.asset_id, event.operation, _keys_of(document))
+        if wants(selection, event.asset_id, event.operation, _keys_of(document))
     ]
 
 

@@ -13,6 +13,7 @@ import random
 from collections.abc import Iterator
 from typing import Final
 
+from tests.wanted import wants
 from trio_stream.abci.messages import Time
 from trio_stream.ledger.block import (
     AcceptedTransaction,
@@ -126,7 +127,7 @@ def _transactions(
     block: Block, selection: Selection
 ) -> Iterator[tuple[Position, bytes]]:
     for each in block.accepted:
-        if selection.matches(each.asset_id, each.operation, keys_of(each)):
+        if wants(selection, each.asset_id, each.operation, keys_of(each)):
             event = _event(block, each)
             time = time_text(block.time)
             text = event_text(event, selection.form, time=time, raw=each.raw)

@@ -22,7 +22,7 @@ from trio_stream.log.live import contents
 from trio_stream.log.matches import Span, find_matches
 from trio_stream.log.writer import CommitLog
 from trio_stream.stream.position import Position
-from trio_stream.stream.selection import Selection
+from trio_stream.stream.selection import Filters
 from trio_stream.transactions.candidate import CandidateCache
 
 KEYS = [Key.from_seed(bytes([seed]) * 32).public for seed in range(10, 16)]
@@ -142,8 +142,8 @@ def test_a_filter_finds_inputs_owners_and_listed_keys(
         for at, each in enumerate(DOCUMENTS)
         if listed(each, key) or key in each["inputs"][0]["owners_before"]
     ]
-    selection = Selection(public_keys=frozenset({key}))
-    found = find_matches(reading, selection, EVERYTHING, looks=10_000)
+    filters = Filters(public_key=[key])
+    found = find_matches(reading, filters, EVERYTHING, looks=10_000)
     assert list(found.keys) == expected
     # What is committed just now is asked itself.
     places = [Position(1, at) for at in range(len(DOCUMENTS))]

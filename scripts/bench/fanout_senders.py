@@ -32,8 +32,8 @@ from scripts.bench.fanout_receiver import PATH
 from trio_stream.channel.commit_channel import CommitChannel
 from trio_stream.ledger.block import Tip
 from trio_stream.stream.events import CommitEvent, CommittedBlock, encode
+from trio_stream.stream.filters import Contents
 from trio_stream.stream.frames import Frames, text_frame
-from trio_stream.stream.matching import Contents
 from trio_stream.stream.position import Position
 from trio_stream.stream.resume import Landmarks
 from trio_stream.websocket import server

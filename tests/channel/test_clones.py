@@ -15,7 +15,7 @@ from trio_stream.stream.frames import Frames, frame_events
 from trio_stream.stream.page_request import PageRequest
 from trio_stream.stream.position import Position
 from trio_stream.stream.runs import cut
-from trio_stream.stream.selection import PLAIN, Form, Selection, Stream
+from trio_stream.stream.selection import PLAIN, Filters, Form, Selection, Stream
 
 END = Position.end_of
 START = END(0)
@@ -352,8 +352,8 @@ def nothing_is_left(world: World) -> None:
     assert not clones.pages.under_way
 
 
-CREATES = Selection(operations=frozenset(["CREATE"]))
-TRANSFERS = Selection(operations=frozenset(["TRANSFER"]), form=Form.FULL)
+CREATES = Selection(filters=Filters(operation=["CREATE"]))
+TRANSFERS = Selection(form=Form.FULL, filters=Filters(operation=["TRANSFER"]))
 BLOCKS = Selection(Stream.VALID_BLOCKS, empty_blocks=True)
 
 

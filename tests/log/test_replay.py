@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from trio_stream.log.writer import CommitLog
 from trio_stream.stream.frames import Frames, text_frame
 from trio_stream.stream.page_request import PageRequest
 from trio_stream.stream.position import Position
-from trio_stream.stream.selection import PLAIN, Form, Selection, Stream
+from trio_stream.stream.selection import PLAIN, Filters, Form, Selection, Stream
 
 START, END = Position.end_of(0), Position.end_of(LAST)
 WIDE = 1 << 30
@@ -34,9 +34,12 @@ def some(values: tuple[str, ...]) -> st.SearchStrategy[frozenset[str]]:
 transaction_selections = st.builds(
     Selection,
     form=st.sampled_from(Form),
-    asset_ids=some(ASSETS),
-    public_keys=some(KEYS),
-    operations=some(OPERATIONS),
+    filters=st.builds(
+        Filters,
+        asset_id=some(ASSETS),
+        public_key=some(KEYS),
+        operation=some(OPERATIONS),
+    ),
 )
 other_selections = st.builds(
     Selection,
@@ -49,6 +52,10 @@ positions = st.builds(
     st.integers(FIRST - 2, LAST + 3),
     st.sampled_from((0, 1, 2, 500, END.index - 1, END.index)),
 )
+
+
+def filtered(form: Form = Form.PLAIN, **values: Iterable[str]) -> Selection:
+    return Selection(form=form, filters=Filters(**values))
 
 
 @pytest.fixture(scope="module")
@@ -167,12 +174,12 @@ def test_nothing_is_on_a_page_beyond_the_tip_or_of_an_empty_log(
     [
         PLAIN,
         Selection(form=Form.POSITION),
-        Selection(asset_ids=frozenset([ASSETS[0], "nobody's"])),
-        Selection(asset_ids=frozenset(ASSETS), public_keys=frozenset(KEYS[:3])),
-        Selection(public_keys=frozenset(KEYS)),
-        Selection(operations=frozenset(["TRANSFER"])),
-        Selection(operations=frozenset(["VOTE", "CHAIN_MIGRATION_ELECTION"])),
-        Selection(form=Form.FULL, operations=frozenset(["VOTE", "CREATE"])),
+        filtered(asset_id=[ASSETS[0], "nobody's"]),
+        filtered(asset_id=ASSETS, public_key=KEYS[:3]),
+        filtered(public_key=KEYS),
+        filtered(operation=["TRANSFER"]),
+        filtered(operation=["VOTE", "CHAIN_MIGRATION_ELECTION"]),
+        filtered(Form.FULL, operation=["VOTE", "CREATE"]),
         Selection(Stream.REFUSED_TRANSACTIONS, Form.POSITION),
     ],
     ids=[

@@ -7,10 +7,13 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.wanted import wants
 from trio_stream.abci.messages import Time
+from trio_stream.stream.composer import Composer
 from trio_stream.stream.events import CommitEvent, CommittedBlock, RefusalEvent
+from trio_stream.stream.filters import Contents
 from trio_stream.stream.frames import texts_in
-from trio_stream.stream.matching import Composer, Contents, SelectionIndex
+from trio_stream.stream.matching import Matched, SelectionIndex
 from trio_stream.stream.messages import (
     block_text,
     event_text,
@@ -19,7 +22,7 @@ from trio_stream.stream.messages import (
 )
 from trio_stream.stream.position import Position
 from trio_stream.stream.runs import Run, cut
-from trio_stream.stream.selection import Form, Selection, Stream
+from trio_stream.stream.selection import Filters, Form, Selection, Stream
 
 START = Position.end_of(0)
 
@@ -39,9 +42,12 @@ of_transactions = st.builds(
     Selection,
     st.just(Stream.VALID_TRANSACTIONS),
     st.sampled_from(Form),
-    subset(ASSETS),
-    subset(KEYS),
-    subset(OPERATIONS),
+    st.builds(
+        Filters,
+        asset_id=subset(ASSETS),
+        public_key=subset(KEYS),
+        operation=subset(OPERATIONS),
+    ),
 )
 of_others = st.builds(
     Selection,
@@ -94,7 +100,7 @@ def wanted(
     texts = []
     for event in run.events:
         keys, raw = contents[Position(event.height, event.index).key]
-        if selection.matches(event.asset_id, event.operation, keys):
+        if wants(selection, event.asset_id, event.operation, keys):
             time = times[event.height]
             texts.append(event_text(event, form, time=time, raw=raw))
     return texts
@@ -107,13 +113,20 @@ def index_of(selections: list[Selection]) -> SelectionIndex:
     return index
 
 
+def match(index: SelectionIndex, run: Run, contents: dict[int, Contents]) -> Matched:
+    found: Matched = {}
+    for _ in index.match(run, contents, found):
+        pass
+    return found
+
+
 @given(blocks_of, st.lists(selections, max_size=8))
 def test_each_selection_gets_what_it_matches(rows, selections):
     run, everything = run_of(rows)
     index = index_of(selections)
     contents = {p.key: everything[p.key] for p in index.wanted(run)}
 
-    found = index.match(run, contents)
+    found = match(index, run, contents)
 
     composer = Composer(run, contents)
     for selection in selections:
@@ -130,7 +143,7 @@ def test_without_contents_it_is_not_known(rows, selections, data):
     kept = data.draw(st.frozensets(st.sampled_from([*everything, -1])))
     contents = {key: everything[key] for key in kept if key in everything}
 
-    found = index_of(selections).match(run, contents)
+    found = match(index_of(selections), run, contents)
 
     composer = Composer(run, contents)
     for selection in selections:
@@ -148,11 +161,11 @@ def test_who_has_left_is_not_found(rows, selections, data):
     for selection in left:
         index.discard(selection)
 
-    assert not set(index.match(run, contents)) & left
+    assert not set(match(index, run, contents)) & left
     assert bool(index) == bool(set(selections) - left)
     for selection in set(selections) - left:
         index.discard(selection)
-    assert not any(vars(index).values())
+    assert not index and not match(index, run, contents)
 
 
 def test_contents_are_wanted_only_where_they_decide():
@@ -160,19 +173,59 @@ def test_contents_are_wanted_only_where_they_decide():
         [[("a" * 64, "CREATE", NOBODY), None, ("b" * 64, "TRANSFER", NOBODY)]]
     )
     first, second = Position(1, 0), Position(1, 2)
-    asset, operation = frozenset(["b" * 64]), frozenset(["CREATE"])
-    keys = frozenset(["A"])
+    asset = Filters(asset_id=["b" * 64])
+    asset_and_key = Filters(asset_id=["b" * 64], public_key=["A"])
 
     for selection, places in [
         (Selection(form=Form.POSITION), []),
         (Selection(form=Form.FULL), [first, second]),
-        (Selection(asset_ids=asset), []),
-        (Selection(asset_ids=asset, public_keys=keys), [second]),
-        (Selection(form=Form.FULL, operations=operation), [first]),
-        (Selection(public_keys=keys), [first, second]),
+        (Selection(filters=asset), []),
+        (Selection(filters=asset_and_key), [second]),
+        (Selection(form=Form.FULL, filters=Filters(operation=["CREATE"])), [first]),
+        (Selection(filters=Filters(public_key=["A"])), [first, second]),
         (Selection(Stream.VALID_BLOCKS), []),
     ]:
         assert index_of([selection]).wanted(run) == places
+
+
+def test_contents_are_wanted_no_more_when_those_who_look_inside_have_left():
+    run, _ = run_of([[("b" * 64, "TRANSFER", NOBODY)]])
+    plain = Filters(asset_id=["b" * 64])
+    curious = [Selection(form=Form.FULL, filters=plain) for _ in range(2)]
+    curious.append(
+        Selection(filters=Filters(asset_id=["b" * 64, "c" * 64], public_key=["A"]))
+    )
+    index = index_of([Selection(filters=plain), *curious[1:]])
+
+    for selection in curious[1:]:
+        assert index.wanted(run) == [Position(1, 0)]
+        index.discard(selection)
+
+    assert index.wanted(run) == []
+
+
+def test_many_selections_are_matched_with_rests_and_who_comes_then_reads_the_log():
+    events: Rows = [[("b" * 64, "TRANSFER", NOBODY)] * 8]
+    run, contents = run_of(events)
+    assets = [["b" * 64, f"{number:064}"] for number in range(1_500)]
+    selections = [Selection(filters=Filters(asset_id=some)) for some in assets]
+    index = index_of(selections)
+    newcomer, gone = Selection(filters=Filters(operation=["VOTE"])), selections[0]
+    back = selections[1]
+
+    found: Matched = {}
+    rests = 0
+    for _ in index.match(run, contents, found):
+        if not rests:
+            index.add(newcomer)
+            index.discard(gone)
+            index.discard(back)
+            index.add(back)
+        rests += 1
+
+    assert rests >= 3
+    assert found[newcomer] is None and found[back] is None
+    assert all(found[each] == list(range(8)) for each in selections[2:])
 
 
 NOBODY = frozenset[str]()

@@ -14,7 +14,7 @@ from trio_stream.stream.request import (
     parse_pull,
     parse_request,
 )
-from trio_stream.stream.selection import PLAIN, Form, Selection, Stream
+from trio_stream.stream.selection import PLAIN, Filters, Form, Selection, Stream
 
 ID, OTHER = "01" * 32, "ab" * 32
 KEY = "4K9sWUMFwTgaDGPfdynrbxWqWS6sWmKbZoTjxLtVUibD"
@@ -58,9 +58,9 @@ def test_where_it_ends(query, until):
             Stream.VALID_TRANSACTIONS,
             f"asset_id={ID}&asset_id={OTHER}&public_key={KEY}&operation=CREATE",
             Selection(
-                asset_ids=frozenset([ID, OTHER]),
-                public_keys=frozenset([KEY]),
-                operations=frozenset(["CREATE"]),
+                filters=Filters(
+                    asset_id=[ID, OTHER], public_key=[KEY], operation=["CREATE"]
+                )
             ),
         ),
         (Stream.VALID_TRANSACTIONS, "detail=position", Selection(form=Form.POSITION)),

@@ -213,4 +213,4 @@ def test_what_the_log_is_asked_about(after, place):
 
 def test_the_plain_selection_is_the_default():
     assert Selection() == PLAIN
-    assert not PLAIN.filtered
+    assert not PLAIN.filters

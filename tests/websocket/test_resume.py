@@ -16,8 +16,9 @@ from tests.memory_log import CHAIN, KEYS, MemoryLog, app_hash, event, keys_of, r
 from tests.websocket_door import Door, open_door
 from tests.websocket_peer import CLOSE, PATH, TEXT, Peer, request
 from trio_stream.stream.admission import Admission
+from trio_stream.stream.composer import Composer
 from trio_stream.stream.frames import texts_in
-from trio_stream.stream.matching import Composer, SelectionIndex
+from trio_stream.stream.matching import Matched, SelectionIndex
 from trio_stream.stream.position import Position, parse_position
 from trio_stream.stream.request import parse_request
 from trio_stream.stream.runs import cut
@@ -39,7 +40,10 @@ def texts_of(log: MemoryLog, path: str, after: Position = START) -> list[str]:
     index.add(selection)
     for run in cut(log.blocks, after=START):
         contents = {p.key: log.contents_of(p) for p in index.wanted(run)}
-        for numbers in index.match(run, contents).values():
+        found: Matched = {}
+        for _ in index.match(run, contents, found):
+            pass
+        for numbers in found.values():
             frames = Composer(run, contents).frames(selection, numbers or ())
             texts += [
                 text.decode()

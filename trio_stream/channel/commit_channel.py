@@ -23,7 +23,7 @@ from trio_stream.channel.pages import Replay, log_fell_short
 from trio_stream.channel.waiters import Clones, SendNowait
 from trio_stream.channel.watches import Watch, Watches
 from trio_stream.stream.events import CommittedBlock
-from trio_stream.stream.matching import Contents
+from trio_stream.stream.filters import Contents
 from trio_stream.stream.position import GivenPosition, Position, position_text
 from trio_stream.stream.request import Asked, BadRequest
 from trio_stream.stream.resume import (

@@ -21,8 +21,10 @@ import trio
 
 from trio_stream.channel.pages import Replay, ReplayPages
 from trio_stream.channel.turns import Turns
+from trio_stream.stream.composer import Composer
+from trio_stream.stream.filters import Contents
 from trio_stream.stream.frames import Frames, frame_events
-from trio_stream.stream.matching import Composer, Contents, SelectionIndex
+from trio_stream.stream.matching import Matched, SelectionIndex
 from trio_stream.stream.position import Position
 from trio_stream.stream.runs import Run
 from trio_stream.stream.selection import PLAIN, Selection
@@ -172,20 +174,27 @@ class Clones:
     async def publish(self, run: Run, contents: Mapping[int, Contents]) -> None:
         """Put a run at the tail's end and give it to everybody who waits for it."""
         before, end = self.tail.end, run.end
+        self._due = perf_counter() + _PASS_SECONDS
+        found: Matched = {}
+        if self._index:
+            for _ in self._index.match(run, contents, found):
+                await self._rest()
         frames = frame_events(run.events, start=before, end=end)
         # From here to the first pass nothing is awaited: the tail's end is where all
         # stand who are not in a pass.
         self.tail.append(frames)
         self.fingerprint = run.fingerprint
-        found = self._index.match(run, contents) if self._index else {}
         # Held on to, since a group whose last reader leaves meanwhile is no longer kept.
-        concerned = [(self._groups[each], numbers) for each, numbers in found.items()]
+        concerned = [
+            (group, numbers)
+            for each, numbers in found.items()
+            if (group := self._groups.get(each)) is not None
+        ]
         for group, _ in concerned:
             group.begin_pass(before, end)
         if frames.data:
             self._plain.begin_pass(before, end)
         size = len(frames.data)
-        self._due = perf_counter() + _PASS_SECONDS
         await self._serve(self._plain, frames)
         composer = Composer(run, contents)
         for group, numbers in concerned:

@@ -16,7 +16,7 @@ import apsw
 from trio_stream.abci.messages import Time
 from trio_stream.log.rows import EVENT, REFUSAL, Row, position_key, rows
 from trio_stream.stream.events import CommitEvent, CommittedBlock, RefusalEvent
-from trio_stream.stream.matching import Contents
+from trio_stream.stream.filters import Contents
 from trio_stream.stream.position import END_OF_BLOCK, Position
 from trio_stream.transactions.candidate import CandidateCache
 

@@ -1,40 +1,69 @@
 """Which rows of the log a page is made of: a stretch of it, or what a filter wants of one.
 
-A filter is not answered by looking at everything. Transactions are looked for by the condition
-that promises fewest: an asset's by one index, a key's by another, those of operations that hardly
-anybody makes by a third; the other conditions are then asked of each one found. Only the common
-operations are looked for in the chain's order. However it goes, no more rows are looked at than
-the caller allows, give or take one for each value of the filter, and the answer says how far that
-reached.
+A filter is not answered by looking at everything. Transactions are found by the filter that usually
+leaves the fewest: an asset's by one index, a key's by another, those of operations that hardly
+anybody makes by a third. The other filters are then conditions on what was found. Only the common
+operations are looked for in the chain's order. In any case no more rows are looked at than the
+caller allows, give or take one for each value of the filter, and the answer says how far that
+reached. How SQL answers each filter of `stream.filters` is said by name in `QUERIES`.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
 import apsw
 
 from trio_stream.log.rows import row, rows
-from trio_stream.stream.selection import Selection
+from trio_stream.stream.selection import Filters, Selection
 
 COMMON_OPERATIONS: Final = frozenset(("CREATE", "TRANSFER"))
 """Too many to be indexed; `schema.sql` says the same."""
 
 _WITHIN: Final = "position > ? AND position <= ?"
 _FIRST: Final = f"{_WITHIN} ORDER BY position LIMIT ?"
-_OF_ASSET: Final = f"SELECT position FROM transactions WHERE asset_id = ? AND {_FIRST}"
-_ASSET: Final = (
-    f"SELECT position FROM transactions WHERE id = ? AND asset_id IS NULL AND {_FIRST}"
-)
-# A transaction may name a key more than once, and is then here more than once.
-_OF_KEY: Final = f"SELECT position FROM keys WHERE public_key = ? AND {_FIRST}"
-_OF_RARE_OPERATION: Final = (
-    "SELECT position FROM transactions INDEXED BY transactions_by_rare_operation"
-    " WHERE operation = ? AND operation NOT IN ('CREATE', 'TRANSFER')"
-    f" AND {_FIRST}"
-)
+
+
+class _Query(NamedTuple):
+    """How SQL answers a filter."""
+
+    by_index: Sequence[str]
+    """For one value: the places where it is found, which may come more than once."""
+    condition: str
+    """On a row of `transactions`, with the values in place of the braces."""
+    reads_more: bool = False
+    """Whether the condition reads another table, once for each value."""
+    common: frozenset[str] = frozenset()
+    """Values of the column of this name that are in no index."""
+
+
+QUERIES: Final = {
+    "asset_id": _Query(
+        [
+            f"SELECT position FROM transactions WHERE asset_id = ? AND {_FIRST}",
+            "SELECT position FROM transactions"
+            f" WHERE id = ? AND asset_id IS NULL AND {_FIRST}",
+        ],
+        "coalesce(asset_id, id) IN ({})",
+    ),
+    "public_key": _Query(
+        [f"SELECT position FROM keys WHERE public_key = ? AND {_FIRST}"],
+        "EXISTS (SELECT 1 FROM keys WHERE public_key IN ({})"
+        " AND keys.position = transactions.position)",
+        reads_more=True,
+    ),
+    "operation": _Query(
+        [
+            "SELECT position FROM transactions INDEXED BY transactions_by_rare_operation"
+            " WHERE operation = ? AND operation NOT IN ('CREATE', 'TRANSFER')"
+            f" AND {_FIRST}"
+        ],
+        "operation IN ({})",
+        common=COMMON_OPERATIONS,
+    ),
+}
 
 
 class Span(NamedTuple):
@@ -80,10 +109,10 @@ def wanted(
     columns: str = "*",
 ) -> RowSource:
     """The first `limit` transactions that are selected, looking at about `looks` rows."""
-    if not selection.filtered:
+    if not selection.filters:
         limit = min(limit, looks)
         return stretch("transactions", span, limit, columns=columns)
-    keys, until = find_matches(connection, selection, span, looks=looks)
+    keys, until = find_matches(connection, selection.filters, span, looks=looks)
     if len(keys) > limit:
         keys = keys[:limit]
         until = keys[-1]
@@ -95,73 +124,70 @@ def wanted(
 
 
 def find_matches(
-    connection: apsw.Connection, selection: Selection, span: Span, *, looks: int
+    connection: apsw.Connection, filters: Filters, span: Span, *, looks: int
 ) -> Matches:
-    """The transactions that a filter wants, looking at about so many rows."""
-    values, queries = selection.operations, [_OF_RARE_OPERATION]
-    asked_later: frozenset[str] = frozenset()
-    if selection.asset_ids:
-        values, queries = selection.asset_ids, [_OF_ASSET, _ASSET]
-        asked_later = selection.public_keys
-    elif selection.public_keys:
-        values, queries = selection.public_keys, [_OF_KEY]
-    elif selection.operations & COMMON_OPERATIONS:
-        return _scan(connection, selection.operations, span, looks)
-    share = max(1, looks // (len(values) + len(asked_later)))
+    """The transactions that meet all filters, looking at about so many rows."""
+    name = next(name for name in QUERIES if name in filters)
+    query, values = QUERIES[name], filters[name]
+    if values & query.common:
+        return _scan(connection, name, filters, span, looks)
+    others = {other: filters[other] for other in filters if other != name}
+    asked_later = sum(len(others[o]) for o in others if QUERIES[o].reads_more)
+    share = max(1, looks // (len(values) + asked_later))
     found, until = set[int](), span.until
-    for query in queries:
+    for sql in query.by_index:
         for value in values:
-            some = [key for (key,) in rows(connection, query, value, *span, share)]
+            some = [key for (key,) in rows(connection, sql, value, *span, share)]
             found.update(some)
             if len(some) == share:
                 until = min(until, some[-1])
     keys = sorted(key for key in found if key <= until)
-    return Matches(_sift(connection, selection, keys), until)
+    return Matches(_sift(connection, others, keys), until)
 
 
 def _sift(
-    connection: apsw.Connection, selection: Selection, keys: Sequence[int]
+    connection: apsw.Connection,
+    others: Mapping[str, frozenset[str]],
+    keys: Sequence[int],
 ) -> Sequence[int]:
-    """Those that meet the conditions by which they were not looked for."""
-    terms: list[str] = []
-    bindings: list[str] = []
-    if selection.operations:
-        terms.append(f"operation IN ({_marks(selection.operations)})")
-        bindings += selection.operations
-    if selection.asset_ids and selection.public_keys:
-        terms.append(
-            "EXISTS (SELECT 1 FROM keys WHERE"
-            f" public_key IN ({_marks(selection.public_keys)})"
-            " AND keys.position = transactions.position)"
-        )
-        bindings += selection.public_keys
-    if not terms or not keys:
+    """Those that meet the other filters, too."""
+    if not others or not keys:
         return keys
+    condition, bindings = _condition(others)
     sql = (
         "SELECT position FROM json_each(?) AS found CROSS JOIN transactions"
-        f" ON position = found.value WHERE {' AND '.join(terms)}"
+        f" ON position = found.value WHERE {condition}"
     )
     return [key for (key,) in rows(connection, sql, json.dumps(keys), *bindings)]
 
 
 def _scan(
-    connection: apsw.Connection, operations: frozenset[str], span: Span, looks: int
+    connection: apsw.Connection, column: str, filters: Filters, span: Span, looks: int
 ) -> Matches:
-    kept = (
-        f"json_group_array(position) FILTER (WHERE operation IN ({_marks(operations)}))"
-    )
+    """Look at one row after the other."""
+    condition, bindings = _condition({column: filters[column]})
     found = row(
         connection,
-        f"SELECT count(*), max(position), {kept}"
-        f" FROM (SELECT position, operation FROM transactions WHERE {_FIRST})",
-        *operations,
+        "SELECT count(*), max(position),"
+        f" json_group_array(position) FILTER (WHERE {condition})"
+        f" FROM (SELECT position, {column} FROM transactions WHERE {_FIRST})",
+        *bindings,
         *span,
         looks,
     )
     assert found is not None  # an aggregate has a row
     looked, last, keys = found
-    return Matches(json.loads(keys), last if looked == looks else span.until)
+    others = {other: filters[other] for other in filters if other != column}
+    until = last if looked == looks else span.until
+    return Matches(_sift(connection, others, json.loads(keys)), until)
 
 
-def _marks(values: Iterable[str]) -> str:
-    return ", ".join("?" for _ in values)
+def _condition(filters: Mapping[str, frozenset[str]]) -> tuple[str, list[str]]:
+    """All filters as a condition in SQL, and its bindings."""
+    terms: list[str] = []
+    bindings: list[str] = []
+    for name, values in filters.items():
+        marks = ", ".join("?" for _ in values)
+        terms.append(QUERIES[name].condition.format(marks))
+        bindings += values
+    return " AND ".join(terms), bindings

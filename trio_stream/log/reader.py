@@ -41,8 +41,8 @@ from trio_stream.log.rows import newest_block
 from trio_stream.log.search import Documents, SearchTooLong
 from trio_stream.log.view import StoredView
 from trio_stream.stream.events import CommittedBlock, Outcome
+from trio_stream.stream.filters import Contents
 from trio_stream.stream.frames import Frames
-from trio_stream.stream.matching import Contents
 from trio_stream.stream.page_request import PageRequest
 from trio_stream.stream.position import Position
 from trio_stream.stream.resume import Landmarks

@@ -1,251 +1,204 @@
-"""Which of the selections that somebody waits with a run concerns, and its frames for them.
+"""Which selections a run concerns, and which of its messages each of them gets.
 
-Selections are found by key: each stands under the values of one of its filters, the one
-that promises fewest, so that a transaction is held against those alone that it may
-concern, and a block that cannot match costs nothing. The rest of a filter is asked of
-each that was found so. Texts are made once for all selections of a form.
+Selections are found by key: each stands under the values of one of its filters, the one that
+usually leaves the fewest transactions. So a transaction is held against those selections alone
+that it may concern, and a block that cannot match costs nothing. The other filters of a selection
+are then asked one by one.
 
-What a filter by public key or a full message needs beyond the events are `Contents`.
-Whoever has none of a transaction says nothing: its selections then come out as unknown,
-and their readers turn to the log.
+A filter by public key or a full message needs more than the events: `Contents`. Where they are
+missing, the selections that need them come out as unknown, and their readers turn to the log.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Final, NamedTuple
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Final
 
-from trio_stream.stream.events import CommitEvent
-from trio_stream.stream.frames import Frames, frame_texts
-from trio_stream.stream.messages import (
-    block_text,
-    event_text,
-    refusal_text,
-    time_text,
-)
+from trio_stream.stream.filters import FILTERS, NO_CONTENTS, Contents
 from trio_stream.stream.position import Position, key_of
 from trio_stream.stream.runs import Run
 from trio_stream.stream.selection import Form, Selection, Stream
 
+_AT_ONCE: Final = 2_000
+"""Comparisons between two rests: about a millisecond. Those of one transaction are not divided."""
 
-class Contents(NamedTuple):
-    """What a transaction's bytes say: all keys that it names, and the bytes."""
-
-    public_keys: frozenset[str]
-    raw: bytes
-
-
-LONG_BYTES: Final = 32 * 1024
-"""A transaction of this size takes some milliseconds to be written as JSON."""
-LONG_ROWS: Final = 8 * 1024
-"""A block of so many transactions takes some milliseconds to be named one by one."""
-
-NONE = frozenset[str]()
-
-Found = dict[Selection, Sequence[int] | None]
+Matched = dict[Selection, Sequence[int] | None]
 """For each selection the places of its messages in the run's rows; None: not known."""
 
-Table = dict[str, set[Selection]]
+
+class _Candidate:
+    """A selection that was found by one of its filters, and what is left to be asked."""
+
+    __slots__ = ("looks_inside", "rest", "selection")
+
+    def __init__(self, selection: Selection, name: str) -> None:
+        self.selection = selection
+        self.looks_inside = _is_full(selection) or _looks_inside(selection)
+        self.rest = tuple(
+            (other, values)
+            for other, values in selection.filters.items()
+            if other != name
+        )
+
+
+_Candidates = dict[Selection, _Candidate]
 
 
 class SelectionIndex:
     """Selections by what they look for."""
 
     def __init__(self) -> None:
-        self._by_asset: Table = defaultdict(set)
-        self._by_key: Table = defaultdict(set)
-        self._by_operation: Table = defaultdict(set)
-        self._unfiltered: set[Selection] = set()
-        self._blocks: set[Selection] = set()
-        self._refusals: set[Selection] = set()
         self._everything: set[Selection] = set()
+        # By a filter's name, then by value.
+        self._filtered: dict[str, dict[str, _Candidates]] = {
+            name: {} for name in FILTERS
+        }
+        # How many of them look inside, of those that are found without doing so.
+        self._curious: dict[str, Counter[str]] = {
+            name: Counter() for name, each in FILTERS.items() if not each.looks_inside
+        }
+        self._unfiltered: dict[Stream, set[Selection]] = {
+            stream: set() for stream in Stream
+        }
+        # Added since the last `match` began.
+        self._added: set[Selection] = set()
 
     def __bool__(self) -> bool:
         return bool(self._everything)
 
     def add(self, selection: Selection) -> None:
         self._everything.add(selection)
-        table, values = self._place(selection)
-        for value in values:
-            table[value].add(selection)
-        if not values:
-            self._whole(selection).add(selection)
+        self._added.add(selection)
+        name = _found_by(selection)
+        if name is None:
+            self._unfiltered[selection.stream].add(selection)
+            return
+        candidate, table = _Candidate(selection, name), self._filtered[name]
+        for value in selection.filters[name]:
+            table.setdefault(value, {})[selection] = candidate
+        if candidate.looks_inside and name in self._curious:
+            self._curious[name].update(selection.filters[name])
 
     def discard(self, selection: Selection) -> None:
         self._everything.discard(selection)
-        table, values = self._place(selection)
-        for value in values:
-            table[value].discard(selection)
+        self._added.discard(selection)
+        name = _found_by(selection)
+        if name is None:
+            self._unfiltered[selection.stream].discard(selection)
+            return
+        table = self._filtered[name]
+        for value in selection.filters[name]:
+            candidate = table[value].pop(selection)
             if not table[value]:
                 del table[value]
-        if not values:
-            self._whole(selection).discard(selection)
-
-    def _place(self, selection: Selection) -> tuple[Table, frozenset[str]]:
-        if selection.asset_ids:
-            return self._by_asset, selection.asset_ids
-        if selection.public_keys:
-            return self._by_key, selection.public_keys
-        return self._by_operation, selection.operations
-
-    def _whole(self, selection: Selection) -> set[Selection]:
-        match selection.stream:
-            case Stream.VALID_BLOCKS:
-                return self._blocks
-            case Stream.REFUSED_TRANSACTIONS:
-                return self._refusals
-        return self._unfiltered
+            if candidate.looks_inside and name in self._curious:
+                self._curious[name][value] -= 1
+                if not self._curious[name][value]:
+                    del self._curious[name][value]
 
     def wanted(self, run: Run) -> list[Position]:
         """The transactions whose contents `match` has to know."""
-        if not self._everything or not run.events:
+        everything = any(map(_is_full, self._unfiltered[Stream.VALID_TRANSACTIONS]))
+        for name, table in self._filtered.items():
+            everything = everything or bool(table) and FILTERS[name].looks_inside
+        curious = [
+            (FILTERS[name].values, counts)
+            for name, counts in self._curious.items()
+            if counts
+        ]
+        if not everything and not curious:
             return []
-        everything = bool(self._by_key) or any(map(_is_full, self._unfiltered))
         return [
             Position(event.height, event.index)
             for event in run.events
-            if everything or any(map(_looks_inside, self._concerned(event)))
+            if everything
+            or any(
+                value in counts
+                for values_of, counts in curious
+                for value in values_of(event, NO_CONTENTS)
+            )
         ]
 
-    def match(self, run: Run, contents: Mapping[int, Contents]) -> Found:
-        """The selections that the run concerns. `contents` are by a position's key."""
-        found: Found = {}
-        if run.events and (self._by_asset or self._by_key or self._by_operation):
-            self._match_filters(run.events, contents, found)
+    def match(
+        self, run: Run, contents: Mapping[int, Contents], found: Matched
+    ) -> Iterator[None]:
+        """Find the selections that the run concerns. `contents` are by a position's key.
+
+        This yields where the caller may rest. Selections may come and go then; those that come
+        are found as unknown.
+        """
+        self._added.clear()
+        known = [contents.get(key_of(each.height, each.index)) for each in run.events]
+        for name, table in self._filtered.items():
+            if table and run.events:
+                yield from self._match_filter(name, run, known, found)
         if run.events:
-            known = all(key_of(e.height, e.index) in contents for e in run.events)
-            for selection in self._unfiltered:
-                whole = known or not _is_full(selection)
+            for selection in self._unfiltered[Stream.VALID_TRANSACTIONS]:
+                whole = not _is_full(selection) or None not in known
                 found[selection] = range(len(run.events)) if whole else None
         if run.refused:
-            found.update(dict.fromkeys(self._refusals, range(len(run.refused))))
-        for selection in self._blocks:
+            refusals = self._unfiltered[Stream.REFUSED_TRANSACTIONS]
+            found.update(dict.fromkeys(refusals, range(len(run.refused))))
+        for selection in self._unfiltered[Stream.VALID_BLOCKS]:
             ended = enumerate(run.blocks)
             some = [n for n, b in ended if b.events or selection.empty_blocks]
             if some:
                 found[selection] = some
-        return found
+        found.update(dict.fromkeys(self._added, None))
 
-    def _match_filters(
-        self,
-        events: Iterable[CommitEvent],
-        contents: Mapping[int, Contents],
-        found: Found,
-    ) -> None:
-        matched: dict[Selection, list[int]] = defaultdict(list)
-        all_known = True
-        for number, event in enumerate(events):
-            inside = contents.get(key_of(event.height, event.index))
-            all_known &= inside is not None
-            for selection in self._concerned(event, inside):
-                if inside is None and _looks_inside(selection):
-                    found[selection] = None
-                    continue
-                keys = NONE if inside is None else inside.public_keys
-                if selection.matches(event.asset_id, event.operation, keys):
-                    matched[selection].append(number)
-        if not all_known:
-            for same in self._by_key.values():
-                found.update(dict.fromkeys(same, None))
-        for selection, numbers in matched.items():
-            found.setdefault(selection, numbers)
+    def _match_filter(
+        self, name: str, run: Run, known: Sequence[Contents | None], found: Matched
+    ) -> Iterator[None]:
+        """Find those that stand under this filter."""
+        table, values_of = self._filtered[name], FILTERS[name].values
+        matched: dict[_Candidate, list[int]] = defaultdict(list)
+        work = 0
+        for number, (event, inside) in enumerate(zip(run.events, known, strict=True)):
+            contents = inside or NO_CONTENTS
+            some = [table[v] for v in values_of(event, contents) if v in table]
+            if some:
+                candidates = some[0] if len(some) == 1 else _joined(some)
+                values: dict[str, Collection[str]] = {}
+                for candidate in candidates.values():
+                    if candidate.looks_inside and inside is None:
+                        found[candidate.selection] = None
+                        continue
+                    for other, wanted in candidate.rest:
+                        if other not in values:
+                            values[other] = FILTERS[other].values(event, contents)
+                        if wanted.isdisjoint(values[other]):
+                            break
+                    else:
+                        matched[candidate].append(number)
+                work += len(candidates)
+            work += 1
+            if work > _AT_ONCE:
+                work = 0
+                yield
+        if FILTERS[name].looks_inside and None in known:
+            for candidates in table.values():
+                found.update(dict.fromkeys(candidates, None))
+        for candidate, numbers in matched.items():
+            found.setdefault(candidate.selection, numbers)
 
-    def _concerned(
-        self, event: CommitEvent, inside: Contents | None = None
-    ) -> Iterable[Selection]:
-        """Those that the event may concern, each once."""
-        tables = [
-            self._by_asset.get(event.asset_id),
-            self._by_operation.get(event.operation),
-        ]
-        if inside is not None and self._by_key:
-            tables += [self._by_key.get(key) for key in inside.public_keys]
-        some = [table for table in tables if table]
-        if len(some) == 1:
-            return some[0]
-        return set[Selection]().union(*some)
+
+def _joined(some: Sequence[_Candidates]) -> _Candidates:
+    """One that has several of a transaction's values is a candidate once."""
+    joined: _Candidates = {}
+    for candidates in some:
+        joined.update(candidates)
+    return joined
+
+
+def _found_by(selection: Selection) -> str | None:
+    """The filter under which a selection stands, if it has any."""
+    return next((name for name in FILTERS if name in selection.filters), None)
 
 
 def _is_full(selection: Selection) -> bool:
     return selection.form is Form.FULL
 
 
-def _shows_contents(selection: Selection) -> bool:
-    return selection.stream is Stream.VALID_TRANSACTIONS and _is_full(selection)
-
-
 def _looks_inside(selection: Selection) -> bool:
-    return bool(selection.public_keys) or selection.form is Form.FULL
-
-
-class Composer:
-    """Makes the frames of one run for any selection."""
-
-    def __init__(self, run: Run, contents: Mapping[int, Contents]) -> None:
-        self._run = run
-        self._contents = contents
-        self._times: dict[int, str] = {}
-        self._texts: dict[tuple[Form, int], bytes] = {}
-
-    def is_long(self, selection: Selection, numbers: Iterable[int]) -> bool:
-        """Whether one of these rows' messages takes so long that a thread had better make it."""
-        run = self._run
-        if selection.stream is Stream.VALID_BLOCKS:
-            return any(len(run.blocks[n].events) > LONG_ROWS for n in numbers)
-        if not _shows_contents(selection):
-            return False
-        events = map(run.events.__getitem__, numbers)
-        places = (key_of(each.height, each.index) for each in events)
-        return any(len(self._contents[key].raw) > LONG_BYTES for key in places)
-
-    def prepare(self, selection: Selection, numbers: Iterable[int]) -> Iterator[None]:
-        """Make of these rows' messages one at a time what takes long together."""
-        if _shows_contents(selection):
-            for number in numbers:
-                self._event_text(selection.form, number, self._run.events[number])
-                yield
-
-    def frames(self, selection: Selection, numbers: Sequence[int]) -> Frames:
-        """The frames of these rows of the selection's stream."""
-        texts = self._texts_of(selection, numbers)
-        return frame_texts(texts, start=self._run.start, end=self._run.end)
-
-    def _texts_of(
-        self, selection: Selection, numbers: Sequence[int]
-    ) -> Iterator[tuple[int, bytes]]:
-        form, run = selection.form, self._run
-        match selection.stream:
-            case Stream.VALID_TRANSACTIONS:
-                for number in numbers:
-                    event = run.events[number]
-                    key = key_of(event.height, event.index)
-                    yield key, self._event_text(form, number, event)
-            case Stream.VALID_BLOCKS:
-                for number in numbers:
-                    block = run.blocks[number]
-                    key = Position.end_of(block.height).key
-                    yield key, block_text(block, form)
-            case Stream.REFUSED_TRANSACTIONS:
-                for number in numbers:
-                    refusal = run.refused[number]
-                    time = self._time_of(refusal.height)
-                    key = key_of(refusal.height, refusal.index)
-                    yield key, refusal_text(refusal, form, time=time)
-
-    def _event_text(self, form: Form, number: int, event: CommitEvent) -> bytes:
-        text = self._texts.get((form, number))
-        if text is None:
-            raw, time = b"", ""
-            if form is not Form.PLAIN:
-                time = self._time_of(event.height)
-            if form is Form.FULL:
-                raw = self._contents[key_of(event.height, event.index)].raw
-            text = event_text(event, form, time=time, raw=raw)
-            self._texts[form, number] = text
-        return text
-
-    def _time_of(self, height: int) -> str:
-        if height not in self._times:
-            self._times[height] = time_text(self._run.times[height])
-        return self._times[height]
+    return any(FILTERS[name].looks_inside for name in selection.filters)

@@ -18,28 +18,23 @@ from __future__ import annotations
 
 import enum
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Final
 from urllib.parse import parse_qsl
 
+from trio_stream.stream.filters import FILTERS, Filter
 from trio_stream.stream.names import meant_by, quoted
 from trio_stream.stream.position import GivenPosition, parse_position
-from trio_stream.stream.selection import PLAIN, Form, Selection, Stream
+from trio_stream.stream.selection import PLAIN, Filters, Form, Selection, Stream
 from trio_stream.transactions.ids import ID
 
 _DIGITS: Final = re.compile(r"[0-9]{1,18}")
-# What a public key may be in a transaction; see `ledger.owners` for the length.
-_KEY: Final = re.compile(r"[1-9A-HJ-NP-Za-km-z]{1,64}")
-_OPERATIONS: Final = frozenset(
-    ("CREATE", "TRANSFER", "VALIDATOR_ELECTION", "CHAIN_MIGRATION_ELECTION", "VOTE")
-)
 
 _ONCE: Final = ("after", "from_height", "until", "detail", "notices", "empty_blocks")
-_FILTERS: Final = ("asset_id", "public_key", "operation")
 _OF_PULL: Final = ("stream", "limit", "wait")
-_STREAM_NAMES: Final = (*_ONCE, *_FILTERS)
+_STREAM_NAMES: Final = (*_ONCE, *FILTERS)
 _PULL_NAMES: Final = (
     tuple(name for name in _STREAM_NAMES if name != "notices") + _OF_PULL
 )
@@ -186,12 +181,13 @@ class _Values:
             raise BadRequest(f"{name} is a number from {least} to {most}, not {given}")
         return int(value)
 
-    def every(self, name: str, pattern: re.Pattern[str], what: str) -> frozenset[str]:
+    def every(self, name: str, filter_: Filter) -> Sequence[str]:
         found = self._values.get(name, [])
         for value in found:
-            if not pattern.fullmatch(value):
-                raise BadRequest(f"{name} is {what}, not {quoted(value, _QUOTED)}")
-        return frozenset(found)
+            if not filter_.pattern.fullmatch(value):
+                given = quoted(value, _QUOTED)
+                raise BadRequest(f"{name} is {filter_.kind}, not {given}")
+        return found
 
 
 def _read(values: _Values, stream: Stream | None) -> Asked:
@@ -210,19 +206,15 @@ def _selection(values: _Values, stream: Stream | None) -> Selection:
         named = values.choice("stream", **{each.value: each for each in Stream})
         stream = named if isinstance(named, Stream) else Stream.VALID_TRANSACTIONS
     form = values.choice("detail", position=Form.POSITION, full=Form.FULL)
-    operations = values.every(
-        "operation", re.compile("|".join(sorted(_OPERATIONS))), "one of BigchainDB's"
-    )
+    filters = {name: values.every(name, each) for name, each in FILTERS.items()}
     selection = Selection(
         stream,
         form if isinstance(form, Form) else Form.PLAIN,
-        values.every("asset_id", ID, "64 digits of [0-9a-f]"),
-        values.every("public_key", _KEY, "a key in base58"),
-        operations,
+        Filters(**filters),
         values.flag("empty_blocks"),
     )
     if stream is not Stream.VALID_TRANSACTIONS:
-        if selection.filtered:
+        if selection.filters:
             raise BadRequest(f"{stream.value} has no filters")
         if selection.form is Form.FULL:
             raise BadRequest(f"detail=full is for {Stream.VALID_TRANSACTIONS.value}")

@@ -6,8 +6,8 @@ string, `matching` finds the selections that a transaction concerns.
 
 from __future__ import annotations
 
-from collections.abc import Set
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final
 
@@ -30,33 +30,56 @@ class Form(Enum):
     FULL = "full"
 
 
+class Filters(Mapping[str, frozenset[str]]):
+    """The values that are asked for, by the name of each filter that has any.
+
+    A transaction has to meet all filters, each by one of the values. What there is to filter by
+    is in `filters`. Equal ones have the same hash.
+    """
+
+    __slots__ = ("_values",)
+
+    def __init__(self, **values: Iterable[str]) -> None:
+        found = {name: frozenset(some) for name, some in values.items()}
+        self._values = {name: some for name, some in found.items() if some}
+
+    def __getitem__(self, name: str) -> frozenset[str]:
+        return self._values[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def __hash__(self) -> int:
+        return hash(frozenset(self._values.items()))
+
+    def __repr__(self) -> str:
+        values = (f"{name}={sorted(some)}" for name, some in self._values.items())
+        return f"Filters({', '.join(values)})"
+
+
+NO_FILTERS: Final = Filters()
+
+
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Which messages of a stream, in which form.
-
-    A filter without values sets no condition. A transaction has to meet all filters, each
-    by one of its values.
-    """
+    """Which messages of a stream, in which form."""
 
     stream: Stream = Stream.VALID_TRANSACTIONS
     form: Form = Form.PLAIN
-    asset_ids: frozenset[str] = frozenset()
-    public_keys: frozenset[str] = frozenset()
-    operations: frozenset[str] = frozenset()
+    filters: Filters = NO_FILTERS
     empty_blocks: bool = False
+    _hash: int = field(init=False, repr=False, compare=False)
 
-    @property
-    def filtered(self) -> bool:
-        """Does it leave transactions out?"""
-        return bool(self.asset_ids or self.public_keys or self.operations)
+    def __post_init__(self) -> None:
+        # Selections are looked up for each run, by thousands.
+        of = self.stream, self.form, self.filters, self.empty_blocks
+        object.__setattr__(self, "_hash", hash(of))
 
-    def matches(self, asset_id: str, operation: str, public_keys: Set[str]) -> bool:
-        """Is this transaction wanted?"""
-        if self.asset_ids and asset_id not in self.asset_ids:
-            return False
-        if self.operations and operation not in self.operations:
-            return False
-        return not self.public_keys or not self.public_keys.isdisjoint(public_keys)
+    def __hash__(self) -> int:
+        return self._hash
 
 
 PLAIN: Final = Selection()
