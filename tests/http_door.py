@@ -16,6 +16,8 @@ from trio_stream.http.plain import Plain
 from trio_stream.http.server import Limits
 
 LARGE = 8 * 1024 * 1024
+GET = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
+HOLD = GET.replace(b"/", b"/hold", 1)
 
 
 class Door:
@@ -78,8 +80,9 @@ async def everything(stream: trio.SocketStream) -> bytes:
 
 
 @asynccontextmanager
-async def opened(**limits: Any) -> AsyncIterator[Door]:
-    """A door on a free port, which has ended when the block ends."""
+async def opened(**settings: Any) -> AsyncIterator[Door]:
+    """A door on a free port, which has ended when the block ends; `turn`, and limits."""
+    turn = settings.pop("turn", trio.lowlevel.checkpoint)
     listeners = await trio.open_tcp_listeners(0, host="127.0.0.1")
     door = Door(listeners[0].socket.getsockname()[1])
     door_serve = partial(
@@ -87,9 +90,10 @@ async def opened(**limits: Any) -> AsyncIterator[Door]:
         door.app,
         listeners,
         tls=None,
-        limits=Limits(**limits),
+        limits=Limits(**settings),
         stop=door.stop,
         direct=door.direct,
+        turn=turn,
     )
 
     async def serve(  # noqa: ASYNC128  # what it serves reports that it has started

@@ -8,12 +8,9 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from tests.http_door import everything, opened
+from tests.http_door import GET, HOLD, everything, opened
 from trio_stream.http.places import ADDRESS_FULL, FULL, Guest, Places, Refusal
 from trio_stream.http.server import Limits
-
-GET = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
-HOLD = GET.replace(b"/", b"/hold", 1)
 
 
 class Here:
@@ -23,12 +20,17 @@ class Here:
         self.places = Places(Limits(**limits))  # type: ignore[arg-type]
         self.gone: dict[str, Refusal] = {}
 
-    def enter(self, name: str, peer: str = "10.0.0.1") -> Refusal | None:
+    def enter(
+        self, name: str, peer: str = "10.0.0.1", *, begins: bool = True
+    ) -> Refusal | None:
         def let_go(refusal: Refusal) -> None:
             self.gone[name] = refusal
 
         self.last = Guest(self.places, peer, let_go)
-        return self.places.enter(self.last)
+        refusal = self.places.enter(self.last)
+        if refusal is None and begins:
+            self.last.begins()
+        return refusal
 
 
 async def test_who_has_waited_for_longest_gives_way(autojump_clock: MockClock) -> None:
@@ -42,6 +44,37 @@ async def test_who_has_waited_for_longest_gives_way(autojump_clock: MockClock) -
     assert here.enter("e") is None
     assert list(here.gone) == ["b", "c"]
     assert here.enter("f") is FULL
+
+
+async def test_those_who_wait_for_their_turn_give_way_to_other_addresses_first(
+    autojump_clock: MockClock,
+) -> None:
+    here = Here(max_connections=5, max_connections_per_address=3)
+    assert here.enter("idle", "10.0.0.1") is None
+    for name in "abc":
+        assert here.enter(name, "10.0.0.2", begins=False) is None
+    await trio.sleep(1)
+    last = here.last
+    assert here.enter("d", "10.0.0.2") is ADDRESS_FULL
+    assert here.enter("e", "10.0.0.3") is None
+    assert here.enter("f", "10.0.0.3") is None
+    last.begins()
+    await trio.sleep(1)
+    assert here.enter("g", "10.0.0.4") is None
+    assert here.enter("h", "10.0.0.4") is None
+    assert list(here.gone) == ["a", "b", "idle"]
+
+
+async def test_what_begins_after_it_was_let_go_has_no_place(
+    autojump_clock: MockClock,
+) -> None:
+    here = Here(max_connections=1, max_connections_per_address=0)
+    assert here.enter("a", begins=False) is None
+    await trio.sleep(9)
+    here.places.leave(here.last)
+    here.last.begins()
+    assert here.enter("b") is None
+    assert here.enter("c") is FULL
 
 
 async def test_an_address_has_its_own_limit_and_proxies_have_none(

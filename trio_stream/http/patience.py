@@ -18,6 +18,8 @@ from trio_stream.http.places import LATE, NO_ROOM, Guest, Refusal
 RECEIVE: Final = 64 * 1024
 """What is taken from a socket at once; of a body at first no more than `_RECEIVE_FIRST`."""
 _RECEIVE_FIRST = 4 * 1024
+# With a head, what comes of its body is not counted, so it is not much.
+_HEAD = 16 * 1024
 
 
 class Limits(Protocol):
@@ -89,7 +91,7 @@ class Peer:
 
     async def receive(self) -> bytes:
         """What it sends next. Its time runs here and nowhere else."""
-        size = await self._room_for_body() if self.owed is Owed.BODY else RECEIVE
+        size = await self._room_for_body() if self.owed is Owed.BODY else _HEAD
         self.listening.deadline = trio.current_time() + self._left
         self._is_receiving = True
         try:

@@ -11,7 +11,7 @@ come. A proxy's connections are those of many, so its address has no limit of it
 from __future__ import annotations
 
 from collections import Counter, OrderedDict
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from ipaddress import IPv6Address, IPv6Network, ip_address
 from typing import Final, NamedTuple, Protocol
 
@@ -72,6 +72,10 @@ class Guest:
         self._places = places
         self._room = places.room
 
+    def begins(self) -> None:
+        """Its turn has come; first it waits for its peer."""
+        self._places.begins(self)
+
     def waits(self) -> None:
         """From now on it waits for its peer."""
         self._places.waits(self)
@@ -118,7 +122,8 @@ class Places:
         self._trusted = trusted_networks(limits.trusted_proxies)
         self._present: set[Guest] = set()
         self._by_address: Counter[str] = Counter()
-        # Since when each waits for its peer, the longest first.
+        # Since when each waits for its turn, and for its peer, the longest first.
+        self._in_line: OrderedDict[Guest, float] = OrderedDict()
         self._waiting: OrderedDict[Guest, float] = OrderedDict()
 
     def address_of(self, peer: str) -> str | None:
@@ -135,7 +140,7 @@ class Places:
         return str(address)
 
     def enter(self, guest: Guest) -> Refusal | None:
-        """Give it a place, if there is one or somebody makes way."""
+        """Give it a place, if there is one or somebody makes way; next it waits for its turn."""
         address = guest.address
         if address is not None:
             if self._by_address[address] >= self._most_per_address:
@@ -146,14 +151,19 @@ class Places:
         self._present.add(guest)
         if address is not None:
             self._by_address[address] += 1
-        self.waits(guest)
+        self._in_line[guest] = trio.current_time()
         return None
+
+    def begins(self, guest: Guest) -> None:
+        if self._in_line.pop(guest, None) is not None:
+            self.waits(guest)
 
     def leave(self, guest: Guest) -> None:
         """Its place is free; what it holds is given back by itself."""
         if guest not in self._present:
             return
         self._present.remove(guest)
+        self._in_line.pop(guest, None)
         self.works(guest)
         if guest.address is not None:
             self._by_address[guest.address] -= 1
@@ -169,8 +179,22 @@ class Places:
         self._waiting.pop(guest, None)
 
     def _make_way(self, address: str | None) -> bool:
-        """Let one go, of this address if there is one."""
-        for guest in self._due(GRACE):
+        """Let one go, of this address if there is one.
+
+        Those who wait for their turn make way for other addresses first, since only an address
+        that brings many waits for long; but never for their own, whose newcomers would go on
+        and on to take the turn from the first in the line.
+        """
+        latest = trio.current_time() - GRACE
+        if address is None:
+            for guest, since in self._in_line.items():
+                if since > latest:
+                    break
+                self._let_go(guest, FULL)
+                return True
+        for guest, since in self._waiting.items():
+            if since > latest:
+                break
             if address is None or guest.address == address:
                 self._let_go(guest, FULL)
                 return True
@@ -189,13 +213,6 @@ class Places:
             if count <= 0:
                 break
         return now + GRACE
-
-    def _due(self, grace: float) -> Iterator[Guest]:
-        latest = trio.current_time() - grace
-        for guest, since in self._waiting.items():
-            if since > latest:
-                return
-            yield guest
 
     def _let_go(self, guest: Guest, refusal: Refusal) -> None:
         self.leave(guest)

@@ -27,7 +27,8 @@ from hypercorn.typing import ASGIFramework
 
 from trio_stream.http.connection import Connection
 from trio_stream.http.front import refuse
-from trio_stream.http.places import Guest, Places, Refusal
+from trio_stream.http.newcomers import Backlog, Newcomers
+from trio_stream.http.places import FULL, Guest, Places, Refusal
 from trio_stream.http.plain import HEAD_BYTES, Direct
 from trio_stream.http.threads import PEER
 from trio_stream.http.transport import Transport
@@ -102,7 +103,7 @@ async def serve(
                 accept = partial(
                     trio.serve_listeners,
                     door.welcome,
-                    [_InTurn(listener, turn) for listener in listeners],
+                    [Backlog(listener) for listener in listeners],
                     handler_nursery=clients,
                 )
                 await doors.start(accept)
@@ -118,26 +119,19 @@ async def serve(
             clients.cancel_scope.cancel()
 
 
-class _InTurn(trio.abc.Listener[trio.SocketStream]):
-    """A listener that lets one connection in at each turn, however many come at once."""
+@dataclass(slots=True, eq=False)
+class _Visit:
+    """A connection that has a place."""
 
-    def __init__(
-        self, listener: trio.SocketListener, turn: Callable[[], Awaitable[None]]
-    ) -> None:
-        self._listener = listener
-        self._turn = turn
+    transport: Transport
+    scope: trio.CancelScope
+    connection: Connection | None = None
+    """None while it waits for its turn."""
 
-    async def accept(self) -> trio.SocketStream:
-        stream = await self._listener.accept()
-        try:
-            await self._turn()
-        except trio.Cancelled:
-            stream.socket.close()
-            raise
-        return stream
-
-    async def aclose(self) -> None:
-        await self._listener.aclose()
+    def end(self, refusal: Refusal) -> None:
+        if self.connection is None or not self.connection.end(refusal):
+            self.transport.cut()
+            self.scope.cancel()
 
 
 class _Door:
@@ -163,7 +157,9 @@ class _Door:
         self._tls = tls
         self._limits = limits
         self._places = Places(limits, turn)
-        self._open: dict[Transport, Connection | None] = {}
+        self._newcomers = Newcomers(turn)
+        self._turned_away = Newcomers(turn)
+        self._open: set[_Visit] = set()
         self._empty = trio.Event()
         self._strangers = 0
         self._quiet_until = 0.0
@@ -194,10 +190,11 @@ class _Door:
             stream.socket.setsockopt(SOL_SOCKET, SO_SNDBUF, self._limits.send_buffer)
             give_up_after(stream.socket, self._limits.stall_timeout)
             with trio.CancelScope() as scope:
-                guest = Guest(self._places, peer, partial(self._end, transport, scope))
+                visit = _Visit(transport, scope)
+                guest = Guest(self._places, peer, visit.end)
                 # For all that this task, and those it starts, do for the peer.
                 PEER.set(guest.address)
-                await self._receive(transport, guest)
+                await self._receive(stream, visit, guest)
         except* CommitLogError:
             raise
         except* (OSError, trio.BrokenResourceError, trio.ClosedResourceError) as gone:
@@ -207,33 +204,35 @@ class _Door:
         finally:
             stream.socket.close()
 
-    async def _receive(self, transport: Transport, guest: Guest) -> None:
+    async def _receive(
+        self, stream: trio.SocketStream, visit: _Visit, guest: Guest
+    ) -> None:
         refusal = self._places.enter(guest)
         if refusal is not None:
-            await self._turn_away(transport, refusal)
+            await self._turn_away(stream, visit.transport, guest, refusal)
             return
-        transport.guest = guest
-        self._open[transport] = None
+        visit.transport.guest = guest
+        self._open.add(visit)
         try:
-            await self._serve(transport, guest)
+            if await self._newcomers.turn(guest.address, stream):
+                guest.begins()
+                await self._serve(visit, guest)
         finally:
             self._places.leave(guest)
             guest.give_back()
-            transport.guest = None  # they hold each other
-            del self._open[transport]
+            visit.transport.guest = None  # they hold each other
+            self._open.remove(visit)
             if not self._open:
                 self._empty.set()
             self.look_who_is_left()
 
-    def _end(
-        self, transport: Transport, scope: trio.CancelScope, refusal: Refusal
+    async def _turn_away(
+        self,
+        stream: trio.SocketStream,
+        transport: Transport,
+        guest: Guest,
+        refusal: Refusal,
     ) -> None:
-        connection = self._open.get(transport)
-        if connection is None or not connection.end(refusal):
-            transport.cut()
-            scope.cancel()
-
-    async def _turn_away(self, transport: Transport, refusal: Refusal) -> None:
         now = trio.current_time()
         if now >= self._quiet_until:
             self._quiet_until = now + _WARN_SECONDS
@@ -247,26 +246,30 @@ class _Door:
         self._strangers += 1
         try:
             with trio.move_on_after(_TURN_AWAY_SECONDS):
-                stream = self._secured(transport)
-                # Some clients take no answer before they have asked.
-                await stream.receive_some(HEAD_BYTES)
-                await refuse(stream, refusal)
+                if await self._turned_away.turn(guest.address, stream):
+                    secured = self._secured(transport)
+                    # Some clients take no answer before they have asked.
+                    await secured.receive_some(HEAD_BYTES)
+                    await refuse(secured, refusal)
         finally:
             self._strangers -= 1
 
     async def stop(self) -> None:
-        """Close what is idle, and the others after the answer in hand."""
+        """Close what waits for its turn or is idle, and the others after the answer in hand."""
         self._stopping = True
         await self.context.terminated.set()
-        for connection in self._open.values():
-            if connection is not None and connection.is_idle:
-                connection.stop_reading()
+        for visit in self._open:
+            if visit.connection is None:
+                visit.end(FULL)
+            elif visit.connection.is_idle:
+                visit.connection.stop_reading()
         self.look_who_is_left()
 
     def look_who_is_left(self) -> None:
         """Once stopping: is there anything under way that does not last?"""
         if self._stopping and self._answered is not None:
-            busy = [c for c in self._open.values() if c is not None and not c.is_idle]
+            connections = [visit.connection for visit in self._open]
+            busy = [c for c in connections if c is not None and not c.is_idle]
             if len(busy) <= self._lasting():
                 self._answered.set()
 
@@ -278,25 +281,24 @@ class _Door:
 
     def cut(self) -> None:
         """Cut all that are left."""
-        for transport in self._open:
-            transport.cut()
+        for visit in self._open:
+            visit.transport.cut()
 
-    async def _serve(self, transport: Transport, guest: Guest) -> None:
-        connection = Connection(
+    async def _serve(self, visit: _Visit, guest: Guest) -> None:
+        visit.connection = Connection(
             self._app,
             self._config,
             self.context,
-            self._secured(transport),
+            self._secured(visit.transport),
             direct=self._direct,
             limits=self._limits,
             guest=guest,
             on_idle=self.look_who_is_left,
         )
-        self._open[transport] = connection
         try:
-            await connection.run()
+            await visit.connection.run()
         finally:
-            connection.let_go()
+            visit.connection.let_go()
 
     def _secured(self, transport: Transport) -> trio.abc.Stream:
         if self._tls is None:
