@@ -87,7 +87,7 @@ async def instant_node(
     cache = CandidateCache(1 << 20)
     with CommitLog.open(home) as log:
         application = Application(log, cache, version="0")
-        engine = Engine(application, whole=whole)
+        engine = Engine(application, log, whole=whole)
         engine.init_chain(validators=[VALIDATOR])
         reader = LogReader(home / FILE_NAME, cache)
         channel = CommitChannel(reader)

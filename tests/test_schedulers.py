@@ -29,7 +29,7 @@ from trio_stream.engine.rpc import RpcConnections
 from trio_stream.engine.state_machine import StateMachine
 from trio_stream.gathering import Gathering
 from trio_stream.http.room import Room
-from trio_stream.log.reader import LogReader
+from trio_stream.log.reader import LOOKUP_THREADS, LogReader
 from trio_stream.log.writer import CommitLog
 from trio_stream.stream.admission import Admission
 from trio_stream.stream.position import Position
@@ -95,6 +95,8 @@ def test_threads_of_the_log_come_back(lives: Lives, pauses: Lives, lasts: int) -
     async def main() -> None:
         with TemporaryDirectory() as home, CommitLog.open(Path(home)) as log:
             reader = LogReader(log.path, CandidateCache(1 << 20), run_sync=run_sync)
+            at_rest = reader.statistics()
+            assert at_rest.lookups.threads_free == LOOKUP_THREADS
 
             async def work(number: int) -> None:
                 if number % 2:
@@ -109,11 +111,7 @@ def test_threads_of_the_log_come_back(lives: Lives, pauses: Lives, lasts: int) -
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(storm, work, lives)
                 nursery.start_soon(storm, pause, pauses)
-            for each in reader._sets:
-                count = each._limiter.total_tokens
-                assert each._limiter.borrowed_tokens == 0
-                assert each._looks._free_turns == len(each._idle) == count
-                assert each.statistics().reads_waiting == 0
+            assert reader.statistics() == at_rest
             await reader.aclose()
 
     run(main)

@@ -53,7 +53,7 @@ class World:
     def __init__(self, log: CommitLog) -> None:
         cache = CandidateCache(1 << 20)
         application = Application(log, cache, version="0")
-        self.engine = Engine(application)
+        self.engine = Engine(application, log)
         self.engine.init_chain(validators=[VALIDATOR])
         for block in ([], [ASSET, OTHER], [MOVED, BACK, NOTED]):
             self.engine.block(*map(encode, block))

@@ -22,8 +22,8 @@ class MemoryStore:
     def __init__(self) -> None:
         self.begun: Chain | None = None
         self.blocks: list[Block] = []
-        self._outputs: dict[str, Sequence[SpendableOutput]] = {}
-        self._spenders: dict[tuple[str, int], str] = {}
+        self.outputs: dict[str, Sequence[SpendableOutput]] = {}
+        self.spenders: dict[tuple[str, int], str] = {}
 
     def chain(self) -> Chain | None:
         return self.begun
@@ -39,30 +39,39 @@ class MemoryStore:
     def append(self, block: Block) -> None:
         self.blocks.append(block)
         for each in block.accepted:
-            self._outputs[each.id] = [
+            self.outputs[each.id] = [
                 SpendableOutput(each.asset_id, *output) for output in each.outputs
             ]
             for spent in each.spends:
-                self._spenders[spent] = each.id
+                self.spenders[spent] = each.id
 
     def has_transaction(self, transaction_id: str) -> bool:
-        return transaction_id in self._outputs
+        return transaction_id in self.outputs
 
     def output(self, transaction_id: str, output_index: int) -> SpendableOutput | None:
-        outputs = self._outputs.get(transaction_id, ())
+        outputs = self.outputs.get(transaction_id, ())
         return outputs[output_index] if 0 <= output_index < len(outputs) else None
 
     def spender(self, transaction_id: str, output_index: int) -> str | None:
-        return self._spenders.get((transaction_id, output_index))
+        return self.spenders.get((transaction_id, output_index))
 
 
 class Engine:
     """Sends what an engine sends, in either way of sending a block; owner 1 unless told."""
 
-    def __init__(self, application: Application, *, whole: bool = False) -> None:
+    def __init__(
+        self, application: Application, store: Store, *, whole: bool = False
+    ) -> None:
         self.application = application
+        self.store = store
         self.whole = whole
         self.next_height = application.height + 1
+
+    @property
+    def memory(self) -> MemoryStore:
+        """The store, if it is one in memory."""
+        assert isinstance(self.store, MemoryStore)
+        return self.store
 
     def ask(self, request: messages.Request, owner: int = 1) -> messages.Answer:
         return self.application.answer(request, owner=owner)
@@ -119,7 +128,7 @@ def new_engine(
     """An engine of a chain that has begun, over a store in memory unless one is given."""
     store = store or MemoryStore()
     application = Application(store, CandidateCache(cache_bytes), version="0")
-    engine = Engine(application, whole=whole)
+    engine = Engine(application, store, whole=whole)
     if application.height == 0:
         engine.init_chain()
     return engine

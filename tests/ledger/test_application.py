@@ -62,7 +62,7 @@ def test_info_before_any_chain():
 
 def test_info_has_no_hash_before_the_first_block_whatever_the_chain_starts_from():
     engine = new_engine(whole=True)
-    assert engine.application._chain.start_hash
+    assert engine.memory.begun.start_hash
     assert engine.ask(INFO) == messages.InfoAnswer("0", 0, b"")
 
 
@@ -97,18 +97,18 @@ def test_init_chain_above_height_0_is_refused(engine):
     engine.block()
     assert_failure(engine.init_chain(), "height 1")
     assert engine.application.height == 1
-    assert engine.application._store.begun.initial_height == 1
+    assert engine.memory.begun.initial_height == 1
 
 
 def test_init_chain_of_another_chain_is_refused(engine):
     assert_failure(engine.init_chain(chain_id="other"), "'other'", repr(CHAIN_ID))
-    assert engine.application._store.begun.chain_id == CHAIN_ID
+    assert engine.memory.begun.chain_id == CHAIN_ID
 
 
 def test_init_chain_that_asks_for_the_unknown_is_refused(engine):
     refused = engine.init_chain(app_state=b'{"rules": 9}', initial_height=3)
     assert_failure(refused, "rules 9")
-    assert engine.application._store.begun.initial_height == 1
+    assert engine.memory.begun.initial_height == 1
 
 
 # Heights
@@ -225,7 +225,7 @@ def test_beginning_a_block_on_another_connection_takes_over(engine, beginning):
     if beginning == begin(1):
         engine.ask(end(1), owner=2)
     engine.ask(COMMIT, owner=2)
-    assert engine.application._store.blocks[0].accepted == []
+    assert engine.memory.blocks[0].accepted == []
 
 
 def test_beginning_a_block_again_drops_what_was_delivered(engine):
@@ -274,7 +274,7 @@ def test_a_block_keeps_indexes_and_refusals(engine):
     codes, app_hash = engine.block(b"{", encode(good), encode(good), encode(late))
 
     assert codes == [1, 0, 1, 0]
-    block = engine.application._store.blocks[0]
+    block = engine.memory.blocks[0]
     assert (block.height, block.time, block.app_hash) == (1, TIME, app_hash)
     assert [each.index for each in block.accepted] == [1, 3]
     assert [each.raw for each in block.accepted] == [encode(good), encode(late)]
@@ -358,11 +358,12 @@ def test_an_error_of_the_store_is_nobodys_answer(engine):
     class DiskFull(Exception):
         pass
 
-    def append(block):
-        raise DiskFull
+    class FullStore(MemoryStore):
+        def append(self, block):
+            raise DiskFull
 
+    engine = new_engine(store=FullStore(), whole=engine.whole)
     engine.deliver(encode(create(ALICE)))
-    engine.application._store.append = append
     with pytest.raises(DiskFull):
         engine.ask(COMMIT)
     assert engine.application.height == 0
@@ -378,10 +379,9 @@ def test_the_chain_of_the_store_is_taken_up():
 
 def test_a_refusal_that_the_reference_would_not_make_is_warned_of():
     said: list[str] = []
-    application = Application(
-        MemoryStore(), CandidateCache(0), version="0", warn=said.append
-    )
-    engine = Engine(application)
+    store = MemoryStore()
+    application = Application(store, CandidateCache(0), version="0", warn=said.append)
+    engine = Engine(application, store)
     engine.init_chain()
     engine.block(b"no", b"[" * 500 + b"]" * 500)
     (warning,) = said

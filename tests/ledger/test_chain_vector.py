@@ -69,10 +69,11 @@ def test_elections_are_refused_by_name():
 @pytest.mark.parametrize("whole", [False, True])
 def test_refusals_that_the_reference_does_not_make_are_warned_of(whole):
     warnings: list[str] = []
+    store = MemoryStore()
     application = Application(
-        MemoryStore(), CandidateCache(0), version="0", warn=warnings.append
+        store, CandidateCache(0), version="0", warn=warnings.append
     )
-    engine = Engine(application, whole=whole)
+    engine = Engine(application, store, whole=whole)
     engine.init_chain()
     election = txs_of(CHAIN["blocks"][-len(LEFT_OUT)])
     engine.block(b"{")
@@ -88,7 +89,7 @@ def test_an_application_goes_on_where_its_store_stands():
     engine = new_engine()
     for block in CHAIN["blocks"][:3]:
         engine.block(*txs_of(block))
-    store = engine.application._store
+    store = engine.store
 
     engine.application = Application(store, CandidateCache(0), version="0")
 

@@ -66,7 +66,7 @@ def test_the_view_answers_for_committed_and_staged_alike():
     moved = transfer(asset, BOB, output_index=1, recipients=[(CAROL, 2)])
     engine = new_engine()
     engine.block(encode(asset))
-    view = BlockView(engine.application._store)
+    view = BlockView(engine.store)
     view.accept(parse(encode(moved)))
 
     assert view.has_transaction(asset["id"])
@@ -115,7 +115,7 @@ def test_the_cache_and_the_way_a_block_comes_change_no_answer(blocks):
         engine = new_engine(whole=whole, cache_bytes=cache_bytes)
         engine.init_chain(app_state=b'{"start_hash": "empty"}')
         answers = [engine.block(*txs) for txs in blocks]
-        return answers, engine.application._store.blocks  # type: ignore[attr-defined]
+        return answers, engine.memory.blocks
 
     expected = run(whole=False, cache_bytes=0)
     # Nothing kept, everything kept, about one transaction kept.

@@ -71,7 +71,6 @@ async def test_a_reader_inside_keeps_it_growing_but_loses_nothing(
 async def test_overlapping_readers_are_held_up_at_the_limit(log, nursery, tmp_path):
     """Each read begins before the one before it ends, so that some reader is always inside."""
     reader = open_reader(log)
-    checkpointer = Checkpointer(log, reader, run_sync=inline, step=STEP, limit=LIMIT)
     first, second = (open_for_reading(log.path) for _ in range(2))
     inside = []
 
@@ -95,7 +94,7 @@ async def test_overlapping_readers_are_held_up_at_the_limit(log, nursery, tmp_pa
             return reader.paused()
 
     pausing = Pausing()
-    checkpointer._reader = pausing  # type: ignore[assignment]  # counts
+    checkpointer = Checkpointer(log, pausing, run_sync=inline, step=STEP, limit=LIMIT)
     await nursery.start(partial(checkpointer.run, stop=trio.Event()))
     largest = 0
     for turn in range(300):
@@ -135,6 +134,6 @@ async def test_a_copy_made_in_a_thread_leaves_nothing_in_the_write_ahead_log(log
         checkpointer.committed()
         await copied.wait()
         stop.set()
-    frames, moved = log._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_NOOP)
+    frames, moved = log.connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_NOOP)
     assert frames == moved > 0
     await reader.aclose()

@@ -59,11 +59,11 @@ def test_a_judge_rests_for_as_long_as_it_worked(judges: Judges, clock: Clock) ->
 
 
 def test_many_inputs_have_rests_between_them(judges: Judges, clock: Clock) -> None:
-    candidate = Candidate(encode(create(ALICE)), b"")
+    raw = encode(create(ALICE))
+    candidates = [Candidate(raw, b"") for _ in range(SIGNATURES)]
 
     def judge() -> None:
-        for _ in range(SIGNATURES):
-            candidate._fulfilled[0] = None
+        for candidate in candidates:
             candidate.is_fulfilled(0)
 
     judges.run(judge, cost=DEAR + 1)

@@ -88,7 +88,7 @@ def locked(tmp_path: Path):
 def test_a_block_waits_for_a_lock_to_end(locked) -> None:
     log, other = locked
     patience = Patience(log.path, sleep=lambda _: other.stdin.close())
-    log._connection.set_busy_handler(patience)
+    log.connection.set_busy_handler(patience)
 
     commit_blocks(log, 2)
 
@@ -98,7 +98,7 @@ def test_a_block_waits_for_a_lock_to_end(locked) -> None:
 def test_a_lock_that_does_not_end_is_named_with_its_process(locked) -> None:
     log, other = locked
     clock = Clock()
-    log._connection.set_busy_handler(Patience(log.path, clock=clock, sleep=clock.sleep))
+    log.connection.set_busy_handler(Patience(log.path, clock=clock, sleep=clock.sleep))
 
     with pytest.raises(LogLocked, match="cannot append block 4 to") as caught:
         commit_blocks(log, 1)

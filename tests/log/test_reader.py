@@ -27,7 +27,7 @@ from trio_stream.log.connections import LATE_SECONDS, ConnectionsStatistics
 from trio_stream.log.errors import LogNotAccessible
 from trio_stream.log.live import EVENT_BYTES
 from trio_stream.log.lookups import BEGINNING
-from trio_stream.log.reader import QUICK_BYTES, LogReader
+from trio_stream.log.reader import LOOKUP_THREADS, QUICK_BYTES, LogReader
 from trio_stream.log.writer import CommitLog
 from trio_stream.stream.events import CommitEvent, RefusalEvent
 from trio_stream.stream.frames import frame_events
@@ -436,13 +436,17 @@ async def test_the_sets_do_not_wait_for_each_other(log):
     """Replay and look-ups stand still; the channel reads on."""
     stuck = trio.Event()
 
+    limiters = []
+
     async def run_sync(function, *, limiter):
+        limiters.append(limiter)
         async with limiter:
-            if limiter is not slow._channel._limiter:
+            if limiter is not limiters[0]:
                 await stuck.wait()
             return function()
 
     slow = open_reader(log, run_sync=run_sync)
+    await slow.tip()
     replay = partial(page_after, slow, START)
     async with trio.open_nursery() as nursery:
         for _ in range(9):
@@ -457,13 +461,17 @@ async def test_the_sets_do_not_wait_for_each_other(log):
 async def test_a_pause_waits_for_reads_and_holds_up_new_ones(log):
     under_way = trio.Event()
 
+    limiters = []
+
     async def run_sync(function, *, limiter):
+        limiters.append(limiter)
         async with limiter:
-            if limiter is slow._replay._limiter:
+            if limiter is limiters[0] and len(limiters) > 1:
                 await under_way.wait()
             return function()
 
     slow = open_reader(log, run_sync=run_sync)
+    await page_after(slow, START)
     order = []
 
     async def replay():
@@ -496,12 +504,26 @@ async def test_a_pause_waits_for_reads_and_holds_up_new_ones(log):
 
 
 async def test_a_cancelled_pause_lets_go_of_what_it_had(log):
-    reader = open_reader(log)
-    async with trio.open_nursery() as nursery:
-        async with reader._lookups._limiter, reader._replay._limiter:
+    """Cancelled when it has the searches' and the judges' places, and waits for replay."""
+    go = trio.Event()
+
+    async def run_sync(function, *, limiter):
+        async with limiter:
+            await go.wait()
+            return function()
+
+    reader = open_reader(log, run_sync=run_sync)
+    at_rest = reader.statistics()
+    async with trio.open_nursery() as readers:
+        readers.start_soon(page_after, reader, START)
+        await trio.testing.wait_all_tasks_blocked()
+        async with trio.open_nursery() as nursery:
             nursery.start_soon(reader.paused().__aenter__)
             await trio.testing.wait_all_tasks_blocked()
+            assert reader.statistics().searches.threads_free == 0
             nursery.cancel_scope.cancel()
+        go.set()
+    assert reader.statistics() == at_rest
     assert (await reader.tip()).height == BLOCKS
     await reader.aclose()
 
@@ -581,7 +603,9 @@ async def test_reads_that_are_not_answered_in_time_are_reported_and_counted(
         await reader.landmarks(None)
         stop.set()
 
-    assert reader.statistics().lookups == ConnectionsStatistics(0, 0.0, 4)
-    assert reader.statistics().channel == ConnectionsStatistics(0, 0.0, 0)
+    assert reader.statistics().lookups == ConnectionsStatistics(
+        0, 0.0, 4, LOOKUP_THREADS
+    )
+    assert reader.statistics().channel == ConnectionsStatistics(0, 0.0, 0, 1)
     lines = [record.getMessage() for record in caplog.records]
     assert len(lines) == 2 and "3 reads of" in lines[0] and "look-ups" in lines[0]

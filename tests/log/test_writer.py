@@ -56,7 +56,7 @@ def log(home):
 
 
 def rows(log, sql):
-    return log._connection.execute(sql).fetchall()
+    return log.connection.execute(sql).fetchall()
 
 
 # Opening
@@ -78,8 +78,8 @@ def test_what_was_kept_is_there_after_opening_again(home):
 
 
 def test_commits_are_synchronous_and_leave_checkpoints_to_others(log):
-    assert value(log._connection, "PRAGMA journal_mode") == "wal"
-    assert value(log._connection, "PRAGMA synchronous") == 2
+    assert value(log.connection, "PRAGMA journal_mode") == "wal"
+    assert value(log.connection, "PRAGMA synchronous") == 2
     commit_blocks(log, 200)
     # SQLite's own checkpoint would have begun the write-ahead log anew at 4 MB.
     assert log.wal_bytes > 4_100_000
@@ -232,7 +232,7 @@ def test_it_answers_as_a_store_in_memory_does(log, size):
         answers = [engine.block(*POOL[start : start + size]) for engine in engines]
         assert answers[0] == answers[1]
     assert log.tip() == memory.tip()
-    ids = [*memory._outputs, "0" * 64, "no id", "A" * 64, "\ud800", "0" * 10**6]
+    ids = [*memory.outputs, "0" * 64, "no id", "A" * 64, "\ud800", "0" * 10**6]
     for transaction_id in ids:
         assert log.has_transaction(transaction_id) == memory.has_transaction(
             transaction_id
@@ -301,7 +301,7 @@ def test_a_refusal_is_kept_with_all_that_is_known(log):
 
 
 def limit_pages(log, more):
-    pages = value(log._connection, "PRAGMA page_count")
+    pages = value(log.connection, "PRAGMA page_count")
     rows(log, f"PRAGMA max_page_count = {pages + more}")
 
 

@@ -12,8 +12,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from functools import partial
-from typing import Final
+from typing import Final, Protocol
 
 import apsw
 import trio
@@ -21,7 +22,6 @@ import trio
 from trio_stream.log.connections import RunSync
 from trio_stream.log.errors import translated
 from trio_stream.log.file import WAL_LIMIT, open_for_checkpoints
-from trio_stream.log.reader import LogReader
 from trio_stream.log.writer import CommitLog
 
 logger = logging.getLogger(__name__)
@@ -31,20 +31,28 @@ STEP: Final = 8 << 20
 once, so larger steps mean less to write; smaller ones, less to do at once."""
 
 
+class Pausable(Protocol):
+    """Readers that can be held up; `LogReader` is one."""
+
+    def paused(self) -> AbstractAsyncContextManager[None]:
+        """Hold up all reads, once those under way are done."""
+        ...
+
+
 class Checkpointer:
     """One task of the daemon's nursery; told of commits by whoever announces them."""
 
     def __init__(
         self,
         log: CommitLog,
-        reader: LogReader,
+        readers: Pausable,
         *,
         run_sync: RunSync = trio.to_thread.run_sync,
         step: int = STEP,
         limit: int = WAL_LIMIT,
     ) -> None:
         self._log = log
-        self._reader = reader
+        self._readers = readers
         self._run_sync = run_sync
         self._step = step
         self._limit = limit
@@ -89,7 +97,7 @@ class Checkpointer:
             await self._run(partial(self._copy, connection))
             if self._log.wal_bytes >= self._limit:
                 # The bulk is copied; what is left keeps readers and writer out for milliseconds.
-                async with self._reader.paused():
+                async with self._readers.paused():
                     await self._run(partial(self._begin_anew, connection))
 
     async def _run(self, work: Callable[[], None]) -> None:

@@ -52,6 +52,8 @@ class ConnectionsStatistics:
     """Seconds for which the oldest of these has waited."""
     reads_late: int
     """Reads since the start that were not answered within `LATE_SECONDS`."""
+    threads_free: int
+    """Reads that could start now, each in a thread and on a connection of its own."""
 
 
 class _Asked:
@@ -111,7 +113,12 @@ class Connections:
         """How reads fare just now."""
         oldest = next(iter(self._waiting), None)
         waited = 0.0 if oldest is None else trio.current_time() - oldest.since
-        return ConnectionsStatistics(len(self._waiting), waited, self._reads_late)
+        return ConnectionsStatistics(
+            reads_waiting=len(self._waiting),
+            oldest_wait=waited,
+            reads_late=self._reads_late,
+            threads_free=min(len(self._idle), int(self._limiter.available_tokens)),
+        )
 
     async def watch(self) -> None:
         """Report reads that are late, as soon as they are. Never returns."""

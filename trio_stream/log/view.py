@@ -20,7 +20,8 @@ class StoredView:
     """The committed state, as `transactions.rules` asks for it."""
 
     def __init__(self, connection: apsw.Connection, path: Path) -> None:
-        self._connection = connection
+        self.connection = connection
+        """Touched by one thread at a time."""
         self.path = path
 
     def has_transaction(self, transaction_id: str) -> bool:
@@ -57,6 +58,6 @@ class StoredView:
         if any(not 0 <= index <= END_OF_BLOCK for index in indexes):
             return None
         try:
-            return row(self._connection, sql, transaction_id, *indexes)
+            return row(self.connection, sql, transaction_id, *indexes)
         except apsw.Error as error:
             raise log_error("read", self.path, error) from error

@@ -110,7 +110,7 @@ class CommitLog(StoredView):
         """The chain that InitChain began."""
         with translated("read", self.path):
             found = row(
-                self._connection,
+                self.connection,
                 "SELECT chain_id, rules, start_hash, initial_height, genesis_seconds,"
                 " genesis_nanos FROM chain",
             )
@@ -124,7 +124,7 @@ class CommitLog(StoredView):
                     f"its chain follows rules {rules}, ours are {RULES}",
                 )
             validators = rows(
-                self._connection,
+                self.connection,
                 "SELECT key_type, key, power FROM validators WHERE height = ?"
                 " ORDER BY place",
                 initial_height,
@@ -141,7 +141,7 @@ class CommitLog(StoredView):
     def tip(self) -> Tip | None:
         """The newest block; None before the first."""
         with translated("read", self.path):
-            return newest_block(self._connection)
+            return newest_block(self.connection)
 
     def begin_chain(self, chain: Chain) -> None:
         """Keep the chain in place of one that has no block yet; durable on return."""
@@ -158,7 +158,7 @@ class CommitLog(StoredView):
                     *chain.genesis_time,
                 ),
             )
-            self._connection.executemany(
+            self.connection.executemany(
                 "INSERT INTO validators VALUES (?, ?, ?, ?, ?)",
                 (
                     (chain.initial_height, place, *validator)
@@ -189,7 +189,7 @@ class CommitLog(StoredView):
                 self._insert_refused(block)
 
     def _insert_accepted(self, block: Block) -> None:
-        many = self._connection.executemany
+        many = self.connection.executemany
         placed = [
             (position_key(block.height, each.index), each) for each in block.accepted
         ]
@@ -205,13 +205,13 @@ class CommitLog(StoredView):
         many("INSERT INTO texts (rowid, asset, metadata) VALUES (?, ?, ?)", texts)
         # After the inserts, because a transaction may spend an output of its own block.
         spends = list(_spends(placed))
-        before = self._connection.total_changes()
+        before = self.connection.total_changes()
         many(
             "UPDATE outputs SET spent_by = ? WHERE output_index = ? AND spent_by IS NULL"
             " AND position = (SELECT position FROM transactions WHERE id = ?)",
             spends,
         )
-        if self._connection.total_changes() - before != len(spends):
+        if self.connection.total_changes() - before != len(spends):
             raise LogDamaged(
                 f"append block {block.height} to",
                 self.path,
@@ -219,7 +219,7 @@ class CommitLog(StoredView):
             )
 
     def _insert_refused(self, block: Block) -> None:
-        self._connection.executemany(
+        self.connection.executemany(
             "INSERT INTO refused VALUES (?, ?, ?, ?, ?)",
             (
                 (
@@ -238,14 +238,14 @@ class CommitLog(StoredView):
         with self.between_blocks, translated(operation, self.path):
             if lost := self._files.lost():
                 raise LogReplaced(operation, self.path, lost)
-            run(self._connection, "BEGIN IMMEDIATE")
+            run(self.connection, "BEGIN IMMEDIATE")
             try:
-                yield self._connection.execute
-                run(self._connection, "COMMIT")
+                yield self.connection.execute
+                run(self.connection, "COMMIT")
             except BaseException:
                 # SQLite rolls back by itself after some errors, a full disk among them.
-                if self._connection.in_transaction:
-                    run(self._connection, "ROLLBACK")
+                if self.connection.in_transaction:
+                    run(self.connection, "ROLLBACK")
                 raise
 
 
