@@ -49,18 +49,18 @@ class Filter:
 FILTERS: Final = {
     "asset_id": Filter(
         pattern=ID,
-        kind="64 digits of [0-9a-f]",
+        kind="64 digits of 0-9a-f",
         values=lambda event, _: (event.asset_id,),
     ),
     "public_key": Filter(
         pattern=_KEY,
-        kind="a key in base58",
+        kind="a public key in base58",
         values=lambda _, contents: contents.public_keys,
         looks_inside=True,
     ),
     "operation": Filter(
         pattern=re.compile("|".join(_OPERATIONS)),
-        kind="one of BigchainDB's",
+        kind=f"one of {', '.join(_OPERATIONS)}",
         values=lambda event, _: (event.operation,),
     ),
 }

@@ -99,14 +99,14 @@ def parse_position(text: str) -> GivenPosition:
     """Read any of the four forms. Raises ValueError for anything else."""
     found = _WRITTEN.fullmatch(text)
     if found is None or not text.isascii():
-        raise ValueError(f"no position: {quoted(text, 100)}")
+        raise ValueError(f"not a position: {quoted(text, 100)}")
     height, index, transaction, block = found.groups()
     if index is None:
         return GivenPosition(
             Position.end_of(int(height)), None if block is None else block.lower()
         )
     if int(index) >= END_OF_BLOCK:
-        raise ValueError(f"no block has so many transactions: {quoted(text, 100)}")
+        raise ValueError(f"no block has that many transactions: {quoted(text, 100)}")
     return GivenPosition(
         Position(int(height), int(index)), transaction and transaction.lower()
     )

@@ -135,13 +135,15 @@ def _refuse_names(
         meant = meant_by(name, (*known, *elsewhere))
         if meant is not None and meant in elsewhere:
             raise BadRequest(
-                f"{shown} is no parameter here; {meant} is one of {elsewhere[meant]}"
+                f"{shown} is not a parameter here; '{meant}' belongs to {elsewhere[meant]}"
             )
         if meant is not None:
-            raise BadRequest(f"{shown} is no parameter; {meant} is one")
+            raise BadRequest(f"unknown parameter {shown}; did you mean '{meant}'?")
         if ours is not None:
             others = ", ".join(other for other in known if other != ours)
-            raise BadRequest(f"{shown} is no parameter beside {ours}; known: {others}")
+            raise BadRequest(
+                f"unknown parameter {shown} beside '{ours}'; known: {others}"
+            )
 
 
 class _Values:
@@ -155,7 +157,7 @@ class _Values:
         if found is None:
             return None
         if len(found) > 1:
-            raise BadRequest(f"{name} may be given once")
+            raise BadRequest(f"{name} may be given only once")
         return found[0]
 
     def choice(self, name: str, **choices: object) -> object:
@@ -165,7 +167,7 @@ class _Values:
             return None
         if value not in choices:
             raise BadRequest(
-                f"{name} is {' or '.join(choices)}, not {quoted(value, _QUOTED)}"
+                f"{name} must be {' or '.join(choices)}, not {quoted(value, _QUOTED)}"
             )
         return choices[value]
 
@@ -178,7 +180,9 @@ class _Values:
             return default
         if not _DIGITS.fullmatch(value) or not least <= int(value) <= most:
             given = quoted(value, _QUOTED)
-            raise BadRequest(f"{name} is a number from {least} to {most}, not {given}")
+            raise BadRequest(
+                f"{name} must be a number from {least} to {most}, not {given}"
+            )
         return int(value)
 
     def every(self, name: str, filter_: Filter) -> Sequence[str]:
@@ -186,7 +190,7 @@ class _Values:
         for value in found:
             if not filter_.pattern.fullmatch(value):
                 given = quoted(value, _QUOTED)
-                raise BadRequest(f"{name} is {filter_.kind}, not {given}")
+                raise BadRequest(f"{name} must be {filter_.kind}, not {given}")
         return found
 
 
@@ -215,11 +219,13 @@ def _selection(values: _Values, stream: Stream | None) -> Selection:
     )
     if stream is not Stream.VALID_TRANSACTIONS:
         if selection.filters:
-            raise BadRequest(f"{stream.value} has no filters")
+            raise BadRequest(f"{stream.value} cannot be filtered")
         if selection.form is Form.FULL:
-            raise BadRequest(f"detail=full is for {Stream.VALID_TRANSACTIONS.value}")
+            raise BadRequest(
+                f"detail=full is only for {Stream.VALID_TRANSACTIONS.value}"
+            )
     if stream is not Stream.VALID_BLOCKS and values.once("empty_blocks") is not None:
-        raise BadRequest(f"empty_blocks is for {Stream.VALID_BLOCKS.value}")
+        raise BadRequest(f"empty_blocks is only for {Stream.VALID_BLOCKS.value}")
     # Each client keeps its own, and nearly all of them ask for the same.
     return PLAIN if selection == PLAIN else selection
 
@@ -227,10 +233,12 @@ def _selection(values: _Values, stream: Stream | None) -> Selection:
 def _after(values: _Values) -> After:
     after, height = values.once("after"), values.once("from_height")
     if after is not None and height is not None:
-        raise BadRequest("after and from_height are two beginnings; give one")
+        raise BadRequest("give either after or from_height, not both")
     if height is not None:
         if not _DIGITS.fullmatch(height):
-            raise BadRequest(f"from_height is a height, not {quoted(height, _QUOTED)}")
+            raise BadRequest(
+                f"from_height must be a height, not {quoted(height, _QUOTED)}"
+            )
         return FromHeight(int(height))
     if after is None:
         return NamedPlace.NOW
@@ -247,7 +255,7 @@ def read_after(text: str) -> After:
         return parse_position(text)
     except ValueError:
         raise BadRequest(
-            f"after is a position, a transaction id or earliest, not {quoted(text, _QUOTED)}"
+            f"after must be a position, a transaction id or earliest, not {quoted(text, _QUOTED)}"
         ) from None
 
 
@@ -258,5 +266,5 @@ def _until(values: _Values) -> NamedPlace | int | None:
     if until == "tip":
         return NamedPlace.TIP
     if not _DIGITS.fullmatch(until):
-        raise BadRequest(f"until is tip or a height, not {quoted(until, _QUOTED)}")
+        raise BadRequest(f"until must be tip or a height, not {quoted(until, _QUOTED)}")
     return int(until)

@@ -182,7 +182,7 @@ def _by_id(text: str, asked: Asked, landmarks: Landmarks) -> Found:
     found = landmarks.found
     refusals = asked.selection.stream is Stream.REFUSED_TRANSACTIONS
     if found is None or not (found.committed or refusals):
-        message = f"there is no transaction {text} here"
+        message = f"this node has no transaction {text}"
         raise ResumeRefused(404, "unknown_transaction", message, landmarks)
     return found
 
@@ -211,7 +211,7 @@ def _other_history(given: GivenPosition, landmarks: Landmarks) -> ResumeRefused:
     return ResumeRefused(
         409,
         "other_history",
-        f"{text} is of another history than that of this node",
+        f"position {text} does not belong to this node's chain history",
         landmarks,
     )
 
