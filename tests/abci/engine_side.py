@@ -1,7 +1,7 @@
 """The engine's end of the ABCI codec: requests to bytes, bytes to answers; pure.
 
-What a node of each dialect writes, as far as the application's end looks at it: members
-that a node always writes are there, empty if need be, since detection relies on them.
+What an engine of each dialect writes, as far as the application's end looks at it: members
+that an engine always writes are there, empty if need be, since detection relies on them.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ def _envelope(dialect: Dialect) -> type[pb.OldRequest] | type[pb.NewRequest]:
 
 
 def encode_request(request: m.Request, dialect: Dialect) -> bytes:
-    """The request with its prefix, as a node of this dialect sends it."""
+    """The request with its prefix, as an engine of this dialect sends it."""
     kind, body = _member(request, dialect)
     number: int = getattr(_envelope(dialect), f"{kind.upper()}_FIELD_NUMBER")
     message = write_varint(number << 3 | 2) + write_varint(len(body)) + body

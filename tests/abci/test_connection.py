@@ -27,7 +27,7 @@ each_dialect = pytest.mark.parametrize(
 
 
 def opened(dialect: Dialect) -> AbciConnection:
-    """A connection that knows its codec, as after a node's first Flush."""
+    """A connection that knows its codec, as after an engine's first Flush."""
     connection = AbciConnection(frame_limit=LIMIT)
     connection.receive_data(encode_request(m.Flush(), dialect))
     (flush,) = connection.next_requests()
@@ -263,7 +263,7 @@ def test_no_transaction_can_forge_the_codec(dialect: Dialect, txs: list[bytes]) 
 
 
 @each_dialect
-def test_queries_are_closed_before_work_where_a_node_ends_by_that(
+def test_queries_are_closed_before_work_where_an_engine_ends_by_that(
     dialect: Dialect,
 ) -> None:
     silent = AbciConnection(frame_limit=LIMIT)

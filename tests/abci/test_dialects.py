@@ -41,7 +41,9 @@ def test_the_numbering_is_found_in_the_first_message(vector: Vector) -> None:
     ],
     ids=repr,
 )
-def test_no_first_message_of_a_node_is_mistaken(name: str, request_: m.Request) -> None:
+def test_no_first_message_of_an_engine_is_mistaken(
+    name: str, request_: m.Request
+) -> None:
     dialect = DIALECTS[name]
     data = encode_request(request_, dialect)
     prefix = read_varint(data, 0)

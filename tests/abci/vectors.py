@@ -63,4 +63,4 @@ NEVER_FIRST = frozenset(
         ("T34", "DeliverTx"),
     }
 )
-"""What no node sends first on a connection, and can't be told from what one does."""
+"""What no engine sends first on a connection, and can't be told from what one does."""

@@ -16,7 +16,7 @@ from trio_stream.engine.batches import BATCH_CALLS, PATIENCE, Batches
 from trio_stream.engine.broadcast import EngineClient, EngineUnavailable
 
 
-class SlowNode:
+class SlowEngine:
     """Takes its time for each request."""
 
     def __init__(self, seconds: float, *, most: int = BATCH_CALLS) -> None:
@@ -50,9 +50,9 @@ def at_rest(batches: Batches[bytes]) -> bool:
     )
 
 
-async def asked(node: SlowNode, count: int, *, size: int = 1) -> list[float]:
+async def asked(engine: SlowEngine, count: int, *, size: int = 1) -> list[float]:
     """When each of so many that come at once has its answer."""
-    batches: Batches[bytes] = Batches(node.ask_all, requests=16)
+    batches: Batches[bytes] = Batches(engine.ask_all, requests=16)
     began = trio.current_time()
     answered: list[float] = []
 
@@ -68,43 +68,43 @@ async def asked(node: SlowNode, count: int, *, size: int = 1) -> list[float]:
     return answered
 
 
-async def test_a_fast_node_is_asked_once_for_many(autojump_clock: MockClock) -> None:
-    node = SlowNode(PATIENCE / 2)
-    assert max(await asked(node, 25)) == pytest.approx(PATIENCE * 1.5)
-    assert node.requests == [10, 10, 5] and node.most_at_once == 1
+async def test_a_fast_engine_is_asked_once_for_many(autojump_clock: MockClock) -> None:
+    engine = SlowEngine(PATIENCE / 2)
+    assert max(await asked(engine, 25)) == pytest.approx(PATIENCE * 1.5)
+    assert engine.requests == [10, 10, 5] and engine.most_at_once == 1
 
 
-async def test_a_slow_node_is_asked_by_several(autojump_clock: MockClock) -> None:
-    node = SlowNode(5)
-    answered = await asked(node, 200)
+async def test_a_slow_engine_is_asked_by_several(autojump_clock: MockClock) -> None:
+    engine = SlowEngine(5)
+    answered = await asked(engine, 200)
     assert len(answered) == 200 and max(answered) <= 10 + 2 * PATIENCE
-    assert sum(node.requests) == 200 and node.most_at_once == 16
+    assert sum(engine.requests) == 200 and engine.most_at_once == 16
 
 
 async def test_who_comes_alone_does_not_wait(autojump_clock: MockClock) -> None:
-    assert await asked(SlowNode(5), 1) == [5]
+    assert await asked(SlowEngine(5), 1) == [5]
 
 
 async def test_large_ones_go_beside_each_other(autojump_clock: MockClock) -> None:
-    node = SlowNode(5)
-    answered = await asked(node, 10, size=400_000)
-    assert node.requests == [1] * 10
+    engine = SlowEngine(5)
+    answered = await asked(engine, 10, size=400_000)
+    assert engine.requests == [1] * 10
     assert max(answered) == pytest.approx(5 + PATIENCE)
 
 
-async def test_a_node_that_takes_one_call_is_asked_for_each(
+async def test_an_engine_that_takes_one_call_is_asked_for_each(
     autojump_clock: MockClock,
 ) -> None:
-    node = SlowNode(5, most=1)
-    answered = await asked(node, 12)
-    assert node.requests.count(1) == 12 and len(answered) == 12
+    engine = SlowEngine(5, most=1)
+    answered = await asked(engine, 12)
+    assert engine.requests.count(1) == 12 and len(answered) == 12
 
 
 async def test_those_whom_a_leader_left_are_asked_for_again(
     autojump_clock: MockClock,
 ) -> None:
-    node = SlowNode(5)
-    batches: Batches[bytes] = Batches(node.ask_all, requests=1)
+    engine = SlowEngine(5)
+    batches: Batches[bytes] = Batches(engine.ask_all, requests=1)
     found: list[bytes] = []
 
     async def ask(raw: bytes, leave: trio.CancelScope) -> None:
@@ -119,7 +119,7 @@ async def test_those_whom_a_leader_left_are_asked_for_again(
             nursery.start_soon(ask, b"%d" % (n + 1), scope)
         await trio.sleep(6)
         # Second leads now, third and the last one are with it.
-        assert node.requests == [1, 3]
+        assert engine.requests == [1, 3]
         second.cancel()
         await wait_all_tasks_blocked(0)
         third.cancel()
@@ -131,8 +131,8 @@ async def test_at_rest_nobody_waits_and_every_place_is_free(
     seed: int, autojump_clock: MockClock
 ) -> None:
     chance = random.Random(seed)
-    node = SlowNode(chance.choice([0.001, 0.1, 1]), most=chance.choice([1, 10]))
-    batches: Batches[bytes] = Batches(node.ask_all, requests=2)
+    engine = SlowEngine(chance.choice([0.001, 0.1, 1]), most=chance.choice([1, 10]))
+    batches: Batches[bytes] = Batches(engine.ask_all, requests=2)
     stayed: list[bool] = []
 
     async def ask(n: int) -> None:
@@ -153,11 +153,11 @@ async def test_at_rest_nobody_waits_and_every_place_is_free(
 
 
 async def broadcast(
-    node: SlowNode, count: int, *, size: int, monkeypatch: pytest.MonkeyPatch
+    engine: SlowEngine, count: int, *, size: int, monkeypatch: pytest.MonkeyPatch
 ) -> list[tuple[Any, float]]:
     """What comes of so many that come at once, and when."""
     client = EngineClient("http://localhost:1", max_connections=32, timeout=15)
-    monkeypatch.setattr(client._connections, "post", node.post)
+    monkeypatch.setattr(client._connections, "post", engine.post)
     began = trio.current_time()
     found: list[tuple[Any, float]] = []
 
@@ -179,16 +179,16 @@ async def broadcast(
 async def test_the_timeout_is_that_of_each_request(
     size: int, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    node = SlowNode(1_000_000)
-    found = await broadcast(node, 200, size=size, monkeypatch=monkeypatch)
+    engine = SlowEngine(1_000_000)
+    found = await broadcast(engine, 200, size=size, monkeypatch=monkeypatch)
     assert len(found) == 200
     for outcome, seconds in found:
         assert isinstance(outcome, EngineUnavailable) and outcome.is_busy
         assert seconds == pytest.approx(15)
 
 
-async def test_behind_a_slow_node_async_is_not_worse_than_sync(
+async def test_behind_a_slow_engine_async_is_not_worse_than_sync(
     autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    found = await broadcast(SlowNode(5), 200, size=700, monkeypatch=monkeypatch)
+    found = await broadcast(SlowEngine(5), 200, size=700, monkeypatch=monkeypatch)
     assert not [each for each, _ in found if isinstance(each, EngineUnavailable)]

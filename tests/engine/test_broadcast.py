@@ -1,4 +1,4 @@
-"""The client of the node's RPC, against a stub over real sockets."""
+"""The client of the engine's RPC, against a stub over real sockets."""
 
 from __future__ import annotations
 
@@ -203,7 +203,7 @@ async def test_large_broadcasts_go_one_by_one(
     assert stub.batches == [1, 1, 1, 1]
 
 
-async def test_a_node_that_takes_no_batch_is_asked_one_by_one(
+async def test_an_engine_that_takes_no_batch_is_asked_one_by_one(
     stub: StubRpc, client: EngineClient
 ) -> None:
     error = b'{"error": {"code": -32600, "message": "too many"}, "id": ""}'
@@ -218,7 +218,7 @@ async def test_a_node_that_takes_no_batch_is_asked_one_by_one(
     assert stub.batches[6:] == [1] * 5
 
 
-async def test_behind_a_node_that_hangs_everybody_is_told(stub: StubRpc) -> None:
+async def test_behind_an_engine_that_hangs_everybody_is_told(stub: StubRpc) -> None:
     stub.hold = trio.Event()
     client = EngineClient(stub.url, max_connections=4, timeout=0.05)
     found = await at_once(client, 30)

@@ -1,4 +1,4 @@
-"""The ABCI door, with nodes of all dialects at it."""
+"""The ABCI door, with engines of all dialects at it."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ async def read_to_end(stream: trio.abc.ReceiveStream) -> bytes:
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
-async def test_a_node_of_each_dialect_is_served(dialect: str) -> None:
+async def test_an_engine_of_each_dialect_is_served(dialect: str) -> None:
     async with serving() as served, FakeEngine(dialect, served.connect) as engine:
         assert await engine.handshake() == m.InfoAnswer("fake", 0, b"")
         checked = await engine.check(b"good", b"bad", *[b"more"] * 100)
@@ -139,7 +139,9 @@ async def test_a_node_of_each_dialect_is_served(dialect: str) -> None:
 
 
 @pytest.mark.parametrize("dialect", ["T33", "C10"])
-async def test_a_node_that_starts_again_replays_what_is_missing(dialect: str) -> None:
+async def test_an_engine_that_starts_again_replays_what_is_missing(
+    dialect: str,
+) -> None:
     chain = Chain()
     async with serving() as served:
         async with FakeEngine(dialect, served.connect, chain=chain) as engine:
@@ -225,7 +227,7 @@ async def test_the_answers_to_one_receive_leave_in_one_write_in_order() -> None:
 
 
 @pytest.mark.parametrize(("dialect", "held"), [("T33", True), ("T34", False)])
-async def test_an_old_node_gets_its_verdicts_not_too_soon(
+async def test_an_old_engine_gets_its_verdicts_not_too_soon(
     dialect: str, held: bool, autojump_clock: MockClock
 ) -> None:
     async with serving() as served, FakeEngine(dialect, served.connect) as engine:
@@ -323,7 +325,7 @@ async def test_after_a_failure_nothing_more_of_the_batch_is_answered() -> None:
     assert m.Commit() not in served.application.requests
 
 
-async def test_the_node_reads_the_failure_though_it_sent_more() -> None:
+async def test_the_engine_reads_the_failure_though_it_sent_more() -> None:
     (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
     port = listener.socket.getsockname()[1]
     dialect = DIALECTS["C38"]
@@ -363,7 +365,7 @@ async def test_who_stays_after_a_failure_is_closed(autojump_clock: MockClock) ->
     assert trio.current_time() - began <= conversation.FAREWELL_SECONDS + 0.2
 
 
-async def test_a_node_that_does_not_read_is_cut(
+async def test_an_engine_that_does_not_read_is_cut(
     autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
@@ -375,14 +377,14 @@ async def test_a_node_that_does_not_read_is_cut(
         await trio.sleep(conversation.STALL_SECONDS - 1)
         assert "closed" not in caplog.text
         await trio.sleep(2)
-        assert "closed: the node read nothing for 60 s" in caplog.text
+        assert "closed: the engine read nothing for 60 s" in caplog.text
         assert trio.current_time() - began < conversation.STALL_SECONDS + 2
 
         async with FakeEngine("C38", served.connect) as engine:
             await engine.handshake()
 
 
-async def test_a_silent_node_is_left_alone(autojump_clock: MockClock) -> None:
+async def test_a_silent_engine_is_left_alone(autojump_clock: MockClock) -> None:
     async with serving() as served:
         client = await served.connect()
 
@@ -516,14 +518,14 @@ async def test_a_stop_does_not_wait_for_ever(
         await served.stopped.wait()
 
     assert trio.current_time() - began == 5
-    assert "abci connections were cut after 5 s" in caplog.text
+    assert "abci connections were cut off after 5 s" in caplog.text
 
 
 @pytest.mark.parametrize("dialect", ["T34", "C37", "C38", "C39", "C10"])
-async def test_a_node_can_finish_its_work_when_the_door_stops(
+async def test_an_engine_can_finish_its_work_when_the_door_stops(
     dialect: str, autojump_clock: MockClock
 ) -> None:
-    """Closing the query connection makes a node end; it still wants answers meanwhile."""
+    """Closing the query connection makes an engine end; it still wants answers meanwhile."""
     async with serving() as served:
         async with FakeEngine(dialect, served.connect) as engine:
             await engine.handshake()
@@ -541,10 +543,10 @@ async def test_a_node_can_finish_its_work_when_the_door_stops(
 
 
 @pytest.mark.parametrize(("dialect", "seconds"), [("T33", 0), ("C38", 2)])
-async def test_a_node_that_stays_when_the_door_stops_is_left(
+async def test_an_engine_that_stays_when_the_door_stops_is_left(
     dialect: str, seconds: float, autojump_clock: MockClock
 ) -> None:
-    """Up to 0.33 a node never leaves by itself, so there is nothing to wait for."""
+    """Up to 0.33 an engine never leaves by itself, so there is nothing to wait for."""
     async with serving() as served:
         async with FakeEngine(dialect, served.connect) as engine:
             await engine.handshake()
@@ -607,7 +609,9 @@ async def test_silent_connections_give_way_to_an_engine(
             await engine.check(b"a")
             await engine.block(b"a")
     assert len(more) == MAX_CONNECTIONS
-    assert "64 abci connections are open: number 1, from somewhere," in caplog.text
+    assert (
+        "64 abci connections are open: closing number 1 from somewhere" in caplog.text
+    )
 
 
 @pytest.mark.parametrize("asked", [m.Query(), m.Echo("x"), DIALECTS["C38"].info])
@@ -641,7 +645,9 @@ async def test_strangers_who_asked_something_give_way_to_an_engine_that_keeps_it
             async with FakeEngine("C38", served.connect, chain=engine.chain) as again:
                 await again.handshake()
                 await again.block(b"c")
-    assert "64 abci connections are open: number 1, from somewhere," in caplog.text
+    assert (
+        "64 abci connections are open: closing number 1 from somewhere" in caplog.text
+    )
 
 
 def beginning_of_a_message(size: int) -> bytes:
@@ -669,7 +675,7 @@ async def test_what_is_held_of_unfinished_messages_is_bounded(
         first = await fed(served, size)
         second = await fed(served, size)
         small = await fed(served, 1000)
-        assert "gives way" not in caplog.text
+        assert "unanswered" not in caplog.text
         # An engine gives way to nobody, the others do.
         await engine.block(bytes(LIMIT // 2))
         assert await read_to_end(first) == b""
@@ -684,7 +690,7 @@ async def test_what_is_held_of_unfinished_messages_is_bounded(
             await each.aclose()
         await engine.block(b"a")
 
-    assert "too much is held of messages" in caplog.text
+    assert "unanswered messages hold too many bytes" in caplog.text
     assert served.announced == [1, 2]
 
 
@@ -715,7 +721,7 @@ async def test_a_message_that_does_not_come_on_ends_its_connection(
                 await trio.sleep(1)
         assert abs(trio.current_time() - began - conversation.MESSAGE_SECONDS) < 3
 
-    assert "bytes came in 120 s" in caplog.text
+    assert "bytes of a message arrived within 120 s" in caplog.text
 
 
 async def test_a_slow_link_gets_its_message_through(autojump_clock: MockClock) -> None:
@@ -815,8 +821,8 @@ async def test_an_engine_that_asks_and_leaves_is_reported(
         served.application.height = 7
         await ask_and_leave(served.connect)
         await trio.testing.wait_all_tasks_blocked()
-        (warning,) = [each for each in caplog.messages if "ended at once" in each]
-    assert "an engine (T34) asked where this log stands (height 7)" in warning
+        (warning,) = [each for each in caplog.messages if "exited at once" in each]
+    assert "an engine (T34) asked for the height of this log (7)" in warning
     assert "Keep this data directory" in warning
 
 
@@ -838,7 +844,7 @@ async def test_other_ways_to_leave_are_no_disagreement(
             engine.chain.blocks = [block(n) for n in range(7)]
             await engine.block(b"a")  # goes on, then killed
         await trio.testing.wait_all_tasks_blocked()
-    assert "ended at once" not in caplog.text
+    assert "exited at once" not in caplog.text
 
 
 def block(height: int) -> Block:
@@ -869,4 +875,7 @@ async def test_a_connection_that_speaks_otherwise_than_info_is_logged(
         await other.send_all(FLUSH)
         await read_exactly(other, 3)
 
-    assert "speaks C37-C10, the latest Info came from T31-T33" in caplog.text
+    assert (
+        "speaks C37-C10, but the latest Info came from an engine that speaks T31-T33"
+        in caplog.text
+    )

@@ -1,8 +1,8 @@
-"""From an answer to the response's bytes, length included.
+"""Encodes answers: the bytes of a response, its length included.
 
-One envelope serves all dialects. What still differs is where the app hash goes (with
-Commit, or with FinalizeBlock before it) and the shape of a validator's key. Answers
-that are always the same are made once, at import.
+One envelope serves all dialects. What still differs is where the app hash goes (with Commit, or
+with FinalizeBlock before it) and the shape of a validator's key. Answers that never vary are
+encoded once, at import.
 """
 
 from __future__ import annotations
@@ -52,20 +52,20 @@ from trio_stream.abci.messages import (
 )
 
 _ACCEPT = 1
-"""The verdict on a proposal or a vote extension; zero would make the node panic."""
+"""The verdict on a proposal or a vote extension; zero would make the engine panic."""
 _ABORT = 2
-"""The result for a snapshot: we restore none."""
+"""The result for a snapshot: we don't restore any."""
 
 
 class KeyShape(enum.Enum):
     """How a validator's key is written."""
 
     NAMED = enum.auto()
-    """Type as text beside the key, inside `pub_key`: to 0.33."""
+    """The type is a text beside the key, inside `pub_key`: to 0.33."""
     ONEOF = enum.auto()
     """The field inside `pub_key` is the type: 0.34 to 0.40."""
     FLAT = enum.auto()
-    """Type as text beside the key, without `pub_key`: 1.0."""
+    """The type is a text beside the key, without `pub_key`: 1.0."""
 
 
 def encode_answer(
@@ -76,7 +76,7 @@ def encode_answer(
     keys: KeyShape,
     hash_in_commit: bool,
 ) -> bytes:
-    """The response to `request`; raises LocalProtocolError for another kind's answer."""
+    """The response to `request`; raises LocalProtocolError if `answer` is of another kind."""
     constant = None
     if type(answer) is Done:
         constant = _DONE[framing].get(type(request))
@@ -125,18 +125,18 @@ def _response(
         case PrepareProposal(), PrepareProposalAnswer(txs):
             return pb.Response(prepare_proposal=pb.TxsResponse(txs=txs))
     raise LocalProtocolError(
-        f"{type(answer).__name__} is no answer to {type(request).__name__}"
+        f"{type(answer).__name__} is not an answer to {type(request).__name__}"
     )
 
 
 def _text(text: str) -> str:
-    """`text` as protobuf takes it: half of a surrogate pair becomes an escape."""
+    """`text` as protobuf accepts it: half of a surrogate pair becomes an escape."""
     return text.encode("utf-8", "backslashreplace").decode()
 
 
 def _tx_result(result: TxResult) -> pb.TxResult:
     if result.code == 0 and not result.log:
-        return _ACCEPTED  # whoever takes it into another message copies it
+        return _ACCEPTED  # a message that takes it in copies it
     return pb.TxResult(code=result.code, log=_text(result.log))
 
 
@@ -160,7 +160,7 @@ def _validator(update: ValidatorUpdate, keys: KeyShape) -> pb.ValidatorUpdate:
             public = pb.PublicKey(second=key)
         case _:
             # No engine's default parameters allow these, and BigchainDB has none.
-            raise LocalProtocolError(f"no way to write a key of {update.key_type!r}")
+            raise LocalProtocolError(f"cannot write a key of type {update.key_type!r}")
     return pb.ValidatorUpdate(pub_key=public, power=power)
 
 

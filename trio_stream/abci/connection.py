@@ -1,13 +1,13 @@
 """One ABCI connection, without the socket: bytes to requests, answers to bytes.
 
-The peer is a Tendermint or CometBFT node, of any release from 0.31 to 1.0; which one
-is found out from what it sends (`framing`, `dialects`). Whoever has the socket feeds
-`receive_data`, takes `next_requests` until there are none, and gives each request
-back with its answer to `send`, in the order of the requests: the order is all that
-ties an answer to its request. So `send` refuses any other.
+The peer is an engine, Tendermint or CometBFT, of any release from 0.31 to 1.0; which one is found
+out from what it sends (`framing`, `dialects`). The owner of the socket feeds `receive_data`, takes
+`next_requests` until there are none, and passes each request back to `send` with its answer, in the
+order of the requests: nothing but the order ties an answer to its request, so `send` refuses any
+other.
 
-A new AbciConnection for each socket. What one of them learned is not carried to another:
-a node may be upgraded while the application runs.
+Make a new AbciConnection for each socket. What one has learned is not carried over to another,
+because an engine may be upgraded while the application runs.
 """
 
 from __future__ import annotations
@@ -34,19 +34,19 @@ __all__ = ["AbciConnection", "LocalProtocolError", "RemoteProtocolError"]
 
 
 VERDICT_DELAY_SECONDS = 0.005
-"""What a node to 0.33 gets between a CheckTx and its answer. It sends the request first and
-sets down afterwards who waits for the answer, some microseconds later, or milliseconds on a
-busy machine. An answer that is there before is dropped: the transaction is in no mempool, and
-in the cache that refuses it from then on. On two busy cores one in 700 was lost that way."""
+"""The pause between a CheckTx of an engine up to 0.33 and its answer. Such an engine sends the
+request and only then, microseconds later, or milliseconds on a busy machine, records who waits for
+the answer. An answer that arrives earlier is dropped: the transaction is then in no mempool, but in
+the cache that refuses it from then on. On two busy cores one in 700 was lost that way."""
 
 
 LARGE_BYTES = 256 * 1024
-"""A message of this size is read in a millisecond; a block of 100 MiB in a fifth of a second."""
+"""A message of this size is decoded in a millisecond, a block of 100 MiB in a fifth of a second."""
 _MANY = 500
 
 
 def is_much(requests: Sequence[Request]) -> bool:
-    """Whether these are a block, the answer to which takes long to find or to write."""
+    """Whether these hold a block so large that answering or encoding takes long."""
     for each in requests:
         if isinstance(each, FinalizeBlock | PrepareProposal):
             if len(each.txs) > _MANY or sum(map(len, each.txs)) > LARGE_BYTES:
@@ -57,15 +57,15 @@ def is_much(requests: Sequence[Request]) -> bool:
 class AbciConnection:
     """The application's end of one ABCI connection.
 
-    Holds one incomplete message of up to `frame_limit` bytes, what the last
-    `receive_data` gave, and the requests that are not answered yet.
+    Holds one incomplete message of up to `frame_limit` bytes, the data of the last `receive_data`,
+    and the requests that are not answered yet.
     """
 
     def __init__(self, *, frame_limit: int) -> None:
         self.codec: Codec | None = None
-        """How this peer writes its requests; None before the first one."""
+        """How this peer encodes its requests; None before the first one."""
         self.dialect = "unknown"
-        """The best knowledge so far: `T31` to `C10`, or a range. For logs alone."""
+        """What is known so far: `T31` to `C10`, or a range. Only for logs."""
         self._frames = FrameReader(limit=frame_limit)
         self._unanswered: deque[Request] = deque()
         self._error: RemoteProtocolError | None = None
@@ -76,38 +76,38 @@ class AbciConnection:
 
     @property
     def closes_last(self) -> bool:
-        """Whether an application that stops should leave it to the node to close this one.
+        """Whether an application that stops should leave closing this one to the engine.
 
-        A node from 0.34 on ends when it loses any connection. If that is the one for
-        blocks or for transactions, 0.38 and later may wait for ever for an answer on it,
-        and then not even SIGTERM ends them; if it is the one for queries, they finish
-        what they are at and close the others. Up to 0.33 none would.
+        An engine from 0.34 on exits when it loses any connection. If that is the one for blocks or
+        for transactions, 0.38 and later may wait for an answer on it for ever, and then even
+        SIGTERM does not end them; if it is the one for queries, they finish what they are doing and
+        close the others. Engines up to 0.33 do neither.
         """
         silent = self.codec is None
         return not (silent or self._was_asked_info or self.codec is Codec.SIGNED_OLD)
 
     @property
     def unfinished(self) -> int:
-        """Bytes of a message that is not whole yet."""
+        """How many bytes of an incomplete message are held."""
         return self._frames.unfinished
 
     @property
     def has_much(self) -> bool:
-        """Whether `next_requests` may take long, since it has a large message to read."""
+        """Whether `next_requests` may take long because it has a large message to decode."""
         return self._frames.ready > LARGE_BYTES
 
     def receive_data(self, data: bytes | bytearray) -> None:
-        """Take what came from the peer; empty at the end of the stream."""
+        """Take data from the peer; empty at the end of the stream."""
         if data:
             self._frames.feed(data)
         else:
             self._at_end = True
 
     def next_requests(self) -> list[Request]:
-        """All requests that are complete, in order; empty when more bytes are needed.
+        """All requests that are complete, in order; empty if more bytes are needed.
 
-        Raises RemoteProtocolError, now and ever after, where the stream can't be read
-        on; the requests before that place are given out first.
+        Raises RemoteProtocolError, now and ever after, once the stream can't be decoded any
+        further; the requests before that point are returned first.
         """
         if self._error is not None:
             raise self._error
@@ -125,7 +125,7 @@ class AbciConnection:
         return requests
 
     def send(self, request: Request, answer: Answer) -> bytes:
-        """The bytes of the answer to the oldest request that has none yet.
+        """The bytes of the answer to the oldest unanswered request.
 
         Raises LocalProtocolError if that is not `request`, or not its kind of answer.
         """
@@ -133,7 +133,7 @@ class AbciConnection:
             raise LocalProtocolError("answers go out in the order of the requests")
         assert self.codec is not None, "there was a request"
         self._unanswered.popleft()
-        # The hash travels once: where FinalizeBlock's answer had it, Commit's has none.
+        # The hash travels once: if FinalizeBlock's answer had it, Commit's does not.
         if isinstance(request, FinalizeBlock):
             self._hash_in_commit = False
         elif isinstance(request, BeginBlock):
@@ -147,7 +147,7 @@ class AbciConnection:
         )
 
     def delay_before_answers(self, requests: Sequence[Request]) -> float:
-        """Seconds for which the answers to these requests are to be held back."""
+        """For how many seconds to hold back the answers to these requests."""
         is_old = self.codec is Codec.SIGNED_OLD
         if is_old and any(isinstance(each, CheckTx) for each in requests):
             return VERDICT_DELAY_SECONDS
@@ -164,8 +164,8 @@ class AbciConnection:
             self._was_asked_info = True
         elif only_in:
             self.dialect = only_in
-        # Each connection sees it by itself: 1.0 gives itself away in every InitChain
-        # and FinalizeBlock, before an answer to them needs to know.
+        # Each connection finds out for itself: every InitChain and FinalizeBlock of 1.0 shows it,
+        # before their answers need to know.
         self._flat_keys = self._flat_keys or only_in == "C10"
         return request
 

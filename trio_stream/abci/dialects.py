@@ -1,19 +1,18 @@
 """Which of the eight dialects does this connection speak?
 
-Three things must be known to speak with a node, and all follow from its first
-message: the prefix (`framing`), then, on signed connections, which of two numberings
-its requests have. Together they are the codec. Tendermint to 0.33 has the old
-numbers, everything later the new ones; unsigned always means new.
+Two things must be known to talk to an engine, and both follow from its first message: the prefix
+(`framing`) and, on signed connections, which of two numberings its requests have. Together they are
+the codec. Tendermint up to 0.33 has the old numbers, everything later the new ones; unsigned always
+means new.
 
-The numbers overlap, but what a node can send *first* does not: Info, a Flush, or
-something with a structure that no first message of the other numbering has. The
-rules below look at the member's own fields only. A transaction lies inside one of
-them, so no transaction can forge the verdict. Both `header` and `last_commit_info` of
-BeginBlock are written even when all of their fields are zero.
+The numbers overlap, but what an engine can send *first* does not: Info, a Flush, or something with
+a structure that no first message of the other numbering has. The rules below look only at the
+member's own fields. A transaction lies inside one of them, so no transaction can forge the verdict.
+Both `header` and `last_commit_info` of BeginBlock are written even if all their fields are zero.
 
-The name, T31 to C10, says more than the codec. It comes from Info, which other
-connections do not see, or from fields that only some releases have; it is for the
-logs, and nothing that enters the replicated state may depend on it.
+The name, T31 to C10, says more than the codec. It comes from Info, which other connections do not
+see, or from fields that only some releases have; it is for the logs, and nothing that enters the
+replicated state may depend on it.
 """
 
 from __future__ import annotations
@@ -28,15 +27,15 @@ from trio_stream.abci.messages import Info
 _VARINT, _FIXED64, _LEN, _FIXED32 = 0, 1, 2, 5
 _WIDTHS = {_FIXED64: 8, _FIXED32: 4}
 _MAX_FIELDS = 20_000
-"""Most fields of a first member that are looked at: twice the validators that an
+"""How many fields of a first member are looked at, at most: twice the number of validators that an
 engine allows, each of which is a field of InitChain."""
 
 Fields = frozenset[tuple[int, int]]
-"""What a member has at its top level: field numbers with their wire types."""
+"""The fields at the top level of a member: numbers with their wire types."""
 
 
 class Codec(enum.Enum):
-    """How bytes become requests; the value names all dialects that it serves."""
+    """How bytes become requests; the value names the dialects that share it."""
 
     SIGNED_OLD = "T31-T33"
     SIGNED_NEW = "T34"
@@ -53,7 +52,7 @@ def detect_codec(framing: Framing, first: bytes) -> Codec:
     if framing is Framing.UNSIGNED:
         return Codec.UNSIGNED
     number, member = _only_member(first)
-    # A number that neither numbering has gets its Exception in any case.
+    # A number that neither numbering has is answered with an Exception in any case.
     is_new = _IS_NEW.get(number, _always)
     return Codec.SIGNED_NEW if is_new(_fields(member)) else Codec.SIGNED_OLD
 
@@ -122,7 +121,9 @@ def _fields(member: bytes) -> Fields:
                 raise RemoteProtocolError("the first message ends inside a field")
             offset = value[1] + (value[0] if wire_type == _LEN else 0)
         else:
-            raise RemoteProtocolError("the first message has a field of no known type")
+            raise RemoteProtocolError(
+                "the first message has a field of an unknown type"
+            )
         found.add((number, wire_type))
     if offset > len(member):
         raise RemoteProtocolError("the first message ends inside a field")
@@ -130,16 +131,16 @@ def _fields(member: bytes) -> Fields:
 
 
 def name_from_info(codec: Codec, info: Info) -> str:
-    """The dialect, as far as Info tells it: `T31` to `C10`, or the codec's range."""
+    """The dialect as far as Info reveals it: `T31` to `C10`, or the codec's range."""
     as_before = codec.value
     if codec is Codec.SIGNED_OLD:
-        # 0.32.0 is still the dialect of 0.31. A git hash may follow the number.
+        # 0.32.0 still speaks the dialect of 0.31. A git hash may follow the number.
         if info.version.startswith("0.31.") or info.version.split("-")[0] == "0.32.0":
             return "T31"
         return {"0.32.": "T32", "0.33.": "T33"}.get(info.version[:5], as_before)
     if codec is Codec.UNSIGNED:
         if info.abci_version == "2.0.0":
-            # The text is all that tells them apart; 0.40.0 calls itself 0.39.0.
+            # Only the text tells them apart; 0.40.0 calls itself 0.39.0.
             return "C39" if info.version[:5] in ("0.39.", "0.40.") else "C38"
         return {"1.0.0": "C37", "2.1.0": "C10"}.get(info.abci_version, as_before)
     return as_before

@@ -1,11 +1,11 @@
-"""Who broke the protocol: the two errors of this folder."""
+"""Who broke the protocol: the two errors of this package."""
 
 from __future__ import annotations
 
 
 class RemoteProtocolError(Exception):
-    """The peer sent what no node sends; its connection can't go on."""
+    """The peer sent something that no engine sends; its connection can't go on."""
 
 
 class LocalProtocolError(Exception):
-    """We broke our own rule: an answer to the wrong request, or of the wrong kind."""
+    """We broke a rule of ours: the answer was to the wrong request, or of the wrong kind."""

@@ -1,23 +1,22 @@
 """Cutting a stream of bytes into messages, and the two ways of saying a length.
 
-A stream is a plain sequence of `prefix || protobuf message`. Up to 0.34 the prefix
-is Go's *signed* varint of the length L, that is a base-128 varint of 2·L; from
-CometBFT 0.37 on it is the plain varint of L. Nothing announces which, but the first
-message tells. Every request has exactly one field, so its bytes are
+A stream is a plain sequence of `prefix || protobuf message`. Up to 0.34 the prefix is Go's *signed*
+varint of the length L, that is a base-128 varint of 2·L; from CometBFT 0.37 on it is the plain
+varint of L. Nothing announces which, but the first message shows it. Every request has exactly one
+field, so its bytes are
 
     V    varint, the prefix
     tag  varint, field << 3 | 2
     M    varint, length of the member
     ...  M bytes
 
-and its length is `len(tag) + len(M as written) + M`. V is that length, or twice that
-length, or the peer does not speak ABCI. V, tag and M lie at the same places either
-way, so the reading does not depend on what it is to find out, and a length of at
-least two is never its own double: exactly one answer can be right. It needs at most
-seventeen bytes, all of the first message, so it never waits for bytes that don't
-come.
+and its length is `len(tag) + len(M as written) + M`. V is that length, or twice that length, or the
+peer does not speak ABCI. V, tag and M lie at the same places either way, so reading them does not
+depend on what it is to find out, and a length of at least two is never its own double: exactly one
+answer can be right. It needs at most seventeen bytes, all of the first message, so it never waits
+for bytes that don't come.
 
-A declared length is compared with the limit before anything of it is kept.
+A declared length is compared with the limit before any of the message is kept.
 """
 
 from __future__ import annotations
@@ -31,22 +30,23 @@ _LEN = 2
 _MAX_UINT64 = 2**64 - 1
 _MAX_TAG = 2**32 - 1
 _TRIM_BYTES = 64 * 1024
-"""What was handed out is kept up to here, since taking it off costs as much each time."""
+"""Bytes that were handed out are kept up to this number, since removing them costs as much each
+time."""
 _SMALLEST_REQUEST = 2
-"""Bytes of an empty member: its tag and a zero."""
+"""The length of an empty member in bytes: its tag and a zero."""
 
 
 class Framing(enum.Enum):
-    """How the length of a message is written in front of it."""
+    """How the length in front of a message is written."""
 
     SIGNED = "signed"
     UNSIGNED = "unsigned"
 
 
 def read_varint(data: bytes | bytearray, offset: int) -> tuple[int, int] | None:
-    """The number at `offset` and the offset after it; None if bytes are missing."""
+    """The number at `offset`, and the offset after it; None if bytes are missing."""
     value = shift = 0
-    # Ten bytes hold 64 bits; no eleventh is ever looked at.
+    # Ten bytes hold 64 bits, so an eleventh is never looked at.
     for position in range(offset, min(len(data), offset + 10)):
         byte = data[position]
         value |= (byte & 0x7F) << shift
@@ -61,7 +61,7 @@ def read_varint(data: bytes | bytearray, offset: int) -> tuple[int, int] | None:
 
 
 def write_varint(value: int) -> bytes:
-    """The shortest varint of `value`, which is not negative."""
+    """The shortest varint of `value`, which must not be negative."""
     written = bytearray()
     while value >= 0x80:
         written.append(value & 0x7F | 0x80)
@@ -71,7 +71,7 @@ def write_varint(value: int) -> bytes:
 
 
 def varint_size(value: int) -> int:
-    """How many bytes `write_varint` gives."""
+    """How many bytes `write_varint` returns."""
     return max(1, (value.bit_length() + 6) // 7)
 
 
@@ -80,21 +80,21 @@ def frame(message: bytes, framing: Framing) -> bytes:
     length = len(message)
     if framing is Framing.SIGNED:
         length *= 2
-    # Nearly all answers are this short.
+    # Most answers are this short.
     if length < 0x80:
         return bytes((length,)) + message
     return write_varint(length) + message
 
 
 def split_tag(tag: int) -> tuple[int, int]:
-    """Field number and wire type; raises if it can't be the tag of any field."""
+    """Field number and wire type; raises RemoteProtocolError if no field can have the tag."""
     if tag > _MAX_TAG or tag >> 3 == 0:
-        raise RemoteProtocolError(f"no field has the tag {tag}")
+        raise RemoteProtocolError(f"no field can have the tag {tag}")
     return tag >> 3, tag & 7
 
 
 def detect_framing(data: bytes | bytearray) -> Framing | None:
-    """Which prefix the first message has; None as long as it can't be told."""
+    """Which prefix the first message has; None as long as that can't be known."""
     if (prefix := read_varint(data, 0)) is None:
         return None
     declared, tag_at = prefix
@@ -117,10 +117,10 @@ def detect_framing(data: bytes | bytearray) -> Framing | None:
 
 
 class FrameReader:
-    """Bytes in, whole messages out; finds out the framing by itself, or is told.
+    """Bytes in, whole messages out; detects the framing unless it is given.
 
-    Holds at most one incomplete message of up to `limit` bytes, and what came in the
-    same receive as its beginning.
+    Holds at most one incomplete message of up to `limit` bytes, and what arrived together with its
+    beginning.
     """
 
     def __init__(self, *, limit: int, framing: Framing | None = None) -> None:
@@ -129,25 +129,25 @@ class FrameReader:
         self._buffer = bytearray()
         self._start = 0
         self._enough = 1
-        """So many bytes from `_start` must be there for another look to be of use."""
+        """How many bytes from `_start` on are needed before another look makes sense."""
 
     def feed(self, data: bytes | bytearray) -> None:
-        """Take what the peer sent."""
+        """Take data from the peer."""
         if self._start:
-            # All but an incomplete message was handed out. What remains came with the
-            # last feed, so over a message's life each byte is moved here at most once.
+            # Everything but an incomplete message has been handed out. What remains came with the
+            # last feed, so in a message's life each byte is moved here at most once.
             del self._buffer[: self._start]
             self._start = 0
         self._buffer += data
 
     @property
     def unfinished(self) -> int:
-        """Bytes that are there of what was not handed out."""
+        """How many bytes have not been handed out."""
         return len(self._buffer) - self._start
 
     @property
     def ready(self) -> int:
-        """Bytes of what may be whole messages; 0 while the first is known not to be."""
+        """How many bytes may be whole messages; 0 while the first is known to be incomplete."""
         return self.unfinished if self.unfinished >= self._enough else 0
 
     def next_frame(self) -> bytes | None:
@@ -168,20 +168,20 @@ class FrameReader:
             length >>= 1
         if length > self._limit:
             raise RemoteProtocolError(
-                f"a message of {length} bytes is over the limit of {self._limit}"
+                f"a message of {length} bytes exceeds the limit of {self._limit}"
             )
         if length < _SMALLEST_REQUEST:
-            raise RemoteProtocolError("a message is too short to be one")
+            raise RemoteProtocolError("a message is too short to be a request")
         end = message_at + length
         if len(buffer) < end:
             self._enough = end - start
             return None
-        # One copy: a slice of the bytearray itself would be a second one.
+        # One copy; slicing the bytearray itself would make two.
         message = bytes(memoryview(buffer)[message_at:end])
         self._enough = 1
         self._start = end
         if end == len(buffer) or end >= _TRIM_BYTES:
-            # Whoever sends nothing more after a large message would have us keep it.
+            # A large message would be kept for as long as its sender sends nothing more.
             del buffer[:end]
             self._start = 0
         return message

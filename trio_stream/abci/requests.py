@@ -1,8 +1,8 @@
-"""From a request's bytes to a request.
+"""Decodes requests.
 
-Protobuf's library reads the bytes; here stands what the fields mean, release by
-release. Total: every message gives a request or `RemoteProtocolError`. A number that
-no dialect has gives `Unknown`, since it is for the application's side to refuse it.
+Protobuf's library reads the bytes; this module knows what the fields mean, release by release. It
+is total: every message gives a request or `RemoteProtocolError`. A number that no dialect has gives
+`Unknown`, because refusing it is up to the application's side.
 """
 
 from __future__ import annotations
@@ -48,17 +48,17 @@ from trio_stream.abci.messages import (
 
 
 def decode_request(message: bytes, codec: Codec) -> tuple[Request, str]:
-    """The request, and the name of a dialect if no other sends it like this, or ""."""
+    """The request, and the name of the only dialect that sends it like this, or ""."""
     try:
         if codec is Codec.SIGNED_OLD:
-            # The members that both envelopes have are called the same.
+            # Members that both envelopes have are called the same in both.
             envelope = cast(pb.NewRequest, pb.OldRequest.FromString(message))
         else:
             envelope = pb.NewRequest.FromString(message)
     except DecodeError as exc:
         raise RemoteProtocolError(f"a message can't be decoded: {exc}") from exc
     kind = envelope.WhichOneof("kind")
-    if kind == "check_tx":  # by far the most frequent, so before any table
+    if kind == "check_tx":  # by far the most frequent, so it comes before any table
         check = envelope.check_tx
         # 1.0 moved the kind (a first check, or a recheck) to field 3, and always writes it there.
         return CheckTx(check.tx), "C10" if check.type_v1 else ""
@@ -70,19 +70,19 @@ def decode_request(message: bytes, codec: Codec) -> tuple[Request, str]:
 
 
 def _number(message: bytes) -> int:
-    """The field number of a member that protobuf found no place for."""
+    """The field number of a member that protobuf does not know."""
     tag = read_varint(message, 0)
     if tag is None:
         raise RemoteProtocolError("a message has no member")
     number, wire_type = split_tag(tag[0])
     if wire_type != 2:
-        raise RemoteProtocolError("a message is no ABCI request")
+        raise RemoteProtocolError("a message is not an ABCI request")
     return number
 
 
 def _tell_tale(envelope: pb.NewRequest, kind: str, codec: Codec) -> str:
     if kind == "finalize_block":
-        # 1.0 says up to where it is syncing, at least this height itself.
+        # 1.0 says up to which height it is syncing, which is at least the height of this block.
         return "C10" if envelope.finalize_block.syncing_to_height else ""
     if kind == "init_chain":
         return "C10" if any(v.pub_key_type for v in _validators(envelope)) else ""
@@ -98,7 +98,7 @@ def _time(stamp: Timestamp) -> Time:
 
 
 def _validator(update: pb.ValidatorUpdate, codec: Codec) -> ValidatorUpdate:
-    """A validator, in whichever of the four shapes it came."""
+    """A validator, whichever of the four shapes it has."""
     if update.pub_key_type:
         return ValidatorUpdate(update.pub_key_type, update.pub_key_bytes, update.power)
     key = update.pub_key
@@ -149,8 +149,8 @@ def _app_hash(header: pb.Header, codec: Codec) -> bytes | None:
     if codec is not Codec.SIGNED_OLD:
         return header.app_hash
     if header.height == 1:
-        return None  # the genesis file's, whatever InitChain's answer said
-    # 0.33 moved it, and changed the wire type of field 5, by which that is seen.
+        return None  # it is the genesis file's, whatever InitChain's answer said
+    # 0.33 moved it and changed the wire type of field 5, which shows that it did.
     return (
         header.app_hash if header.HasField("last_block_id") else header.app_hash_to_0_32
     )
@@ -185,7 +185,7 @@ _READERS: Mapping[str, Callable[[pb.NewRequest, Codec], Request]] = {
     "finalize_block": _finalize_block,
 }
 
-# Requests of which only the kind matters.
+# Requests that have nothing to read.
 _PLAIN: Mapping[str, Request] = {
     "flush": Flush(),
     "set_option": SetOption(),

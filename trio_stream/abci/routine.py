@@ -1,12 +1,12 @@
-"""What is answered without the state machine, and which requests belong together.
+"""Which requests are answered without the state machine, and which belong together.
 
-Most kinds of request have the same answer whatever the state: those of features that
-we don't have (snapshots, vote extensions, a mempool of our own), those that accept
-what the engine made anyway (proposals), and Echo and Flush.
+Most kinds of request have the same answer whatever the state: those of features that we don't have
+(snapshots, vote extensions, a mempool of our own), those that accept whatever the engine made
+(proposals), and Echo and Flush.
 
-The rest goes to the state machine, which does one thing at a time. `split_into_hops`
-cuts what a connection sent into pieces short enough that another connection does not
-wait long, and long enough that going to and fro costs little.
+The others go to the state machine, which does one thing at a time. `split_into_hops` cuts what a
+connection sent into pieces short enough that another connection does not wait long, and long enough
+that going back and forth costs little.
 """
 
 from __future__ import annotations
@@ -44,12 +44,11 @@ from trio_stream.abci.messages import (
 )
 
 CHECKS_A_HOP = 32
-"""Most CheckTx in one hop: a few milliseconds of signatures, which is what a block
-that arrives meanwhile has to wait."""
-
+"""The most CheckTx in one hop: a few milliseconds of signatures, for which a block that arrives
+meanwhile has to wait."""
 
 CHECK_BYTES_A_HOP = 256 * 1024
-"""And most of their bytes: a large transaction takes a tenth of a second by itself."""
+"""The most bytes of CheckTx in one hop: a large transaction takes a tenth of a second by itself."""
 
 
 class Priority(enum.IntEnum):
@@ -58,28 +57,28 @@ class Priority(enum.IntEnum):
     CONSENSUS = 0
     MEMPOOL = 1
     QUERY = 2
-    """Waits for nobody: the answer is what is durable already."""
+    """Waits for nobody: the answer depends only on what is durable already."""
 
 
 class Hop(NamedTuple):
-    """Requests that are answered in one go; without a priority, all are routine."""
+    """Requests that are answered in one go; without a priority, all of them are routine."""
 
     priority: Priority | None
     requests: Sequence[Request]
 
 
 def routine_answer(request: Request) -> Answer | None:
-    """The answer that does not depend on the state; None if this one's does."""
+    """The answer if it does not depend on the state; else None."""
     answer = _ROUTINE.get(type(request))
     return answer(request) if callable(answer) else answer
 
 
 def split_into_hops(requests: Sequence[Request]) -> Iterator[Hop]:
-    """Cut a connection's requests, in order, into what goes to the state machine at once.
+    """Cut a connection's requests, in order, into hops to the state machine.
 
-    A hop holds one class of requests: at most `CHECKS_A_HOP` CheckTx, or as many as have
-    `CHECK_BYTES_A_HOP`, or what is there of one block, up to its Commit. Routine requests
-    between them go along.
+    A hop holds one class of requests: CheckTx, until it has `CHECKS_A_HOP` of them or
+    `CHECK_BYTES_A_HOP` bytes; or what has arrived of one block, up to its Commit. Routine requests
+    in between go along.
     """
     start = checks = size = 0
     priority: Priority | None = None
@@ -108,10 +107,10 @@ def _echo(request: Echo) -> Answer:
 
 
 def _prepare_proposal(request: PrepareProposal) -> Answer:
-    """The engine's choice, cut where it would be too large: more is fatal to a node.
+    """The engine's choice, cut where it would become too large, which is fatal to an engine.
 
-    It offers too much only where the chain does not bound its blocks, and then its
-    whole mempool. A transaction counts with its tag and its length.
+    An engine offers too much only if its chain does not limit the size of blocks; then it offers
+    its whole mempool. A transaction counts with its tag and its length.
     """
     size = 0
     for count, tx in enumerate(request.txs):

@@ -1,12 +1,12 @@
-"""Broadcasts that go together: one request to the node has several of them.
+"""Batches broadcasts: one request to the engine carries several of them.
 
-Who finds no request under way asks at once, together with those who came in the same step of the
-event loop. Who finds one waits for its end and then goes with all the others who did, so that a
-fast node is asked for many at a time; but no longer than for a moment, so that a slow node is asked
-by several requests at once, each with as many.
+A caller that finds no request in flight asks at once, together with those that came in the same
+step of the event loop. A caller that finds one waits for its end and then goes together with all
+others that did, so that a fast engine gets many per request. But it waits only for a moment, so
+that a slow engine gets several requests at once, each with as many.
 
-Nobody depends on another for a turn: who has waited long enough asks by himself, and takes along
-whoever stands in line.
+No caller depends on another one for its turn: one that has waited long enough makes a request
+itself, and takes along those in line.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from outcome import Outcome
 
 R = TypeVar("R")
 
-# Engines take ten calls in a request, and a million bytes of them, where base64 makes four of
-# three.
 BATCH_CALLS: Final = 10
+"""How many calls engines accept in one request."""
 BATCH_BYTES: Final = 600_000
+"""Engines accept a million bytes in one request, and base64 makes four bytes of three."""
 PATIENCE: Final = 0.05
-"""Seconds for which company is waited for; a node that is not busy has answered long before."""
+"""For how many seconds to wait for company; an engine that is not busy answers much sooner."""
 
 AskAll = Callable[[Sequence[bytes]], Awaitable[Sequence[Outcome[R]] | None]]
-"""Makes one request of all; an outcome for each, or None if so many can't be asked at once."""
+"""Makes one request of all; an outcome for each, or None if the engine takes fewer at once."""
 
 
 class _Caller(Generic[R]):
@@ -38,16 +38,16 @@ class _Caller(Generic[R]):
     def __init__(self, raw: bytes) -> None:
         self.raw = raw
         self.due = trio.Event()
-        """A request has ended, and this one is the next."""
+        """A request has ended, and this caller is the next."""
         self.waiting = trio.CancelScope()
-        """Ends when another takes this one along."""
+        """Cancelled when another caller takes this one along."""
         self.moved = trio.Event()
-        """There is an outcome, or it is back in line."""
+        """There is an outcome, or this caller is back in line."""
         self.present = True
         self.outcome: Outcome[R] | None = None
 
     def take(self) -> Outcome[R]:
-        """The outcome, kept by nobody: an error holds the frames that it passed."""
+        """The outcome, which is then not kept here: an error holds the frames that it passed."""
         assert self.outcome is not None
         found, self.outcome = self.outcome, None
         return found
@@ -60,12 +60,12 @@ class Batches(Generic[R]):
         self._ask_all = ask_all
         self._limiter = trio.CapacityLimiter(requests)
         self._calls = BATCH_CALLS
-        # In order; a dictionary, so that any can leave.
+        # In order; a dictionary, so that anybody can leave.
         self._line: dict[_Caller[R], None] = {}
         self._leading = 0
 
     async def ask(self, raw: bytes) -> R:
-        """The answer to one. If this is cancelled, those it took along are asked for again."""
+        """The answer to one. If this is cancelled, those it took along are asked again."""
         caller: _Caller[R] = _Caller(raw)
         self._line[caller] = None
         try:
@@ -78,7 +78,7 @@ class Batches(Generic[R]):
             caller.present = False
             self._line.pop(caller, None)
             if caller.due.is_set():
-                # Called in the moment in which it left.
+                # It was called at the moment in which it left.
                 self._call_next()
         return caller.take().unwrap()
 
@@ -96,7 +96,7 @@ class Batches(Generic[R]):
                     await self._ask(batch)
         finally:
             self._leading -= 1
-            # Where there is no outcome this was cancelled, or the node takes fewer.
+            # Without an outcome either this was cancelled, or the engine takes fewer at once.
             again = [each for each in batch if each.outcome is None and each.present]
             self._line = dict.fromkeys(again) | self._line
             for each in batch:
@@ -112,7 +112,7 @@ class Batches(Generic[R]):
             each.outcome = found
 
     def _take(self, caller: _Caller[R]) -> list[_Caller[R]]:
-        """Out of the line: this one, and with it as many as go; none if another has taken it."""
+        """Take this one out of the line and as many others as fit; none if it was taken along."""
         if caller not in self._line:
             return []
         batch, size = [caller], len(caller.raw)

@@ -1,15 +1,15 @@
-"""Asks the consensus node to broadcast a transaction: JSON-RPC over HTTP.
+"""Asks the consensus engine to broadcast a transaction: JSON-RPC over HTTP.
 
-Ten releases of the engine answer differently; here they are made one. What the
-application refused at its check is a `CheckResult` with a code, whether the engine sends
-a result or, as CometBFT 1.0 does, an error. What the engine itself refused is
-`EngineRefused`. Everything else is `EngineUnavailable`, which says whether the node may have
-taken the transaction all the same: an engine drops a caller without a word when its
-answer comes later than about eleven seconds, so silence is never a refusal.
+Ten releases of engines answer differently; this makes their answers one. If the application refuses
+a transaction at its check, that is a `CheckResult` with a code, whether the engine sends a result
+or, as CometBFT 1.0 does, an error. If the engine itself refuses it, that is `EngineRefused`.
+Everything else is `EngineUnavailable`, which says whether the engine may have taken the transaction
+nevertheless: an engine drops a caller without a word if its answer would take longer than about
+eleven seconds, so silence is never a refusal.
 
-To broadcast twice is harmless, since the engine's cache of seen transactions refuses the
-second copy. After a repeated request that refusal means that the first copy had arrived,
-and counts as success.
+Broadcasting twice is harmless, because the engine's cache of known transactions refuses the second
+copy. After a repeated request that refusal means that the first copy had arrived, and counts as
+success.
 """
 
 from __future__ import annotations
@@ -35,13 +35,13 @@ logger = logging.getLogger(__name__)
 Mode = Literal["async", "sync"]
 
 BODY_BYTES = 1_000_000
-"""The engine's `rpc.max_body_bytes`, if nobody has changed it: of a request's JSON."""
+"""The default of the engine's `rpc.max_body_bytes`: the size of a request's JSON."""
 TRANSACTION_BYTES = (BODY_BYTES - 200) // 4 * 3
-"""What goes into that; its mempool would take a little more, 1 MiB."""
+"""The largest transaction that fits into that; the mempool would take a little more, 1 MiB."""
 
-# "Tx ..." to Tendermint 0.32, "tx ..." since; the second is that of the app mempool.
+# "Tx ..." up to Tendermint 0.32, "tx ..." since; the second is said by the app mempool.
 _KNOWN = re.compile(r"tx already exists in cache|tx already seen", re.IGNORECASE)
-# CometBFT 1.0 makes an error of what its forerunners return as a result with a code.
+# CometBFT 1.0 reports as an error what earlier releases return as a result with a code.
 _CHECK_FAILED = "broadcast error on transaction validation"
 _CODE = re.compile(r"\bcode=(\d+)")
 
@@ -60,12 +60,12 @@ class EngineRefused(Exception):
 
     @property
     def already_known(self) -> bool:
-        """Whether the engine has these very bytes in its cache."""
+        """Whether the engine has exactly these bytes in its cache."""
         return _KNOWN.search(self.data) is not None
 
 
 class CheckResult(NamedTuple):
-    """What the engine says of a transaction that it was given; code 0 is acceptance."""
+    """The engine's verdict on a transaction; code 0 is acceptance."""
 
     code: int
     log: str
@@ -73,7 +73,7 @@ class CheckResult(NamedTuple):
 
 
 class EngineClient:
-    """Calls one engine over at most `max_connections`, each call within `timeout` seconds."""
+    """Calls one engine over at most `max_connections`, for at most `timeout` seconds a call."""
 
     def __init__(self, url: str, *, max_connections: int, timeout: float) -> None:
         self._connections = RpcConnections(
@@ -81,16 +81,16 @@ class EngineClient:
         )
         self._timeout = timeout
         self._numbers = itertools.count(1)
-        # The other half is for those who wait for a verdict.
+        # The other half is for callers that wait for a verdict.
         self._together: Batches[CheckResult] = Batches(
             self._ask_together, requests=max(1, max_connections // 2)
         )
 
     async def broadcast(self, mode: Mode, raw: bytes) -> CheckResult:
-        """Give the node a transaction; there is an answer within `timeout` seconds.
+        """Give the engine a transaction; takes at most `timeout` seconds.
 
-        In mode "sync" the code is the application's verdict; "async" does not wait for
-        it. Raises `EngineRefused`, `EngineUnavailable`.
+        In mode "sync" the code is the application's verdict; "async" does not wait for that. Raises
+        `EngineRefused`, `EngineUnavailable`.
         """
         if mode == "sync":
             return await self._one(mode, raw)
@@ -102,7 +102,7 @@ class EngineClient:
             raise EngineUnavailable(late, True, True) from error
 
     async def aclose(self) -> None:
-        """Close the resting connections; calls that are under way still end."""
+        """Close the idle connections; calls in flight still finish."""
         await self._connections.aclose()
 
     async def _one(self, mode: Mode, raw: bytes) -> CheckResult:
@@ -113,7 +113,7 @@ class EngineClient:
     async def _ask_together(
         self, raws: Sequence[bytes]
     ) -> list[Outcome[CheckResult]] | None:
-        """What the node makes of each, in one request; None if it takes fewer calls."""
+        """The outcome of each, from one request; None if the engine takes fewer calls at once."""
         if len(raws) == 1:
             return [await self._captured(raws[0])]
         calls = [self._call("async", raw) for raw in raws]
@@ -123,8 +123,8 @@ class EngineClient:
         except EngineUnavailable as error:
             return [Error(error.again()) for _ in raws]
         if not isinstance(answers, list):
-            # One error for all: this node takes fewer calls at once.
-            logger.info("the node takes no batch: %.200r", answers)
+            # One error for all: this engine takes fewer calls at once.
+            logger.info("the engine does not accept batches: %.200r", answers)
             return None
         known = {
             str(each.get("id")): each for each in answers if isinstance(each, dict)
@@ -141,8 +141,8 @@ class EngineClient:
             return Error(error)
 
     def _call(self, mode: Mode, raw: bytes) -> tuple[str, bytes]:
-        """A call and its id. Written by hand: as JSON a megabyte takes long."""
-        # Never empty: engines answer nothing to a call without an id.
+        """A call and its id. Written by hand, because encoding a megabyte as JSON takes long."""
+        # Never empty: engines don't answer a call without an id.
         number = str(next(self._numbers))
         text = b'{"method": "broadcast_tx_%b", "jsonrpc": "2.0", "id": "%b", "params": ["%b"]}'
         parts = mode.encode("ascii"), number.encode("ascii"), base64.b64encode(raw)
@@ -153,14 +153,14 @@ class EngineClient:
         try:
             return json.loads(text), repeated
         except (ValueError, RecursionError) as error:
-            reason = f"an answer that is not JSON: {text[:80]!r}"
+            reason = f"the answer is not JSON: {text[:80]!r}"
             raise EngineUnavailable(reason, True) from error
 
 
 def _result(number: str, answer: object, *, repeated: bool) -> CheckResult:
-    """What an answer says of the call that it answers."""
+    """The result in the answer to a call."""
     if not isinstance(answer, dict):
-        raise EngineUnavailable("no answer to this call", True)
+        raise EngineUnavailable("the batch was answered without this call", True)
     if answer.get("error"):
         refused = _refusal(answer["error"])
         if refused.already_known and repeated:
@@ -171,14 +171,14 @@ def _result(number: str, answer: object, *, repeated: bool) -> CheckResult:
         try:
             raise refused
         finally:
-            # It holds this frame.
+            # It would hold this frame.
             del refused
-    # Only an error about the request as a whole comes without its id.
+    # Only an error about the request as a whole lacks the id.
     if answer.get("id") != number:
-        raise EngineUnavailable("an answer to another call", True)
+        raise EngineUnavailable("the answer is to another call", True)
     result = answer.get("result")
     if not isinstance(result, dict):
-        raise EngineUnavailable("an answer without a result", True)
+        raise EngineUnavailable("the answer has no result", True)
     code, log, hash_ = (result.get(name) for name in ("code", "log", "hash"))
     return CheckResult(
         code if isinstance(code, int) else 0,
@@ -189,10 +189,10 @@ def _result(number: str, answer: object, *, repeated: bool) -> CheckResult:
 
 def _refusal(error: object) -> EngineRefused:
     if not isinstance(error, dict):
-        raise EngineUnavailable("an error that is no object", True)
+        raise EngineUnavailable("the error is not an object", True)
     code = error.get("code")
     return EngineRefused(
-        # What BigchainDB puts where the engine says nothing.
+        # BigchainDB's own text if the engine says nothing.
         str(error.get("message", "Internal Error")),
         str(error.get("data", "")),
         code if isinstance(code, int) else 0,

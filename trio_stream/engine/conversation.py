@@ -1,8 +1,8 @@
-"""One connection at the ABCI door: what is read, asked of the state machine, and answered.
+"""One connection at the ABCI door: reads requests, has the state machine answer them, and replies.
 
-While a batch is being answered its connection is not read: what a node sends ahead waits
-in the socket, so a connection holds one receive and one message at most. A message has to
-come on, and all of them together are bounded (`abci_places`).
+While a batch is being answered its connection is not read: what an engine sends ahead waits in the
+socket, so a connection holds at most one receive and one message. An incomplete message must keep
+arriving, and all of them together are bounded (`places`).
 """
 
 from __future__ import annotations
@@ -26,18 +26,18 @@ from trio_stream.engine.state_machine import AbciApplication, RunSync, StateMach
 T = TypeVar("T")
 
 RECEIVE_BYTES = 128 * 1024
-"""Most that is read, and so answered, at once."""
+"""How many bytes are read, and so answered, at once."""
 SEND_SLICE_BYTES = 1024 * 1024
 STALL_SECONDS = 60.0
-"""A node that takes no slice of an answer for so long is cut. It reads in a goroutine
-that does nothing else, so only one that is stopped, or gone, does not read."""
+"""An engine that accepts no slice of an answer for so long is disconnected. Engines read in a
+goroutine that does nothing else, so only one that is stopped or has gone does not read."""
 MESSAGE_SECONDS = 120.0
-"""For one message to arrive, and a second more for each `MESSAGE_RATE` bytes that have come.
-On loopback a node sends its largest block in a second."""
+"""For one message to arrive, plus a second for each `MESSAGE_RATE` bytes that have arrived. On
+loopback an engine sends its largest block in a second."""
 MESSAGE_RATE = 16 * 1024
 FAREWELL_SECONDS = 1.0
-"""For the node to read the Failure that ends its connection. Closing at once, with
-requests of it unread, would reset the connection and could take the Failure along."""
+"""For the engine to read the Failure that ends its connection. Closing at once, with requests of it
+unread, would reset the connection and could destroy the Failure."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,14 +49,14 @@ class Desk:
     run_sync: RunSync
     places: AbciPlaces
     report: Report
-    # For reading and writing large messages; a node has one block at a time.
+    # For decoding and encoding large messages; an engine has one block at a time.
     limiter: trio.CapacityLimiter = field(
         default_factory=lambda: trio.CapacityLimiter(1)
     )
 
 
 class Conversation:
-    """A connection of a node, until it ends."""
+    """A connection of an engine, until it ends."""
 
     def __init__(self, desk: Desk, stream: trio.abc.Stream, guest: AbciGuest) -> None:
         self._desk = desk
@@ -66,32 +66,32 @@ class Conversation:
         self._receiving: trio.CancelScope | None = None
         self._leave_at: float | None = None
         self._message_since = math.inf
-        """Since when a message is awaited that has begun."""
+        """When the incomplete message began to arrive."""
 
     @property
     def closes_last(self) -> bool:
-        """Whether it is left to the node to close this one when we stop."""
+        """Whether closing this one is left to the engine when we stop."""
         return self._connection.closes_last
 
     def leave_at(self, time: float) -> None:
-        """Answer the batch in hand, and receive no other: at once, or from `time` on."""
+        """Finish the current batch and receive no other: at once, or from `time` on."""
         self._leave_at = time
         if self._receiving is not None:
             self._limit(self._receiving, time)
 
     async def run(self) -> str:
-        """Answer until the connection can't go on; gives the reason."""
+        """Answer until the connection ends; returns the reason."""
         desk, guest = self._desk, self._guest
         try:
             return await self._converse()
         except RemoteProtocolError as exc:
             desk.report.broke(guest, exc)
-            return "the node broke the protocol"
+            return "the engine broke the protocol"
         except trio.BrokenResourceError as exc:
             desk.report.closed_by_peer(guest, desk.application.height)
             return f"the connection broke: {exc.__cause__ or exc}"
         except trio.TooSlowError:
-            return f"the node read nothing for {STALL_SECONDS:g} s"
+            return f"the engine read nothing for {STALL_SECONDS:g} s"
 
     async def _converse(self) -> str:
         connection = self._connection
@@ -106,7 +106,7 @@ class Conversation:
                 continue
             data = await self._receive()
             if data is None:
-                return "the daemon stops"
+                return "the daemon is stopping"
             self._hold(self._guest.held + len(data))
             connection.receive_data(data)
             if not data:
@@ -114,18 +114,18 @@ class Conversation:
                 self._desk.report.closed_by_peer(
                     self._guest, self._desk.application.height
                 )
-                return "the node closed it"
+                return "closed by the engine"
 
     def _hold(self, count: int) -> None:
         for gone in self._desk.places.holds(self._guest, count):
             self._desk.report.takes_too_much(gone)
 
     async def _serve_batch(self, requests: Sequence[Request]) -> Failure | None:
-        """Write the answers to what one receive brought; the Failure that ends them."""
+        """Answer the requests of one receive; returns the Failure if they end with one."""
         self._message_since = math.inf
         self._desk.report.asks(self._guest, requests)
         if self._guest.is_greeting:
-            # An engine that begins: a Commit that it did not see the end of counts.
+            # An engine that starts: a Commit whose answer it did not get must be counted.
             await self._desk.machine.settled()
         answers, failure = await self._answer(requests)
         if delay := self._connection.delay_before_answers(requests):
@@ -136,9 +136,9 @@ class Conversation:
         return failure
 
     async def _receive(self) -> bytes | bytearray | None:
-        """What the node sends next, however long it takes to begin; None if we stop.
+        """What the engine sends next, however long it takes to begin; None if we stop.
 
-        Raises RemoteProtocolError where a message that has begun does not come on.
+        Raises RemoteProtocolError if a message that has begun does not keep arriving.
         """
         unfinished = self._connection.unfinished
         with trio.CancelScope() as scope:
@@ -155,7 +155,7 @@ class Conversation:
                 self._receiving = None
         if self._leave_at is None:
             raise RemoteProtocolError(
-                f"of a message {unfinished} bytes came in {patience:.0f} s"
+                f"only {unfinished} bytes of a message arrived within {patience:.0f} s"
             )
         return None
 
@@ -166,7 +166,7 @@ class Conversation:
             scope.cancel()
 
     async def _aside(self, work: Callable[[], list[T]], is_much: bool) -> list[T]:
-        """What `work` returns, which has a thread where there is much of it."""
+        """What `work` returns; it runs in a thread if it is much."""
         if not is_much:
             return work()
         made = await self._desk.run_sync(work, limiter=self._desk.limiter)
@@ -175,7 +175,7 @@ class Conversation:
     async def _answer(
         self, requests: Sequence[Request]
     ) -> tuple[bytes, Failure | None]:
-        """The bytes that answer `requests`, and the Failure if they end with one."""
+        """The encoded answers to `requests`, and the Failure if they end with one."""
         written: list[bytes] = []
         for hop in split_into_hops(requests):
             if hop.priority is Priority.CONSENSUS:
@@ -200,7 +200,7 @@ def _written(
 
 
 async def _send(stream: trio.abc.Stream, data: bytes) -> None:
-    """Write a batch of answers; raises TooSlowError if the node does not read."""
+    """Send a batch of answers; raises TooSlowError if the engine does not read."""
     view = memoryview(data)
     for start in range(0, len(data), SEND_SLICE_BYTES):
         with trio.fail_after(STALL_SECONDS):
@@ -208,7 +208,7 @@ async def _send(stream: trio.abc.Stream, data: bytes) -> None:
 
 
 async def _bid_farewell(stream: trio.abc.Stream) -> None:
-    """Give the node the time to read the last answer and to close the connection."""
+    """Give the engine time to read the last answer and to close the connection."""
     if not isinstance(stream, trio.abc.HalfCloseableStream):
         return
     with trio.move_on_after(FAREWELL_SECONDS), suppress(trio.BrokenResourceError):

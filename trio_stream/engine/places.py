@@ -1,19 +1,19 @@
-"""Who holds a place, and bytes, at the ABCI door, and who gives way when there are no more.
+"""Who holds a place, and bytes, at the ABCI door, and who gives way if there are no more.
 
 A place costs a stranger nothing: it connects, perhaps asks something, and stays. An engine does the
-same, since some of its connections are silent for hours or for ever, and ends if one of them is
-closed. So no deadline is set to silence. But when the last place is taken, or too much is held of
-messages that are not answered yet, the connection that looks least like an engine's gives way:
+same, since some of its connections are silent for hours or for ever, and it exits if one of them is
+closed. So silence has no deadline. But when the last place is taken, or unanswered messages hold
+too many bytes, the connection that looks least like an engine's gives way:
 
-1. one that stands alone: it has asked nothing and nobody beside it has, or it has asked something
-   and everybody beside it has, too;
-2. one in company, as an engine's connections are: it dials its three or four directly one after the
-   other, asks on the first, and most of the others are silent;
-3. one that has begun a chain or a block, and those beside it;
-4. never the one that did so last, nor those beside it: that is the engine.
+1. first, one that stands alone: it has asked nothing and none of its neighbours has, or it has
+   asked something and all of its neighbours have too;
+2. then one in company, as an engine's connections are: an engine dials its three or four one
+   directly after the other, asks on the first, and most of the others are silent;
+3. then one that has begun a chain or a block, and its neighbours;
+4. never the one that did so last, nor its neighbours: that is the engine.
 
-Beside a connection are those that came from the same host directly before and after it. Of several
-that look alike the one goes that has been idle for longest.
+The neighbours of a connection are those that came from the same host directly before and after it.
+Of several that look alike, the one that has been idle for longest gives way.
 """
 
 from __future__ import annotations
@@ -28,17 +28,17 @@ from trio_stream.abci.connection import AbciConnection
 from trio_stream.abci.messages import Echo, Flush, Info, Request
 
 MAX_CONNECTIONS = 64
-"""A node has four, and a restarted one four more while the old ones linger. More than
-that many times over is no node."""
+"""An engine has four, and a restarted one four more while the old ones linger. Many times that
+number is not an engine."""
 HELD_MESSAGES = 2
-"""How many messages of the greatest size may be held for all connections together. An engine
-has one block at a time, and what it sends beside it is far smaller."""
+"""How many messages of the maximum size may be held for all connections together. An engine has one
+block at a time, and its other messages are far smaller."""
 SMALL_BYTES = 256 * 1024
-"""Who holds no more than this makes no room by giving way."""
+"""If a connection holds no more than this, nothing is gained by its giving way."""
 BESIDE = 3
-"""An engine's connections are at most so far from each other in the order of arrival."""
+"""How far an engine's connections are from each other, at most, in the order of arrival."""
 LEFT_AT_ONCE_SECONDS = 5.0
-"""An engine that cannot go on with this log ends within a second of asking where it stands."""
+"""An engine that cannot go on with this log exits within a second of asking for its height."""
 
 
 @dataclass(slots=True, eq=False)
@@ -50,23 +50,23 @@ class AbciGuest:
     connection: AbciConnection
     scope: trio.CancelScope = field(default_factory=trio.CancelScope)
     heard: bool = False
-    """A whole request has come."""
+    """A whole request has arrived."""
     speaks: bool = False
-    """It has asked something: more than to be answered at all."""
+    """It has asked something, Echo and Flush aside."""
     drives: bool = False
-    """It has begun a chain or a block, or gone on with one."""
+    """It has begun or continued a chain or a block."""
     asked: int = 0
-    """How many requests but Flush; 1 of a query connection that only made the handshake."""
+    """How many requests, Echo and Flush aside; 1 if a query connection only made the handshake."""
     active_at: float = -math.inf
-    """When it came, or last asked anything."""
+    """When it connected, or last asked anything."""
     asked_info_at: float = math.inf
     held: int = 0
-    """Bytes of messages that are not whole, or not answered yet."""
+    """Bytes of incomplete or unanswered messages."""
     gave_way: str = ""
-    """To what it gave way."""
+    """Why it gave way, if it did."""
 
     def note(self, requests: Sequence[Request], now: float) -> None:
-        """Keep in mind what it asks."""
+        """Record what it asks."""
         self.heard = True
         self.active_at = now
         for request in requests:
@@ -79,15 +79,15 @@ class AbciGuest:
 
     @property
     def is_greeting(self) -> bool:
-        """Whether all it asked so far is where the log stands: the beginning of an engine."""
+        """Whether all it has asked so far is the log's height, as an engine does when it starts."""
         return self.asked == 1 and self.asked_info_at < math.inf
 
     def left_at_once(self, now: float) -> bool:
-        """Whether all it did was to ask where the log stands, a moment ago."""
+        """Whether all it did was to ask for the log's height, a moment ago."""
         return self.is_greeting and now - self.asked_info_at < LEFT_AT_ONCE_SECONDS
 
     def distance(self, other: AbciGuest) -> float:
-        """How many came between the two from the same host, at most."""
+        """How far the two are apart in the order of arrival; infinite if from different hosts."""
         return abs(self.number - other.number) if self.host == other.host else math.inf
 
 
@@ -99,13 +99,13 @@ class AbciPlaces:
         self._guests: dict[int, AbciGuest] = {}
         self._held = 0
         self._engine: AbciGuest | None = None
-        """Who drove the chain last."""
+        """The connection that drove the chain last."""
 
     def __len__(self) -> int:
         return len(self._guests)
 
     def enter(self, guest: AbciGuest) -> AbciGuest | None:
-        """Give it a place; returns who gave way to it."""
+        """Give it a place; returns the guest that gave way to it, if one did."""
         leaving = None
         if len(self) >= MAX_CONNECTIONS:
             leaving = least_like_an_engine(self._guests.values(), self._engine)
@@ -114,20 +114,20 @@ class AbciPlaces:
         return leaving
 
     def leave(self, guest: AbciGuest) -> None:
-        """Its place is free, and so is what it held."""
+        """Free its place, and the bytes that it held."""
         if self._guests.pop(guest.number, None) is not None:
             self._held -= guest.held
         if self._engine is guest:
             self._engine = None
 
     def drives(self, guest: AbciGuest) -> None:
-        """It began a chain or a block, or went on with one."""
+        """Record that it has begun or continued a chain or a block."""
         if guest.number in self._guests:
             guest.drives = True
             self._engine = guest
 
     def holds(self, guest: AbciGuest, count: int) -> list[AbciGuest]:
-        """Of its messages so many bytes are held; returns who gave way to that."""
+        """Record how many bytes of its messages are held; returns the guests that gave way."""
         gone: list[AbciGuest] = []
         if guest.number not in self._guests:
             return gone
@@ -143,7 +143,7 @@ class AbciPlaces:
                 break
             rank = _Rank(self._guests.values(), self._engine)
             gone.append(min(large, key=rank))
-            self._let_go(gone[-1], "what it had sent of a message took too much room")
+            self._let_go(gone[-1], "its unanswered messages took too much room")
         return gone
 
     def _let_go(self, guest: AbciGuest, why: str) -> None:
@@ -155,20 +155,20 @@ class AbciPlaces:
 def least_like_an_engine(
     guests: Collection[AbciGuest], engine: AbciGuest | None
 ) -> AbciGuest:
-    """Of these guests the one that gives way first; `engine` drove the chain last."""
+    """The guest that gives way first; `engine` drove the chain last."""
     return min(guests, key=_Rank(guests, engine))
 
 
 class _Rank:
-    """How much each of these guests looks like an engine's; the least gives way."""
+    """How much a guest looks like an engine's connection; the least gives way."""
 
     def __init__(self, guests: Iterable[AbciGuest], engine: AbciGuest | None) -> None:
         self._guests = list(guests)
         self._engine = engine
 
     def __call__(self, guest: AbciGuest) -> tuple[int, bool, float, float, int]:
-        # Silent ones before those that spoke. What is far from all that spoke is so by
-        # chance, but beside them the nearest is the likeliest to belong to them.
+        # Silent ones give way before those that spoke. Beyond the neighbourhood of those that
+        # spoke distance is chance; within it the nearest is the likeliest to belong to them.
         far = 0.0
         if not guest.speaks:
             far = -min(self._distance(guest, speaks=True), BESIDE + 1)
@@ -184,6 +184,6 @@ class _Rank:
         return 2 if in_company else 1
 
     def _distance(self, guest: AbciGuest, *, speaks: bool) -> float:
-        """To the nearest of those that have asked something, or of those that have not."""
+        """The distance to the nearest of those that speak, or of those that don't."""
         others = (each for each in self._guests if each.speaks is speaks)
         return min(map(guest.distance, others), default=math.inf)

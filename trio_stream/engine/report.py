@@ -1,8 +1,8 @@
-"""What the ABCI door says in the log of those who come, ask and leave.
+"""What the ABCI door logs about connections that open, ask and close.
 
-Lines about single requests are at DEBUG and those about connections are few (`seldom`): a node's
-health check asks for Info each time, and strangers come as often as they like. What an operator
-has to act on is a warning.
+Lines about single requests are at DEBUG, and lines about connections are limited (`net.seldom`): an
+engine's health check asks for Info each time, and strangers connect as often as they like. Anything
+an operator has to act on is a warning.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ def warn_if_exposed(listeners: Sequence[trio.SocketListener], address: str) -> N
     """Warn if others than this machine can reach the door."""
     if not all(map(is_local, listeners)):
         logger.warning(
-            "abci is bound to %s and has no authentication: whoever can reach it can commit"
-            " blocks, which ends the chain; bind it to loopback or to a unix socket, or let"
-            " a firewall admit the engine alone",
+            "abci is bound to %s and has no authentication: anybody who can connect can commit"
+            " blocks, which ends the chain; bind it to loopback or to a unix socket, or have a"
+            " firewall admit only the engine",
             address,
         )
 
@@ -38,7 +38,7 @@ class Report:
     """The lines of one door."""
 
     def __init__(self) -> None:
-        # A node that restarts opens and closes four connections, with eleven lines.
+        # An engine that restarts opens and closes four connections, which takes eleven lines.
         self._comings = Seldom(logger, at_most=60)
         self._troubles = Seldom(logger, at_most=10)
         self._latest_number = 0
@@ -52,7 +52,7 @@ class Report:
         )
 
     def asks(self, guest: AbciGuest, requests: Sequence[Request]) -> None:
-        """Log which dialect a connection speaks, and one that its node would not."""
+        """Log which dialect a connection speaks, and whether its engine would not speak it."""
         was_silent, is_first = not guest.speaks, not guest.heard
         guest.note(requests, trio.current_time())
         if logger.isEnabledFor(logging.DEBUG):
@@ -64,7 +64,7 @@ class Report:
         codec, dialect = guest.connection.codec, guest.connection.dialect
         if infos:
             self._latest_codec = codec
-            # Its health check asks as often as somebody asks for it.
+            # A health check asks as often as somebody makes one.
             self._comings.log(
                 logging.INFO if was_silent else logging.DEBUG,
                 "abci connection %d speaks %s (version %.40r)",
@@ -73,23 +73,24 @@ class Report:
                 infos[0].version,
             )
         if is_first and codec is not self._latest_codec is not None:
-            # A node sends Info on another connection before anything but a Flush.
+            # An engine sends Info on another connection before anything but a Flush.
             self._troubles.log(
                 logging.WARNING,
-                "abci connection %d speaks %s, the latest Info came from %s",
+                "abci connection %d speaks %s, but the latest Info came from an engine that"
+                " speaks %s",
                 guest.number,
                 dialect,
                 self._latest_codec.value,
             )
 
     def works(self) -> None:
-        """A connection sends blocks, or begins a chain."""
+        """Note that an engine sends blocks, or begins a chain."""
         self._worked_at = trio.current_time()
 
     def failed(self, guest: AbciGuest, failure: Failure) -> None:
         self._troubles.log(
             logging.WARNING,
-            "abci connection %d is answered with an exception: %.900s",
+            "abci connection %d was answered with an exception: %.900s",
             guest.number,
             failure.error,
         )
@@ -106,7 +107,7 @@ class Report:
     def gives_way(self, guest: AbciGuest, count: int) -> None:
         self._troubles.log(
             logging.WARNING,
-            "%d abci connections are open: number %d, from %s, gives way to another",
+            "%d abci connections are open: closing number %d from %s to make room for another",
             count,
             guest.number,
             guest.host,
@@ -115,8 +116,7 @@ class Report:
     def takes_too_much(self, guest: AbciGuest) -> None:
         self._troubles.log(
             logging.WARNING,
-            "abci connection %d from %s gives way: too much is held of messages that are"
-            " not answered yet",
+            "closing abci connection %d from %s: unanswered messages hold too many bytes",
             guest.number,
             guest.host,
         )
@@ -131,10 +131,10 @@ class Report:
         )
 
     def closed_by_peer(self, guest: AbciGuest, height: int) -> None:
-        """Warn if an engine asked where the log stands and left without a word.
+        """Warn if an engine asked for the log's height and closed without another word.
 
-        That is all that is seen here of one whose chain is behind the log. A tool that
-        asks as much has one connection, while an engine dials its others before it asks.
+        This side sees no more of an engine whose chain is behind the log. A tool that asks the same
+        has one connection, while an engine dials its others before it asks.
         """
         if (
             height
@@ -144,11 +144,11 @@ class Report:
         ):
             self._troubles.log(
                 logging.WARNING,
-                "an engine (%s) asked where this log stands (height %d) and ended at once: its"
-                " chain was reset, is behind this log, or is another one; its own log says"
-                " which. Nothing was changed here. Keep this data directory: it may hold"
-                " blocks that the engine has no more. The manual has the cures, under"
-                " 'When engine and log disagree'",
+                "an engine (%s) asked for the height of this log (%d) and exited at once: its"
+                " chain was reset, is behind this log, or is a different one; its own log says"
+                " which. Nothing was changed here. Keep this data directory: it may hold blocks"
+                " that the engine no longer has. For what to do see the manual under 'When engine"
+                " and log disagree'",
                 guest.connection.dialect,
                 height,
             )

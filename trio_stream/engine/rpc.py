@@ -1,8 +1,8 @@
-"""Kept HTTP/1.1 connections to the consensus node.
+"""Kept HTTP/1.1 connections to the consensus engine.
 
-Go's server closes an idle connection after a while, perhaps in the moment in which the
-next request is written; then nothing comes back, and the request is made once more on a
-new connection. The caller is told, since what it asked for may have been done twice.
+Go's server closes an idle connection after a while, perhaps at the moment in which the next request
+is written; then no answer comes, and the request is repeated on a new connection. The caller learns
+of that, because what it asked for may have been done twice.
 """
 
 from __future__ import annotations
@@ -13,16 +13,15 @@ from urllib.parse import urlsplit
 import h11
 import trio
 
-# Answers to broadcasts are a few hundred bytes each, with the log of our own application; ten
-# come at once. They are read in one step of the event loop.
 ANSWER_LIMIT = 64 * 1024
-# The oldest engines close an idle connection after 10 s. One that has rested this long is
-# not worth the risk.
+"""In bytes. Answers to broadcasts have a few hundred each, with the log of our own application; ten
+come at once. They are read in one step of the event loop."""
 IDLE_LIMIT = 5.0
+"""In seconds. The oldest engines close a connection after 10 idle seconds; one that has been idle
+for this long is not worth the risk."""
 _RECEIVE = 64 * 1024
 
-# The answer that comes nearly always, known by its bytes; h11, which takes ten times as long, reads
-# all others.
+# The usual answer, recognised by its bytes; h11, which takes ten times as long, reads all others.
 _PLAIN = re.compile(
     rb"HTTP/1\.1 200 OK\r\n(?:(?!Connection|Transfer-Encoding|Content-Length)"
     rb"[0-9A-Za-z-]+: [ -~]*\r\n)*Content-Length: ([0-9]{1,6})\r\n"
@@ -32,10 +31,10 @@ _PLAIN = re.compile(
 
 
 class EngineUnavailable(Exception):
-    """There is no answer that could be understood.
+    """There was no answer, or none that could be understood.
 
-    `may_have_arrived`: the request went out, so that the transaction may be committed.
-    `is_busy`: there was none in time, or nobody to ask, which may be otherwise later.
+    `may_have_arrived`: the request went out, so the transaction may still be committed.
+    `is_busy`: the engine did not answer in time or could not be reached; it may later.
     """
 
     def __init__(
@@ -47,7 +46,7 @@ class EngineUnavailable(Exception):
         self.is_busy = is_busy
 
     def again(self) -> EngineUnavailable:
-        """The same for another who asked: one that is raised holds the frames that it passed."""
+        """A copy for another caller: a raised error holds the frames that it passed."""
         return EngineUnavailable(self.reason, self.may_have_arrived, self.is_busy)
 
     def __str__(self) -> str:
@@ -55,11 +54,11 @@ class EngineUnavailable(Exception):
 
 
 class _NoAnswer(Exception):
-    """The connection ended before a byte of the answer."""
+    """The connection ended before the first byte of an answer."""
 
 
 class RpcConnection:
-    """One kept connection to the node; one exchange at a time."""
+    """One kept connection to the engine; one exchange at a time."""
 
     def __init__(self, stream: trio.SocketStream) -> None:
         self.stream = stream
@@ -68,21 +67,21 @@ class RpcConnection:
         self._is_ready = False
 
     def fresh(self, now: float) -> bool:
-        # Readable while nothing is owed: closed, or a peer that talks out of turn.
+        # Readable while no answer is due: it was closed, or the peer talks out of turn.
         resting = now - self.rested_since
         return resting < IDLE_LIMIT and not self.stream.socket.is_readable()
 
     async def exchange(self, request: bytes) -> bytes:
         """Send a request, return the body of its answer.
 
-        Raises `_NoAnswer` when the peer closed without one, h11's RemoteProtocolError
-        when what came is no HTTP.
+        Raises `_NoAnswer` if the peer closed without one, and h11's RemoteProtocolError if the
+        answer is not HTTP.
         """
         self._is_ready = False
         try:
             await self.stream.send_all(request)
         except trio.BrokenResourceError:
-            # A body that is too big is answered before it is read to its end.
+            # A body that is too large is answered before it is completely read.
             pass
         data = await self._receive()
         if not data:
@@ -117,7 +116,7 @@ class RpcConnection:
             elif isinstance(event, h11.Data):
                 answer += event.data
                 if len(answer) > ANSWER_LIMIT:
-                    raise h11.RemoteProtocolError("an answer that is too long")
+                    raise h11.RemoteProtocolError("the answer is too long")
             elif isinstance(event, h11.EndOfMessage):
                 break
         self._is_ready = not http.trailing_data[0] and http.their_state is h11.DONE
@@ -126,16 +125,16 @@ class RpcConnection:
 
 
 class RpcConnections:
-    """At most `max_connections` to one node, each request within `timeout` seconds.
+    """At most `max_connections` to one engine; each request takes at most `timeout` seconds.
 
-    Requests beyond that number wait in line, on the same deadline.
+    More requests than that wait in line, within the same deadline.
     """
 
     def __init__(self, url: str, *, max_connections: int, timeout: float) -> None:
         parts = urlsplit(url)
         if parts.scheme != "http" or not parts.hostname:
             raise ValueError(
-                f"the node's address must be http://host:port, not {url!r}"
+                f"the engine's address must be http://host:port, not {url!r}"
             )
         self._url = url
         self._host = parts.hostname
@@ -151,7 +150,7 @@ class RpcConnections:
         self._closed = False
 
     async def post(self, body: bytes) -> tuple[bytes, bool]:
-        """The body of the answer, and whether the request was made a second time.
+        """The body of the answer, and whether the request was repeated.
 
         Raises `EngineUnavailable`.
         """
@@ -177,7 +176,7 @@ class RpcConnections:
             raise EngineUnavailable(f"{self._url}: {error}", True) from error
 
     async def aclose(self) -> None:
-        """Close the resting connections; requests that are under way still end."""
+        """Close the idle connections; requests in flight still finish."""
         self._closed = True
         while self._resting:
             await trio.aclose_forcefully(self._resting.pop().stream)
@@ -194,7 +193,7 @@ class RpcConnections:
         return RpcConnection(await trio.open_tcp_stream(self._host, self._port))
 
     async def _exchange(self, connection: RpcConnection, body: bytes) -> bytes:
-        """Send one request and read its answer; the connection rests or is closed then."""
+        """Send one request and read its answer; then keep the connection, or close it."""
         keep = False
         try:
             head = self._head + b"%d\r\n\r\n" % len(body)

@@ -1,15 +1,14 @@
-"""The ABCI door: where the consensus node drives the state machine.
+"""The ABCI door: where the consensus engine drives the state machine.
 
-A node opens three or four connections and tells on none of them what it is for. Each
-gets a task (`abci_conversation`) that reads, lets `abci.connection` make requests of the
-bytes, has the state machine answer them, and writes what answers one receive in one
-write, in order.
+An engine opens three or four connections and says on none of them what it is for. Each gets a task
+(`conversation`) that reads, has `abci.connection` decode requests, has the state machine answer
+them, and writes the answers to one receive in one write, in order.
 
-A node that breaks the protocol, or that does not read its answers, loses its connection
-and nothing else. What the application raises goes up and ends the daemon. When all places are
-taken, a connection that looks least like a node's gives way (`abci_places`).
+An engine that breaks the protocol, or that does not read its answers, loses its connection and
+nothing else. What the application raises goes up and ends the daemon. When all places are taken,
+the connection that looks least like an engine's gives way (`places`).
 
-This door knows nothing of transactions: what it drives answers requests.
+This door knows nothing about transactions: the application that it drives answers requests.
 """
 
 from __future__ import annotations
@@ -32,8 +31,8 @@ from trio_stream.engine.state_machine import AbciApplication, RunSync, StateMach
 logger = logging.getLogger(__name__)
 
 LINGER_SECONDS = 2.0
-"""For the node to close its connections when we stop; a living one takes some
-milliseconds. See `AbciConnection.closes_last`."""
+"""For the engine to close its connections when we stop; a live one takes a few milliseconds. See
+`AbciConnection.closes_last`."""
 
 
 async def serve(
@@ -49,37 +48,37 @@ async def serve(
         Sequence[trio.abc.Listener[trio.abc.Stream]]
     ] = trio.TASK_STATUS_IGNORED,
 ) -> None:
-    """Answer every node that connects until `stop` is set; closes the listeners.
+    """Answer every engine that connects until `stop` is set; closes the listeners.
 
-    `on_commit(height)` is called whenever the application's height moved, before the
-    answer that says so is written, even if this is being cancelled. After `stop` the
-    batches in hand are answered, and what a node needs in order to end, for at most
+    `on_commit(height)` is called whenever the application's height has moved, before the answer
+    that says so is written, even if this is being cancelled. After `stop`, current batches are
+    answered, and so are requests that an engine needs answered in order to exit, for at most
     `shutdown_timeout` seconds. Raises what the application raises.
     """
     machine = StateMachine(application, on_commit=on_commit, run_sync=run_sync)
     places = AbciPlaces(most_bytes=HELD_MESSAGES * frame_limit)
     desk = Desk(application, machine, run_sync, places, Report())
     door = _AbciServer(desk, frame_limit=frame_limit)
-    async with trio.open_nursery() as nodes:
+    async with trio.open_nursery() as engines:
         async with trio.open_nursery() as doors:
             accept = partial(
                 trio.serve_listeners,
                 door.handle,
                 listeners,  # type: ignore[arg-type]  # partial hides the type variable
-                handler_nursery=nodes,
+                handler_nursery=engines,
             )
             await doors.start(accept)
             task_status.started(listeners)
             await stop.wait()
             doors.cancel_scope.cancel()
-        nodes.cancel_scope.deadline = trio.current_time() + shutdown_timeout
+        engines.cancel_scope.deadline = trio.current_time() + shutdown_timeout
         door.stop_receiving(min(LINGER_SECONDS, shutdown_timeout / 2))
-    if nodes.cancel_scope.cancelled_caught:
-        logger.warning("abci connections were cut after %g s", shutdown_timeout)
+    if engines.cancel_scope.cancelled_caught:
+        logger.warning("abci connections were cut off after %g s", shutdown_timeout)
 
 
 class _AbciServer:
-    """The tasks of all connections."""
+    """What the tasks of all connections have in common."""
 
     def __init__(self, desk: Desk, *, frame_limit: int) -> None:
         self._desk = desk
@@ -89,10 +88,10 @@ class _AbciServer:
         self._leave_at: float | None = None
 
     def stop_receiving(self, linger: float) -> None:
-        """Let each connection finish the batch in its hands, and read no other.
+        """Have each connection finish its current batch, and read no other.
 
-        Connections that close last are read on, until the node has closed them, for at
-        most `linger` seconds; without another one that tells it to, it would not.
+        Connections that close last are still read until the engine has closed them, for at most
+        `linger` seconds. Only the end of another connection makes it do so.
         """
         if all(each.closes_last for each in self._open):
             linger = 0
@@ -118,7 +117,7 @@ class _AbciServer:
         self._open.add(conversation)
         _keep_alive(stream)
         try:
-            # Who calls this closes the stream.
+            # The caller closes the stream.
             with guest.scope:
                 reason = await conversation.run()
             reason = guest.gave_way or reason
@@ -130,9 +129,9 @@ class _AbciServer:
 
 
 def _keep_alive(stream: trio.abc.Stream) -> None:
-    """Have the system find out, within two minutes, about nodes that vanished without a word.
+    """Have the system detect engines that vanish without a word, within two minutes.
 
-    A living one may be silent for days, so silence alone never ends a connection.
+    A live one may be silent for days, so silence alone never ends a connection.
     """
     if isinstance(stream, trio.SocketStream):
         with suppress(OSError):
@@ -150,6 +149,6 @@ def _peer(stream: trio.abc.Stream) -> str:
     if isinstance(stream, trio.SocketStream):
         with suppress(OSError):
             address = stream.socket.getpeername()
-            # Who dials a unix socket has no name of its own.
+            # A peer that dials a unix socket has no address.
             return "%s:%d" % address[:2] if address else "a unix socket"
     return "somewhere"

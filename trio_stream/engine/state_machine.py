@@ -1,19 +1,18 @@
-"""The state machine's thread: one hop at a time, and a commit that happened is announced.
+"""The state machine's thread: one hop at a time, and every commit is announced.
 
-The application that answers ABCI requests is synchronous code that computes signatures
-and writes to a disk, so it runs in a worker thread, one request after the other. What
-the connections want of it comes in hops, and between two hops whoever is most urgent
-goes next: consensus, then mempool. A hop that the application says is quick
-(checks of what it knows already) is answered in place, since the way to the thread and
-back would take longer; it has its turn like any other. Queries have no turn: what they ask
-for is the newest durable block, which is read in place while the thread is at work.
+The application that answers ABCI requests is synchronous code that verifies signatures and writes
+to a disk, so it runs in a worker thread, one request after the other. Requests reach it in hops,
+and between two hops the most urgent goes next: consensus, then mempool. A hop that the application
+calls quick (checks of transactions that it knows already) is answered in place, since the way to
+the thread and back would take longer; it waits for its turn like any other. Queries have no turn:
+they ask for the newest durable block, which is read in place while the thread is at work.
 
-The thread is never abandoned. A task that is cancelled meanwhile waits for it, and a
-height that it made durable is announced before anything else happens, an `await`
-included, whatever became of the hop. So no commit is ever missed downstream.
+The thread is never abandoned. A task that is cancelled meanwhile waits for it, and a height that it
+made durable is announced before anything else happens, an `await` included, whatever became of the
+hop. So no commit is ever missed downstream.
 
-An application that raises, rather than answer with a Failure, has lost its log: the
-error goes up and ends the daemon, and no other request reaches the application.
+An application that raises, instead of answering with a Failure, has lost its log: the error goes up
+and ends the daemon, and no other request reaches the application.
 """
 
 from __future__ import annotations
@@ -36,7 +35,7 @@ RunSync = Callable[..., Awaitable[object]]
 
 
 class AbciApplication(Protocol):
-    """What is driven: one call at a time, most of them from a worker thread."""
+    """What the engine drives: one call at a time, most of them from a worker thread."""
 
     @property
     def height(self) -> int:
@@ -44,25 +43,25 @@ class AbciApplication(Protocol):
         ...
 
     def is_quick(self, requests: Sequence[Request]) -> bool:
-        """Whether these checks are answered in less time than a way to a thread and back."""
+        """Whether answering these checks takes less time than the way to a thread and back."""
         ...
 
     def prepare(self, requests: Sequence[Request]) -> None:
-        """Told what it is about to be asked; may look at it all together. Never raises
-        for what a request holds.
+        """Take a look at all requests that `answer` is about to get. Never raises because of what a
+        request holds.
         """
         ...
 
     def answer(self, request: Request, *, owner: int) -> Answer:
         """The answer to a request of the connection `owner`.
 
-        Info may be asked while the thread answers something else. A fault of the node is a
-        Failure; raising means that nothing can be answered any more.
+        Info may be asked while the thread answers something else. A fault of the engine is answered
+        with a Failure; raising means that nothing can be answered any more.
         """
         ...
 
     def disown(self, owner: int) -> None:
-        """The connection `owner` is gone: drop what it began. Quick, never raises."""
+        """Drop what the connection `owner` began, which has closed. Quick, never raises."""
         ...
 
 
@@ -82,9 +81,9 @@ class StateMachine:
         self._application = application
         self._on_commit = on_commit
         self._run_sync = run_sync
-        # Of its own: who fills the threads that all of Trio shares must not stop blocks.
+        # Its own, so that nobody who uses up the threads that all of Trio shares can stop blocks.
         self._limiter = trio.CapacityLimiter(1)
-        # For what is much and does not depend on the state: proposals.
+        # For large requests that do not depend on the state: proposals.
         self._beside = trio.CapacityLimiter(1)
         self._announced = application.height
         self._taken = False
@@ -97,7 +96,7 @@ class StateMachine:
     async def answer(self, hop: Hop, *, owner: int) -> list[Answer]:
         """Answers to the hop's requests, up to the first Failure.
 
-        Cancelled, it waits for a thread that has started.
+        If cancelled, it waits for the thread if that has started.
         """
         answers: list[Answer] = []
         work = partial(self._answer_all, hop.requests, owner, answers)
@@ -119,10 +118,10 @@ class StateMachine:
         return answers
 
     async def settled(self) -> None:
-        """Wait until no Commit is under way or in line.
+        """Wait until no Commit is in progress or in line.
 
-        An engine that was killed in the middle of one starts again and asks where this
-        is; if the answer were the height before, it would send the same block again.
+        An engine that was killed in the middle of one starts again and asks for the height; if the
+        answer were the height before the Commit, it would send the same block again.
         """
         await trio.lowlevel.checkpoint()
         while self._commits:
@@ -132,7 +131,7 @@ class StateMachine:
         self, hop: Hop, priority: Priority, work: Callable[[], None]
     ) -> None:
         if self._taken:
-            # Whoever lets go of the thread leaves it taken, in our name.
+            # Whoever lets go of the thread leaves it taken, on our behalf.
             await self._waiting[priority].park()
         self._taken = True
         try:
@@ -148,7 +147,7 @@ class StateMachine:
             self._let_go()
 
     def disown(self, owner: int) -> None:
-        """Tell the application that a connection is gone, once no thread is with it."""
+        """Tell the application that a connection has closed, once no thread is using it."""
         self._gone.append(owner)
         if not self._taken:
             self._forget_gone()
@@ -156,7 +155,7 @@ class StateMachine:
     def _answer_all(
         self, requests: Sequence[Request], owner: int, answers: list[Answer]
     ) -> None:
-        """In the thread: fill `answers`; only the last one can be a Failure."""
+        """Fill `answers`, in the thread; only the last one can be a Failure."""
         try:
             if len(requests) > 1:
                 self._application.prepare(requests)
@@ -180,7 +179,7 @@ class StateMachine:
 
     def _let_go(self) -> None:
         if self._broken:
-            # Nobody gets in again; those who wait are cancelled with their nursery.
+            # Nobody gets in again; those waiting are cancelled with their nursery.
             return
         self._forget_gone()
         for waiting in self._waiting:
