@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import trio
+from trio.testing import MockClock
 
 from tests.stub_rpc import StubRpc, http_answer, internal_error
 from trio_stream.engine.broadcast import (
@@ -218,9 +219,11 @@ async def test_an_engine_that_takes_no_batch_is_asked_one_by_one(
     assert stub.batches[6:] == [1] * 5
 
 
-async def test_behind_an_engine_that_hangs_everybody_is_told(stub: StubRpc) -> None:
+async def test_behind_an_engine_that_hangs_everybody_hears_of_it(
+    stub: StubRpc, patient_clock: MockClock
+) -> None:
     stub.hold = trio.Event()
-    client = EngineClient(stub.url, max_connections=4, timeout=0.05)
+    client = EngineClient(stub.url, max_connections=4, timeout=5)
     found = await at_once(client, 30)
     assert all(isinstance(each, EngineUnavailable) and each.is_busy for each in found)
     assert len(stub.batches) <= 2
