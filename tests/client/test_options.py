@@ -1,0 +1,67 @@
+"""The options of a client: their names, and what is made of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.client.asking import open_network, options, take
+from tests.scripted_server import Kept, serve
+from trio_stream.client import Options, open_stream
+
+
+async def test_an_unknown_option_is_refused_before_anything_is_done(
+    tmp_path: Path,
+) -> None:
+    async with open_network() as network:
+        network.host("a", serve())
+        kept = Kept()
+        asking = options(network, checkpoint=kept, aftre="earliest")
+        with pytest.raises(TypeError, match="option 'aftre'; did you mean 'after'"):
+            async with open_stream("ws://a", **asking):
+                pass  # pragma: no cover
+        with pytest.raises(TypeError, match="option 'zzz'; after, asset_id, checkp"):
+            async with open_stream("ws://a", **options(network, zzz=1)):
+                pass  # pragma: no cover
+    assert not network.visits
+
+
+async def test_options_become_parameters() -> None:
+    async with open_network() as network:
+        network.host("a", serve())
+        asking = options(
+            network,
+            from_height=2,
+            until=3,
+            asset_id="a1",
+            public_key=["k1", "k2"],
+            operation=("CREATE",),
+            detail="full",
+            empty_blocks=True,
+        )
+        async with open_stream("ws://a/prefix/valid_transactions?x=1", **asking) as e:
+            await take(e, 1)
+    ((_, visit),) = network.visits
+    assert visit.target.startswith("/prefix/valid_transactions?x=1&")
+    assert visit.parameters == {
+        "x": ["1"],
+        "detail": ["full"],
+        "empty_blocks": ["1"],
+        "asset_id": ["a1"],
+        "public_key": ["k1", "k2"],
+        "operation": ["CREATE"],
+        "notices": ["1"],
+        "from_height": ["2"],
+        "until": ["3"],
+    }
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [Options(after="1", from_height=1), Options(checkpoint_every=0)],
+)
+async def test_options_that_cannot_be_meant(wrong: Options) -> None:
+    with pytest.raises(ValueError, match="give one|at least 1"):
+        async with open_stream("ws://a", **wrong):
+            raise AssertionError("must not begin")

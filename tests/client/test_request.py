@@ -1,0 +1,28 @@
+"""The addresses of servers, and what a client asks there."""
+
+from __future__ import annotations
+
+import pytest
+
+from trio_stream.client import open_stream
+
+
+@pytest.mark.parametrize(
+    ("urls", "told"),
+    [
+        ([], "no URL"),
+        ("http://a", "ws://HOST:PORT"),
+        ("a:9985", "ws://HOST:PORT"),
+        ("ws://", "ws://HOST:PORT"),
+        ("ws://a:99999", "Port out of range"),
+        ("ws://me:secret@a", "would not be sent"),
+        ("ws://a/#b", "would not be sent"),
+        ("ws://a/?after=5", "after is an option"),
+        ("ws://a/?x=é", "percent-encoded"),
+        (["ws://a/s/valid_blocks", "ws://b"], "of the same stream"),
+    ],
+)
+async def test_urls_that_cannot_be_meant(urls: list[str], told: str) -> None:
+    with pytest.raises(ValueError, match=told):
+        async with open_stream(urls):
+            raise AssertionError("must not begin")
