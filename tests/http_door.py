@@ -10,10 +10,10 @@ from typing import Any
 import trio
 
 from trio_stream.http import server
-from trio_stream.http.answers import Answer
+from trio_stream.http.answers import HttpAnswer
 from trio_stream.http.pages import Streamed
 from trio_stream.http.plain import Plain
-from trio_stream.http.server import Limits
+from trio_stream.http.server import HttpLimits
 
 LARGE = 8 * 1024 * 1024
 GET = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
@@ -34,20 +34,20 @@ class Door:
         self.go = trio.Event()
         self.under_way = 0
 
-    def direct(self, request: Plain) -> Awaitable[Answer | Streamed] | None:
+    def direct(self, request: Plain) -> Awaitable[HttpAnswer | Streamed] | None:
         if not request.path.startswith("/front"):
             return None
         return self._answer(request.path, len(request.body))
 
-    async def _answer(self, path: str, received: int) -> Answer:
+    async def _answer(self, path: str, received: int) -> HttpAnswer:
         self.under_way += 1
         try:
             if path.endswith("/hold"):
                 self.held.set()
                 await self.go.wait()
             if path.endswith("/large"):
-                return Answer(200, b"x" * LARGE)
-            return Answer(200, b"<%d>" % received)
+                return HttpAnswer(200, b"x" * LARGE)
+            return HttpAnswer(200, b"<%d>" % received)
         finally:
             self.under_way -= 1
 
@@ -90,7 +90,7 @@ async def opened(**settings: Any) -> AsyncIterator[Door]:
         door.app,
         listeners,
         tls=None,
-        limits=Limits(**settings),
+        limits=HttpLimits(**settings),
         stop=door.stop,
         direct=door.direct,
         turn=turn,

@@ -113,7 +113,7 @@ async def instant_node(
             streams = partial(websocket_server.serve, channel, ws, limits=limits)
             await nursery.start(partial(streams, stop=stop))
             api = partial(http_server.serve, app, http, tls=None)
-            doors = http_server.Limits(max_body_bytes=MAX_BODY)
+            doors = http_server.HttpLimits(max_body_bytes=MAX_BODY)
             api = partial(api, direct=app.direct, limits=doors)
             await nursery.start(partial(api, stop=stop))
             yield node

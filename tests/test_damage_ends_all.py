@@ -14,7 +14,7 @@ from tests.ledger.chains import ALICE
 from tests.memory_log import MemoryLog
 from trio_stream.channel.commit_channel import CommitChannel
 from trio_stream.http import api, server
-from trio_stream.http.server import Limits
+from trio_stream.http.server import HttpLimits
 from trio_stream.ledger.recent_checks import RecentChecks
 from trio_stream.log.errors import LogDamaged, ends_process
 
@@ -76,7 +76,7 @@ REQUESTS = {
 async def serve_http(log: MemoryLog, request: bytes) -> None:
     """Send one request to the HTTP door over this log, and wait for what comes of it."""
     app = api.create_app(
-        reader=cast(api.Reader, log),
+        reader=cast(api.ApiReader, log),
         node=None,  # type: ignore[arg-type]  # it is not come to
         channel=CommitChannel(log),
         checks=RecentChecks(),
@@ -87,7 +87,7 @@ async def serve_http(log: MemoryLog, request: bytes) -> None:
     listeners = await trio.open_tcp_listeners(0, host="127.0.0.1")
     stop = trio.Event()
     serve = partial(server.serve, app, listeners, tls=None)
-    serve = partial(serve, direct=app.direct, limits=Limits(shutdown_timeout=1))
+    serve = partial(serve, direct=app.direct, limits=HttpLimits(shutdown_timeout=1))
     async with trio.open_nursery() as nursery:
         await nursery.start(partial(serve, stop=stop))
         port = listeners[0].socket.getsockname()[1]

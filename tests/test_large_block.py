@@ -14,7 +14,7 @@ import trio
 from scripts.signing import create, encode, sign
 from tests.ledger.chains import ALICE, CHAIN_ID
 from trio_stream.abci.messages import Time
-from trio_stream.http.answers import Answer, spaced
+from trio_stream.http.answers import HttpAnswer, spaced
 from trio_stream.http.pages import Streamed
 from trio_stream.http.reads import answer_block
 from trio_stream.http.threads import Threads
@@ -114,6 +114,6 @@ async def test_a_small_block_has_a_length(tmp_path: Path) -> None:
         for height, items in ((0, b""), (1, spaced(shown(raw)).rstrip()), (2, b"")):
             answer = await answer_block(reader, height, threads=Threads())
             body = b'{"height": %d, "transactions": [%b]}\n' % (height, items)
-            assert answer == Answer(200, body)
+            assert answer == HttpAnswer(200, body)
         assert (await answer_block(reader, 3, threads=Threads())).status == 404
         await reader.aclose()

@@ -174,7 +174,9 @@ async def served(home: Path) -> AsyncIterator[Served]:
         listeners = await trio.open_tcp_listeners(0, host="127.0.0.1")
         stop = trio.Event()
         serve = partial(http_server.serve, app, listeners, tls=None)
-        limits = http_server.Limits(max_body_bytes=MAX_BODY, shutdown_timeout=math.inf)
+        limits = http_server.HttpLimits(
+            max_body_bytes=MAX_BODY, shutdown_timeout=math.inf
+        )
         serve = partial(serve, direct=app.direct, limits=limits, stop=stop)
         async with trio.open_nursery() as nursery:
             await nursery.start(partial(channel.run, stop=stop))

@@ -166,7 +166,7 @@ async def served(tmp_path: Path, home: Path) -> AsyncIterator[Served]:
                     listeners["http"],
                     tls=None,
                     direct=app.direct,
-                    limits=http_server.Limits(max_body_bytes=1 << 21),
+                    limits=http_server.HttpLimits(max_body_bytes=1 << 21),
                     stop=stop,
                 )
             )

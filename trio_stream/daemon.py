@@ -260,8 +260,8 @@ def _limits(config: Config) -> websocket_server.Limits:
     )
 
 
-def _http_limits(config: Config) -> http_server.Limits:
-    return http_server.Limits(
+def _http_limits(config: Config) -> http_server.HttpLimits:
+    return http_server.HttpLimits(
         max_connections=config.http_connections,
         max_connections_per_address=config.http_connections_per_address,
         trusted_proxies=config.trusted_proxies,

@@ -55,7 +55,7 @@ async def _bare() -> None:
     listeners = await trio.open_tcp_listeners(0, host="127.0.0.1")
     _say_where(listeners)
     serve = partial(server.serve, _nothing, listeners, tls=None)
-    await serve(limits=server.Limits(), stop=trio.Event())
+    await serve(limits=server.HttpLimits(), stop=trio.Event())
 
 
 async def _nothing(scope: Any, receive: Any, send: Any) -> None:

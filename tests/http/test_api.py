@@ -18,7 +18,7 @@ from scripts.signing import Key, create, encode
 from trio_stream.channel.commit_channel import CommitChannel
 from trio_stream.engine.broadcast import CheckResult
 from trio_stream.http import api, server
-from trio_stream.http.answers import Answer as Said
+from trio_stream.http.answers import HttpAnswer as Said
 from trio_stream.http.submit import Submission
 from trio_stream.http.subscriptions import Subscriptions
 from trio_stream.ledger.recent_checks import RecentChecks
@@ -70,7 +70,7 @@ class Node:
         return CheckResult(0, "", "")
 
 
-class Answer:
+class HttpAnswer:
     def __init__(self, response: h11.Response, body: bytes) -> None:
         self.status = response.status_code
         self.headers = {n.decode(): v.decode() for n, v in response.headers}
@@ -85,7 +85,7 @@ class Client:
 
     async def ask(
         self, method: str, path: str, body: bytes = b"", **headers: str
-    ) -> Answer:
+    ) -> HttpAnswer:
         fields = [(name.replace("_", "-"), value) for name, value in headers.items()]
         http = h11.Connection(h11.CLIENT)
         all_headers = [
@@ -100,7 +100,7 @@ class Client:
             return await _answer(stream, http)
 
 
-async def _answer(stream: trio.SocketStream, http: h11.Connection) -> Answer:
+async def _answer(stream: trio.SocketStream, http: h11.Connection) -> HttpAnswer:
     http.send(h11.EndOfMessage())
     response: h11.Response | None = None
     body = b""
@@ -114,14 +114,14 @@ async def _answer(stream: trio.SocketStream, http: h11.Connection) -> Answer:
                 body += data
             case h11.EndOfMessage():
                 assert response is not None
-                return Answer(response, body)
+                return HttpAnswer(response, body)
 
 
 @asynccontextmanager
 async def served(*, in_front: bool = True) -> AsyncIterator[tuple[Client, api.Api]]:
     """`in_front`: plain requests are answered in front of hypercorn and Quart."""
     app = api.create_app(
-        reader=cast(api.Reader, Log()),
+        reader=cast(api.ApiReader, Log()),
         node=Node(),
         channel=CommitChannel(cast(LogReader, Log())),  # no test here waits for a block
         checks=RecentChecks(),
@@ -134,7 +134,7 @@ async def served(*, in_front: bool = True) -> AsyncIterator[tuple[Client, api.Ap
     serve = partial(server.serve, app, listeners, tls=None)
     if in_front:
         serve = partial(serve, direct=app.direct)
-    limits = server.Limits(max_body_bytes=MAX_BODY, shutdown_timeout=math.inf)
+    limits = server.HttpLimits(max_body_bytes=MAX_BODY, shutdown_timeout=math.inf)
     async with trio.open_nursery() as nursery:
         # A connection that is left standing holds the test up.
         await nursery.start(partial(serve, limits=limits, stop=stop))

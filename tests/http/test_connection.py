@@ -11,10 +11,10 @@ from typing import Any
 import trio
 
 from trio_stream.http import server
-from trio_stream.http.answers import Answer
+from trio_stream.http.answers import HttpAnswer
 from trio_stream.http.pages import Streamed
 from trio_stream.http.plain import Plain
-from trio_stream.http.server import Limits
+from trio_stream.http.server import HttpLimits
 
 MOST = 1_000_000
 GET = b"GET /front HTTP/1.1\r\nHost: a\r\n\r\n"
@@ -37,16 +37,16 @@ class Door:
         self.stop = stop
         self.held, self.go = trio.Event(), trio.Event()
 
-    def direct(self, request: Plain) -> Awaitable[Answer | Streamed] | None:
+    def direct(self, request: Plain) -> Awaitable[HttpAnswer | Streamed] | None:
         if request.path == "/behind":
             return None
         return self._answer(request)
 
-    async def _answer(self, request: Plain) -> Answer | Streamed:
+    async def _answer(self, request: Plain) -> HttpAnswer | Streamed:
         if request.path == "/hold":
             self.held.set()
             await self.go.wait()
-        return Answer(200, b"<%d>" % len(request.body))
+        return HttpAnswer(200, b"<%d>" % len(request.body))
 
     async def connect(self) -> trio.SocketStream:
         return await trio.open_tcp_stream("127.0.0.1", self.port)
@@ -71,7 +71,7 @@ async def opened() -> AsyncIterator[Door]:
         tls=None,
         stop=door.stop,
         direct=door.direct,
-        limits=Limits(max_body_bytes=MOST),
+        limits=HttpLimits(max_body_bytes=MOST),
     )
     async with trio.open_nursery() as nursery:
         await nursery.start(serve)

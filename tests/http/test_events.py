@@ -155,7 +155,7 @@ async def served(
             app,
             listeners,
             tls=None,
-            limits=http_server.Limits(),
+            limits=http_server.HttpLimits(),
             stop=server.stop,
             lasting=app.lasting,
             answered=server.answered,

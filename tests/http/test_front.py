@@ -10,36 +10,36 @@ import trio
 from trio.testing import memory_stream_pair
 
 from trio_stream.http import front
-from trio_stream.http.answers import Answer
+from trio_stream.http.answers import HttpAnswer
 from trio_stream.http.pages import Streamed, answer_array
-from trio_stream.http.places import FULL, Guest, Places
+from trio_stream.http.places import FULL, HttpGuest, HttpPlaces
 from trio_stream.http.plain import Plain
-from trio_stream.http.server import Limits
+from trio_stream.http.server import HttpLimits
 from trio_stream.log.lookups import BEGINNING, Cursor
 
 REQUEST = Plain("GET", "/a", b"", "", None, b"")
 LARGE = 100_000
 
 
-def _guest(room: int = 1024 * 1024) -> Guest:
-    return Guest(
-        Places(Limits(bytes_under_way=room)), "127.0.0.1", lambda refusal: None
+def _guest(room: int = 1024 * 1024) -> HttpGuest:
+    return HttpGuest(
+        HttpPlaces(HttpLimits(bytes_under_way=room)), "127.0.0.1", lambda refusal: None
     )
 
 
-async def _said(guest: Guest, coming: Awaitable[Answer | Streamed]) -> bytes:
+async def _said(guest: HttpGuest, coming: Awaitable[HttpAnswer | Streamed]) -> bytes:
     ours, theirs = memory_stream_pair()
     async with ours:
         await front.answer(ours, guest, REQUEST, coming)
     return b"".join([bytes(piece) async for piece in theirs])
 
 
-async def _whole(count: int) -> Answer:
+async def _whole(count: int) -> HttpAnswer:
     await trio.lowlevel.checkpoint()
-    return Answer(200, b"x" * count)
+    return HttpAnswer(200, b"x" * count)
 
 
-async def _array(size: int) -> Answer | Streamed:
+async def _array(size: int) -> HttpAnswer | Streamed:
     async def page(after: Cursor) -> tuple[bytes, Cursor | None]:
         await trio.lowlevel.checkpoint()
         number = after.position + 1
@@ -88,7 +88,7 @@ async def test_what_there_is_no_room_for_is_refused(make: object) -> None:
 async def test_a_fault_of_ours_is_logged_and_answered(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    async def broken() -> Answer:
+    async def broken() -> HttpAnswer:
         await trio.lowlevel.checkpoint()
         raise RuntimeError("a fault of ours")
 

@@ -8,7 +8,7 @@ import pytest
 import trio
 from trio.testing import wait_all_tasks_blocked
 
-from trio_stream.http.answers import Answer
+from trio_stream.http.answers import HttpAnswer
 from trio_stream.http.pages import Streamed, answer_array, listed
 from trio_stream.log.lookups import BEGINNING, Cursor
 
@@ -35,7 +35,7 @@ class Pages:
 
 async def whole(pages: Pages) -> bytes:
     answer = await answer_array(pages.read, BEGINNING)
-    if isinstance(answer, Answer):
+    if isinstance(answer, HttpAnswer):
         assert answer.status == 200
         return answer.body
     return b"".join([piece async for piece in answer])
@@ -50,9 +50,9 @@ async def test_pages_are_one_array(count: int, empty: tuple[int, ...]) -> None:
 
 
 async def test_what_has_one_page_has_a_length() -> None:
-    assert isinstance(await answer_array(Pages(1).read, BEGINNING), Answer)
+    assert isinstance(await answer_array(Pages(1).read, BEGINNING), HttpAnswer)
     pages = Pages(5, empty=(0, 2, 3, 4))
-    assert isinstance(await answer_array(pages.read, BEGINNING), Answer)
+    assert isinstance(await answer_array(pages.read, BEGINNING), HttpAnswer)
 
 
 async def test_no_page_is_read_ahead_where_one_is_sure_to_follow() -> None:
@@ -61,7 +61,7 @@ async def test_no_page_is_read_ahead_where_one_is_sure_to_follow() -> None:
     assert pages.read_so_far == 1 and isinstance(answer, Streamed)
     assert b"".join([piece async for piece in answer]) == b"[0, 1, 2]\n"
     answer = await answer_array(Pages(1).read, BEGINNING, sure=True)
-    assert isinstance(answer, Answer) and answer.body == b"[0]\n"
+    assert isinstance(answer, HttpAnswer) and answer.body == b"[0]\n"
 
 
 async def test_a_page_is_read_when_the_client_has_taken_the_one_before() -> None:
@@ -99,7 +99,7 @@ async def test_the_end_comes_once() -> None:
 async def test_what_stands_around_the_items_is_the_callers() -> None:
     for count, expected in (1, b"{0}"), (3, b"{0, 1, 2}"):
         answer = await answer_array(Pages(count).read, BEGINNING, begin=b"{", end=b"}")
-        if isinstance(answer, Answer):
+        if isinstance(answer, HttpAnswer):
             assert answer.body == expected
         else:
             assert b"".join([piece async for piece in answer]) == expected

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from trio_stream.http import parameters
-from trio_stream.http.parameters import Given, Refused
+from trio_stream.http.parameters import EarlyAnswer, Given
 
 MISSING = (
     "Missing required parameter in the JSON body or the post body or the query string"
@@ -13,7 +13,7 @@ MISSING = (
 
 
 def refused(query: bytes, name: str, read: object = str) -> bytes:
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(EarlyAnswer) as caught:
         Given(query).required(name, read)  # type: ignore[arg-type]
     assert caught.value.answer.status == 400
     return caught.value.answer.body
@@ -45,7 +45,7 @@ def test_names_and_values_are_unescaped() -> None:
 def test_what_is_unknown_is_named_in_the_order_of_the_query() -> None:
     given = Given(b"foo=1&key=2&bar=3&foo=4&%C3%A9=")
     given.required("key", str)
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(EarlyAnswer) as caught:
         given.nothing_else()
     assert caught.value.answer.body == (
         b'{"message": "Unknown arguments: foo, bar, \\u00e9"}\n'
@@ -62,7 +62,7 @@ def test_nothing_is_unknown_that_was_asked_for() -> None:
 def test_a_name_that_resembles_one_that_was_asked_for_is_misspelt() -> None:
     given = Given(b"foo=1&Keyy=2&keys=3")
     given.optional("key", str)
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(EarlyAnswer) as caught:
         given.nothing_misspelt()
     assert caught.value.answer.body == (
         b'{"message": "Unknown arguments: Keyy. Did you mean key?"}\n'

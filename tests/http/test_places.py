@@ -9,24 +9,30 @@ import trio
 from trio.testing import MockClock
 
 from tests.http_door import GET, HOLD, everything, opened
-from trio_stream.http.places import ADDRESS_FULL, FULL, Guest, Places, Refusal
-from trio_stream.http.server import Limits
+from trio_stream.http.places import (
+    ADDRESS_FULL,
+    FULL,
+    HttpGuest,
+    HttpPlaces,
+    TurnedAway,
+)
+from trio_stream.http.server import HttpLimits
 
 
 class Here:
     """Guests of one set of places, and what they were let go for."""
 
     def __init__(self, **limits: object) -> None:
-        self.places = Places(Limits(**limits))  # type: ignore[arg-type]
-        self.gone: dict[str, Refusal] = {}
+        self.places = HttpPlaces(HttpLimits(**limits))  # type: ignore[arg-type]
+        self.gone: dict[str, TurnedAway] = {}
 
     def enter(
         self, name: str, peer: str = "10.0.0.1", *, begins: bool = True
-    ) -> Refusal | None:
-        def let_go(refusal: Refusal) -> None:
+    ) -> TurnedAway | None:
+        def let_go(refusal: TurnedAway) -> None:
             self.gone[name] = refusal
 
-        self.last = Guest(self.places, peer, let_go)
+        self.last = HttpGuest(self.places, peer, let_go)
         refusal = self.places.enter(self.last)
         if refusal is None and begins:
             self.last.begins()

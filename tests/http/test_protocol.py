@@ -14,7 +14,7 @@ import trio
 
 from trio_stream.http import answers, server
 from trio_stream.http.body import write
-from trio_stream.http.server import Limits
+from trio_stream.http.server import HttpLimits
 
 MOST = 1000
 GET = b"GET / HTTP/1.1\r\nHost: a\r\nOrigin: http://o\r\n\r\n"
@@ -45,7 +45,7 @@ async def _app(scope: Any, receive: Any, send: Any) -> None:
     host = dict(scope["headers"]).get(b"host", b"").decode()
     target = scope["path"] + "?" + scope["query_string"].decode()
     text = f"<{scope['method']} {target} {host} {size}>"
-    await write(send, answers.Answer(200, text.encode()), None)
+    await write(send, answers.HttpAnswer(200, text.encode()), None)
 
 
 @asynccontextmanager
@@ -59,7 +59,7 @@ async def opened() -> AsyncIterator[int]:
         listeners,
         tls=None,
         stop=stop,
-        limits=Limits(max_body_bytes=MOST),
+        limits=HttpLimits(max_body_bytes=MOST),
     )
     async with trio.open_nursery() as nursery:
         await nursery.start(serve)

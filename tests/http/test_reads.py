@@ -15,7 +15,7 @@ from tests.instant_node import VALIDATOR
 from tests.ledger.chains import ALICE, BOB, Engine
 from trio_stream.abci.messages import CheckTx
 from trio_stream.http import reads
-from trio_stream.http.answers import Answer, spaced
+from trio_stream.http.answers import HttpAnswer, spaced
 from trio_stream.http.pages import Streamed
 from trio_stream.http.reads import SEARCH_TOO_LONG, Reads
 from trio_stream.ledger.application import Application
@@ -74,12 +74,12 @@ class World:
 
     async def refusal(self, route: str, query: str) -> Any:
         answer = await self.get(route, query)
-        assert isinstance(answer, Answer)
+        assert isinstance(answer, HttpAnswer)
         assert answer.status == 400
         return json.loads(answer.body)["message"]
 
-    def get(self, route: str, query: str) -> Awaitable[Answer | Streamed]:
-        method: Callable[[bytes], Awaitable[Answer | Streamed]]
+    def get(self, route: str, query: str) -> Awaitable[HttpAnswer | Streamed]:
+        method: Callable[[bytes], Awaitable[HttpAnswer | Streamed]]
         method = getattr(self.reads, route)
         return method(query.encode())
 
@@ -316,7 +316,7 @@ async def test_an_empty_search_is_refused_in_bigchaindb_s_own_form(
     world: World,
 ) -> None:
     answer = await world.get("assets", "search=")
-    assert answer == Answer(
+    assert answer == HttpAnswer(
         400, b'{"message":"text_search cannot be empty","status":400}\n'
     )
 

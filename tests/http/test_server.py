@@ -24,7 +24,7 @@ from trio.testing import wait_all_tasks_blocked
 from scripts.http_client import ClientConnection as Client
 from scripts.http_client import fetch
 from trio_stream.http import server as http_server
-from trio_stream.http.server import Limits
+from trio_stream.http.server import HttpLimits
 from trio_stream.net.tls import server_context
 
 # More than the kernel takes for a peer that does not read.
@@ -68,8 +68,8 @@ class Server:
 async def served(**settings: Any) -> AsyncIterator[Server]:
     """A server on a free port, which has ended when the block ends."""
     app, stop = App(), trio.Event()
-    names = {item.name for item in dataclasses.fields(Limits)}
-    limits = Limits(**{k: settings.pop(k) for k in names & settings.keys()})
+    names = {item.name for item in dataclasses.fields(HttpLimits)}
+    limits = HttpLimits(**{k: settings.pop(k) for k in names & settings.keys()})
     arguments = {"tls": None, "limits": limits} | settings
     listeners = await trio.open_tcp_listeners(0, host="127.0.0.1")
     async with trio.open_nursery() as nursery:

@@ -22,7 +22,7 @@ from trio_stream.engine.broadcast import (
     EngineRefused,
     EngineUnavailable,
 )
-from trio_stream.http.answers import Answer
+from trio_stream.http.answers import HttpAnswer
 from trio_stream.http.plain import whole
 from trio_stream.http.submit import Submission
 from trio_stream.http.threads import IN_PLACE_BYTES, PEER
@@ -88,7 +88,7 @@ class World:
 
     async def post(
         self, body: bytes = RAW, query: str = "", type_: str = JSON
-    ) -> Answer:
+    ) -> HttpAnswer:
         return await self.submission.post(query.encode(), type_, body)
 
 
@@ -97,9 +97,9 @@ def world() -> World:
     return World()
 
 
-def error(status: int, message: str) -> Answer:
+def error(status: int, message: str) -> HttpAnswer:
     body = json.dumps({"message": message, "status": status}, separators=(",", ":"))
-    return Answer(status, body.encode() + b"\n")
+    return HttpAnswer(status, body.encode() + b"\n")
 
 
 @pytest.mark.parametrize(
@@ -115,7 +115,7 @@ def error(status: int, message: str) -> Answer:
 async def test_an_accepted_transaction_is_answered_as_it_was_posted(
     query: str, mode: str, world: World
 ) -> None:
-    assert await world.post(query=query) == Answer(202, COMPACT)
+    assert await world.post(query=query) == HttpAnswer(202, COMPACT)
     assert world.sent == [(mode, RAW)]
 
 
@@ -153,7 +153,7 @@ async def test_the_largest_is_as_large_as_the_node_takes(world: World) -> None:
 async def test_another_mode_is_refused_before_all_else(
     query: str, world: World
 ) -> None:
-    assert await world.post(b"no JSON", query) == Answer(400, BAD_MODE)
+    assert await world.post(b"no JSON", query) == HttpAnswer(400, BAD_MODE)
 
 
 @pytest.mark.parametrize("name", ["Mode", "mod", "moed", "modes", "mode[]"])
@@ -162,7 +162,7 @@ async def test_who_misspells_the_mode_does_not_get_another_one(
 ) -> None:
     answer = await world.post(query=f"{name}=commit")
     message = f"Unknown arguments: {name}. Did you mean mode?"
-    assert answer == Answer(400, b'{"message": "%b"}\n' % message.encode())
+    assert answer == HttpAnswer(400, b'{"message": "%b"}\n' % message.encode())
     assert not world.sent
 
 
@@ -207,13 +207,13 @@ TEXT = json.dumps(ASSET, ensure_ascii=False)
 async def test_json_is_recognised_in_all_its_encodings(
     body: bytes, type_: str, world: World
 ) -> None:
-    assert await world.post(body, type_=type_) == Answer(202, COMPACT)
+    assert await world.post(body, type_=type_) == HttpAnswer(202, COMPACT)
     assert world.sent == [("async", RAW)]
 
 
 async def test_members_go_to_the_node_in_the_order_received(world: World) -> None:
     shuffled = dict(reversed(ASSET.items()))
-    assert await world.post(json.dumps(shuffled).encode()) == Answer(202, COMPACT)
+    assert await world.post(json.dumps(shuffled).encode()) == HttpAnswer(202, COMPACT)
     assert world.sent == [("async", json.dumps(shuffled).encode())]
 
 
@@ -235,7 +235,7 @@ async def test_members_go_to_the_node_in_the_order_received(world: World) -> Non
 async def test_what_is_no_json_text_cannot_be_understood(
     body: bytes, world: World
 ) -> None:
-    assert await world.post(body) == Answer(400, UNREADABLE)
+    assert await world.post(body) == HttpAnswer(400, UNREADABLE)
 
 
 @pytest.mark.parametrize(
@@ -247,7 +247,7 @@ async def test_what_is_no_json_text_cannot_be_understood(
     ],
 )
 async def test_a_form_is_eaten(type_: str, world: World) -> None:
-    assert await world.post(type_=type_) == Answer(400, UNREADABLE)
+    assert await world.post(type_=type_) == HttpAnswer(400, UNREADABLE)
 
 
 @pytest.mark.parametrize(
@@ -343,7 +343,7 @@ TOO_LARGE = "Error reading request body: http: request body too large"
     ],
 )
 async def test_what_the_engine_says_no_to_is_passed_on(
-    mode: str, refusal: EngineRefused, answer: Answer, world: World
+    mode: str, refusal: EngineRefused, answer: HttpAnswer, world: World
 ) -> None:
     world.answer = refusal
     assert await world.post(query=f"mode={mode}") == answer
@@ -400,7 +400,7 @@ async def test_a_node_that_makes_no_sense_is_an_error_and_a_line(
 ) -> None:
     world.answer = EngineUnavailable("http://x: refused", False)
     answer = await world.post(query=f"mode={mode}")
-    assert answer == Answer(500, b'{"message": "Internal Server Error"}\n')
+    assert answer == HttpAnswer(500, b'{"message": "Internal Server Error"}\n')
     assert "http://x: refused" in caplog.text
 
 
@@ -415,7 +415,7 @@ async def test_posts_that_no_node_takes_do_not_fill_the_log(
 
 
 async def test_commit_waits_for_the_block(world: World) -> None:
-    answers: list[Answer] = []
+    answers: list[HttpAnswer] = []
 
     async def post() -> None:
         answers.append(await world.post(query="mode=commit"))
@@ -425,7 +425,7 @@ async def test_commit_waits_for_the_block(world: World) -> None:
         await wait_all_tasks_blocked()
         assert answers == [] and world.sent == [("sync", RAW)]
         world.decide(COMMITTED)
-    assert answers == [Answer(202, COMPACT)]
+    assert answers == [HttpAnswer(202, COMPACT)]
     assert world.watches == {}
 
 

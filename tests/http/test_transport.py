@@ -7,7 +7,7 @@ import socket
 import pytest
 import trio
 
-from trio_stream.http.transport import Transport
+from trio_stream.http.transport import HttpTransport
 
 
 @pytest.mark.parametrize("taken_after", [None, 59])
@@ -16,7 +16,7 @@ async def test_nothing_taken_for_its_time_breaks_the_transport(
 ) -> None:
     ours, theirs = socket.socketpair()
     with ours, theirs:
-        transport = Transport(
+        transport = HttpTransport(
             trio.SocketStream(trio.socket.from_stdlib_socket(ours)), 60
         )
         unread = _fill(ours)
@@ -35,7 +35,7 @@ async def test_nothing_is_written_behind_what_was_not_taken_whole(
 ) -> None:
     ours, theirs = socket.socketpair()
     with ours, theirs:
-        transport = Transport(
+        transport = HttpTransport(
             trio.SocketStream(trio.socket.from_stdlib_socket(ours)), 60
         )
         unread = _fill(ours)

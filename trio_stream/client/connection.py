@@ -22,7 +22,7 @@ from typing import Final
 import trio
 import trio_websocket
 
-from trio_stream.client.request import Place
+from trio_stream.client.request import Endpoint
 from trio_stream.client.verdicts import Closed, Lost, Rejected
 
 logger = logging.getLogger(__name__)
@@ -39,7 +39,7 @@ OpenStream = Callable[[str, int], Awaitable[trio.abc.Stream]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Transport:
+class ConnectionSettings:
     """How servers are reached. Times in seconds."""
 
     ssl_context: ssl.SSLContext | None = None
@@ -48,7 +48,7 @@ class Transport:
     open_tcp: OpenStream = trio.open_tcp_stream
 
 
-class Connection:
+class StreamConnection:
     """An open stream of messages."""
 
     def __init__(
@@ -105,20 +105,22 @@ class WatchedStream:
 
 
 @asynccontextmanager
-async def connect(place: Place, transport: Transport) -> AsyncIterator[Connection]:
+async def connect(
+    place: Endpoint, transport: ConnectionSettings
+) -> AsyncIterator[StreamConnection]:
     """A connection for the time of a block. Raises `Lost` or `Rejected` if there is none."""
     deadline = trio.current_time() + transport.connect_timeout
     stream = await _dial(place, transport, deadline)
     watched = WatchedStream(stream, transport.silence_timeout)
     try:
         async with open_nursery() as nursery:
-            reader = _Reader(nursery, watched)
+            reader = _Receiver(nursery, watched)
             try:
                 socket = await _upgrade(reader, place, deadline)
                 ping_after = transport.silence_timeout * PING_AFTER
                 nursery.start_soon(_keep_awake, socket, watched, ping_after)
                 try:
-                    yield Connection(socket, watched)
+                    yield StreamConnection(socket, watched)
                 finally:
                     with trio.move_on_after(GOODBYE_TIMEOUT, shield=True):
                         await socket.aclose()
@@ -129,7 +131,9 @@ async def connect(place: Place, transport: Transport) -> AsyncIterator[Connectio
         await trio.aclose_forcefully(stream)
 
 
-async def _dial(place: Place, transport: Transport, deadline: float) -> trio.abc.Stream:
+async def _dial(
+    place: Endpoint, transport: ConnectionSettings, deadline: float
+) -> trio.abc.Stream:
     try:
         with trio.fail_at(deadline):
             stream = await transport.open_tcp(place.host, place.port)
@@ -154,7 +158,7 @@ async def _dial(place: Place, transport: Transport, deadline: float) -> trio.abc
         raise Lost(f"no TLS: {error.__cause__ or error}") from error
 
 
-class _Reader:
+class _Receiver:
     """The library's reader task; seen by the library, the nursery to start it in.
 
     Its exceptions stay here. Cancelling what is around it does not reach it, since it has to
@@ -187,7 +191,7 @@ class _Reader:
 
 
 async def _upgrade(
-    reader: _Reader, place: Place, deadline: float
+    reader: _Receiver, place: Endpoint, deadline: float
 ) -> trio_websocket.WebSocketConnection:
     socket = None
     with trio.move_on_at(deadline) as patience, reader.handshake:

@@ -11,7 +11,7 @@ from typing import Final, Literal, Protocol, TypedDict, TypeVar
 import trio
 
 from trio_stream.client.checkpoint import Checkpoint
-from trio_stream.client.connection import OpenStream, Transport
+from trio_stream.client.connection import ConnectionSettings, OpenStream
 from trio_stream.client.request import Texts, Wanted, read_urls, texts
 from trio_stream.client.resume import Progress, Route
 from trio_stream.client.session import Puller
@@ -111,7 +111,7 @@ def make_puller(urls: Texts, options: Options, *, saved: str | None) -> Puller:
             until=options.get("until"),
         ),
         Route(every, jitter=options.get("jitter", random.random)),
-        Transport(
+        ConnectionSettings(
             ssl_context=options.get("ssl_context"),
             connect_timeout=options.get("connect_timeout", CONNECT_TIMEOUT),
             silence_timeout=options.get("silence_timeout", SILENCE_TIMEOUT),

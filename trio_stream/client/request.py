@@ -22,7 +22,7 @@ Texts = str | Iterable[str]
 """One or several values of a filter."""
 
 
-class Place(NamedTuple):
+class Endpoint(NamedTuple):
     """A server's address and what is requested there."""
 
     host: str
@@ -40,7 +40,7 @@ class Place(NamedTuple):
             else f"{host}:{self.port}"
         )
 
-    def asking(self, parameters: Iterable[tuple[str, str]]) -> Place:
+    def asking(self, parameters: Iterable[tuple[str, str]]) -> Endpoint:
         """The same place with these parameters behind those it has."""
         joint = "&" if "?" in self.target else "?"
         return self._replace(
@@ -99,7 +99,7 @@ def read_urls(urls: Texts) -> tuple[str, ...]:
     return found
 
 
-def read_url(url: str) -> Place:
+def read_url(url: str) -> Endpoint:
     """Take a URL apart; one without a path means `valid_transactions`. Raises ValueError."""
     parts = urlsplit(url)
     if parts.scheme not in _PORTS or not parts.hostname:
@@ -121,4 +121,4 @@ def read_url(url: str) -> Place:
     target = f"{path}?{parts.query}" if parts.query else path
     if not target.isascii() or not target.isprintable() or " " in target:
         raise ValueError(f"what is not ASCII must be percent-encoded in {url!r}")
-    return Place(parts.hostname, port, parts.scheme == "wss", target)
+    return Endpoint(parts.hostname, port, parts.scheme == "wss", target)

@@ -15,7 +15,7 @@ from typing import Any, Final, NamedTuple
 import trio
 
 from trio_stream.client import verdicts
-from trio_stream.client.connection import Connection, Transport, connect
+from trio_stream.client.connection import ConnectionSettings, StreamConnection, connect
 from trio_stream.client.request import Wanted, read_url
 from trio_stream.client.resume import LONGEST_DELAY, Progress, Route
 from trio_stream.client.verdicts import (
@@ -52,7 +52,7 @@ class Puller:
         wanted: Wanted,
         progress: Progress,
         route: Route,
-        transport: Transport,
+        transport: ConnectionSettings,
     ) -> None:
         self._places = {url: read_url(url) for url in urls}
         self._wanted = wanted
@@ -107,7 +107,7 @@ class Puller:
         if verdict is not None:
             raise verdict
 
-    async def _begin(self, url: str, connection: Connection) -> str:
+    async def _begin(self, url: str, connection: StreamConnection) -> str:
         if "stream-position" not in connection.headers and self._wanted.with_notices:
             # A refusal may be told behind the upgrade, since notices were asked for.
             with trio.move_on_after(self._transport.connect_timeout):

@@ -25,7 +25,7 @@ _VERSION = "2.2.2"
 _METHODS = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
 
 
-class Answer(NamedTuple):
+class HttpAnswer(NamedTuple):
     status: int
     body: bytes
     content_type: str = JSON
@@ -48,14 +48,14 @@ def spaced(value: object) -> bytes:
     return json.dumps(value).encode("ascii") + b"\n"
 
 
-def error(status: int, message: str) -> Answer:
+def error(status: int, message: str) -> HttpAnswer:
     """An error that BigchainDB states itself."""
-    return Answer(status, compact({"message": message, "status": status}))
+    return HttpAnswer(status, compact({"message": message, "status": status}))
 
 
-def framework_error(status: int, message: object) -> Answer:
+def framework_error(status: int, message: object) -> HttpAnswer:
     """An error in the words of its framework; for a parameter an object by its name."""
-    return Answer(status, spaced({"message": message}))
+    return HttpAnswer(status, spaced({"message": message}))
 
 
 NOT_FOUND = error(404, "Not found")
@@ -70,7 +70,7 @@ TOO_LARGE = framework_error(
     413, "The data value transmitted exceeds the capacity limit."
 )
 FAILED = framework_error(500, "Internal Server Error")
-NO_SUCH_PATH = Answer(
+NO_SUCH_PATH = HttpAnswer(
     404,
     b'<!DOCTYPE HTML PUBLIC "-//W3C//DTD HTML 3.2 Final//EN">\n'
     b"<title>404 Not Found</title>\n"
@@ -137,7 +137,7 @@ def parameters(query: bytes) -> dict[str, list[str]]:
     return found
 
 
-def misspelt(given: Iterable[str], known: Collection[str]) -> Answer | None:
+def misspelt(given: Iterable[str], known: Collection[str]) -> HttpAnswer | None:
     """The refusal of the first name that resembles a known one.
 
     BigchainDB reads past what it does not know, and so do we, unless it can only have been meant

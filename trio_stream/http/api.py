@@ -30,15 +30,13 @@ from werkzeug.routing import BaseConverter
 
 from trio_stream.channel.commit_channel import CommitChannel
 from trio_stream.http import answers
-from trio_stream.http.answers import Answer
+from trio_stream.http.answers import HttpAnswer
 from trio_stream.http.body import Body, Disconnected, Receive, Send, headers_of, write
 from trio_stream.http.making import some_at_a_time
 from trio_stream.http.pages import Streamed
 from trio_stream.http.plain import Plain
 from trio_stream.http.pull import PULL_PATH
-from trio_stream.http.reads import Checks
-from trio_stream.http.reads import Reader as ParameterReader
-from trio_stream.http.reads import Reads, answer_block
+from trio_stream.http.reads import Checks, Lookups, Reads, answer_block
 from trio_stream.http.submit import Examiner, Node, Submission
 from trio_stream.http.subscriptions import NOT_EVENTS, Subscriptions
 from trio_stream.http.threads import Threads
@@ -61,13 +59,13 @@ _SUBMIT_PATHS = (_TRANSACTIONS, _TRANSACTION)
 _MAX_HEIGHT = 2**63 - 1
 
 
-Get = Callable[[bytes], Awaitable[Answer | Streamed]]
+Get = Callable[[bytes], Awaitable[HttpAnswer | Streamed]]
 """Answers a query string."""
-Block = Callable[[str], Awaitable[Answer | Streamed]]
+Block = Callable[[str], Awaitable[HttpAnswer | Streamed]]
 """Answers the digits of a height."""
 
 
-class Reader(Examiner, ParameterReader, Protocol):
+class ApiReader(Examiner, Lookups, Protocol):
     """What the routes ask the committed state."""
 
 
@@ -114,12 +112,12 @@ class Api(QuartTrio):
     asgi_http_class = _Request
     submission: Submission
     subscriptions: Subscriptions
-    transaction: Callable[[str], Awaitable[Answer]]
+    transaction: Callable[[str], Awaitable[HttpAnswer]]
     block: Block
     gets: dict[str, Get]
     max_body_bytes: int
 
-    def direct(self, request: Plain) -> Awaitable[Answer | Streamed] | None:
+    def direct(self, request: Plain) -> Awaitable[HttpAnswer | Streamed] | None:
         """Answers a request at once, if it is one of those that come all day."""
         path = request.path
         if request.method == "POST":
@@ -180,7 +178,7 @@ class Api(QuartTrio):
         origin = headers.get(b"origin")
         await body.answered_by(partial(write, send, answer, origin))
 
-    async def _submit(self, query: bytes, content_type: str, data: bytes) -> Answer:
+    async def _submit(self, query: bytes, content_type: str, data: bytes) -> HttpAnswer:
         try:
             return await self.submission.post(query, content_type, data)
         except Exception as error:
@@ -192,7 +190,7 @@ class Api(QuartTrio):
 
 def create_app(
     *,
-    reader: Reader,
+    reader: ApiReader,
     node: Node,
     channel: CommitChannel,
     checks: Checks,
@@ -246,9 +244,9 @@ async def _get(get: Get) -> Response:
 
 
 def _add_routes(app: Api, streams_url: str) -> None:
-    root = Answer(200, answers.root(streams_url))
-    api_root = Answer(200, answers.api_root(streams_url))
-    description = Answer(200, OPENAPI.read_bytes())
+    root = HttpAnswer(200, answers.root(streams_url))
+    api_root = HttpAnswer(200, answers.api_root(streams_url))
+    description = HttpAnswer(200, OPENAPI.read_bytes())
 
     @app.get("/")
     async def index() -> Response:
@@ -277,10 +275,12 @@ def _add_routes(app: Api, streams_url: str) -> None:
 
     @app.get(PULL_PATH)
     async def events() -> Response:
-        return _response(Answer(200, b""))
+        return _response(HttpAnswer(200, b""))
 
 
-async def _block(reader: Reader, digits: str, *, threads: Threads) -> Answer | Streamed:
+async def _block(
+    reader: ApiReader, digits: str, *, threads: Threads
+) -> HttpAnswer | Streamed:
     # More digits than any height has; and Python refuses to read thousands of them.
     number = digits.lstrip("0") or "0"
     if len(number) > len(str(_MAX_HEIGHT)) or int(number) > _MAX_HEIGHT:
@@ -319,7 +319,7 @@ def _add_errors(app: Api) -> None:
         return response
 
 
-def _response(answer: Answer | Streamed) -> Response:
+def _response(answer: HttpAnswer | Streamed) -> Response:
     if isinstance(answer, Streamed):
         return Response(answer, 200, content_type=answers.JSON)
     headers = dict(answer.more_headers)

@@ -14,7 +14,7 @@ from typing import Any
 import trio
 
 from trio_stream.http import answers
-from trio_stream.http.answers import Answer
+from trio_stream.http.answers import HttpAnswer
 
 Receive = Callable[[], Awaitable[Any]]
 Send = Callable[[Any], Awaitable[None]]
@@ -74,7 +74,7 @@ def headers_of(scope: Mapping[str, Any]) -> dict[bytes, str]:
 
 
 async def write(
-    send: Send, answer: Answer, origin: str | None, *more: tuple[str, str]
+    send: Send, answer: HttpAnswer, origin: str | None, *more: tuple[str, str]
 ) -> None:
     """Send a whole answer, with `more` headers than its own."""
     fields = [

@@ -20,8 +20,8 @@ from hypercorn.trio.worker_context import WorkerContext
 from hypercorn.typing import AppWrapper, ConnectionState
 
 from trio_stream.http import front, plain
-from trio_stream.http.patience import RECEIVE, Limits, Owed, Peer
-from trio_stream.http.places import NO_ROOM, Guest, Refusal
+from trio_stream.http.patience import RECEIVE, Owed, PatienceLimits, Peer
+from trio_stream.http.places import NO_ROOM, HttpGuest, TurnedAway
 from trio_stream.http.plain import PHRASES, Direct
 from trio_stream.http.protocol import HttpProtocol, HttpReader
 from trio_stream.net.sockets import linger
@@ -48,7 +48,7 @@ class _NoIdleTask:
         pass
 
 
-class Connection(TCPServer):
+class HttpConnection(TCPServer):
     """Hypercorn's, with fewer steps a request and the reason phrases that it leaves out.
 
     The head of an answer goes out together with the first bytes of its body, so an
@@ -64,8 +64,8 @@ class Connection(TCPServer):
         stream: trio.abc.Stream,
         *,
         direct: Direct,
-        limits: Limits,
-        guest: Guest,
+        limits: PatienceLimits,
+        guest: HttpGuest,
         on_idle: Callable[[], None],
     ) -> None:
         """`on_idle` is called at the end of each answer."""
@@ -97,7 +97,7 @@ class Connection(TCPServer):
         """
         self._peer.stop()
 
-    def end(self, refusal: Refusal) -> bool:
+    def end(self, refusal: TurnedAway) -> bool:
         """Say why and end, if the peer still owes something; else False."""
         if not self._has_begun or self._has_answered:
             return False

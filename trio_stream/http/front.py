@@ -8,9 +8,9 @@ from collections.abc import Awaitable
 import trio
 
 from trio_stream.http import answers, plain
-from trio_stream.http.answers import Answer
+from trio_stream.http.answers import HttpAnswer
 from trio_stream.http.pages import Streamed
-from trio_stream.http.places import NO_ROOM, Guest, Refusal
+from trio_stream.http.places import NO_ROOM, HttpGuest, TurnedAway
 from trio_stream.http.plain import Plain
 from trio_stream.log.errors import ends_process
 from trio_stream.net.sockets import linger
@@ -23,9 +23,9 @@ _WITH_HEAD = 60 * 1024
 
 async def answer(
     stream: trio.abc.SendStream,
-    guest: Guest,
+    guest: HttpGuest,
     request: Plain,
-    coming: Awaitable[Answer | Streamed],
+    coming: Awaitable[HttpAnswer | Streamed],
 ) -> None:
     """Send the answer to a request, for which there must be room."""
     try:
@@ -35,7 +35,7 @@ async def answer(
             raise
         logger.exception("%s %s brought this about", request.method, request.path)
         said = answers.FAILED
-    if isinstance(said, Answer):
+    if isinstance(said, HttpAnswer):
         data = _whole(said, guest, request.origin)
         del said
         await stream.send_all(data)
@@ -43,7 +43,7 @@ async def answer(
         await _send_pieces(stream, guest, request.origin, said)
 
 
-async def refuse(stream: trio.abc.Stream, refusal: Refusal) -> None:
+async def refuse(stream: trio.abc.Stream, refusal: TurnedAway) -> None:
     """Say why the connection ends, to a peer that may still be sending."""
     close = ("connection", "close")
     said = plain.whole(refusal.answer, None, close, *refusal.headers)
@@ -52,7 +52,7 @@ async def refuse(stream: trio.abc.Stream, refusal: Refusal) -> None:
 
 
 async def _send_pieces(
-    stream: trio.abc.SendStream, guest: Guest, origin: str | None, pieces: Streamed
+    stream: trio.abc.SendStream, guest: HttpGuest, origin: str | None, pieces: Streamed
 ) -> None:
     before, has_begun = plain.beginning(origin), False
     async for piece in pieces:
@@ -73,7 +73,7 @@ async def _send_pieces(
     await stream.send_all(before + b"0\r\n\r\n")
 
 
-def _whole(said: Answer | None, guest: Guest, origin: str | None) -> bytes:
+def _whole(said: HttpAnswer | None, guest: HttpGuest, origin: str | None) -> bytes:
     """An answer, or that there is no room for it."""
     if said is not None and guest.take_now(len(said.body)):
         return plain.whole(said, origin)

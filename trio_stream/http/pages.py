@@ -13,7 +13,7 @@ from typing import Self
 import trio
 
 from trio_stream.http import answers
-from trio_stream.http.answers import Answer
+from trio_stream.http.answers import HttpAnswer
 from trio_stream.log.lookups import Cursor
 
 Turn = Callable[[Cursor], Awaitable[tuple[bytes, Cursor | None]]]
@@ -75,7 +75,7 @@ async def answer_array(
     begin: bytes = b"[",
     end: bytes = b"]\n",
     sure: bool = False,
-) -> Answer | Streamed:
+) -> HttpAnswer | Streamed:
     """The answer whose items, between `begin` and `end`, are on the pages from `after` on.
 
     `sure`: where a page says that another one follows it has items, so none is read ahead.
@@ -87,7 +87,7 @@ async def answer_array(
     # One look ahead, so that what has one page has a length.
     second = await items.next()
     if second is None:
-        return Answer(200, begin + first + end)
+        return HttpAnswer(200, begin + first + end)
     return Streamed(b"%b%b, %b" % (begin, first, second), items, end)
 
 

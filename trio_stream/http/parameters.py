@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Final, TypeVar
 
 from trio_stream.http import answers
-from trio_stream.http.answers import Answer
+from trio_stream.http.answers import HttpAnswer
 from trio_stream.transactions.ids import ID
 from trio_stream.transactions.quoting import quote
 
@@ -28,10 +28,10 @@ _COUNT: Final = re.compile(r"0*[1-9][0-9]{0,17}")
 _OUTPUT: Final = re.compile(rf"({ID.pattern}):([0-9]{{1,8}})")
 
 
-class Refused(Exception):
+class EarlyAnswer(Exception):
     """The request is answered with this."""
 
-    def __init__(self, answer: Answer) -> None:
+    def __init__(self, answer: HttpAnswer) -> None:
         super().__init__(answer)
         self.answer = answer
 
@@ -64,17 +64,17 @@ class Given:
         unknown = [name for name in self._values if name not in self._known]
         if unknown:
             message = f"Unknown arguments: {', '.join(unknown)}"
-            raise Refused(answers.framework_error(400, message))
+            raise EarlyAnswer(answers.framework_error(400, message))
 
     def nothing_misspelt(self) -> None:
         """Raise `Refused` for a name that resembles one that was asked for."""
         if refusal := answers.misspelt(self._values, sorted(self._known)):
-            raise Refused(refusal)
+            raise EarlyAnswer(refusal)
 
 
-def bad(name: str, text: str) -> Refused:
+def bad(name: str, text: str) -> EarlyAnswer:
     """What to raise for a bad value of a parameter."""
-    return Refused(answers.framework_error(400, {name: text}))
+    return EarlyAnswer(answers.framework_error(400, {name: text}))
 
 
 # Readers of one value each. What they raise is ValueError with BigchainDB's text.

@@ -13,7 +13,7 @@ from typing import Final, Protocol
 
 import trio
 
-from trio_stream.http.places import LATE, NO_ROOM, Guest, Refusal
+from trio_stream.http.places import LATE, NO_ROOM, HttpGuest, TurnedAway
 
 RECEIVE: Final = 64 * 1024
 """What is taken from a socket at once; of a body at first no more than `_RECEIVE_FIRST`."""
@@ -22,7 +22,7 @@ _RECEIVE_FIRST = 4 * 1024
 _HEAD = 16 * 1024
 
 
-class Limits(Protocol):
+class PatienceLimits(Protocol):
     """What is asked of the door's limits."""
 
     @property
@@ -50,10 +50,10 @@ class Peer:
     """The other end of a connection, as one who sends."""
 
     def __init__(
-        self, stream: trio.abc.ReceiveStream, limits: Limits, guest: Guest
+        self, stream: trio.abc.ReceiveStream, limits: PatienceLimits, guest: HttpGuest
     ) -> None:
         self.owed = Owed.REQUEST
-        self.refusal: Refusal | None = None
+        self.refusal: TurnedAway | None = None
         """Why nothing more is received, if the peer is to hear of it."""
         self.listening = trio.CancelScope()
         """Ends when nothing more is to be received."""
@@ -66,7 +66,7 @@ class Peer:
         # Of a body: what has come, and what more there is room for.
         self._body = self._credit = 0
 
-    def stop(self, refusal: Refusal | None = None) -> None:
+    def stop(self, refusal: TurnedAway | None = None) -> None:
         """Receive nothing more."""
         if refusal is not None:
             self.refusal = refusal

@@ -17,7 +17,7 @@ from typing import Final, NamedTuple, Protocol
 
 import trio
 
-from trio_stream.http.answers import Answer, error
+from trio_stream.http.answers import HttpAnswer, error
 from trio_stream.http.room import SMALL, Room
 from trio_stream.stream.admission import trusted_networks
 
@@ -27,10 +27,10 @@ HOLDING_GRACE: Final = 5.0
 """Seconds for which nobody gives back the bytes it holds for its peer."""
 
 
-class Refusal(NamedTuple):
+class TurnedAway(NamedTuple):
     """Why a connection ends; what its peer is told if it waits for an answer."""
 
-    answer: Answer
+    answer: HttpAnswer
     retry_after: int | None = None
 
     @property
@@ -41,13 +41,15 @@ class Refusal(NamedTuple):
         return (("retry-after", str(self.retry_after)),)
 
 
-LATE: Final = Refusal(error(408, "The request did not arrive in time"))
-FULL: Final = Refusal(error(503, "Too many connections: try again later"), 5)
-ADDRESS_FULL: Final = Refusal(error(429, "Too many connections from your address"), 5)
-NO_ROOM: Final = Refusal(error(503, "Too much is under way: try again later"), 5)
+LATE: Final = TurnedAway(error(408, "The request did not arrive in time"))
+FULL: Final = TurnedAway(error(503, "Too many connections: try again later"), 5)
+ADDRESS_FULL: Final = TurnedAway(
+    error(429, "Too many connections from your address"), 5
+)
+NO_ROOM: Final = TurnedAway(error(503, "Too much is under way: try again later"), 5)
 
 
-class Limits(Protocol):
+class PlaceLimits(Protocol):
     """What is asked of the door's limits."""
 
     @property
@@ -60,10 +62,12 @@ class Limits(Protocol):
     def bytes_under_way(self) -> int: ...
 
 
-class Guest:
+class HttpGuest:
     """A connection, as the door knows it."""
 
-    def __init__(self, places: Places, peer: str, let_go: Callable[[Refusal], None]):
+    def __init__(
+        self, places: HttpPlaces, peer: str, let_go: Callable[[TurnedAway], None]
+    ):
         self.address = places.address_of(peer)
         self.let_go = let_go
         """Ends the connection."""
@@ -108,23 +112,23 @@ class Guest:
             self._room.give_back(count)
 
 
-class Places:
+class HttpPlaces:
     """The connections of a door."""
 
     def __init__(
         self,
-        limits: Limits,
+        limits: PlaceLimits,
         turn: Callable[[], Awaitable[None]] = trio.lowlevel.checkpoint,
     ) -> None:
         self.room = Room(limits.bytes_under_way, self._free, turn)
         self._most = limits.max_connections
         self._most_per_address = limits.max_connections_per_address
         self._trusted = trusted_networks(limits.trusted_proxies)
-        self._present: set[Guest] = set()
+        self._present: set[HttpGuest] = set()
         self._by_address: Counter[str] = Counter()
         # Since when each waits for its turn, and for its peer, the longest first.
-        self._in_line: OrderedDict[Guest, float] = OrderedDict()
-        self._waiting: OrderedDict[Guest, float] = OrderedDict()
+        self._in_line: OrderedDict[HttpGuest, float] = OrderedDict()
+        self._waiting: OrderedDict[HttpGuest, float] = OrderedDict()
 
     def address_of(self, peer: str) -> str | None:
         """What a peer counts as: networks of IPv6 are as easy to have as addresses of IPv4."""
@@ -139,7 +143,7 @@ class Places:
             return str(IPv6Network((address, 64), strict=False))
         return str(address)
 
-    def enter(self, guest: Guest) -> Refusal | None:
+    def enter(self, guest: HttpGuest) -> TurnedAway | None:
         """Give it a place, if there is one or somebody makes way; next it waits for its turn."""
         address = guest.address
         if address is not None:
@@ -154,11 +158,11 @@ class Places:
         self._in_line[guest] = trio.current_time()
         return None
 
-    def begins(self, guest: Guest) -> None:
+    def begins(self, guest: HttpGuest) -> None:
         if self._in_line.pop(guest, None) is not None:
             self.waits(guest)
 
-    def leave(self, guest: Guest) -> None:
+    def leave(self, guest: HttpGuest) -> None:
         """Its place is free; what it holds is given back by itself."""
         if guest not in self._present:
             return
@@ -170,12 +174,12 @@ class Places:
             if not self._by_address[guest.address]:
                 del self._by_address[guest.address]
 
-    def waits(self, guest: Guest) -> None:
+    def waits(self, guest: HttpGuest) -> None:
         if guest in self._present:
             self._waiting[guest] = trio.current_time()
             self._waiting.move_to_end(guest)
 
-    def works(self, guest: Guest) -> None:
+    def works(self, guest: HttpGuest) -> None:
         self._waiting.pop(guest, None)
 
     def _make_way(self, address: str | None) -> bool:
@@ -214,6 +218,6 @@ class Places:
                 break
         return now + GRACE
 
-    def _let_go(self, guest: Guest, refusal: Refusal) -> None:
+    def _let_go(self, guest: HttpGuest, refusal: TurnedAway) -> None:
         self.leave(guest)
         guest.let_go(refusal)

@@ -19,7 +19,7 @@ from http import HTTPStatus
 from typing import Final, NamedTuple
 
 from trio_stream.http import answers
-from trio_stream.http.answers import Answer
+from trio_stream.http.answers import HttpAnswer
 from trio_stream.http.pages import Streamed
 from trio_stream.net.request_head import HOST
 
@@ -56,7 +56,7 @@ class Plain(NamedTuple):
     body: bytes
 
 
-Direct = Callable[[Plain], Awaitable[Answer | Streamed] | None]
+Direct = Callable[[Plain], Awaitable[HttpAnswer | Streamed] | None]
 """Who answers a plain request; None if that is for the application behind the server."""
 
 
@@ -98,7 +98,7 @@ def take(data: bytes, max_body: int) -> tuple[Plain, bytes] | int | None:
     return request, data[end:]
 
 
-def whole(answer: Answer, origin: str | None, *more: tuple[str, str]) -> bytes:
+def whole(answer: HttpAnswer, origin: str | None, *more: tuple[str, str]) -> bytes:
     """An answer with its length, and `more` headers."""
     length = ("content-length", str(len(answer.body)))
     fields = [length, *answer.more_headers, *more]

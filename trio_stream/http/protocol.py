@@ -13,7 +13,7 @@ import h11
 from hypercorn.protocol.h11 import H11Protocol
 
 from trio_stream.http import answers
-from trio_stream.http.answers import Answer
+from trio_stream.http.answers import HttpAnswer
 from trio_stream.http.body import READ_PAST
 from trio_stream.net.request_head import Unacceptable
 from trio_stream.net.request_reader import RequestReader
@@ -81,7 +81,7 @@ class HttpProtocol(H11Protocol):
             await self._send_h11_event(h11.Data(data=answer.body))
         await self._send_h11_event(h11.EndOfMessage())
 
-    def _refusal(self, status: int) -> Answer:
+    def _refusal(self, status: int) -> HttpAnswer:
         if status == 413:
             return answers.TOO_LARGE
         return answers.framework_error(status, self.reader.why)

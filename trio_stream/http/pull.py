@@ -14,7 +14,7 @@ import trio
 
 from trio_stream.channel.clones import CommitReceiveChannel
 from trio_stream.channel.commit_channel import CommitChannel
-from trio_stream.http.answers import Answer
+from trio_stream.http.answers import HttpAnswer
 from trio_stream.http.events import with_positions
 from trio_stream.stream import sse
 from trio_stream.stream.frames import texts_in
@@ -35,7 +35,7 @@ _PIECE_BYTES = 64 * 1024
 class Pulled(NamedTuple):
     """An answer, and the seconds after which to come again if it cannot be given."""
 
-    answer: Answer
+    answer: HttpAnswer
     retry_after: int | None = None
 
 
@@ -55,10 +55,10 @@ class Pull:
             refused = await self._channel.refuse(error)
         except ResumeRefused as error:
             refused = error
-        answer = Answer(refused.status, refused.body())
+        answer = HttpAnswer(refused.status, refused.body())
         return Pulled(answer, refused.retry_after)
 
-    async def _messages(self, asked: Asked, beginning: Beginning) -> Answer:
+    async def _messages(self, asked: Asked, beginning: Beginning) -> HttpAnswer:
         channel = self._channel
         with channel.clone(
             beginning.after,
@@ -80,7 +80,7 @@ class Pull:
 
     def _answer(
         self, asked: Asked, beginning: Beginning, texts: list[bytes], following: str
-    ) -> Answer:
+    ) -> HttpAnswer:
         selection, marks = asked.selection, beginning.landmarks
         if selection.form is Form.PLAIN:
             texts = [sse.plain(text, selection.stream) for text in texts]
@@ -91,7 +91,7 @@ class Pull:
             marks.oldest,
             tip,
         )
-        return Answer(200, body)
+        return HttpAnswer(200, body)
 
 
 class _Collecting:

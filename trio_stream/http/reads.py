@@ -15,9 +15,9 @@ from functools import partial, wraps
 from typing import Any, Final, Protocol
 
 from trio_stream.http import answers, parameters
-from trio_stream.http.answers import Answer
+from trio_stream.http.answers import HttpAnswer
 from trio_stream.http.pages import Streamed, answer_array, listed
-from trio_stream.http.parameters import Given, Refused
+from trio_stream.http.parameters import EarlyAnswer, Given
 from trio_stream.http.status import status
 from trio_stream.http.threads import Threads
 from trio_stream.ledger.block import Validator
@@ -44,7 +44,7 @@ SEARCH_TOO_LONG: Final = answers.error(
 )
 
 
-class Reader(Protocol):
+class Lookups(Protocol):
     """What is asked of the committed state."""
 
     async def transaction(self, transaction_id: str) -> bytes | None: ...
@@ -86,17 +86,17 @@ class Checks(Protocol):
     def newest(self, transaction_id: str) -> Check | None: ...
 
 
-Get = Callable[["Reads", bytes], Awaitable[Answer | Streamed]]
+Get = Callable[["Reads", bytes], Awaitable[HttpAnswer | Streamed]]
 
 
 def _answered(get: Get) -> Get:
     """Also where a parameter is refused."""
 
     @wraps(get)
-    async def answered(self: Reads, query: bytes) -> Answer | Streamed:
+    async def answered(self: Reads, query: bytes) -> HttpAnswer | Streamed:
         try:
             return await get(self, query)
-        except Refused as refused:
+        except EarlyAnswer as refused:
             return refused.answer
 
     return answered
@@ -106,22 +106,22 @@ class Reads:
     """Answers GET requests with parameters; every query string gets an answer."""
 
     def __init__(
-        self, reader: Reader, checks: Checks, threads: Threads | None = None
+        self, reader: Lookups, checks: Checks, threads: Threads | None = None
     ) -> None:
         self._reader = reader
         self._checks = checks
         self._threads = threads or Threads()
 
-    async def transaction(self, transaction_id: str) -> Answer:
+    async def transaction(self, transaction_id: str) -> HttpAnswer:
         """The committed transaction of this id."""
         raw = await self._reader.transaction(transaction_id)
         if raw is None:
             return answers.NOT_FOUND
         write = partial(_shown_text, raw)
-        return Answer(200, await self._threads.run(write, size=len(raw)))
+        return HttpAnswer(200, await self._threads.run(write, size=len(raw)))
 
     @_answered
-    async def transactions(self, query: bytes) -> Answer | Streamed:
+    async def transactions(self, query: bytes) -> HttpAnswer | Streamed:
         """The transactions of an asset."""
         given = Given(query)
         operation = given.optional("operation", parameters.operation)
@@ -141,14 +141,14 @@ class Reads:
                 asset_id, operation=operation, after=after
             )
             items = await _written(self._threads, page.raws)
-            return Answer(200, b"[%b]\n" % items)
+            return HttpAnswer(200, b"[%b]\n" % items)
         turn = _TransactionsTurn(
             self._reader, self._threads, asset_id, operation, limit
         )
         return await answer_array(turn.read, after, sure=True)
 
     @_answered
-    async def outputs(self, query: bytes) -> Answer | Streamed:
+    async def outputs(self, query: bytes) -> HttpAnswer | Streamed:
         """The outputs of a key."""
         given = Given(query)
         key = given.required("public_key", parameters.public_key)
@@ -164,26 +164,26 @@ class Reads:
         return await answer_array(turn.read, after)
 
     @_answered
-    async def blocks(self, query: bytes) -> Answer | Streamed:
+    async def blocks(self, query: bytes) -> HttpAnswer | Streamed:
         """The heights of the blocks that hold a transaction."""
         given = Given(query)
         transaction_id = given.required("transaction_id", str)
         given.nothing_else()
         heights = await self._reader.heights_with(transaction_id)
-        return Answer(200, answers.spaced(heights))
+        return HttpAnswer(200, answers.spaced(heights))
 
     @_answered
-    async def assets(self, query: bytes) -> Answer | Streamed:
+    async def assets(self, query: bytes) -> HttpAnswer | Streamed:
         """The assets that a text search finds."""
         return await self._search(Documents.ASSETS, query)
 
     @_answered
-    async def metadata(self, query: bytes) -> Answer | Streamed:
+    async def metadata(self, query: bytes) -> HttpAnswer | Streamed:
         """The metadata that a text search finds."""
         return await self._search(Documents.METADATA, query)
 
     @_answered
-    async def statuses(self, query: bytes) -> Answer | Streamed:
+    async def statuses(self, query: bytes) -> HttpAnswer | Streamed:
         """What became of a transaction, as far as this node knows."""
         given = Given(query)
         transaction_id = given.required("transaction_id", parameters.hash_text)
@@ -192,14 +192,16 @@ class Reads:
         check = self._checks.newest(transaction_id)
         outcome = await self._reader.outcome(transaction_id)
         known = {"transaction_id": transaction_id, **status(outcome, check)}
-        return Answer(200, answers.spaced(known))
+        return HttpAnswer(200, answers.spaced(known))
 
-    async def validators(self, _: bytes) -> Answer:
+    async def validators(self, _: bytes) -> HttpAnswer:
         """The newest set of validators."""
         found = await self._reader.validators()
-        return Answer(200, answers.spaced([_validator(each) for each in found]))
+        return HttpAnswer(200, answers.spaced([_validator(each) for each in found]))
 
-    async def _search(self, documents: Documents, query: bytes) -> Answer | Streamed:
+    async def _search(
+        self, documents: Documents, query: bytes
+    ) -> HttpAnswer | Streamed:
         given = Given(query)
         text = given.required("search", str)
         limit = given.optional("limit", parameters.whole) or 0
@@ -221,8 +223,8 @@ class Reads:
 
 
 async def answer_block(
-    reader: Reader, height: int, *, threads: Threads
-) -> Answer | Streamed:
+    reader: Lookups, height: int, *, threads: Threads
+) -> HttpAnswer | Streamed:
     """The transactions of a block."""
     turn = _BlockTurn(reader, threads, height)
     begin = b'{"height": %d, "transactions": [' % height
@@ -230,7 +232,7 @@ async def answer_block(
         return await answer_array(
             turn.read, BEGINNING, begin=begin, end=b"]}\n", sure=True
         )
-    except Refused as refused:
+    except EarlyAnswer as refused:
         return refused.answer
 
 
@@ -238,7 +240,7 @@ class _OutputsTurn:
     """Pages of a key's outputs until there are enough."""
 
     def __init__(
-        self, reader: Reader, key: str, spent: bool | None, limit: int | None
+        self, reader: Lookups, key: str, spent: bool | None, limit: int | None
     ) -> None:
         self._reader = reader
         self._key = key
@@ -256,7 +258,7 @@ class _OutputsTurn:
 class _BlockTurn:
     """Pages of a block's transactions."""
 
-    def __init__(self, reader: Reader, threads: Threads, height: int) -> None:
+    def __init__(self, reader: Lookups, threads: Threads, height: int) -> None:
         self._reader = reader
         self._threads = threads
         self._height = height
@@ -264,7 +266,7 @@ class _BlockTurn:
     async def read(self, after: Cursor) -> tuple[bytes, Cursor | None]:
         page = await self._reader.block(self._height, after=after)
         if page is None:
-            raise Refused(answers.NOT_FOUND)
+            raise EarlyAnswer(answers.NOT_FOUND)
         return await _written(self._threads, page.raws), page.next
 
 
@@ -273,7 +275,7 @@ class _TransactionsTurn:
 
     def __init__(
         self,
-        reader: Reader,
+        reader: Lookups,
         threads: Threads,
         asset_id: str,
         operation: str | None,
@@ -299,7 +301,7 @@ class _SearchTurn:
 
     def __init__(
         self,
-        reader: Reader,
+        reader: Lookups,
         threads: Threads,
         documents: Documents,
         found: Sequence[int],

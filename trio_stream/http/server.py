@@ -25,13 +25,13 @@ from hypercorn.config import Config
 from hypercorn.trio.worker_context import WorkerContext
 from hypercorn.typing import ASGIFramework
 
-from trio_stream.http.connection import Connection
+from trio_stream.http.connection import HttpConnection
 from trio_stream.http.front import refuse
 from trio_stream.http.newcomers import Backlog, Newcomers
-from trio_stream.http.places import FULL, Guest, Places, Refusal
+from trio_stream.http.places import FULL, HttpGuest, HttpPlaces, TurnedAway
 from trio_stream.http.plain import HEAD_BYTES, Direct
 from trio_stream.http.threads import PEER
-from trio_stream.http.transport import Transport
+from trio_stream.http.transport import HttpTransport
 from trio_stream.log.errors import CommitLogError
 from trio_stream.net.sockets import give_up_after
 
@@ -48,7 +48,7 @@ _WARN_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
+class HttpLimits:
     """What connections may cost. Sizes in bytes, times in seconds."""
 
     # Each costs a file descriptor, of which subscribers need most.
@@ -76,7 +76,7 @@ async def serve(
     listeners: Sequence[trio.SocketListener],
     *,
     tls: ssl.SSLContext | None,
-    limits: Limits,
+    limits: HttpLimits,
     stop: trio.Event,
     lasting: Callable[[], int] = lambda: 0,
     answered: trio.Event | None = None,
@@ -93,7 +93,7 @@ async def serve(
     `direct` is asked for each plain request before `app` is. A `turn` is awaited
     for each new connection, and for more of what is large. Raises `CommitLogError`.
     """
-    door = _Door(
+    door = _HttpServer(
         app, tls, limits, direct=direct, lasting=lasting, answered=answered, turn=turn
     )
     async with trio.open_nursery() as clients:
@@ -123,25 +123,25 @@ async def serve(
 class _Visit:
     """A connection that has a place."""
 
-    transport: Transport
+    transport: HttpTransport
     scope: trio.CancelScope
-    connection: Connection | None = None
+    connection: HttpConnection | None = None
     """None while it waits for its turn."""
 
-    def end(self, refusal: Refusal) -> None:
+    def end(self, refusal: TurnedAway) -> None:
         if self.connection is None or not self.connection.end(refusal):
             self.transport.cut()
             self.scope.cancel()
 
 
-class _Door:
+class _HttpServer:
     """The connections that are open, and what they have in common."""
 
     def __init__(
         self,
         app: ASGIFramework,
         tls: ssl.SSLContext | None,
-        limits: Limits,
+        limits: HttpLimits,
         *,
         direct: Direct,
         lasting: Callable[[], int],
@@ -156,7 +156,7 @@ class _Door:
         self._config = _hypercorn_config(limits)
         self._tls = tls
         self._limits = limits
-        self._places = Places(limits, turn)
+        self._places = HttpPlaces(limits, turn)
         self._newcomers = Newcomers(turn)
         self._turned_away = Newcomers(turn)
         self._open: set[_Visit] = set()
@@ -184,14 +184,14 @@ class _Door:
 
     async def welcome(self, stream: trio.SocketStream) -> None:
         """Serve one connection; whatever it does, nobody else notices."""
-        transport = Transport(stream, self._limits.stall_timeout)
+        transport = HttpTransport(stream, self._limits.stall_timeout)
         try:
             peer = str(stream.socket.getpeername()[0])
             stream.socket.setsockopt(SOL_SOCKET, SO_SNDBUF, self._limits.send_buffer)
             give_up_after(stream.socket, self._limits.stall_timeout)
             with trio.CancelScope() as scope:
                 visit = _Visit(transport, scope)
-                guest = Guest(self._places, peer, visit.end)
+                guest = HttpGuest(self._places, peer, visit.end)
                 # For all that this task, and those it starts, do for the peer.
                 PEER.set(guest.address)
                 await self._receive(stream, visit, guest)
@@ -205,7 +205,7 @@ class _Door:
             stream.socket.close()
 
     async def _receive(
-        self, stream: trio.SocketStream, visit: _Visit, guest: Guest
+        self, stream: trio.SocketStream, visit: _Visit, guest: HttpGuest
     ) -> None:
         refusal = self._places.enter(guest)
         if refusal is not None:
@@ -229,9 +229,9 @@ class _Door:
     async def _turn_away(
         self,
         stream: trio.SocketStream,
-        transport: Transport,
-        guest: Guest,
-        refusal: Refusal,
+        transport: HttpTransport,
+        guest: HttpGuest,
+        refusal: TurnedAway,
     ) -> None:
         now = trio.current_time()
         if now >= self._quiet_until:
@@ -284,8 +284,8 @@ class _Door:
         for visit in self._open:
             visit.transport.cut()
 
-    async def _serve(self, visit: _Visit, guest: Guest) -> None:
-        visit.connection = Connection(
+    async def _serve(self, visit: _Visit, guest: HttpGuest) -> None:
+        visit.connection = HttpConnection(
             self._app,
             self._config,
             self.context,
@@ -300,7 +300,7 @@ class _Door:
         finally:
             visit.connection.let_go()
 
-    def _secured(self, transport: Transport) -> trio.abc.Stream:
+    def _secured(self, transport: HttpTransport) -> trio.abc.Stream:
         if self._tls is None:
             return transport
         # Compatible: peers may close without TLS's own farewell, and so do we.
@@ -309,7 +309,7 @@ class _Door:
         )
 
 
-def _hypercorn_config(limits: Limits) -> Config:
+def _hypercorn_config(limits: HttpLimits) -> Config:
     config = Config()
     config.include_server_header = False
     config.h11_max_incomplete_size = HEAD_BYTES

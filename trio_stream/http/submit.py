@@ -32,7 +32,7 @@ from trio_stream.engine.broadcast import (
     Mode,
 )
 from trio_stream.http import answers
-from trio_stream.http.answers import Answer
+from trio_stream.http.answers import HttpAnswer
 from trio_stream.http.threads import IN_PLACE_BYTES, OneEach, Threads
 from trio_stream.net.seldom import Seldom
 from trio_stream.stream.events import CommitEvent
@@ -112,7 +112,7 @@ class Submission:
         self._one_each = OneEach()
         self._troubles = Seldom(logger, at_most=10)
 
-    async def post(self, query: bytes, content_type: str, body: bytes) -> Answer:
+    async def post(self, query: bytes, content_type: str, body: bytes) -> HttpAnswer:
         """Take a transaction; any input gets an answer."""
         given = answers.parameters(query)
         modes = given.get("mode", ["async"])
@@ -127,7 +127,7 @@ class Submission:
             return _too_large(self._max_bytes)
         try:
             posted = await self._examined(body, media_type)
-            if isinstance(posted, Answer):
+            if isinstance(posted, HttpAnswer):
                 return posted
             refused = await self._send(modes[0], posted.raw)
         except ValidationError as error:
@@ -139,32 +139,32 @@ class Submission:
                 logging.WARNING, "a transaction could not be broadcast: %s", error
             )
             return _unavailable(error)
-        return refused or Answer(202, posted.answer)
+        return refused or HttpAnswer(202, posted.answer)
 
-    async def _examined(self, body: bytes, media_type: str) -> _Posted | Answer:
+    async def _examined(self, body: bytes, media_type: str) -> _Posted | HttpAnswer:
         """What a body holds, found good; or the answer to one that is not."""
         if len(body) <= IN_PLACE_BYTES:
             return await self._examine(body, media_type)
         async with self._one_each.turn():
             return await self._examine(body, media_type)
 
-    async def _examine(self, body: bytes, media_type: str) -> _Posted | Answer:
+    async def _examine(self, body: bytes, media_type: str) -> _Posted | HttpAnswer:
         read = partial(_read, body, media_type)
         posted = await self._threads.run(read, size=len(body))
-        if isinstance(posted, Answer):
+        if isinstance(posted, HttpAnswer):
             return posted
         if len(posted.raw) > self._max_bytes:
             return _too_large(self._max_bytes)
         await self._reader.examine(posted.raw)
         return posted
 
-    async def _send(self, mode: str, raw: bytes) -> Answer | None:
+    async def _send(self, mode: str, raw: bytes) -> HttpAnswer | None:
         if mode == "commit":
             return await self._commit(raw)
         checked = await self._node.broadcast("sync" if mode == "sync" else "async", raw)
         return INVALID if checked.code else None
 
-    async def _commit(self, raw: bytes) -> Answer | None:
+    async def _commit(self, raw: bytes) -> HttpAnswer | None:
         try:
             # From before the broadcast: the block may be faster than the answer.
             with self._channel.watch(hashlib.sha256(raw).digest()) as watch:
@@ -192,7 +192,7 @@ class Submission:
             return True
 
 
-def _read(body: bytes, media_type: str) -> _Posted | Answer:
+def _read(body: bytes, media_type: str) -> _Posted | HttpAnswer:
     """What a body holds, or the answer to one that holds no transaction."""
     try:
         value = _value(body)
@@ -222,7 +222,7 @@ def _has_bad_mode(value: object, media_type: str) -> bool:
     return value["mode"] not in _MODES
 
 
-def _too_large(max_bytes: int) -> Answer:
+def _too_large(max_bytes: int) -> HttpAnswer:
     return answers.framework_error(
         413,
         f"The transaction is too large: the node's RPC takes {max_bytes} bytes of it"
@@ -230,7 +230,7 @@ def _too_large(max_bytes: int) -> Answer:
     )
 
 
-def _unavailable(error: EngineUnavailable) -> Answer:
+def _unavailable(error: EngineUnavailable) -> HttpAnswer:
     if not error.is_busy:
         return answers.FAILED
     told = (
@@ -242,13 +242,13 @@ def _unavailable(error: EngineUnavailable) -> Answer:
     return answer._replace(retry_after=RETRY_SECONDS)
 
 
-def _invalid(error: ValidationError) -> Answer:
+def _invalid(error: ValidationError) -> HttpAnswer:
     if isinstance(error, SchemaValidationError):
         return answers.error(400, f"Invalid transaction schema: {error}")
     return answers.error(400, f"Invalid transaction ({type(error).__name__}): {error}")
 
 
-def _refused(error: EngineRefused, mode: str) -> Answer:
+def _refused(error: EngineRefused, mode: str) -> HttpAnswer:
     # Engines write this one with a capital or without; programs know it with.
     data = "Tx already exists in cache" if error.already_known else error.data
     if mode == "commit" and error.code == _INTERNAL_ERROR:

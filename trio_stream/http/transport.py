@@ -18,7 +18,7 @@ class Waiting(Protocol):
     def works(self) -> None: ...
 
 
-class Transport(trio.abc.HalfCloseableStream):
+class HttpTransport(trio.abc.HalfCloseableStream):
     """A socket on which no wait to write lasts, shielded or not.
 
     Bytes go out in slices; one that is not accepted in time, or a `cut`, breaks the
