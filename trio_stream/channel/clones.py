@@ -1,10 +1,10 @@
 """A clone of the commit channel: one subscriber's reader, with a position of its own.
 
 Each clone gets every event after its start that it selects. (Clones of a plain memory
-channel compete for the items.) Where its next frames come from is told by position alone:
-the tail, the log, or nowhere yet; deciding that and waiting for more is one step without
-`await`, so nothing can come between. The tail is for the plain form; readers of any
-other selection are given what is new while they wait (`commit_waiters`), and else read
+channel compete for the items.) Its position alone decides where its next frames come from:
+the tail, the log, or nowhere yet. Deciding that and starting to wait is one step without
+`await`, so nothing can come between. The tail holds the plain form only; readers of any
+other selection are given new frames while they wait (`channel.waiters`), and otherwise read
 the log, whose pages they share.
 """
 
@@ -50,7 +50,7 @@ class CommitReceiveChannel(trio.abc.ReceiveChannel[Batch]):
         selection: Selection = PLAIN,
         until: Position | None = None,
     ) -> None:
-        # What is given in place might go beyond `until`.
+        # Frames that are sent in place might go beyond `until`.
         self.send_nowait = send_nowait if until is None else None
         self.until = until
         self._clones = clones
@@ -59,7 +59,7 @@ class CommitReceiveChannel(trio.abc.ReceiveChannel[Batch]):
         self._task: trio.lowlevel.Task | None = None
         self._owing = False
         self._closed = False
-        # New frames for one that was woken; the page that it has not used up.
+        # New frames for a clone that was woken; the page that it has not used up.
         self._handed: Frames | None = None
         self._page: weakref.ref[Frames] | None = None
         self._replaying = False
@@ -72,7 +72,7 @@ class CommitReceiveChannel(trio.abc.ReceiveChannel[Batch]):
 
     @property
     def waiting(self) -> bool:
-        """Is it asleep at the tail's end, with all that there is?"""
+        """Is it asleep at the tail's end, having been given everything?"""
         return self._task is not None
 
     @property
@@ -84,33 +84,33 @@ class CommitReceiveChannel(trio.abc.ReceiveChannel[Batch]):
 
     @property
     def finished(self) -> bool:
-        """Is this the end that was asked for?"""
+        """Has it reached the end that was asked for?"""
         return self.until is not None and self.position >= self.until
 
     @property
     def live(self) -> bool:
-        """Is it as near to the tip as the tail reaches?"""
+        """Is it within reach of the tail?"""
         return self.position >= self._clones.tail.start
 
     @property
     def at_tip(self) -> bool:
-        """Has it all there is?"""
+        """Has it been given everything?"""
         return self.position >= self._clones.tail.end
 
     @property
     def last_message(self) -> Position:
-        """The end of the last run that had messages for those who wait with it."""
+        """The end of the last run that had messages for its selection."""
         return self._group.last
 
     def pass_nothing(self) -> None:
-        """Move over what has no messages for it, where that is known at once."""
+        """Move past what has no messages for it, if that is known without reading the log."""
         tail = self._clones.tail
         if not self.behind and self._position < tail.end:
             if self._source() is Source.TIP:
                 self._position = tail.end
 
     def seek(self, position: Position) -> None:
-        """Go on from `position`; for a caller that could not use all of a batch."""
+        """Continue from `position`; for a caller that could not use a whole batch."""
         self._position = position
 
     def clone(self) -> CommitReceiveChannel:
@@ -132,11 +132,11 @@ class CommitReceiveChannel(trio.abc.ReceiveChannel[Batch]):
     async def receive(self) -> Batch:
         """The next frames, as many as are at hand; waits if there are none.
 
-        The position is then behind them. An empty batch says that the caller should look
-        up: frames sent in place are owed in part, or a page of the log had nothing. Raises
-        `trio.EndOfChannel` at the end that was asked for; and once the channel has ended
-        and what is in the tail is used up, or at once to a reader farther behind.
-        Nothing is lost if cancelled.
+        The position then lies after them. An empty batch gives the caller a chance to act:
+        part of a frame sent in place is still owed, or a page of the log had no messages.
+        Raises `trio.EndOfChannel` at the end that was asked for. It also does so after the
+        channel has ended: once the tail is used up, or at once to a reader farther behind.
+        Nothing is lost if this is cancelled.
         """
         if self._task is not None:
             raise trio.BusyResourceError("another task receives from this clone")
@@ -149,7 +149,7 @@ class CommitReceiveChannel(trio.abc.ReceiveChannel[Batch]):
                 self._owing = False
                 return Batch(Frames(self._position, self._position))
             if self.until is not None:
-                # The last transaction of its last block is its end, too.
+                # After the last transaction of its last block it is at its end as well.
                 self.pass_nothing()
             if self.finished:
                 raise trio.EndOfChannel
@@ -166,7 +166,7 @@ class CommitReceiveChannel(trio.abc.ReceiveChannel[Batch]):
             await self._wait(ahead=source is Source.AHEAD)
 
     async def reached(self) -> None:
-        """Wait until the tail has got as far as this clone. Raises as `receive`."""
+        """Wait until the tail has caught up with this clone. Raises like `receive`."""
         while self._position > self._clones.tail.end:
             if self._closed:
                 raise trio.ClosedResourceError
@@ -176,7 +176,7 @@ class CommitReceiveChannel(trio.abc.ReceiveChannel[Batch]):
         await trio.lowlevel.checkpoint()
 
     def _in_reach(self) -> bool:
-        """May the log be read though the channel has ended, since it is only a little?"""
+        """May it still read the log after the channel has ended, since little is missing?"""
         return self._group.selection is not PLAIN and self.live
 
     def _give(self, batch: Batch) -> Batch:
@@ -223,29 +223,29 @@ class CommitReceiveChannel(trio.abc.ReceiveChannel[Batch]):
         self._clones.stop_waiting(self, self._group)
 
     def wake(self) -> None:
-        """Let `receive` look again."""
+        """Make `receive` look again."""
         task = self._task
         if task is not None:
             self._stop_waiting()
             trio.lowlevel.reschedule(task)
 
     def owe(self) -> None:
-        """Something else was sent in part while it waits: its task has to see to it."""
+        """Part of another frame is still unsent while it waits: wake its task to send the rest."""
         if self._task is not None:
             self._owing = True
             self.wake()
 
     def fall_behind(self, frames: Frames, taken: int, *, owing: bool) -> None:
-        """Taken off the waiters in a pass, having taken so many bytes of the frames."""
-        if self._task is not None:  # else closed by its own send, and woken for that
+        """Leave the waiters during a pass, with so many bytes of the frames taken."""
+        if self._task is not None:  # else its own send closed it, which woke it
             self._position = frames.position_at(taken)
             self._owing = owing
             if not owing:
-                self._handed = frames  # for a moment: its task runs next
+                self._handed = frames  # briefly: its task runs next
             self.wake()
 
     def close(self) -> None:
-        """Be gone, at once; a plain function. `receive` then raises `ClosedResourceError`."""
+        """Close at once; a plain function. `receive` then raises `ClosedResourceError`."""
         self.send_nowait = None
         self._handed = None
         self._replay_ends()

@@ -1,12 +1,12 @@
 """The commit channel: from the one who commits to any number of subscribers.
 
-What this room is told is a level, "the tip is now h", and never an event: a level
+What it is given is a level, "the tip is now h", and never an event: a level
 cannot be lost and needs no buffer. What was committed is read back from the log, so what
 subscribers see is what is durable. Each block is framed once, put at the end of a
-bounded tail in memory, and given to all who wait for it.
+bounded tail in memory, and given to all clones that wait for it.
 
-It knows no socket and no client; doors do. How clones read is in `commit_clones`, how those
-who wait are served in `commit_waiters`.
+The channel knows neither sockets nor clients; the doors do. `channel.clones` says how clones read,
+`channel.waiters` how waiting clones are served.
 """
 
 from __future__ import annotations
@@ -38,14 +38,14 @@ from trio_stream.stream.resume import (
 from trio_stream.stream.runs import cut
 from trio_stream.stream.selection import PLAIN, Selection
 
-# Of transactions that are looked into for filters and full messages. Beyond that
-# those who want them read the log.
+# Contents of transactions that are read for filters and full messages. Beyond that, the
+# subscribers who need them read the log.
 _CONTENT_BYTES = 1024 * 1024
-# Blocks that are read at once when the channel is behind: their frames are made in Python.
+# Blocks read in one go when the channel is behind: their frames are made in Python.
 _READ_BYTES = 256 * 1024
-# At start the newest blocks are read, for subscribers who were away a moment.
+# The newest blocks are read at the start, for subscribers who were away for a moment.
 _PRIMED_BLOCKS = 64
-# For those who have passed another limiter.
+# For work that has passed another limiter already.
 _UNLIMITED = trio.CapacityLimiter(math.inf)
 
 
@@ -66,14 +66,14 @@ class BlockReader(Replay, Protocol):
     async def contents(
         self, places: Sequence[Position], *, max_bytes: int
     ) -> Mapping[int, Contents]:
-        """What transactions hold, by a position's key; not all where that is much."""
+        """What transactions hold, by position key; some are left out if that is too much."""
 
     async def landmarks(self, place: Position | str | None) -> Landmarks:
-        """What the log says of itself, and of a position or a transaction's id."""
+        """What the log says about itself, and about a position or a transaction id."""
 
 
 class CommitChannel:
-    """The end that is told of commits, and where clones come from."""
+    """Announces commits, and makes the clones that read them."""
 
     def __init__(
         self,
@@ -99,7 +99,7 @@ class CommitChannel:
 
     @property
     def bytes_framed(self) -> int:
-        """How many bytes any one subscriber may have been sent in place."""
+        """An upper bound for the bytes that any one subscriber was sent in place."""
         return self._clones.bytes_framed
 
     async def tip(self) -> Position:
@@ -108,38 +108,38 @@ class CommitChannel:
 
     @property
     def height(self) -> int:
-        """The newest block that subscribers were given."""
+        """The newest block that has been given to subscribers."""
         return self._clones.tail.end.height
 
     async def turn(self) -> None:
-        """Wait for a turn among those who come and those who read the log."""
+        """Wait for a turn among the clients that connect and those that read the log."""
         await self._clones.turns.turn()
 
     async def begin(self, asked: Asked) -> Beginning:
-        """Where a stream begins: from now on is from the end of the log. Raises `ResumeRefused`."""
+        """Where a stream begins; "from now on" is the end of the log. Raises `ResumeRefused`."""
         landmarks = await self._reader.landmarks(place_of(asked.after))
         return begin(asked, landmarks, resume_ahead=self._resume_ahead)
 
     async def refuse(self, error: BadRequest) -> ResumeRefused:
-        """The refusal of what cannot be read, which says what could be had."""
+        """The refusal of an unreadable request, which says what is available."""
         return unreadable(error, await self._reader.landmarks(None))
 
     async def prove(self, beginning: Beginning) -> None:
-        """Compare what could not be, before its position was reached. Raises `ResumeRefused`."""
+        """Compare a fingerprint once the log has reached its position. Raises `ResumeRefused`."""
         landmarks = await self._reader.landmarks(beginning.after)
         given = GivenPosition(beginning.after, beginning.unproven)
         prove(given, landmarks.found or landmarks.start, landmarks)
 
     @property
     def end_text(self) -> str | None:
-        """How clients are told the position of all who wait; None if it cannot be said."""
+        """The position of all waiting clones as clients see it; None if it is not known."""
         clones = self._clones
         if clones.fingerprint is None:
             return None
         return position_text(*clones.tail.end, clones.fingerprint)
 
     async def position_text(self, position: Position) -> str:
-        """How clients are told a position."""
+        """A position as clients see it."""
         known = self.end_text
         if known is not None and position == self._clones.tail.end:
             return known
@@ -165,14 +165,14 @@ class CommitChannel:
     async def run_undisturbed(
         self, work: Callable[[], object], *, limiter: trio.CapacityLimiter
     ) -> object:
-        """`trio.to_thread.run_sync`, and turns are rare meanwhile."""
+        """Like `trio.to_thread.run_sync`; turns are rare meanwhile."""
         with self._clones.turns.held():
             return await trio.to_thread.run_sync(work, limiter=limiter)
 
     async def run_in_turn(
         self, work: Callable[[], object], *, limiter: trio.CapacityLimiter
     ) -> object:
-        """`trio.to_thread.run_sync`, begun at a turn, and rarely beside `run_undisturbed`."""
+        """Like `trio.to_thread.run_sync`, started at a turn, rarely beside `run_undisturbed`."""
         async with limiter:
             await self._clones.turns.quiet()
             await self.turn()
@@ -181,8 +181,8 @@ class CommitChannel:
     def watch(self, tx_sha256: bytes) -> AbstractContextManager[Watch]:
         """Wait for the transaction whose bytes have this SHA-256.
 
-        What counts is a block that is announced from now on, whether it accepts or
-        refuses the transaction. Raises `TooManyWatches`.
+        Only blocks that are announced from now on count, whether they accept or refuse the
+        transaction. Raises `TooManyWatches`.
         """
         return self._watches.watch(tx_sha256)
 
@@ -192,10 +192,10 @@ class CommitChannel:
         stop: trio.Event,
         task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
     ) -> None:
-        """Follow the tip; when `stop` is set, reach it once more and end.
+        """Follow the tip; once `stop` is set, reach it one last time and end.
 
-        Then clones get what is left for them in the tail, and `trio.EndOfChannel`;
-        also if this is cancelled, or the log raises.
+        Clones then get what the tail still has for them, and `trio.EndOfChannel`; so they do
+        if this is cancelled or the log raises.
         """
         try:
             await self._prime()
@@ -238,7 +238,7 @@ class CommitChannel:
         self._watches.decide(blocks)
         after, self._height = Position.end_of(self._height), blocks[-1].height
         for run in cut(blocks, after=after):
-            # A block of very many is very many runs: others have a turn between two.
+            # A huge block is many runs: other tasks have a turn between two of them.
             await trio.lowlevel.checkpoint()
             wanted = self._clones.wanted(run)
             contents: Mapping[int, Contents] = {}

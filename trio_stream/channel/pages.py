@@ -1,15 +1,15 @@
 """Pages of the log for subscribers who are behind the tail.
 
-A page is a run of frames as the tail has them, made by one read of the log. Those who select the
-same and stand at the same place share one: the first reads, the others wait for it. Pages are kept
+A page is a run of frames like those of the tail, made by one read of the log. Subscribers with the
+same selection at the same position share it: the first one reads, the others wait. Pages are kept
 while anybody replays, in bounded memory, so that a subscriber need not hold on to a page while
-its socket takes part of it; whoever comes back too late reads again.
+its socket takes part of it; if it returns after the page is gone, it reads again.
 
-While a page is sent, the next ones are read, if nobody waits for another: a thread makes frames
-and the event loop sends them at the same time. The thread decides itself, page by page, whether to
-read on. Would it ask, it would wait for the loop, which may be in the middle of a write.
+While a page is sent, the next ones are read, unless somebody waits for another: a thread makes
+frames while the event loop sends. The thread itself decides after each page whether to continue. If
+it asked the loop, it would have to wait for it, and the loop may be in the middle of a write.
 
-Where a subscriber reads is decided in `commit_clones`, not here.
+`channel.clones` decides where a subscriber reads, not this module.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ from trio_stream.stream.page_request import PageRequest
 from trio_stream.stream.position import Position
 from trio_stream.stream.selection import Selection
 
-# A way to a thread and back costs as much as 200 KiB of frames.
+# A trip to a thread and back costs as much as 200 KiB of frames.
 PAGE_BYTES = 1024 * 1024
-# Rows looked at for a page: a read must end soon even where nothing matches.
+# Rows examined for a page: a read must end soon even if nothing matches.
 PAGE_ROWS = 10_000
 _PAGES_AHEAD = 2
-# What a thread reads in one go: a checkpoint may wait for so much.
+# Pages that a thread reads in one go: a checkpoint may have to wait for that many.
 _PAGES_A_TURN = 8
 ALL_PAGES_BYTES = 64 * 1024 * 1024
 
@@ -41,7 +41,7 @@ _Place = tuple[Selection, Position]
 
 
 class Replay(Protocol):
-    """What reads pages from the log."""
+    """What this module needs of the log."""
 
     async def frames(self, request: PageRequest) -> Frames: ...
 
@@ -51,13 +51,13 @@ class Replay(Protocol):
 
 
 def log_fell_short(after: int, announced: int) -> LogDamaged:
-    """What to raise when the log lacks what was committed."""
+    """The error to raise when the log lacks what was committed."""
     cause = f"block {announced} was announced and nothing follows {after}"
     return LogDamaged("follow", Path(FILE_NAME), cause)
 
 
 class ReplayPages:
-    """Pages by what they select and the position that they follow."""
+    """Pages by selection and by the position that they follow."""
 
     def __init__(self, log: Replay, *, max_bytes: int = ALL_PAGES_BYTES) -> None:
         self._log = log
@@ -65,7 +65,7 @@ class ReplayPages:
         self._weight = 0
         self._pages: OrderedDict[_Place, Frames] = OrderedDict()
         self.under_way: dict[_Place, trio.Event] = {}
-        """Reads that others may wait for."""
+        """Reads in progress, which others may wait for."""
         self._readers = 0
         self._expected: tuple[_Place, Position]
         self._expects = trio.Event()
@@ -76,11 +76,11 @@ class ReplayPages:
         return self._weight
 
     def join(self) -> None:
-        """Somebody begins to replay."""
+        """Count a subscriber that begins to replay."""
         self._readers += 1
 
     def leave(self) -> None:
-        """Somebody has caught up or gone; the last one frees all pages."""
+        """Count out a subscriber that has caught up or gone; the last one frees all pages."""
         self._readers -= 1
         if not self._readers:
             self._pages.clear()
@@ -91,9 +91,9 @@ class ReplayPages:
     ) -> Frames:
         """The frames of a selection that follow `after`, none beyond `until`.
 
-        It may end before that, also where an earlier reader wanted less. Always a
-        checkpoint. Raises what the log raises. When cancelled, others who wait for the
-        same page read it themselves.
+        It may end earlier, for instance because an earlier reader wanted less. Always a
+        checkpoint. Raises what the log raises. If this is cancelled, the others that wait for
+        the same page read it themselves.
         """
         await trio.lowlevel.checkpoint_if_cancelled()
         place = selection, after
@@ -112,7 +112,7 @@ class ReplayPages:
         return page
 
     async def read_ahead(self) -> None:
-        """Read what somebody will want next, for ever. Raises what the log raises."""
+        """Read what will be wanted next, for ever. Raises what the log raises."""
         while True:
             await self._expects.wait()
             self._expects = trio.Event()
@@ -126,7 +126,8 @@ class ReplayPages:
     def wanted(self, ahead: Sequence[_Place], until: Position) -> bool:
         """Is a page wanted at the last of these places?
 
-        It is if one of them, who are as many as may be ready, is where somebody goes on.
+        It is if somebody is expected to continue at one of them: no more are passed than
+        there may be pages ready.
         """
         near = self._expected[0] in ahead and ahead[-1][1] < until
         return near and self._readers > 0
@@ -142,7 +143,7 @@ class ReplayPages:
         return page
 
     def keep(self, place: _Place, page: Frames) -> None:
-        # One that leads nowhere, as the log lacks what was announced, is for nobody to go on from.
+        # If the log lacks what was announced, a page leads nowhere: nobody can continue from it.
         if not self._readers or place in self._pages or page.end <= place[1]:
             return
         self._pages[place] = page
@@ -153,7 +154,7 @@ class ReplayPages:
 
 
 class _Turn:
-    """What a thread reads in one go: page after page, from the last of some places on."""
+    """What a thread reads in one go: page after page, starting at the last of some places."""
 
     def __init__(
         self, pages: ReplayPages, ahead: deque[_Place], until: Position
@@ -166,17 +167,17 @@ class _Turn:
         self._reading: tuple[_Place, trio.Event] | None = None
 
     async def run(self, log: Replay) -> None:
-        """Read while more is wanted and nobody waits for another page."""
+        """Read as long as more is wanted and nobody waits for another page."""
         place = self._ahead[-1]
         self._begin(place)
         try:
             await log.frame_pages(_request(place, self._until), take=self._take)
         finally:
-            # All that was taken has arrived: a thread's end is told in line behind it.
+            # Everything taken has arrived: the loop learns of a thread's end after that.
             self._end()
 
     def _take(self, page: Frames) -> bool:
-        # In the thread: what it sees of the loop's may be a moment old, which does no harm.
+        # In the thread: the loop's state may be slightly out of date, which does no harm.
         place = self._ahead[-1]
         following = place[0], page.end
         self._ahead.append(following)
@@ -199,7 +200,7 @@ class _Turn:
             self._begin(following)
 
     def _begin(self, place: _Place) -> None:
-        # Somebody may have begun at the same place meanwhile, and ends by himself.
+        # Somebody else may have begun at the same place meanwhile, and ends that read itself.
         if place not in self._pages.under_way:
             self._reading = place, trio.Event()
             self._pages.under_way.update([self._reading])

@@ -1,10 +1,10 @@
-"""Turns for work that can wait: one piece of it each time all other tasks have had theirs.
+"""Turns for work that can wait: one piece of it in each step of the event loop.
 
-Trio runs every task that is ready before it looks at its sockets again. So a thousand subscribers
-who come at once, or go, or all read the log, would make one step of the event loop as long as a
-thousand pieces of work, and a Commit that arrives meanwhile would wait for it, several times over.
-Here they queue, and a step holds one piece. While something more urgent wants the processor, the
-queue moves seldom; it never stands still.
+Trio runs every task that is ready before it looks at its sockets again. If a thousand subscribers
+connect, leave or read the log at once, one step of the event loop would take as long as a thousand
+pieces of work, and a Commit that arrives meanwhile would have to wait for several such steps.
+So they queue here, and a step does one piece. While something more urgent needs the processor, the
+queue moves slowly; it never stops.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from typing import Final
 import trio
 
 HELD_SECONDS: Final = 0.005
-"""Between two turns, at most, while they are held; many who read the log then still get 50 MB/s."""
+"""At most this long between two turns while they are held; replay still gets 50 MB/s then."""
 QUIET_SECONDS: Final = 0.025
-"""For which what takes milliseconds in a thread waits, at most, while turns are held."""
+"""At most this long `quiet` waits while turns are held: for work of milliseconds in a thread."""
 
 
 class Turns:
-    """A queue for turns, which anybody may take while nobody gives them."""
+    """A queue for turns. While `give` is not running, everybody gets one at once."""
 
     def __init__(self) -> None:
         self._queue = trio.lowlevel.ParkingLot()
@@ -33,7 +33,7 @@ class Turns:
         self._released = trio.Event()
 
     async def turn(self) -> None:
-        """Wait for a turn; what follows up to the next `await` is the piece of work.
+        """Wait for a turn; the piece of work is what follows up to the next `await`.
 
         Not always a checkpoint.
         """
@@ -45,7 +45,7 @@ class Turns:
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """While the block runs turns are rare."""
+        """Make turns rare until the end of the block."""
         if not self._held:
             self._released = trio.Event()
         self._held += 1
@@ -64,7 +64,7 @@ class Turns:
                     await self._released.wait()
 
     async def give(self) -> None:
-        """Give turns, for ever. When this is cancelled, everybody has one."""
+        """Give turns, for ever. When this is cancelled, everybody who waits gets one."""
         self._given = True
         try:
             while True:

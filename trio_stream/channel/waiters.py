@@ -1,9 +1,9 @@
-"""Who waits for the next commit, and the pass that serves them.
+"""The clones that wait for the next commit, and the pass that serves them.
 
-All who have seen everything stand at one place, the end of the tail, by definition: none of
-them has a position of its own until it is taken off the waiters. They are kept by what
-they select, so that a run of blocks finds those that it concerns by key, and moves
-on all others by doing nothing. Frames are made once a selection.
+All clones that have seen everything stand at one place, the end of the tail, by definition: none
+of them has a position of its own until it is taken off the waiters. They are grouped by selection,
+so that a run of blocks finds the groups that it concerns by key, and the others advance without
+being touched. Frames are made once per selection.
 
 A waiter with a `send_nowait` is served in place: the pass gives it the new frames with
 one system call, and its task sleeps on unless the socket is full. With 10,000 clients
@@ -30,17 +30,17 @@ from trio_stream.stream.runs import Run
 from trio_stream.stream.selection import PLAIN, Selection
 from trio_stream.stream.subscription import Tail
 
-# A pass over the waiters lets other tasks run after this time, looked at now and then.
-# A woken task is work too, which is done when the pass lets it: about so much each.
+# A pass over the waiters lets other tasks run after this time, which it checks now and then.
+# A woken task is work too, done as soon as the pass rests: about this much each.
 _PASS_SECONDS = 0.005
 _LOOK_EVERY = 16
 _WOKEN_SECONDS = 0.00005
-# Woken in one go when the channel ends.
+# How many are woken in one go when the channel ends.
 _ENDED_AT_ONCE = 50
 
 SendNowait = Callable[[Frames, int], int | None]
-"""Sends frames, from an offset on, without waiting; None if all of them are gone. Else the
-frame end up to which they are sent or owed, and the clone's task has to see to the rest."""
+"""Sends frames, from an offset on, without waiting. None: all of them are sent. Otherwise the
+frame end up to which they are sent or owed; the clone's task has to send the rest."""
 
 
 class Waiter(Protocol):
@@ -61,7 +61,7 @@ class Waiter(Protocol):
 
 
 class Group:
-    """Those who select the same."""
+    """The clones that share a selection."""
 
     __slots__ = ("last", "readers", "selection", "unserved", "unserved_at", "waiters")
 
@@ -69,22 +69,22 @@ class Group:
         self.selection = selection
         self.readers = 0
         self.last = end
-        """The end of the last run that had messages for them."""
-        # Who has seen all there is; during a pass, who still stands where the tail
-        # ended before it.
+        """The end of the last run that had messages for this selection."""
+        # Those that have seen everything; and during a pass, those that still stand where
+        # the tail ended before it.
         self.waiters: dict[Waiter, None] = {}
         self.unserved: dict[Waiter, None] = {}
         self.unserved_at = end
 
     def begin_pass(self, before: Position, end: Position) -> None:
-        """All who wait are to be served, and stand at `before` until they are."""
+        """Mark all waiters as unserved; they stand at `before` until they are served."""
         self.last = end
         if self.waiters:
             self.unserved, self.waiters = self.waiters, {}
             self.unserved_at = before
 
     def position_of(self, waiter: Waiter, end: Position) -> Position | None:
-        """Where one stands who waits, when the tail ends at `end`."""
+        """Where a waiting clone stands if the tail ends at `end`; None: it is not waiting."""
         if waiter in self.waiters:
             return end
         return self.unserved_at if waiter in self.unserved else None
@@ -96,36 +96,36 @@ class Clones:
     def __init__(self, log: Replay, *, tail_bytes: int) -> None:
         self.tail = Tail(Position.end_of(0), max_bytes=tail_bytes)
         self.fingerprint: str | None = None
-        """What stands at the tail's end; None if nobody said."""
+        """What stands at the tail's end: an id or an app hash; None if it is not known."""
         self.pages = ReplayPages(log)
         self.turns = Turns()
         self.ended = False
         self.bytes_framed = 0
-        """How many bytes any one clone may have been given in passes."""
+        """An upper bound for the bytes that any one clone was given in passes."""
         self._tail_bytes = tail_bytes
         self._plain = Group(PLAIN, self.tail.end)
         self._groups = {PLAIN: self._plain}
         self._index = SelectionIndex()
-        # Who has seen more than the tail holds; who waits for an end that was asked for.
+        # Those that have seen more than the tail holds; those with an end to wait for.
         self._ahead: dict[Waiter, None] = {}
         self._ending: dict[Waiter, None] = {}
         self._due = 0.0
 
     def begin(self, position: Position) -> None:
-        """Begin the tail anew, at `position`."""
+        """Start a new tail at `position`."""
         for waiter in list(self._everybody()):
             waiter.wake()
         self.tail = Tail(position, max_bytes=self._tail_bytes)
         self.fingerprint = None
 
     def end(self) -> None:
-        """There will be nothing more: everybody who waits learns it."""
+        """Wake everybody: there will be nothing more."""
         self.ended = True
         for waiter in list(self._everybody()):
             waiter.wake()
 
     async def end_gently(self) -> None:
-        """The same, but with turns for others: each has a connection to close."""
+        """The same, but let other tasks run in between: each clone has a connection to close."""
         self.ended = True
         while waiting := list(islice(self._everybody(), _ENDED_AT_ONCE)):
             for waiter in waiting:
@@ -139,7 +139,7 @@ class Clones:
         yield from self._ahead
 
     def join(self, selection: Selection) -> Group:
-        """Somebody is here who selects this."""
+        """Count in a clone with this selection."""
         group = self._groups.get(selection)
         if group is None:
             group = self._groups[selection] = Group(selection, self.tail.end)
@@ -148,14 +148,14 @@ class Clones:
         return group
 
     def leave(self, group: Group) -> None:
-        """One of a group is gone for good."""
+        """Count out a clone that is closed."""
         group.readers -= 1
         if not group.readers and group is not self._plain:
             del self._groups[group.selection]
             self._index.discard(group.selection)
 
     def wait(self, waiter: Waiter, group: Group, *, ahead: bool) -> None:
-        """From now on it waits: at the tail's end, or for that to reach its position."""
+        """Let it wait from now on: at the tail's end, or until that reaches its position."""
         if ahead:
             self._ahead[waiter] = None
         else:
@@ -168,11 +168,11 @@ class Clones:
             waiting.pop(waiter, None)
 
     def wanted(self, run: Run) -> list[Position]:
-        """The transactions of whose contents `publish` has to know."""
+        """The transactions whose contents `publish` needs."""
         return self._index.wanted(run)
 
     async def publish(self, run: Run, contents: Mapping[int, Contents]) -> None:
-        """Put a run at the tail's end and give it to everybody who waits for it."""
+        """Add a run to the tail and give it to every clone that waits for it."""
         before, end = self.tail.end, run.end
         self._due = perf_counter() + _PASS_SECONDS
         found: Matched = {}
@@ -180,11 +180,11 @@ class Clones:
             for _ in self._index.match(run, contents, found):
                 await self._rest()
         frames = frame_events(run.events, start=before, end=end)
-        # From here to the first pass nothing is awaited: the tail's end is where all
-        # stand who are not in a pass.
+        # No await from here to the first pass: all waiters that are not in a pass stand at
+        # the tail's end.
         self.tail.append(frames)
         self.fingerprint = run.fingerprint
-        # Held on to, since a group whose last reader leaves meanwhile is no longer kept.
+        # Kept here, because a group is dropped when its last reader leaves meanwhile.
         concerned = [
             (group, numbers)
             for each, numbers in found.items()
@@ -215,8 +215,8 @@ class Clones:
             self._wake_those_reached()
 
     async def _serve(self, group: Group, frames: Frames) -> None:
-        # The queue is walked from its end, and clones may leave it meanwhile. Who is
-        # served joins the new waiters, so that the next pass goes the other way round.
+        # The queue is walked from its end, and clones may leave it meanwhile. Those that are
+        # served join the new waiters, so the next pass goes in the opposite order.
         unserved, waiters = group.unserved, group.waiters
         until_look = _LOOK_EVERY
         while unserved:
@@ -234,7 +234,7 @@ class Clones:
                 await self._rest()
 
     async def _rest(self) -> None:
-        """Let other tasks run, if it is time."""
+        """Let other tasks run if it is time."""
         if perf_counter() > self._due:
             await trio.lowlevel.checkpoint()
             self._due = perf_counter() + _PASS_SECONDS
