@@ -4,6 +4,7 @@ import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from typing import cast
 
 import pytest
 import trio
@@ -24,10 +25,22 @@ MANY = frame_events(
 PONG = b"\x8a\x00"
 
 
+class Shy:
+    """A socket that can be made to take no more than so many bytes of each write."""
+
+    def __init__(self, raw: socket.socket) -> None:
+        self.takes: int | None = None
+        self.fileno, self.close, self.setsockopt = raw.fileno, raw.close, raw.setsockopt
+        self._raw = raw
+
+    def send(self, data: bytes) -> int:
+        return self._raw.send(data[: self.takes])
+
+
 @dataclass
 class Connection:
     stream: SubscriberStream
-    raw: socket.socket
+    raw: Shy
     peer: trio.SocketStream
     left: list[int]  # the descriptor, when the stream was left
 
@@ -42,10 +55,9 @@ class Connection:
     def owe(self) -> int:
         """Let the socket take a part of `ONE`, and be full then; how many bytes it holds."""
         part = 100
-        some = lambda data, *_: self.raw.send(data[:part])  # noqa: E731
-        self.stream._send = some
+        self.raw.takes = part
         assert self.stream.send_nowait(ONE, 0) == len(ONE.data)
-        self.stream._send = self.raw.send
+        self.raw.takes = None
         assert self.stream.state is State.OWING
         return part + self.stuff()
 
@@ -73,13 +85,19 @@ async def connected(
     raw = socket.socket(fileno=accepted.socket.detach())
     transport = trio.SocketStream(trio.socket.from_stdlib_socket(raw))
     raw.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 16 * 1024)
+    shy = Shy(raw)
     stream = SubscriberStream(
-        transport, raw, in_place=True, request=b"GET", stall_timeout=60, turn=turn
+        transport,
+        cast(socket.socket, shy),
+        in_place=True,
+        request=b"GET",
+        stall_timeout=60,
+        turn=turn,
     )
     left: list[int] = []
     stream.on_close = lambda: left.append(raw.fileno())
     peer = trio.SocketStream(trio.socket.from_stdlib_socket(theirs))
-    connection = Connection(stream, raw, peer, left)
+    connection = Connection(stream, shy, peer, left)
     async with listener, peer, stream:
         if upgraded:
             assert await stream.receive_some() == b"GET"

@@ -1,21 +1,21 @@
 """The byte stream of one subscriber, between its socket and the WebSocket library.
 
-Frames that all subscribers share are written past the library, straight to the socket
-and without waiting. That needs one place that knows who is writing, because bytes beside
+Frames that all subscribers share bypass the library: they are written straight to the socket
+and without waiting. That needs one place that knows who is writing, because bytes written beside
 a pending write land inside its frame, and a lock cannot be handed from task to task:
 
     idle      nobody writes, nothing is unsent; `send_nowait` may write
     writing   one task owns the stream, the others queue
-    owing     the socket was full: the rest of one frame is kept, or nothing but the
-              fact; whoever writes next sends that first
-    closed    nothing more may be sent: a Close was, or the connection is gone
+    owing     the socket was full: the rest of one frame is kept, or just that fact;
+              the next one to write sends the rest first
+    closed    nothing more may be sent: a Close was sent, or the connection is closed
 
 Everything else, the library's answers to Ping and Close included, comes through
-`send_all`. Who is cut for slowness is decided here, by one rule: no byte accepted by the
+`send_all`. One rule decides here which client is cut for slowness: no byte accepted by the
 socket for `stall_timeout` while bytes are owed. There is no deadline on a whole send.
 
-On the way in, messages are taken out (`stream.inbound`), and the library first gets the
-request that has been read and judged already.
+On the way in, messages are dropped (`stream.inbound`). Before anything else the library gets
+the request, which has been read and judged already.
 """
 
 from __future__ import annotations
@@ -24,7 +24,6 @@ import enum
 import socket
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from functools import partial
 from typing import TypeVar
 
 import trio
@@ -37,12 +36,7 @@ from trio_stream.net.sockets import (
 )
 from trio_stream.stream.frames import Frames, close_frame, is_close
 from trio_stream.stream.inbound import ClientFrames
-
-# A socket that takes nothing of a slice has made no progress; one that takes part has.
-SLICE_BYTES = 64 * 1024
-# An SSLStream does not tell about part of what it was given, so it gets one TLS record.
-_TLS_SLICE_BYTES = 16 * 1024
-
+from trio_stream.websocket.slices import send_slices
 
 T = TypeVar("T")
 
@@ -54,17 +48,17 @@ class State(enum.Enum):
     CLOSED = enum.auto()
 
 
-# To look up a member takes 40 ns in Python 3.11, for each client and block.
+# Looking up an enum's member takes 40 ns in Python 3.11, for each client and block.
 _IDLE = State.IDLE
 
 
 class SubscriberStream(trio.abc.Stream):
     """A subscriber's stream, from the upgrade on.
 
-    `raw` is the socket below `stream`. With `in_place` frames may be written to it
-    directly; not under TLS. `on_close` is called, once, in the step in which the
-    connection is found to be gone, before the descriptor is free. `turn` is awaited before
-    that where the client has gone by itself, since all may do so at once.
+    `raw` is the socket below `stream`. With `in_place`, frames may be written to it
+    directly; this is not possible under TLS. `on_close` is called once, in the step in which
+    the connection is found to be closed, before the descriptor is free. If the client has
+    closed it, `turn` is awaited before that, since all clients may do so at once.
     """
 
     __slots__ = (
@@ -108,8 +102,8 @@ class SubscriberStream(trio.abc.Stream):
         self._wait_for_turn = turn
         self._kept = b""
         self._gone = False
-        # What the library reads first, and what the client sent behind it. Nothing
-        # of the latter may reach the library before it has sent its 101.
+        # What the library reads first, and what the client sent after it. The library
+        # may see nothing of the latter before it has sent its 101.
         self._request = request
         self._early = early
         self._open: trio.Event | None = trio.Event()
@@ -128,8 +122,8 @@ class SubscriberStream(trio.abc.Stream):
     def send_nowait(self, frames: Frames, offset: int) -> int | None:
         """Send what the socket takes of the frames from `offset` on. A plain function.
 
-        Returns None if that is all. Else the end of the last frame that is sent or
-        begun, whose rest is kept. Never raises: a broken connection is closed.
+        Returns None if it takes everything; otherwise the end of the last frame that is sent
+        or begun, and the rest of that frame is kept. Never raises: a broken connection is closed.
         """
         send = self._send
         if self.state is not _IDLE or send is None:
@@ -152,7 +146,7 @@ class SubscriberStream(trio.abc.Stream):
         return end
 
     def frame_nowait(self, frame: bytes) -> bool:
-        """Send a frame of its own if the socket takes it. A plain function."""
+        """Send a single frame if the socket takes it. A plain function."""
         if self.state is not State.IDLE or self._send is None:
             return False
         try:
@@ -168,26 +162,26 @@ class SubscriberStream(trio.abc.Stream):
         return True
 
     async def frame(self, frame: bytes) -> None:
-        """Send a frame, under TLS; no matter if the client is gone."""
+        """Send a single frame, under TLS; nothing happens if the connection is closed."""
         with suppress(trio.BrokenResourceError, trio.ClosedResourceError):
             await self.send_all(frame)
 
     async def settle(self) -> None:
-        """Send what is kept, and wait until the socket takes more if it was full.
+        """Send what is kept and, if the socket was full, wait until it takes more.
 
-        Raises as `send_all`.
+        Raises like `send_all`.
         """
         await self.send_all(b"")
 
     async def wait_send_all_might_not_block(self) -> None:
-        """Wait until the socket takes something. Cuts the connection if it stalls."""
+        """Wait until the socket takes something; cut the connection if it stalls."""
         async with self._writer:
             await self._progress(self._stream.wait_send_all_might_not_block)
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
         """Send what is kept, then `data`.
 
-        Raises `trio.BrokenResourceError` or `trio.ClosedResourceError`. If it is
+        Raises `trio.BrokenResourceError` or `trio.ClosedResourceError`. If this is
         cancelled or stalls inside a frame, the connection is cut.
         """
         async with self._writer:
@@ -200,9 +194,9 @@ class SubscriberStream(trio.abc.Stream):
             try:
                 if was_full and not self._kept:
                     await self._progress(self._stream.wait_send_all_might_not_block)
-                await self._write(self._kept)
+                await send_slices(self._stream, self._kept, self._progress)
                 self._kept = b""
-                await self._write(data)
+                await send_slices(self._stream, data, self._progress)
             except BaseException as error:
                 self.cut(f"broken: {error!r}")
                 raise
@@ -212,22 +206,6 @@ class SubscriberStream(trio.abc.Stream):
             self._open.set()
             self._open = None
 
-    async def _write(self, data: bytes | bytearray | memoryview) -> None:
-        unsent = memoryview(data)
-        if isinstance(self._stream, trio.SocketStream):
-            send = self._stream.socket.send
-            while unsent:
-                try:
-                    sent = await self._progress(partial(send, unsent[:SLICE_BYTES]))
-                except OSError as error:
-                    raise trio.BrokenResourceError(str(error)) from error
-                unsent = unsent[sent:]
-        else:
-            while unsent:
-                piece = unsent[:_TLS_SLICE_BYTES]
-                await self._progress(partial(self._stream.send_all, piece))
-                unsent = unsent[_TLS_SLICE_BYTES:]
-
     async def _progress(self, step: Callable[[], Awaitable[T]]) -> T:
         """Await one step that ends when the socket has taken something."""
         with trio.move_on_after(self._stall_timeout):
@@ -236,7 +214,7 @@ class SubscriberStream(trio.abc.Stream):
         raise trio.BrokenResourceError(self.reason)
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes:
-        """The request; then, once it is answered, what the library is to see."""
+        """The request; then, once that is answered, the frames that the library has to see."""
         if self._request:
             await trio.lowlevel.checkpoint()
             request, self._request = self._request, b""
@@ -271,7 +249,7 @@ class SubscriberStream(trio.abc.Stream):
         await linger(self._stream)
 
     async def dismiss(self, code: int, reason: str) -> None:
-        """Say Close, if the client takes it, and cut."""
+        """Send Close, if the client takes it, and cut the connection."""
         self.leave(reason)
         await self._say_close(code)
         self.cut(reason)
@@ -282,7 +260,7 @@ class SubscriberStream(trio.abc.Stream):
                 await self.send_all(close_frame(code))
 
     def leave(self, reason: str) -> None:
-        """No more frames for this client; a plain function. The first reason stays."""
+        """Send this client no more frames; a plain function. The first reason counts."""
         if self.reason is None:
             self.reason = reason
             if self.on_close is not None:
@@ -290,7 +268,7 @@ class SubscriberStream(trio.abc.Stream):
                 self.on_close = None  # no cycle is left for the collector
 
     def cut(self, reason: str) -> None:
-        """Close at once and without a word; a plain function.
+        """Close at once, without a Close frame; a plain function.
 
         What the kernel still holds for the peer is dropped with the connection.
         """
@@ -307,12 +285,12 @@ class SubscriberStream(trio.abc.Stream):
             transport.socket.close()
 
     async def aclose(self) -> None:
-        """Close in good order; what the kernel holds is still delivered."""
+        """Close in an orderly way: what the kernel holds is still delivered."""
         if not self._gone:
             self._gone = True
             self.state = State.CLOSED
             code = self.inbound.close_code
             self.leave("closed" if code is None else f"closed by the client: {code}")
-        # Under TLS a peer that does not read could hold up the last record.
+        # Under TLS, a peer that does not read could block the last record.
         with trio.move_on_after(LINGER_SECONDS):
             await self._stream.aclose()
