@@ -14,10 +14,11 @@ from scripts.signing import create, encode, transfer
 from tests.instant_node import VALIDATOR
 from tests.ledger.chains import ALICE, BOB, Engine
 from trio_stream.abci.messages import CheckTx
-from trio_stream.http import reads
-from trio_stream.http.answers import HttpAnswer, spaced
+from trio_stream.http import pages
+from trio_stream.http.answers import NOT_FOUND, HttpAnswer, spaced
 from trio_stream.http.pages import Streamed
-from trio_stream.http.reads import SEARCH_TOO_LONG, Reads
+from trio_stream.http.reads import SEARCH_TOO_LONG, Reads, answer_block
+from trio_stream.http.threads import Threads
 from trio_stream.ledger.application import Application
 from trio_stream.log import lookups, search
 from trio_stream.log.reader import LogReader
@@ -94,6 +95,20 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
 
 def array(*documents: dict[str, Any]) -> str:
     return spaced([shown(encode(each)) for each in documents]).decode()
+
+
+async def test_a_transaction_by_its_id(world: World) -> None:
+    answer = await world.reads.transaction(MOVED["id"])
+    assert answer == HttpAnswer(200, spaced(shown(encode(MOVED))))
+    assert await world.reads.transaction(ABSENT) is NOT_FOUND
+
+
+async def test_a_block_by_its_height(world: World) -> None:
+    threads = Threads()
+    answer = await answer_block(world.reader, 2, threads=threads)
+    assert isinstance(answer, HttpAnswer)
+    assert json.loads(answer.body) == {"height": 2, "transactions": [ASSET, OTHER]}
+    assert await answer_block(world.reader, 99, threads=threads) is NOT_FOUND
 
 
 # Transactions of an asset
@@ -352,7 +367,7 @@ async def test_pages_make_the_same_array(
     whole = await world.body(route, query)
     monkeypatch.setattr(lookups, "PAGE_OUTPUTS", rows)
     monkeypatch.setattr(lookups, "PAGE_TRANSACTIONS", rows)
-    monkeypatch.setattr(reads, "PAGE_TRANSACTIONS", rows)
+    monkeypatch.setattr(pages, "PAGE_TRANSACTIONS", rows)
     assert await world.body(route, query) == whole
 
 

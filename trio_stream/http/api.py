@@ -33,10 +33,10 @@ from trio_stream.http import answers
 from trio_stream.http.answers import HttpAnswer
 from trio_stream.http.body import Body, Disconnected, Receive, Send, headers_of, write
 from trio_stream.http.making import some_at_a_time
-from trio_stream.http.pages import Streamed
+from trio_stream.http.pages import Lookups, Streamed
 from trio_stream.http.plain import Plain
 from trio_stream.http.pull import PULL_PATH
-from trio_stream.http.reads import Checks, Lookups, Reads, answer_block
+from trio_stream.http.reads import Checks, Reads, answer_block
 from trio_stream.http.submit import Examiner, Node, Submission
 from trio_stream.http.subscriptions import NOT_EVENTS, Subscriptions
 from trio_stream.http.threads import Threads

@@ -10,74 +10,37 @@ client goes on with the last one it has got, on any node.
 from __future__ import annotations
 
 import base64
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from functools import partial, wraps
-from typing import Any, Final, Protocol
+from typing import Final, Protocol, TypeGuard
 
 from trio_stream.http import answers, parameters
 from trio_stream.http.answers import HttpAnswer
-from trio_stream.http.pages import Streamed, answer_array, listed
+from trio_stream.http.pages import (
+    ALL,
+    BlockPages,
+    Lookups,
+    OutputPages,
+    SearchPages,
+    Streamed,
+    TransactionPages,
+    answer_array,
+    written,
+)
 from trio_stream.http.parameters import EarlyAnswer, Given
-from trio_stream.http.status import status
 from trio_stream.http.threads import Threads
 from trio_stream.ledger.block import Validator
 from trio_stream.ledger.recent_checks import Check
-from trio_stream.log.lookups import (
-    BEGINNING,
-    PAGE_BYTES,
-    PAGE_TRANSACTIONS,
-    Cursor,
-    OutputsPage,
-    TransactionsPage,
-)
+from trio_stream.log.lookups import BEGINNING, Cursor
 from trio_stream.log.search import Documents, SearchTooLong
-from trio_stream.stream.events import Outcome
-from trio_stream.transactions import canonical
+from trio_stream.stream.events import CommitEvent, Outcome, RefusalEvent
+from trio_stream.stream.position import position_text
 from trio_stream.transactions.shown import shown
-
-# More than there can be, and SQLite can count on from it.
-_ALL: Final = 1 << 62
 
 EMPTY_SEARCH: Final = answers.error(400, "text_search cannot be empty")
 SEARCH_TOO_LONG: Final = answers.error(
     503, "The search finds too much: ask for rarer words, or for a phrase"
 )
-
-
-class Lookups(Protocol):
-    """What is asked of the committed state."""
-
-    async def transaction(self, transaction_id: str) -> bytes | None: ...
-
-    async def block(self, height: int, *, after: Cursor) -> TransactionsPage | None: ...
-
-    async def place(self, transaction_id: str) -> int | None: ...
-
-    async def outcome(self, transaction_id: str) -> Outcome | None: ...
-
-    async def heights_with(self, transaction_id: str) -> list[int]: ...
-
-    async def validators(self) -> list[Validator]: ...
-
-    async def outputs(
-        self, public_key: str, *, spent: bool | None, after: Cursor, limit: int
-    ) -> OutputsPage: ...
-
-    async def transactions(
-        self, asset_id: str, *, operation: str | None, after: Cursor, limit: int
-    ) -> TransactionsPage: ...
-
-    async def last_transaction(
-        self, asset_id: str, *, operation: str | None, after: Cursor
-    ) -> TransactionsPage: ...
-
-    async def search(
-        self, documents: Documents, text: str, limit: int
-    ) -> Sequence[int]: ...
-
-    async def bodies(
-        self, positions: Sequence[int], *, max_bytes: int
-    ) -> list[tuple[str, bytes]]: ...
 
 
 class Checks(Protocol):
@@ -140,12 +103,12 @@ class Reads:
             page = await self._reader.last_transaction(
                 asset_id, operation=operation, after=after
             )
-            items = await _written(self._threads, page.raws)
+            items = await written(self._threads, page.raws)
             return HttpAnswer(200, b"[%b]\n" % items)
-        turn = _TransactionsTurn(
+        pages = TransactionPages(
             self._reader, self._threads, asset_id, operation, limit
         )
-        return await answer_array(turn.read, after, sure=True)
+        return await answer_array(pages.read, after, sure=True)
 
     @_answered
     async def outputs(self, query: bytes) -> HttpAnswer | Streamed:
@@ -160,8 +123,8 @@ class Reads:
         if last_seen is not None:
             transaction_id, output_index = last_seen
             after = Cursor(await self._place("after", transaction_id), output_index)
-        turn = _OutputsTurn(self._reader, key, spent, limit)
-        return await answer_array(turn.read, after)
+        pages = OutputPages(self._reader, key, spent, limit)
+        return await answer_array(pages.read, after)
 
     @_answered
     async def blocks(self, query: bytes) -> HttpAnswer | Streamed:
@@ -191,7 +154,7 @@ class Reads:
         # Before the log is asked: what it has not heard of by then is decided after this check.
         check = self._checks.newest(transaction_id)
         outcome = await self._reader.outcome(transaction_id)
-        known = {"transaction_id": transaction_id, **status(outcome, check)}
+        known = {"transaction_id": transaction_id, **_status(outcome, check)}
         return HttpAnswer(200, answers.spaced(known))
 
     async def validators(self, _: bytes) -> HttpAnswer:
@@ -209,11 +172,11 @@ class Reads:
             return EMPTY_SEARCH
         given.nothing_misspelt()
         try:
-            found = await self._reader.search(documents, text, min(abs(limit), _ALL))
+            found = await self._reader.search(documents, text, min(abs(limit), ALL))
         except SearchTooLong:
             return SEARCH_TOO_LONG
-        turn = _SearchTurn(self._reader, self._threads, documents, found)
-        return await answer_array(turn.read, BEGINNING, sure=True)
+        pages = SearchPages(self._reader, self._threads, documents, found)
+        return await answer_array(pages.read, BEGINNING, sure=True)
 
     async def _place(self, name: str, transaction_id: str) -> int:
         found = await self._reader.place(transaction_id)
@@ -226,125 +189,18 @@ async def answer_block(
     reader: Lookups, height: int, *, threads: Threads
 ) -> HttpAnswer | Streamed:
     """The transactions of a block."""
-    turn = _BlockTurn(reader, threads, height)
+    pages = BlockPages(reader, threads, height)
     begin = b'{"height": %d, "transactions": [' % height
     try:
         return await answer_array(
-            turn.read, BEGINNING, begin=begin, end=b"]}\n", sure=True
+            pages.read, BEGINNING, begin=begin, end=b"]}\n", sure=True
         )
     except EarlyAnswer as refused:
         return refused.answer
 
 
-class _OutputsTurn:
-    """Pages of a key's outputs until there are enough."""
-
-    def __init__(
-        self, reader: Lookups, key: str, spent: bool | None, limit: int | None
-    ) -> None:
-        self._reader = reader
-        self._key = key
-        self._spent = spent
-        self._left = limit or _ALL
-
-    async def read(self, after: Cursor) -> tuple[bytes, Cursor | None]:
-        page = await self._reader.outputs(
-            self._key, spent=self._spent, after=after, limit=self._left
-        )
-        self._left -= page.number
-        return page.text.encode("ascii"), page.next if self._left else None
-
-
-class _BlockTurn:
-    """Pages of a block's transactions."""
-
-    def __init__(self, reader: Lookups, threads: Threads, height: int) -> None:
-        self._reader = reader
-        self._threads = threads
-        self._height = height
-
-    async def read(self, after: Cursor) -> tuple[bytes, Cursor | None]:
-        page = await self._reader.block(self._height, after=after)
-        if page is None:
-            raise EarlyAnswer(answers.NOT_FOUND)
-        return await _written(self._threads, page.raws), page.next
-
-
-class _TransactionsTurn:
-    """Pages of an asset's transactions until there are enough."""
-
-    def __init__(
-        self,
-        reader: Lookups,
-        threads: Threads,
-        asset_id: str,
-        operation: str | None,
-        limit: int | None,
-    ) -> None:
-        self._reader = reader
-        self._threads = threads
-        self._asset_id = asset_id
-        self._operation = operation
-        self._left = limit or _ALL
-
-    async def read(self, after: Cursor) -> tuple[bytes, Cursor | None]:
-        page = await self._reader.transactions(
-            self._asset_id, operation=self._operation, after=after, limit=self._left
-        )
-        self._left -= len(page.raws)
-        items = await _written(self._threads, page.raws)
-        return items, page.next if self._left else None
-
-
-class _SearchTurn:
-    """Pages of what a search has found."""
-
-    def __init__(
-        self,
-        reader: Lookups,
-        threads: Threads,
-        documents: Documents,
-        found: Sequence[int],
-    ) -> None:
-        self._reader = reader
-        self._threads = threads
-        self._document = _asset if documents is Documents.ASSETS else _metadata
-        self._found = found
-
-    async def read(self, after: Cursor) -> tuple[bytes, Cursor | None]:
-        begin = after.position + 1
-        some = self._found[begin : begin + PAGE_TRANSACTIONS]
-        bodies = await self._reader.bodies(some, max_bytes=PAGE_BYTES)
-        items = await self._threads.run(
-            lambda: listed(self._document(*each) for each in bodies),
-            size=sum(len(raw) for _, raw in bodies),
-        )
-        end = begin + len(bodies)
-        return items, Cursor(end - 1) if end < len(self._found) else None
-
-
 def _shown_text(raw: bytes) -> bytes:
     return answers.spaced(shown(raw))
-
-
-async def _written(threads: Threads, raws: Sequence[bytes]) -> bytes:
-    """Transactions as items of an array."""
-    return await threads.run(lambda: listed(map(shown, raws)), size=sum(map(len, raws)))
-
-
-def _asset(transaction_id: str, raw: bytes) -> dict[str, object]:
-    document = _document(raw)
-    return {"data": document["asset"]["data"], "id": transaction_id}
-
-
-def _metadata(transaction_id: str, raw: bytes) -> dict[str, object]:
-    return {"id": transaction_id, "metadata": _document(raw)["metadata"]}
-
-
-def _document(raw: bytes) -> dict[str, Any]:
-    document = canonical.decode(raw)
-    assert isinstance(document, dict)
-    return document
 
 
 def _validator(validator: Validator) -> dict[str, object]:
@@ -355,3 +211,38 @@ def _validator(validator: Validator) -> dict[str, object]:
         },
         "voting_power": validator.power,
     }
+
+
+def _status(outcome: Outcome | None, check: Check | None) -> dict[str, object]:
+    """What became of a transaction, as far as one node knows: more than BigchainDB could say.
+
+    What a block says is the same on every node and lasts. What the newest check said is this
+    node's own, and counts only if no block has decided since.
+    """
+    match outcome:
+        case CommitEvent():
+            return {"status": "committed", **_position(outcome)}
+        # A refused transaction may be sent again, and then waits again.
+        case RefusalEvent() if not _is_pending(check) or check.height < outcome.height:
+            return {
+                "status": "refused",
+                "by": "block",
+                **_position(outcome),
+                "error": outcome.error,
+                "reason": outcome.reason,
+            }
+    if check is None:
+        return {"status": "unknown"}
+    if check.refused is None:
+        return {"status": "pending"}
+    return {"status": "refused", "by": "check", **check.refused._asdict()}
+
+
+def _is_pending(check: Check | None) -> TypeGuard[Check]:
+    return check is not None and check.refused is None
+
+
+def _position(outcome: Outcome) -> dict[str, object]:
+    height, index = outcome.height, outcome.index
+    position = position_text(height, index, outcome.transaction_id)
+    return {"position": position, "height": height, "index": index}
