@@ -1,12 +1,13 @@
 """Autobahn's fuzzing client against the WebSocket door: `python -m scripts.autobahn`.
 
-It wants an echo and this door has nothing to say, so a case that only misses its echo is good:
-what is judged is whether the handshake succeeds, what answers a Ping, and how the connection is
-closed. Cases 1 to 7 and 10 run, or those that are named (`1.1.1 7.*`); 9 measures echoes, 12 and
-13 need compression, which is not offered.
+The suite expects an echo, and this door does not send any, so a case that only misses its echo
+passes: what counts is whether the handshake succeeds, what answers a Ping, and how the connection
+is closed. Cases 1 to 7 and 10 run, or those named as arguments (`1.1.1 7.*`); 9 measures echoes,
+and 12 and 13 need compression, which is not offered.
 
-The suite is of 2019 and needs a Python 2.7, named by `PYTHON27` or found on the PATH or under
-pyenv; it is installed into `.interop/autobahn`, or below `INTEROP_DIR`. Status 1 if a case failed.
+The suite dates from 2019 and needs a Python 2.7, named by `PYTHON27` or found on the PATH or under
+pyenv; it is installed into `.interop/autobahn`, or below `INTEROP_DIR`. Exits with status 1 if a
+case failed.
 """
 
 from __future__ import annotations
@@ -56,14 +57,14 @@ def install(python: str) -> Path:
     if not (folder / "installed").exists():
         command = [python, "-m", "pip", "install", "-q", "--target", str(folder), SUITE]
         subprocess.run(command, check=True)
-        # A namespace that Python 2.7 does not see outside of its own folder.
+        # A namespace package, which Python 2.7 does not find here without this file.
         (folder / "zope" / "__init__.py").touch()
         (folder / "installed").touch()
     return folder
 
 
 def failures(case: dict[str, Any]) -> list[str]:
-    """What is wrong with a case's report, the missing echo aside."""
+    """What is wrong according to a case's report, the missing echo aside."""
     found = []
     if case["behaviorClose"] not in ("OK", "INFORMATIONAL"):
         found.append(f"closed wrongly: {case.get('resultClose')}")
@@ -75,14 +76,14 @@ def failures(case: dict[str, Any]) -> list[str]:
 
 
 def _without_messages(events: list[list[Any]]) -> list[list[Any]]:
-    """The echo is not owed, and who waits for it in vain gives up after a moment."""
+    """No echo is owed, and a case that waits for it in vain gives up after a moment."""
     return [each for each in events if each[0] not in ("message", "timeout")]
 
 
 async def main() -> int:
     python = find_python27()
     if python is None:
-        print("Autobahn needs a Python 2.7; name one in PYTHON27", file=sys.stderr)
+        print("Autobahn needs Python 2.7; set PYTHON27 to its path", file=sys.stderr)
         return 2
     suite = install(python)
     with tempfile.TemporaryDirectory() as name:
@@ -119,7 +120,7 @@ def _report(folder: Path) -> int:
         for why in failures(case):
             bad += 1
             print(f"{number}: {why}")
-    print(f"{len(index)} cases, {bad} failures of the protocol")
+    print(f"{len(index)} cases, {bad} protocol failures")
     return 1 if bad or not index else 0
 
 

@@ -1,4 +1,4 @@
-"""A certificate for localhost that nobody has signed but itself, for benchmarks and tests."""
+"""A self-signed certificate for localhost, for benchmarks and tests."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from cryptography.x509.oid import NameOID
 
 
 def write_certificate(directory: Path) -> tuple[Path, Path]:
-    """Make a certificate and its key; the two files."""
+    """Make a certificate and its key; returns the two files."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
     now = datetime.datetime.now(datetime.UTC)

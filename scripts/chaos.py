@@ -1,12 +1,12 @@
-"""Kills the daemon with SIGKILL at random instants, and counts what its subscribers lost: nothing.
+"""Kills the daemon with SIGKILL at random times, and checks that its subscribers lose nothing.
 
     python -m scripts.chaos [--kills N] [--seed SEED] [--engine NAME] [--clients N]
 
 Blocks are made all the time, by a stand-in that speaks ABCI or by a real engine (`--engine
-cometbft-0.38.26`), and twenty subscribers follow, which lose their connections with the daemon and
-resume. In the end what each was told, joined over all its connections, must be what the chain's
-blocks hold: nothing lost, repeated, or out of order. Chance comes from the seed, which is printed;
-what the machine makes of it differs from run to run.
+cometbft-0.38.26`), and twenty subscribers follow them, losing their connections with every kill and
+resuming. At the end the messages that each got, over all its connections, must be exactly what the
+chain's blocks hold: nothing lost, repeated, or out of order. Randomness comes from the seed, which
+is printed; timing still differs from run to run.
 """
 
 from __future__ import annotations
@@ -42,11 +42,11 @@ _CATCH_UP_SECONDS = 120.0
 
 
 class Failed(Exception):
-    """A subscriber was not told what it is owed."""
+    """A subscriber did not get what it is owed."""
 
 
 class Chaos:
-    """One chain, its subscribers, and what is done to them."""
+    """One chain, its subscribers, and what happens to them."""
 
     def __init__(
         self, chance: random.Random, engine: BlockMaker, settings: Settings
@@ -57,7 +57,7 @@ class Chaos:
         self.subscribers: list[ChaosSubscriber] = []
 
     async def run(self, *, kills: int, clients: int) -> None:
-        """Kill so often, then let everybody catch up. Raises Failed."""
+        """Kill the daemon so often, then let everybody catch up. Raises Failed."""
         kinds = wishes(str(self._engine.asset["id"]), ALICE.public)
         for number, wish in zip(range(clients), kinds, strict=False):
             kind = (HandmadeSubscriber, LibrarySubscriber)[number // 7 % 2]
@@ -81,7 +81,7 @@ class Chaos:
                 if not killed:
                     raise
             if not killed:
-                raise Failed("the engine ended while the daemon lived")
+                raise Failed("the engine exited while the daemon was running")
 
         async with child.open_nursery() as nursery:
             daemon = await start_daemon(nursery, self._settings)
@@ -104,7 +104,7 @@ class Chaos:
         with trio.move_on_after(_CATCH_UP_SECONDS):
             await subscriber.has(len(owed))
         if isinstance(subscriber, HandmadeSubscriber) and await subscriber.rest():
-            raise Failed(f"{subscriber.name} was told more than there is")
+            raise Failed(f"{subscriber.name} got more than there is")
         difference = compare(owed, subscriber.facts)
         if difference:
             raise Failed(f"{subscriber.name}: {difference}")
@@ -114,7 +114,7 @@ class Chaos:
 
 
 def compare(owed: Sequence[object], told: Sequence[object]) -> str:
-    """What is wrong with what was told; empty if nothing is."""
+    """How the messages that were received differ from those owed; empty if they don't."""
     if list(owed) == list(told):
         return ""
     lost = len(set(owed) - set(told))
@@ -127,14 +127,14 @@ def compare(owed: Sequence[object], told: Sequence[object]) -> str:
     return (
         f"{lost} of {len(owed)} lost, {repeated} repeated, {strange} never owed;"
         f" the first difference is at {place}:"
-        f" {owed[place : place + 2]} was owed, {told[place : place + 2]} was told"
+        f" {owed[place : place + 2]} was owed, {told[place : place + 2]} was received"
     )
 
 
 async def run_chaos(
     folder: Path, *, seed: int, kills: int, clients: int, engine: str = STAND_IN
 ) -> str:
-    """Do it all in `folder`; what to say about it. Raises Failed."""
+    """Do it all in `folder`; returns a summary. Raises Failed."""
     abci, stream, api, node = home.free_ports(4)
     settings = Settings(
         home=folder / "daemon",
@@ -154,7 +154,7 @@ async def run_chaos(
     await chaos.run(kills=kills, clients=clients)
     facts = sum(len(each.facts) for each in chaos.subscribers)
     return (
-        f"{kills} kills of the daemon under {engine}: {clients} subscribers were told"
+        f"{kills} kills of the daemon under {engine}: {clients} subscribers received"
         f" {facts:,} messages of {len(maker.told):,} blocks;"
         " none was lost, none repeated, none out of order"
     )
@@ -168,9 +168,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--seed", type=int, default=random.SystemRandom().getrandbits(32)
     )
     parser.add_argument(
-        "--engine", default=STAND_IN, help=f"{STAND_IN}, or a name, or a path"
+        "--engine",
+        default=STAND_IN,
+        help=f"{STAND_IN}, or the name or path of an engine",
     )
-    parser.add_argument("--verbose", action="store_true", help="tell of each kill")
+    parser.add_argument("--verbose", action="store_true", help="report every kill")
     given = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO if given.verbose else logging.ERROR)
     print(f"seed {given.seed}", flush=True)

@@ -1,8 +1,8 @@
-"""The subscribers of `chaos`: they lose their connection again and again, and go on behind it.
+"""The subscribers of `chaos`: they lose their connections again and again, and resume.
 
-Every other one is `trio_stream.client`; the rest do by hand what the manual says: remember the last
-position, or transaction id, that a message told, and ask for what comes after. They take all
-streams and forms in turn. What each is owed follows from the chain's blocks.
+One half uses `trio_stream.client`; the other does by hand what the manual says: remember the last
+position, or transaction id, of a message, and ask for what comes after it. They take all streams
+and forms in turn. What each is owed follows from the chain's blocks.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ from trio_stream.client import open_stream
 Message = dict[str, Any]
 Document = Mapping[str, Any]
 Fact = tuple[int, object]
-"""What a message says that no other says: its height, and which one of it."""
+"""What makes a message unique: its height, and which one of that height it is."""
 
-# The daemon is away for most of a second; many ask again in that time, as clients would.
+# The daemon is away for almost a second; many reconnect in that time, as clients would.
 _PAUSE = 0.2
 _SILENCE = 5.0
 
 
 class KnownBlock(NamedTuple):
-    """A block of the chain: its transactions in order, None for one that was refused."""
+    """A block of the chain: its transactions in order, None for each refused one."""
 
     height: int
     transactions: Sequence[Document | None]
@@ -50,20 +50,20 @@ class Wish:
         return " ".join([self.stream, self.detail, *self.filters]).strip()
 
     def owed(self, blocks: Sequence[KnownBlock]) -> Iterator[Fact]:
-        """All it has to be told, in order."""
+        """All messages that it must get, in order."""
         for height, transactions in blocks:
-            good = [each for each in transactions if each is not None]
+            valid = [each for each in transactions if each is not None]
             match self.stream:
                 case "valid_transactions":
                     yield from (
-                        (height, each["id"]) for each in good if self._wants(each)
+                        (height, each["id"]) for each in valid if self._wants(each)
                     )
                 case "refused_transactions":
                     for index, each in enumerate(transactions):
                         if each is None:
                             yield height, index
-                case "valid_blocks" if good:
-                    yield height, tuple(each["id"] for each in good)
+                case "valid_blocks" if valid:
+                    yield height, tuple(each["id"] for each in valid)
 
     def _wants(self, document: Document) -> bool:
         named = [each["owners_before"] for each in document["inputs"]]
@@ -76,7 +76,7 @@ class Wish:
         return all(value in has[name] for name, value in self.filters.items())
 
     def fact(self, message: Message) -> Fact:
-        """What a message says."""
+        """The fact that a message states."""
         match self.stream:
             case "valid_blocks":
                 return message["height"], tuple(message["transaction_ids"])
@@ -86,7 +86,7 @@ class Wish:
 
 
 def wishes(asset_id: str, public_key: str) -> Iterator[Wish]:
-    """Endlessly all kinds of wishes in turn, some about this asset and this key."""
+    """All kinds of wishes in turn, endlessly, some about this asset and this key."""
     return itertools.cycle(
         [
             Wish(),
@@ -104,7 +104,7 @@ def wishes(asset_id: str, public_key: str) -> Iterator[Wish]:
 
 
 class ChaosSubscriber:
-    """What one of them has been told so far, over all its connections."""
+    """What one of them has received so far, over all its connections."""
 
     def __init__(self, name: str, wish: Wish, address: str) -> None:
         self.name = f"{name}, {wish}"
@@ -114,11 +114,11 @@ class ChaosSubscriber:
         self._grown = trio.Event()
 
     async def follow(self) -> None:
-        """Take what comes, for ever."""
+        """Receive messages, for ever."""
         raise NotImplementedError
 
     async def has(self, count: int) -> None:
-        """Wait until it was told so many."""
+        """Wait until it has received so many."""
         while len(self.facts) < count:
             self._grown = trio.Event()
             await self._grown.wait()
@@ -160,7 +160,7 @@ class HandmadeSubscriber(ChaosSubscriber):
             await trio.sleep(random.random() * _PAUSE)
 
     async def rest(self) -> int:
-        """Take what there is up to the tip; how much that was."""
+        """Receive what there is up to the tip; returns how much that was."""
         before = len(self.facts)
         target = self._target(until="tip")
         async with open_raw_stream(self._address, target) as stream:

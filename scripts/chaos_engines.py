@@ -1,9 +1,9 @@
 """What makes the blocks in `chaos`, and knows what is in them.
 
-A stand-in that speaks ABCI as CometBFT 0.38 does and decides blocks by itself, one after the
-other; or a real engine, to which transactions are posted through the daemon. Either is driven over
-any number of deaths of the daemon, and does what an engine does after one: a block was kept before
-it was executed, and is executed again if the application has not got it.
+Either a stand-in that speaks ABCI as CometBFT 0.38 does and decides blocks by itself, one after the
+other; or a real engine, to which transactions are posted through the daemon. Either one survives
+any number of deaths of the daemon, and does what an engine does after one: a block was stored
+before it was executed, and is executed again if the application lacks it.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from trio_stream.abci.messages import Time
 ALICE, BOB = (Key.from_seed(bytes([n]) * 32) for n in (1, 2))
 
 GONE = (EngineStopped, RpcError, child.ChildEnded, trio.TooSlowError, *NOT_THERE)
-"""What driving raises when the daemon dies."""
+"""What `drive` raises when the daemon dies."""
 
 _POSTERS = 4
 _POST_PAUSE = 0.02
@@ -39,30 +39,30 @@ _SETTLE_SECONDS = 60.0
 
 
 class BlockMaker(Protocol):
-    """Makes blocks for a daemon, for as long as that lives."""
+    """Makes blocks for a daemon for as long as that runs."""
 
     asset: Document
     """The CREATE of an asset that moves in many blocks."""
     life: float
-    """Seconds for which the daemon may live, at most, once its doors are open."""
+    """For how many seconds, at most, the daemon may run once its doors are open."""
     told: list[KnownBlock]
-    """All blocks; up to date once `finish` is done."""
+    """All blocks; complete once `finish` is done."""
 
     async def drive(self, daemon: RunningDaemon) -> None:
-        """Make blocks until the daemon dies; returns or raises one of GONE then."""
+        """Make blocks until the daemon dies; then return, or raise one of GONE."""
 
     async def finish(self, daemon: RunningDaemon) -> None:
-        """Make some last blocks."""
+        """Make the last few blocks."""
 
 
 class StandIn:
-    """FakeEngine, and a memory of what it decided."""
+    """A FakeEngine that remembers what it decided."""
 
     life = 0.4
     pause = 0.01
     """Seconds between two blocks, at most."""
     large_every = 20
-    """One block in so many is large."""
+    """One of so many blocks is large."""
 
     def __init__(self, chance: random.Random) -> None:
         self.asset: Document = create(ALICE, data={"moves": chance.random()})
@@ -114,7 +114,7 @@ class StandIn:
             block.append(raw)
             told.append(document)
             if chance.random() < 0.1:
-                # Once more: it is refused.
+                # Twice, so the second is refused.
                 block.append(raw)
                 told.append(None)
         self._blocks.append(block)
@@ -139,15 +139,15 @@ class StandIn:
         assert [result.code == 0 for result in results] == [
             document is not None for document in told.transactions
         ], height
-        # Executed again, a block gives the same.
+        # A block that is executed again gives the same hash.
         assert self._hashes.setdefault(height, app_hash) == app_hash, height
         await engine.commit()
 
 
 class RealEngine:
-    """An engine's binary in a home of its own, and who posts to it."""
+    """An engine's binary in a home of its own, and tasks that post to it."""
 
-    life = 3.0  # it needs one to begin
+    life = 3.0  # it needs one second to start
 
     def __init__(self, binary: Path, validator: ValidatorHome) -> None:
         self.asset: Document = create(ALICE, data={"moves": "often"})
@@ -159,7 +159,7 @@ class RealEngine:
 
     @classmethod
     async def prepared(cls, binary: Path, folder: Path, settings: Settings) -> Self:
-        """One whose home is made, for the daemon with these settings."""
+        """One with a prepared home, for the daemon with these settings."""
         rpc = urlsplit(settings.node).port
         assert rpc
         (p2p,) = home.free_ports(1)
@@ -189,7 +189,7 @@ class RealEngine:
         self, work: Callable[[RunningDaemon], Awaitable[None]], daemon: RunningDaemon
     ) -> None:
         while True:
-            # Whoever posts while the daemon dies gets no answer.
+            # A post gets no answer if the daemon dies meanwhile.
             with suppress(*NOT_THERE):
                 await work(daemon)
             await trio.sleep(_POST_PAUSE)
@@ -201,13 +201,13 @@ class RealEngine:
 
     async def _move(self, daemon: RunningDaemon) -> None:
         answer = await daemon.post(encode(self._moved), "commit")
-        # If it was committed, and the answer lost, it is refused the second time.
+        # If it was committed but the answer was lost, it is refused the second time.
         if answer.status in (202, 400):
             self._moved = transfer(self._moved, ALICE)
 
 
 async def _settled(engine: RunningEngine) -> int:
-    """The height at which engine and daemon have nothing more to do."""
+    """The height at which engine and daemon have nothing left to do."""
 
     async def at_rest() -> int | None:
         info = (await engine.rpc.call("status"))["sync_info"]
@@ -215,7 +215,9 @@ async def _settled(engine: RunningEngine) -> int:
         signed = int(info["latest_block_height"]), info["latest_app_hash"]
         return height if signed == (height, app_hash.hex().upper()) else None
 
-    return await child.poll(at_rest, seconds=_SETTLE_SECONDS, what="rest of the chain")
+    return await child.poll(
+        at_rest, seconds=_SETTLE_SECONDS, what="end of activity on the chain"
+    )
 
 
 async def _block(engine: RunningEngine, height: int) -> KnownBlock:

@@ -1,8 +1,8 @@
 """Child processes as tasks of a nursery: the daemon, an engine, a build.
 
-A child is started in a session of its own, so that Ctrl-C on the terminal reaches only the
-program that started it, which then ends its children in the order that suits them. Whatever ends
-the task ends the child: SIGTERM first, SIGKILL after a grace period.
+A child runs in a session of its own, so that Ctrl-C on the terminal reaches only the program that
+started it, which then stops its children in the right order. When the task ends, for whatever
+reason, so does the child: SIGTERM first, SIGKILL after a grace period.
 """
 
 from __future__ import annotations
@@ -24,23 +24,23 @@ T = TypeVar("T")
 ROOT = Path(__file__).resolve().parent.parent
 
 GRACE = 30.0
-"""Seconds between SIGTERM and SIGKILL, if a child needs no less: the daemon's own limit for a
-shutdown is 25."""
+"""The default time in seconds between SIGTERM and SIGKILL: the daemon's own limit for a shutdown is
+25."""
 
 
 class ChildEnded(Exception):
-    """A child ended while somebody still needed it."""
+    """A child ended while it was still needed."""
 
     def __init__(self, child: Child) -> None:
         super().__init__(
-            f"{child.name} ended with status {child.returncode}; "
-            f"its log {child.log} ends:\n{child.last_words()}"
+            f"{child.name} exited with status {child.returncode}; "
+            f"its log {child.log} ends with:\n{child.last_words()}"
         )
         self.child = child
 
 
 class Child:
-    """A running process; `log` is the file that has what it wrote."""
+    """A running process; its output is in the file `log`."""
 
     def __init__(
         self, name: str, process: trio.Process, log: Path, grace: float
@@ -66,12 +66,12 @@ class Child:
             self.process.send_signal(number)
 
     async def stop(self) -> int:
-        """Ask it to end, make it end after its grace period; the exit status."""
+        """Ask it to end, and kill it after its grace period; returns the exit status."""
         await _end(self.process, self.grace)
         return await self.wait()
 
     async def kill(self) -> int:
-        """End it at once, as a power failure would."""
+        """Kill it at once, as a power failure would."""
         self.send_signal(signal.SIGKILL)
         return await self.wait()
 
@@ -90,10 +90,10 @@ async def start(
     environment: Mapping[str, str] | None = None,
     on_line: Callable[[str], None] | None = None,
 ) -> Child:
-    """Run `command` as a task of `nursery`; what it writes goes to the end of `log`.
+    """Run `command` as a task of `nursery`, appending its output to `log`.
 
-    With `on_line` each line passes through this process, which must then keep running;
-    without, the child writes to the file itself.
+    With `on_line` every line passes through this process, which must then keep running; without it
+    the child writes to the file itself.
     """
     with open(log, "ab") as file:
         run = partial(
@@ -114,7 +114,7 @@ async def start(
 
 
 def environment(more: Mapping[str, str]) -> dict[str, str]:
-    """Our own environment and `more`, for a child that imports this very tree."""
+    """Our own environment plus `more`, for a child that imports this very source tree."""
     path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
     return {**os.environ, "PYTHONPATH": path, **more}
 
@@ -124,7 +124,7 @@ async def _copy_lines(child: Child, on_line: Callable[[str], None]) -> None:
     rest = b""
     with open(child.log, "ab", buffering=0) as log:
         async for data in child.process.stdout:
-            # Appending to a local file waits for nobody.
+            # Appending to a local file does not block for long.
             log.write(data)  # noqa: ASYNC232
             *lines, rest = (rest + data).split(b"\n")
             for line in lines:
@@ -144,7 +144,7 @@ async def _end(process: trio.Process, grace: float) -> None:
 async def open_nursery() -> AsyncIterator[trio.Nursery]:
     """A nursery that is cancelled when its block is done, which ends its children.
 
-    A lone exception leaves it as it is, not in a group: a caller can then catch it by name.
+    A single exception is raised as it is, not in a group, so that a caller can catch it by type.
     """
     try:
         async with trio.open_nursery() as nursery:
@@ -155,7 +155,7 @@ async def open_nursery() -> AsyncIterator[trio.Nursery]:
     except BaseExceptionGroup as group:
         if len(group.exceptions) > 1:
             raise
-        # The group held nothing but this one, so nothing is lost with it.
+        # The group held only this one, so nothing is lost with the group.
         raise group.exceptions[0] from group.exceptions[0].__cause__  # noqa: ASYNC123
 
 
@@ -179,7 +179,7 @@ async def while_alive(child: Child, wait: Callable[[], Awaitable[T]]) -> T:
 async def until_signal() -> AsyncIterator[trio.CancelScope]:
     """A block that is cancelled by the first signal that asks this program to end.
 
-    More of them change nothing: it is ending, and its children with it.
+    Later signals have no effect: it is already ending, and its children with it.
     """
     ends = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     with trio.open_signal_receiver(*ends) as signals:
@@ -196,10 +196,10 @@ async def until_signal() -> AsyncIterator[trio.CancelScope]:
 async def poll(
     ask: Callable[[], Awaitable[T | None]], *, seconds: float, what: str
 ) -> T:
-    """Ask again and again until the answer is not None: for peers that can't call back.
+    """Ask again and again until the answer is not None: for peers that can't notify us.
 
-    An engine has no other way to tell that its RPC is up, or how high its chain is.
-    Raises TimeoutError, naming `what`, after that many seconds.
+    An engine has no other way to report that its RPC is up, or how high its chain is. Raises a
+    TimeoutError that names `what` after that many seconds.
     """
     with trio.move_on_after(seconds):
         while True:

@@ -1,7 +1,7 @@
 """The daemon as a child process, started as any user would start it.
 
-It binds its doors and then says so, one line of its log a door; that, and nothing else, is how
-a caller learns where it listens and that it is up.
+It logs one line per door once that listens; only from these lines does a caller learn that it is up
+and where.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Settings:
 
 
 class RunningDaemon(child.Child):
-    """A daemon's process and the addresses of its doors."""
+    """A daemon's process, and the addresses of its doors."""
 
     def __init__(self, process: child.Child, doors: dict[str, str]) -> None:
         super().__init__(process.name, process.process, process.log, process.grace)
@@ -63,7 +63,7 @@ class RunningDaemon(child.Child):
 
     @property
     def stream(self) -> str:
-        """The WebSocket address to subscribe at."""
+        """The WebSocket address to subscribe to."""
         return self._doors["stream"]
 
     @property
@@ -77,7 +77,7 @@ class RunningDaemon(child.Child):
     async def http(
         self, method: str, target: str, body: bytes = b""
     ) -> http_client.Response:
-        """One request to the HTTP door, on a connection of its own."""
+        """Make one request to the HTTP door, on its own connection."""
         return await http_client.fetch("127.0.0.1", self.api_port, method, target, body)
 
     async def post(self, raw: bytes, mode: str = "async") -> http_client.Response:
@@ -87,16 +87,16 @@ class RunningDaemon(child.Child):
 async def start_daemon(
     nursery: trio.Nursery, settings: Settings, *, seconds: float = 60
 ) -> RunningDaemon:
-    """Run the daemon as a task of `nursery`; it listens on all its doors on return.
+    """Run the daemon as a task of `nursery`; returns once all its doors listen.
 
-    Raises ChildEnded if it ends before, and TimeoutError after that many seconds.
+    Raises ChildEnded if it exits before that, and TimeoutError after that many seconds.
     """
     doors: dict[str, str] = {}
     listening = trio.Event()
 
     def read(line: str) -> None:
         if found := re.search(r"\blistening (\w+) (\S+)", line):
-            # The first address of a door counts; another is the same for IPv6.
+            # The first address of a door counts; a second one is the same for IPv6.
             doors.setdefault(found[1], found[2])
             if doors.keys() >= DOORS:
                 listening.set()
@@ -118,6 +118,6 @@ async def start_daemon(
 
 @asynccontextmanager
 async def run_daemon(settings: Settings) -> AsyncIterator[RunningDaemon]:
-    """A daemon that listens while the block runs, and has ended after it."""
+    """A daemon that listens while the block runs, and has exited after it."""
     async with child.open_nursery() as nursery:
         yield await start_daemon(nursery, settings)

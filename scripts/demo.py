@@ -1,8 +1,8 @@
 """A whole chain on this machine, and its events as they come: `make demo`.
 
-The daemon, a validator that has it as its application, a sender of sample transactions and
-a subscriber are tasks of one nursery. Ctrl-C ends them in the order in which the data goes:
-sender, engine, daemon; the subscriber gets what was committed before it is told goodbye.
+The daemon, a validator whose application it is, a sender of sample transactions and a subscriber
+are tasks of one nursery. Ctrl-C ends them in the order of the data flow: sender, engine, daemon;
+the subscriber gets everything committed before its stream is closed.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ USUAL = Ports(api=9984, stream=9985, abci=26658, rpc=26657, p2p=26656)
 
 @dataclass(slots=True)
 class Sent:
-    """A transaction on its way."""
+    """A transaction in flight."""
 
     text: str
     at: float
@@ -59,7 +59,7 @@ class Sent:
 
 
 class Demo:
-    """What sender and subscriber share: the transactions on their way, by id."""
+    """What the sender and the subscriber share: the transactions in flight, by id."""
 
     def __init__(self, count: int | None, pause: float) -> None:
         self.count = count
@@ -91,7 +91,7 @@ class Demo:
             self.enough.set()
 
     async def send(self, daemon: RunningDaemon) -> None:
-        """Make an asset, hand it on from one to the next, and begin again with another."""
+        """Create an asset, pass it on from one person to the next, and begin again with another."""
         maker, *others = PEOPLE
         with self.sending:
             for number in itertools.count():
@@ -114,23 +114,23 @@ class Demo:
         try:
             answer = await daemon.post(signing.encode(document))
         except engine_process.NOT_THERE as error:
-            raise PostRefused(f"no answer to POST: {error}") from error
+            raise PostRefused(f"the daemon did not answer a POST: {error}") from error
         print(f"{answer.status} posted  {text}", flush=True)
         if answer.status != 202:
             raise PostRefused(f"{answer.status} {answer.body.decode(errors='replace')}")
-        # What a TRANSFER spends must be in a block first; the event says that it is.
+        # The next TRANSFER can spend it only once it is in a block; the event says that it is.
         await sent.committed.wait()
         await trio.sleep(self.pause)
 
     async def guard(self, process: child.Child) -> None:
-        """Raise ChildEnded if that process ends before its time."""
+        """Raise ChildEnded if that process ends too early."""
         await process.wait()
         if not self.sending.cancel_called:
             raise child.ChildEnded(process)
 
 
 class PostRefused(Exception):
-    """The daemon did not take a sample transaction."""
+    """The daemon did not accept a sample transaction."""
 
 
 EXPECTED = (
@@ -143,12 +143,12 @@ EXPECTED = (
 
 
 def choose_ports() -> Ports:
-    """The usual ones; if any is taken, free ones for all of them."""
+    """The usual ports, or free ones for all if any of the usual is taken."""
     usual = (USUAL.api, USUAL.stream, USUAL.abci, USUAL.rpc, USUAL.p2p)
     taken = [str(port) for port in usual if not engine_home.is_free(port)]
     if not taken:
         return USUAL
-    print(f"port {', '.join(taken)} is taken: using others", flush=True)
+    print(f"using other ports, because these are taken: {', '.join(taken)}", flush=True)
     return Ports(*engine_home.free_ports(5))
 
 
@@ -169,7 +169,7 @@ async def run(engine: str, count: int | None, pause: float) -> None:
             f", {statistics.median(demo.delays) * 1000:.0f} ms after POST (median)",
             end="",
         )
-    print("; daemon and validator have ended", flush=True)
+    print("; the daemon and the validator have stopped", flush=True)
 
 
 async def start(
@@ -179,7 +179,7 @@ async def start(
     engine: str,
     home: Path,
 ) -> None:
-    """Start everything in `nursery`; what has to be ended in order goes into `processes`."""
+    """Start everything in `nursery`; processes that must be stopped in order go to `processes`."""
     binary = await engine_process.find_binary(engine)
     ports = choose_ports()
     proxy_app = f"tcp://127.0.0.1:{ports.abci}"
@@ -210,19 +210,19 @@ def welcome(
 ) -> str:
     rpc = f"http://localhost:{validator.rpc_port}"
     return f"""
-A chain of one validator runs on this machine.
+A chain with one validator is running on this machine.
   engine   {binary}, RPC {rpc}
   daemon   {daemon.log}
-  home     {home}, removed at the end
+  home     {home} (removed at the end)
 
-Try by hand:
+Try it by hand:
   websocat {daemon.stream}
   curl {daemon.api}/
   curl {daemon.api}/api/v1/transactions/TRANSACTION_ID
   curl {daemon.api}/api/v1/blocks/2
   curl {rpc}/status
 
-Ctrl-C ends it.
+Press Ctrl-C to stop it.
 """
 
 
@@ -233,9 +233,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--engine",
         default=os.environ.get("ENGINE") or build.DEFAULT,
-        help="a name of `python -m scripts.engines.build --list`, or a binary (ENGINE)",
+        help="a name from `python -m scripts.engines.build --list`, or a binary (default: $ENGINE)",
     )
-    parser.add_argument("--count", type=int, help="end after that many events")
+    parser.add_argument("--count", type=int, help="stop after this many events")
     parser.add_argument(
         "--pause", type=float, default=1.0, help="seconds between posts"
     )

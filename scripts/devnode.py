@@ -1,9 +1,9 @@
 """A validator beside `make run`, for people: `make devnode`.
 
 It makes a home for one validator, points it at the daemon, and keeps it running. No engine ever
-dials its application a second time: when the daemon goes away, releases from 0.34 on end, with
-status 0, and older ones stay up without being of use. Either way it is started again here, and
-waits until the daemon is back. Home and the daemon's data belong together; where they disagree,
+dials its application a second time: when the daemon goes away, releases from 0.34 on exit with
+status 0, and older ones keep running uselessly. Either way the engine is started again here, and
+waits until the daemon is back. The home and the daemon's data belong together; if they disagree,
 `disagreements` says what can be done.
 """
 
@@ -27,19 +27,19 @@ from scripts.engines.process import NOT_THERE, RpcError, RunningEngine
 
 LONGEST_PAUSE = 10.0
 STUCK = 30.0
-"""Seconds without progress after which a block that the application lacks is not just slow."""
+"""After so many seconds without progress the application is not just slow to execute a block."""
 SILENT = 5.0
-"""Seconds after which an engine that was up and refuses calls is not just going down."""
+"""After so many seconds an engine that was up and refuses calls is not just shutting down."""
 MOST_READ = 4 * 1024 * 1024
-"""Characters of a run's log that are looked through: an engine that ends at once writes few."""
+"""How many characters of a run's log are searched: an engine that exits at once writes few."""
 BUSY = 20.0
-"""Seconds after which an engine that takes calls and answers none is stuck, not busy: on a loaded
-machine a healthy one needs some."""
+"""After so many seconds an engine that accepts calls and answers none is stuck, not busy: on a
+loaded machine a healthy one takes a while."""
 
 
 @dataclass(slots=True)
 class Life:
-    """What is known of one run of the engine."""
+    """What is known about one run of the engine."""
 
     was_up: bool = False
     why_stopped: str | None = None
@@ -50,25 +50,27 @@ async def supervise(binary: Path, validator: ValidatorHome) -> None:
     pause = 0.5
     while True:
         life = Life()
-        # What an earlier run said stands before this one's in the same file.
+        # The same file holds the output of earlier runs.
         begin = validator.log.stat().st_size if validator.log.exists() else 0
         async with child.open_nursery() as nursery:
             engine = await process.start_engine(nursery, binary, validator)
-            say(f"{engine.name} started, it waits for {validator.proxy_app}")
+            say(
+                f"started {engine.name}, which waits for the daemon at {validator.proxy_app}"
+            )
             nursery.start_soon(watch, engine, life)
             status = await engine.wait()
         if life.was_up:
             pause = 0.5
-        say(life.why_stopped or f"{engine.name} ended with status {status}")
+        say(life.why_stopped or f"{engine.name} exited with status {status}")
         if not life.was_up:
             explain(engine, validator, begin)
-        say(f"starting it again in {pause:g} s")
+        say(f"restarting it in {pause:g} s")
         await trio.sleep(pause)
         pause = min(2 * pause, LONGEST_PAUSE)
 
 
 async def watch(engine: RunningEngine, life: Life) -> None:
-    """Say when the engine is up, and stop it once it can't work any more."""
+    """Report when the engine is up, and stop it once it has become useless."""
     await engine.ready(seconds=float("inf"))
     life.was_up = True
     height = await engine.rpc.height()
@@ -80,11 +82,11 @@ async def watch(engine: RunningEngine, life: Life) -> None:
 
 
 async def uselessness(engine: RunningEngine) -> str:
-    """Wait until the engine has lost its application; the reason.
+    """Wait until the engine has lost its application; returns the reason.
 
-    `health` and `status` look well then. An engine up to 0.33 gives its lost connection
-    away when it is made to ask the application; a later one that failed on a block stands
-    still above the application, or hangs while it ends. None of them sends word of it.
+    `health` and `status` still look fine then. An engine up to 0.33 reveals that it has lost the
+    connection when it is made to ask the application; a later one that failed on a block stands
+    still above the application, or hangs while it exits. None of them reports it.
     """
     answered = moved = trio.current_time()
     last = (0, 0)
@@ -96,28 +98,30 @@ async def uselessness(engine: RunningEngine) -> str:
         except RpcError as error:
             return f"{engine.name} has lost its application ({error.data})"
         except NOT_THERE as error:
-            # A call that is not answered has waited for CALL_SECONDS by itself.
+            # A call that was not answered has already taken CALL_SECONDS.
             patience = BUSY if isinstance(error, trio.TooSlowError) else SILENT
             if trio.current_time() - answered > patience:
-                return f"{engine.name} does not answer any more"
+                return f"{engine.name} no longer answers"
             continue
         answered = now = trio.current_time()
         if (theirs, ours) != last or theirs <= ours:
             last, moved = (theirs, ours), now
         elif now - moved > STUCK:
-            return f"{engine.name} stands at height {theirs}, the application at {ours}"
+            return f"{engine.name} is stuck at height {theirs}, with the application at {ours}"
 
 
 def explain(engine: RunningEngine, validator: ValidatorHome, begin: int) -> None:
     words = engine.last_words()
     if words:
-        say(f"the last lines of {engine.log}:\n{words}")
+        say(f"{engine.log} ends with:\n{words}")
     with open(engine.log, encoding="utf-8", errors="replace") as log:
         log.seek(begin)
         said = log.read(MOST_READ)
     for line in said.splitlines():
         if line.startswith("panic:"):
-            say(line[:500])  # which stands far above the last lines, before the stacks
+            say(
+                line[:500]
+            )  # the stacks come after it, so it is far above the last lines
             break
     if cure := disagreements.hint(said, home=str(validator.home)):
         say(f"hint: {cure}")
@@ -133,9 +137,9 @@ async def run(options: argparse.Namespace) -> None:
     async with child.until_signal():
         binary = await process.find_binary(options.engine)
         await engine_home.prepare(binary, validator)
-        say(f"home {home}, Ctrl-C ends it")
+        say(f"home {home}; press Ctrl-C to stop")
         await supervise(binary, validator)
-    say("ended")
+    say("stopped")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -146,16 +150,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--engine",
         default=os.environ.get("ENGINE") or build.DEFAULT,
-        help="a name of `python -m scripts.engines.build --list`, or a binary (ENGINE)",
+        help="a name from `python -m scripts.engines.build --list`, or a binary (default: $ENGINE)",
     )
     parser.add_argument("--home", type=Path, default=Path("trio_stream_devnode"))
-    parser.add_argument("--abci", default="tcp://127.0.0.1:26658", help="the daemon's")
+    parser.add_argument(
+        "--abci", default="tcp://127.0.0.1:26658", help="the daemon's address"
+    )
     parser.add_argument("--rpc", type=int, default=26657, metavar="PORT")
     parser.add_argument("--p2p", type=int, default=26656, metavar="PORT")
     options = parser.parse_args(arguments)
     for port in (options.rpc, options.p2p):
         if not engine_home.is_free(port):
-            print(f"devnode: port {port} is taken", file=sys.stderr)
+            print(
+                f"devnode: port {port} is taken; choose another with --rpc or --p2p",
+                file=sys.stderr,
+            )
             return 1
     try:
         trio.run(run, options)

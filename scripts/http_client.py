@@ -1,7 +1,7 @@
 """A small HTTP/1.1 client on Trio, for the programs around the daemon and the tests.
 
 One connection that is kept alive, one request at a time, the whole answer in memory. It exists
-because these programs talk to the daemon and to engines beside other tasks of one nursery.
+because these programs talk to the daemon and to engines while other tasks run in the same nursery.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Response:
 
 
 class ClientConnection:
-    """A connection to one server; an answer that closes it makes the next request fail."""
+    """A connection to one server; if an answer closes it, the next request fails."""
 
     def __init__(self, stream: trio.abc.Stream, host: str) -> None:
         self._stream = stream
@@ -79,7 +79,7 @@ class ClientConnection:
 
 @asynccontextmanager
 async def connect(host: str, port: int) -> AsyncIterator[ClientConnection]:
-    """A kept-alive connection; OSError when nobody listens."""
+    """A connection that is kept alive; raises OSError if nobody listens."""
     async with await trio.open_tcp_stream(host, port) as stream:
         yield ClientConnection(stream, f"{host}:{port}")
 
@@ -87,10 +87,10 @@ async def connect(host: str, port: int) -> AsyncIterator[ClientConnection]:
 async def fetch(
     host: str, port: int, method: str, target: str, body: bytes = b""
 ) -> Response:
-    """One request on a connection of its own.
+    """Make one request on its own connection.
 
-    Raises OSError or trio.BrokenResourceError when the server is not there, h11's
-    RemoteProtocolError when what answers is no HTTP server.
+    Raises OSError or trio.BrokenResourceError if the server is away, and h11's RemoteProtocolError
+    if the peer is not an HTTP server.
     """
     async with connect(host, port) as connection:
         return await connection.request(method, target, body)

@@ -1,16 +1,16 @@
 """Installs the public BigchainDB drivers: `python -m scripts.interop_env`.
 
-Each goes into `.interop/`, which git ignores, or below `INTEROP_DIR`: the PyPI package
-`bigchaindb-driver` into a virtual environment of its own, since its pins are of 2018, and the npm
-package of the same name beside it, as well as the EventSource clients that npm has. What to install
-is locked by the files of `tests/interop/`. A stamp names the lock and the interpreter; what matches
-is left alone, and a file lock keeps two programs from installing the same thing twice.
+They go into `.interop/`, which git ignores, or below `INTEROP_DIR`: the PyPI package
+`bigchaindb-driver` into its own virtual environment, because its pins date from 2018, and beside it
+the npm package of the same name, as well as EventSource clients from npm. The files in
+`tests/interop/` lock what is installed. A stamp names the lock and the interpreter; an installation
+that matches is left alone, and a file lock keeps two programs from installing the same thing twice.
 
-The Python driver comes in two ways. With Python 3.9 all its own pins hold; three of them have no
-wheel for it and are compiled, libsodium among them, which takes a minute or two and a C++
-compiler. Otherwise the Python that runs this is taken, with current releases of what the driver
-needs, and with `sha3`, which builds no more, as one line over hashlib. `INTEROP_PYTHON` names
-another interpreter.
+The Python driver can be installed in two ways. With Python 3.9 all of its own pins hold; three of
+them have no wheel and are compiled, libsodium among them, which takes a minute or two and needs a
+C++ compiler. Otherwise the Python that runs this is used, with current releases of what the driver
+needs, and with a line over hashlib in place of `sha3`, which no longer builds. `INTEROP_PYTHON`
+names another interpreter.
 """
 
 from __future__ import annotations
@@ -30,15 +30,15 @@ FOLDER = Path(os.environ.get("INTEROP_DIR") or ROOT / ".interop").absolute()
 LOCKS = ROOT / "tests" / "interop"
 
 RECIPE = "1"
-"""Part of each stamp: a new number makes every environment anew."""
+"""Part of each stamp: a new number has every environment rebuilt."""
 
 
 class NotHere(Exception):
-    """This machine has no interpreter for the driver."""
+    """This machine lacks an interpreter for the driver."""
 
 
 class InstallFailed(Exception):
-    """A driver could not be installed; the text ends with what the installer said."""
+    """A driver could not be installed; the text ends with the installer's output."""
 
 
 def python_driver() -> Path:
@@ -66,7 +66,7 @@ def event_sources() -> Path:
 def _node_modules(name: str, place: Path) -> Path:
     node, npm = shutil.which("node"), shutil.which("npm")
     if node is None or npm is None:
-        raise NotHere(f"no {'npm' if node else 'node'} on this machine")
+        raise NotHere(f"{'npm' if node else 'node'} is not installed")
     locks = [place / "package.json", place / "package-lock.json"]
     folder = FOLDER / name
     version = _output([node, "--version"])
@@ -80,7 +80,7 @@ def _node_modules(name: str, place: Path) -> Path:
 
 
 def _python() -> tuple[str, bool]:
-    """An interpreter, and whether it is the 3.9 that the driver's own pins can have."""
+    """An interpreter, and whether it is a 3.9, for which the driver's own pins hold."""
     if chosen := os.environ.get("INTEROP_PYTHON"):
         return chosen, _is_old(chosen)
     versions = Path("~/.pyenv/versions").expanduser()
@@ -92,7 +92,7 @@ def _python() -> tuple[str, bool]:
 
 def _is_old(python: str) -> bool:
     check = "import sys, venv, ensurepip; assert sys.version_info[:2] == (3, 9)"
-    # pyenv's own python3.9 is a program that may only say that none is chosen.
+    # pyenv's own python3.9 is a shim that may only report that no version is selected.
     return subprocess.run([python, "-c", check], capture_output=True).returncode == 0
 
 
@@ -101,8 +101,8 @@ def _install_python(python: str, folder: Path, lock: Path, *, old: bool) -> None
     pip = [str(folder / "bin" / "python"), "-m", "pip", "install", "--no-deps"]
     more: dict[str, str] = {}
     if old:
-        # libsodium of that time asks for 64-byte alignment of a structure whose size is no
-        # multiple of it, which compilers refuse by now. It is for hashes that nobody uses here.
+        # That release of libsodium asks for 64-byte alignment of a structure whose size is not a
+        # multiple of 64, which compilers now refuse. It is for hashes that are not used here.
         header = folder / "alignment.h"
         header.write_text("#define CRYPTO_ALIGN(x)\n")
         more = {"CFLAGS": f"-include {header}", "MAKEFLAGS": "-j2"}
@@ -112,13 +112,13 @@ def _install_python(python: str, folder: Path, lock: Path, *, old: bool) -> None
         (packages / "sha3.py").write_text("from hashlib import sha3_256\n")
     build = lock.with_stem(f"{lock.stem}-build")
     _run([*pip, "-r", str(build)], ROOT)
-    # Old packages are built with the tools of the lock and not with today's.
+    # Old packages are built with the locked tools, not with today's.
     _run([*pip, "--no-build-isolation", "-r", str(lock)], ROOT, more)
 
 
 @contextlib.contextmanager
 def _installing(folder: Path, what: Sequence[str]) -> Iterator[bool]:
-    """Hold the folder's lock; True if it has to be filled, which is recorded afterwards."""
+    """Hold the folder's lock; yields True if it must be filled, and records it afterwards."""
     FOLDER.mkdir(parents=True, exist_ok=True)
     digest = hashlib.sha256("\0".join([RECIPE, str(folder), *what]).encode())
     stamp = folder / "stamp"

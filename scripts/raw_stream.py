@@ -1,7 +1,7 @@
-"""A subscriber's connection by hand: the upgrade, and the texts of the frames that come.
+"""A handmade subscriber's connection: the upgrade, and the texts of the frames that arrive.
 
-For programs that measure the daemon or doubt it: nothing of the package is in it, and it costs
-little. It answers no Ping, so that a daemon closes it after a while in which nothing happened.
+For programs that measure or check the daemon: it is cheap and uses nothing from the package. It
+does not answer Pings, so the daemon closes it once nothing has happened for a while.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _TEXT, _CLOSE = 0x81, 0x88
 
 
 class NotUpgraded(Exception):
-    """The server gave another answer; status and the whole of it."""
+    """The server did not upgrade; holds the status and the whole answer."""
 
     def __init__(self, status: int, answer: bytes) -> None:
         super().__init__(status, answer)
@@ -25,13 +25,13 @@ class NotUpgraded(Exception):
 
 
 class RawStream:
-    """What a server sends behind the upgrade."""
+    """What a server sends after the upgrade."""
 
     def __init__(self, stream: trio.abc.Stream) -> None:
         self._stream = stream
         self._buffer = bytearray()
         self.close_code: int | None = None
-        """The code of the Close that ended it, if one did."""
+        """The code of the Close that ended it, if any."""
 
     async def upgrade(self, host: str, target: str) -> None:
         """Ask for the stream. Raises NotUpgraded."""
@@ -51,7 +51,7 @@ class RawStream:
         del self._buffer[:end]
 
     async def text(self) -> bytes:
-        """The next text. Raises trio.EndOfChannel at a Close, or where the bytes end."""
+        """The next text. Raises trio.EndOfChannel at a Close, or at the end of the bytes."""
         while True:
             kind, payload = await self._frame()
             if kind == _TEXT:
@@ -61,7 +61,7 @@ class RawStream:
                 raise trio.EndOfChannel
 
     async def some(self) -> bytes:
-        """Bytes as they come, frames and all. Raises trio.EndOfChannel where they end."""
+        """Bytes as they come, frame headers included. Raises trio.EndOfChannel at their end."""
         if not self._buffer:
             await self._more()
         data = bytes(self._buffer)
@@ -94,7 +94,7 @@ class RawStream:
 
 @asynccontextmanager
 async def open_raw_stream(address: str, target: str) -> AsyncIterator[RawStream]:
-    """A stream of the daemon at host:port. Raises OSError, NotUpgraded, and what reading does."""
+    """A stream of the daemon at host:port. Raises OSError, NotUpgraded, and what reading raises."""
     host, _, port = address.rpartition(":")
     async with await trio.open_tcp_stream(host, int(port)) as socket:
         stream = RawStream(socket)

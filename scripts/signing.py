@@ -1,13 +1,13 @@
 """Makes signed BigchainDB 2.0 transactions, as a driver does.
 
-For the demo, the benchmarks and the tests. It follows the public description of
-the format and uses nothing of the package, so what the package accepts was not
-made by the code that judges it. It writes outputs locked by one Ed25519 key and
-inputs signed by one; richer ones are in the test vectors.
+For the demo, the benchmarks and the tests. It follows the public description of the format and uses
+nothing from the package, so what the package accepts was not made by the code that judges it. It
+writes outputs locked by one Ed25519 key and inputs signed by one; richer ones are in the test
+vectors.
 
-Nothing here is random: the same keys and arguments give the same transaction.
-Pass different `metadata` or `data` to get different ids. `python -m scripts.signing` prints a
-CREATE of a key that nobody has: something to post.
+Nothing here is random: the same keys and arguments give the same transaction. Pass different
+`metadata` or `data` to get different ids. `python -m scripts.signing` prints a CREATE, signed with
+a throwaway key, to post.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def create(
     data: Mapping[str, object] | None = None,
     metadata: Mapping[str, object] | None = None,
 ) -> Document:
-    """A signed CREATE; without `recipients` the signer gets one unit."""
+    """A signed CREATE; without `recipients` the signer receives one unit."""
     document = _unsigned(
         "CREATE", {"data": data}, recipients or [(signer, 1)], metadata
     )
@@ -71,7 +71,7 @@ def transfer(
     recipients: Recipients | None = None,
     metadata: Mapping[str, object] | None = None,
 ) -> Document:
-    """A signed TRANSFER of one output of `spent`; by default all of it back to the signer."""
+    """A signed TRANSFER of one output of `spent`, by default all of it back to the signer."""
     amount = int(spent["outputs"][output_index]["amount"])
     created = spent["operation"] != "TRANSFER"
     asset = {"id": spent["id"] if created else spent["asset"]["id"]}
@@ -87,7 +87,7 @@ def encode(transaction: Mapping[str, object]) -> bytes:
 
 
 def sign(document: Document, *signers: Key) -> Document:
-    """Fill in the fulfillments, signer i for input i, and the id."""
+    """Fill in the fulfillments, that of input i by signer i, and the id."""
     signatures = [
         _fulfillment(signer, message(document, index))
         for index, signer in enumerate(signers)
@@ -98,14 +98,14 @@ def sign(document: Document, *signers: Key) -> Document:
 
 
 def seal(document: Document) -> Document:
-    """Set the id to what the rest of the document deserves."""
+    """Set the id that follows from the rest of the document."""
     document["id"] = None
     document["id"] = hashlib.sha3_256(_canonical(document)).hexdigest()
     return document
 
 
 def message(document: Mapping[str, Any], index: int) -> bytes:
-    """The digest that input `index` of the document has to sign."""
+    """The digest that the signature of input `index` must be of."""
     inputs = [{**each, "fulfillment": None} for each in document["inputs"]]
     text = _canonical({**document, "id": None, "inputs": inputs})
     link = inputs[index]["fulfills"]
@@ -126,7 +126,7 @@ def base58_encode(data: bytes) -> str:
 
 
 def base58_decode(text: str) -> bytes:
-    """The bytes of a text in the Bitcoin alphabet."""
+    """The bytes that a text in the Bitcoin alphabet stands for."""
     number = 0
     for character in text:
         number = number * 58 + _BASE58.index(character)

@@ -62,10 +62,12 @@ async def test_nothing_is_lost_repeated_or_reordered_when_the_daemon_is_killed(
     assert "none was lost, none repeated, none out of order" in said
 
 
-def test_an_engine_of_no_known_name_is_told_of(
+def test_an_unknown_engine_is_reported(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     assert main(["--engine", "cometbft-0.38", "--seed", "1"]) == 1
-    told = capsys.readouterr()
-    assert told.err.startswith("chaos: cometbft-0.38 is neither a program nor one of")
-    assert told.out == "seed 1\n"
+    printed = capsys.readouterr()
+    assert printed.err.startswith(
+        "chaos: 'cometbft-0.38' is neither a program nor one of"
+    )
+    assert printed.out == "seed 1\n"

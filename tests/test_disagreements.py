@@ -1,4 +1,4 @@
-"""What a person is told when engine and log disagree."""
+"""The advice that a person gets if engine and log disagree."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ STACK = "goroutine 1 [running]:\n" * 100
 
 
 @pytest.mark.parametrize(
-    ("said", "told"),
+    ("said", "advice"),
     [
         (
             REPLAY.format(7, 0, 0)
             + "panic: state.AppHash does not match AppHash after replay. Got 6162\n"
             + STACK,
-            "was reset, and the daemon's log is at block 7",
+            "was reset, but the daemon's log is at block 7",
         ),
         (
             REPLAY.format(7, 0, 0) + "panic: runtime error: nil pointer dereference\n",
-            "was reset, and the daemon's log is at block 7",
+            "was reset, but the daemon's log is at block 7",
         ),
         (
             REPLAY.format(9, 6, 6)
             + "ERROR: failed to create node: error during handshake: error on replay: "
             "app block height (9) is higher than core (6)\n",
-            "ends at block 6, the daemon's log at 9",
+            "ends at block 6, and the daemon's log at 9",
         ),
         (
             REPLAY.format(6, 6, 6)
@@ -44,7 +44,7 @@ STACK = "goroutine 1 [running]:\n" * 100
         ),
         (
             "error on replay: block of chain 'a', but this data directory belongs to chain 'b'",
-            "of different histories",
+            "have different histories",
         ),
         (
             "block 1, but the next one here is 8: the engine's data",
@@ -57,13 +57,13 @@ STACK = "goroutine 1 [running]:\n" * 100
         ),
     ],
 )
-def test_each_disagreement_has_its_cure(said: str, told: str) -> None:
+def test_each_disagreement_has_its_cure(said: str, advice: str) -> None:
     cure = hint(said, home="/srv/engine")
     assert cure is not None
-    assert told in cure
-    # Nothing is thrown away on our word.
+    assert advice in cure
+    # No advice of ours destroys anything.
     assert "remove" not in cure
-    assert "move (do not delete)" in cure.lower() or "put" in cure.lower()
+    assert "move (do not delete)" in cure.lower() or "restore" in cure.lower()
 
 
 @pytest.mark.parametrize(

@@ -1,1 +1,1 @@
-"""Builds and runs the consensus engines."""
+"""Building and running consensus engines."""

@@ -1,14 +1,14 @@
 """Builds the consensus engines: `python -m scripts.engines.build [NAME...]`, or `make engines`.
 
-Each engine is fetched and compiled by the Go client, by module path and version, into
-`.engines/<name>/`, which git ignores, or below `ENGINES_DIR`. What is there already is left
-alone: a stamp beside the binary names the version and the Go it was built with. A binary appears
-by an atomic rename, and a lock a name keeps two programs from building the same one twice.
+The Go client fetches and compiles each engine, by module path and version, into `.engines/<name>/`,
+which git ignores, or below `ENGINES_DIR`. An engine that is already there is left alone: a stamp
+beside the binary names its version and the Go that built it. A binary appears by an atomic rename,
+and a lock per name keeps two programs from building the same one twice.
 
-Three ways to build, one a kind of release: CometBFT from 0.37 on by `go install`; older ones from
-a go.mod of our own, because the module's own name and place differ (CometBFT 0.34) or because some
-module proxies refuse the version list that `go install` asks for (Tendermint); and Tendermint 0.31
-from a go.mod that also pins everything below it.
+There are three ways to build: CometBFT from 0.37 on by `go install`; older releases from a go.mod
+of our own, because the module's name differs from its place (CometBFT 0.34) or because some module
+proxies refuse the version list that `go install` asks for (Tendermint); and Tendermint 0.31 from a
+go.mod that also pins all its dependencies.
 """
 
 from __future__ import annotations
@@ -38,12 +38,12 @@ COMETBFT = "github.com/cometbft/cometbft"
 
 
 class BuildFailed(Exception):
-    """An engine could not be built; the text says why in one line or a few."""
+    """An engine could not be built; the text says why in a few lines."""
 
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """One release of one consensus engine and how it is built."""
+    """One release of a consensus engine, and how to build it."""
 
     name: str
     package: str
@@ -120,14 +120,14 @@ ENGINES = {
 
 
 def build(engines: Sequence[Release]) -> None:
-    """Have every one of `engines` in its folder, or raise BuildFailed or NoToolchain."""
+    """Build those of `engines` that are missing; raises BuildFailed or NoToolchain."""
     toolchain: tuple[Path, str] | None = None
     for number, engine in enumerate(engines, 1):
         label = f"[{number}/{len(engines)}] {engine.name}"
         FOLDER.mkdir(parents=True, exist_ok=True)
         with _building(engine, label):
             if engine.is_there():
-                _say(f"{label}: there")
+                _say(f"{label}: already built")
                 continue
             toolchain = toolchain or go_toolchain.find(_say)
             _build_one(engine, *toolchain, label)
@@ -135,12 +135,12 @@ def build(engines: Sequence[Release]) -> None:
 
 @contextlib.contextmanager
 def _building(engine: Release, label: str) -> Iterator[None]:
-    """Hold the lock of that engine; says so if somebody else has it."""
+    """Hold the lock of that engine; prints a line if another program holds it."""
     with open(FOLDER / f"{engine.name}.lock", "w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            _say(f"{label}: another program is building it, waiting")
+            _say(f"{label}: waiting for another program that is building it")
             fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
@@ -157,7 +157,7 @@ def _build_one(engine: Release, go: Path, go_version: str, label: str) -> None:
             _run_go(engine, go, place, environment, label)
         except _ChecksumsOutOfReach:
             _say(
-                f"{label}: sum.golang.org is out of reach, building without its checksums"
+                f"{label}: sum.golang.org cannot be reached; building without its checksums"
             )
             _run_go(engine, go, place, {**environment, "GOSUMDB": "off"}, label)
         (out / "stamp").write_text(f"{engine.program} {engine.version} {go_version}\n")
@@ -174,13 +174,13 @@ def _environment(go: Path, out: Path) -> dict[str, str]:
         "GOBIN": str(out),
         # A `toolchain` line in a module must not download another Go.
         "GOTOOLCHAIN": "local",
-        # As the engines' own Makefiles; the binary then runs on any machine of its kind.
+        # As the engines' own Makefiles do; the binary then runs on any machine of this kind.
         "CGO_ENABLED": "0",
         "GOWORK": "off",
         "GOFLAGS": "-buildvcs=false",
     }
     if Path(sys.prefix) in go.parents:
-        # Who has no Go of their own gets no module cache in their home either.
+        # If we installed Go ourselves, its caches don't belong in the user's home either.
         environment["GOPATH"] = str(FOLDER / "go")
         environment["GOCACHE"] = str(FOLDER / "go-cache")
         environment["GOFLAGS"] += " -modcacherw"
@@ -218,7 +218,7 @@ def _run_go(
 
 
 def _follow(lines: Iterator[str], said: deque[str], label: str) -> None:
-    """Read what go says to its end; on a terminal, keep one line of progress."""
+    """Read the output of go to its end; on a terminal, show one line of progress."""
     started = time.monotonic()
     terminal = sys.stderr.isatty()
     modules = packages = 0
@@ -244,15 +244,15 @@ NETWORK = ("dial tcp", "no such host", "i/o timeout", "unreachable", "TLS handsh
 def _failure(engine: Release, said: Sequence[str]) -> Exception:
     text = "\n".join(said)
     offline = next((line for line in said if any(word in line for word in NETWORK)), "")
-    # A checksum that differs is never passed over; one that cannot be fetched is.
+    # A checksum that differs is never ignored; one that cannot be fetched is.
     if offline and "sum.golang.org" in offline and "SECURITY ERROR" not in text:
         return _ChecksumsOutOfReach()
     if offline:
         why = offline[max(offline.find('Get "'), 0) :]
         return BuildFailed(
-            f"{engine.name} could not be fetched, is there a network? ({why})"
+            f"{engine.name} could not be downloaded; check the network ({why})"
         )
-    return BuildFailed(f"{engine.name} did not build:\n{text or 'go said nothing'}")
+    return BuildFailed(f"{engine.name} did not build:\n{text or '(no output)'}")
 
 
 def _say(line: str) -> None:
@@ -265,8 +265,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         description="Build the consensus engines.",
     )
     parser.add_argument("names", nargs="*", metavar="NAME", help="default: all of them")
-    parser.add_argument("--list", action="store_true", help="what can be built")
-    parser.add_argument("--path", metavar="NAME", help="print where its binary is")
+    parser.add_argument("--list", action="store_true", help="list what can be built")
+    parser.add_argument("--path", metavar="NAME", help="print the path of its binary")
     options = parser.parse_args(arguments)
     unknown = {*options.names, options.path or DEFAULT} - ENGINES.keys()
     if unknown:

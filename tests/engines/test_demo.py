@@ -65,5 +65,5 @@ async def test_ctrl_c_ends_the_demo_cleanly(engine: Release, tmp_path: Path) -> 
             await child.while_alive(demo, first_event.wait)
             demo.send_signal(signal.SIGINT)
             assert await demo.wait() == 0, demo.last_words(50)
-    assert "daemon and validator have ended" in demo.last_words()
+    assert "the daemon and the validator have stopped" in demo.last_words()
     assert "Traceback" not in demo.last_words(100)
