@@ -10,7 +10,7 @@ import trio
 import trio.testing
 
 from tests.history import assert_whole, commit_blocks
-from tests.log.test_reader import inline, open_reader
+from tests.log.readers import inline, open_reader
 from trio_stream.log.checkpoint import Checkpointer
 from trio_stream.log.file import open_for_reading
 from trio_stream.log.writer import CommitLog

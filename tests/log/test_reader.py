@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from functools import partial
 
 import pytest
 import trio
@@ -12,28 +11,21 @@ import trio.testing
 
 from scripts.bench.dear_transactions import dear_create
 from scripts.signing import create, encode, transfer
-from tests.history import (
-    accepted_of,
-    app_hash_of,
-    asset_of,
-    commit_blocks,
-    txs_of,
-)
+from tests.history import accepted_of, app_hash_of, asset_of, commit_blocks
 from tests.ledger.chains import ALICE, BOB, new_engine
+from tests.log.readers import BLOCKS, END, EVENTS, MEGABYTE, START, inline, open_reader
 from trio_stream.ledger.block import MAX_HEIGHT, Tip
 from trio_stream.log import lookups
 from trio_stream.log import reader as log_reader
-from trio_stream.log.connections import LATE_SECONDS, ConnectionsStatistics
 from trio_stream.log.errors import LogNotAccessible
-from trio_stream.log.live import EVENT_BYTES
 from trio_stream.log.lookups import BEGINNING
-from trio_stream.log.reader import LOOKUP_THREADS, QUICK_BYTES, LogReader
+from trio_stream.log.reader import QUICK_BYTES, LogReader
 from trio_stream.log.writer import CommitLog
-from trio_stream.stream.events import CommitEvent, RefusalEvent
+from trio_stream.stream.events import CommitEvent
 from trio_stream.stream.frames import frame_events
 from trio_stream.stream.page_request import PageRequest
 from trio_stream.stream.position import Position
-from trio_stream.stream.resume import Found, Landmarks
+from trio_stream.stream.resume import Landmarks
 from trio_stream.stream.selection import PLAIN
 from trio_stream.transactions.candidate import REFUSED_SHARE, CandidateCache
 from trio_stream.transactions.errors import (
@@ -41,63 +33,6 @@ from trio_stream.transactions.errors import (
     InputDoesNotExist,
     TooCostly,
 )
-
-MEGABYTE = 1 << 20
-BLOCKS = 12
-
-
-async def inline(function, *, limiter):
-    """Runs in this thread what would run in another one."""
-    async with limiter:
-        return function()
-
-
-def open_reader(log, *, run_sync=inline):
-    return LogReader(log.path, CandidateCache(MEGABYTE), run_sync=run_sync)
-
-
-@pytest.fixture(scope="module")
-def log(tmp_path_factory):
-    """Twelve blocks of the history; tests only read them."""
-    with CommitLog.open(tmp_path_factory.mktemp("log")) as log:
-        commit_blocks(log, BLOCKS)
-        yield log
-
-
-@pytest.fixture
-async def reader(log):
-    reader = open_reader(log)
-    yield reader
-    await reader.aclose()
-
-
-@pytest.fixture
-async def young(tmp_path):
-    """A log without a block, and its reader."""
-    with CommitLog.open(tmp_path) as log:
-        reader = open_reader(log)
-        yield log, reader
-        await reader.aclose()
-
-
-def events_of(height):
-    """The events that a block of the history causes."""
-    index_of = {raw: index for index, raw in reversed([*enumerate(txs_of(height))])}
-    return [
-        CommitEvent(
-            height,
-            index_of[encode(document)],
-            document["asset"].get("id", document["id"]),
-            document["id"],
-            hashlib.sha256(encode(document)).digest(),
-            document["operation"],
-        )
-        for document in accepted_of(height)
-    ]
-
-
-START, END = Position.end_of(0), Position.end_of(MAX_HEIGHT)
-EVENTS = [event for height in range(1, BLOCKS + 1) for event in events_of(height)]
 
 
 async def test_a_log_without_blocks(young):
@@ -121,52 +56,6 @@ async def test_a_commit_is_seen_by_the_next_read(young):
     for height in range(1, 8):
         commit_blocks(log, 1)
         assert await reader.tip() == Tip(height, app_hash_of(height))
-
-
-async def test_reads_run_in_threads_unless_told_otherwise(log):
-    reader = open_reader(log, run_sync=trio.to_thread.run_sync)
-    assert await reader.tip() == Tip(BLOCKS, app_hash_of(BLOCKS))
-    assert len(await reader.blocks_after(0, max_bytes=MEGABYTE)) == BLOCKS
-    await reader.aclose()
-
-
-# The channel's reads
-
-
-async def test_blocks_come_whole_and_in_order(reader):
-    blocks = await reader.blocks_after(0, max_bytes=MEGABYTE)
-    assert [block.height for block in blocks] == list(range(1, BLOCKS + 1))
-    assert [block.app_hash for block in blocks] == [
-        app_hash_of(height) for height in range(1, BLOCKS + 1)
-    ]
-    assert [event for block in blocks for event in block.events] == EVENTS
-    refused = blocks[1].refused
-    assert [type(each) for each in refused] == [RefusalEvent, RefusalEvent]
-    assert [each.index for each in refused] == [1, len(txs_of(2)) - 1]
-    assert [each.transaction_id for each in refused] == [None, asset_of(2)["id"]]
-    assert refused[0].tx_sha256 == hashlib.sha256(b"nonsense").digest()
-
-
-async def test_blocks_are_those_above_the_height(reader):
-    blocks = await reader.blocks_after(9, max_bytes=MEGABYTE)
-    assert [block.height for block in blocks] == [10, 11, 12]
-    assert await reader.blocks_after(BLOCKS, max_bytes=MEGABYTE) == []
-    assert await reader.blocks_after(BLOCKS + 5, max_bytes=MEGABYTE) == []
-
-
-@pytest.mark.parametrize("max_bytes", [0, 1, 1000, 3000, MEGABYTE])
-async def test_blocks_are_bounded_in_bytes_but_there_is_always_one(reader, max_bytes):
-    height, events = 0, []
-    while blocks := await reader.blocks_after(height, max_bytes=max_bytes):
-        rows = sum(len(block.events) + len(block.refused) for block in blocks)
-        assert len(blocks) == 1 or rows * EVENT_BYTES <= max_bytes
-        events += [event for block in blocks for event in block.events]
-        height = blocks[-1].height
-    assert height == BLOCKS
-    assert events == EVENTS
-
-
-# Replay
 
 
 def page_after(reader, position, *, max_rows=10):
@@ -213,83 +102,6 @@ async def test_pages_are_made_in_one_thread_until_no_more_is_taken(log):
 async def test_a_position_ahead_of_the_log_has_nothing_after_it(reader, position):
     page = await page_after(reader, position)
     assert (page.data, page.end) == (b"", position)
-
-
-# Places
-
-
-REFUSED = Position(2, 1)
-
-
-@pytest.mark.parametrize(
-    ("place", "fingerprint"),
-    [
-        *((Position(e.height, e.index), e.transaction_id) for e in EVENTS[:3]),
-        (Position.end_of(7), app_hash_of(7)),
-        (Position.end_of(5), app_hash_of(4)),
-        (REFUSED, hashlib.sha256(b"nonsense").hexdigest()),
-        (Position(5, 0), None),
-        (Position(2, 99), None),
-        (Position.end_of(BLOCKS + 1), None),
-        (START, None),
-        (Position(10**18, 10**7), None),
-        (Position.end_of(10**18), None),
-    ],
-)
-async def test_what_stands_at_a_position(reader, place, fingerprint):
-    landmarks = await reader.landmarks(place)
-    assert landmarks.found == Found(place, fingerprint)
-    assert (landmarks.oldest, landmarks.tip) == (1, BLOCKS)
-    assert landmarks.tip_hash == app_hash_of(BLOCKS)
-    assert landmarks.chain
-
-
-async def test_where_a_transaction_stands(reader):
-    for event in EVENTS[:5]:
-        found = (await reader.landmarks(event.transaction_id)).found
-        assert found == Found(Position(event.height, event.index), event.transaction_id)
-    for unknown in ("0" * 64, "", "\ud800", "x" * 1000):
-        assert (await reader.landmarks(unknown)).found is None
-    assert (await reader.landmarks(None)).found is None
-
-
-async def test_where_a_transaction_was_refused(tmp_path):
-    document = transfer(create(BOB), BOB)
-    with CommitLog.open(tmp_path) as log:
-        engine = new_engine(store=log)
-        engine.block(encode(document))
-        engine.block(b"nonsense", encode(document))
-        reader = open_reader(log)
-        found = (await reader.landmarks(document["id"])).found
-        assert found == Found(Position(2, 1), document["id"], committed=False)
-        await reader.aclose()
-
-
-async def test_what_transactions_hold(reader):
-    places = [Position(e.height, e.index) for e in EVENTS]
-    documents = [d for h in range(1, BLOCKS + 1) for d in accepted_of(h)]
-
-    found = await reader.contents([*places, REFUSED], max_bytes=MEGABYTE)
-
-    assert list(found) == [place.key for place in places]
-    for document, (keys, raw) in zip(documents, found.values(), strict=True):
-        assert raw == encode(document)
-        named = [each["owners_before"] for each in document["inputs"]]
-        named += [each["public_keys"] for each in document["outputs"]]
-        assert keys == {key for some in named for key in some}
-
-
-async def test_of_large_contents_a_part_is_read(reader):
-    places = [Position(e.height, e.index) for e in EVENTS]
-    size = sum(len(raw) for raw in txs_of(1) if raw != b"nonsense")
-
-    found = await reader.contents(places, max_bytes=size)
-
-    assert 0 < len(found) < len(places)
-    assert list(found) == [place.key for place in places][: len(found)]
-
-
-# Look-ups
 
 
 async def test_a_transaction_is_found_by_its_id(reader):
@@ -427,185 +239,3 @@ async def test_large_transactions_are_judged_apart_from_lookups(log, monkeypatch
         assert await reader.block(2) is not None
         standing.set()
     await reader.aclose()
-
-
-# Threads
-
-
-async def test_the_sets_do_not_wait_for_each_other(log):
-    """Replay and look-ups stand still; the channel reads on."""
-    stuck = trio.Event()
-
-    limiters = []
-
-    async def run_sync(function, *, limiter):
-        limiters.append(limiter)
-        async with limiter:
-            if limiter is not limiters[0]:
-                await stuck.wait()
-            return function()
-
-    slow = open_reader(log, run_sync=run_sync)
-    await slow.tip()
-    replay = partial(page_after, slow, START)
-    async with trio.open_nursery() as nursery:
-        for _ in range(9):
-            nursery.start_soon(replay)
-            nursery.start_soon(slow.block, 1)
-        await trio.testing.wait_all_tasks_blocked()
-        assert (await slow.tip()).height == BLOCKS
-        stuck.set()
-    await slow.aclose()
-
-
-async def test_a_pause_waits_for_reads_and_holds_up_new_ones(log):
-    under_way = trio.Event()
-
-    limiters = []
-
-    async def run_sync(function, *, limiter):
-        limiters.append(limiter)
-        async with limiter:
-            if limiter is limiters[0] and len(limiters) > 1:
-                await under_way.wait()
-            return function()
-
-    slow = open_reader(log, run_sync=run_sync)
-    await page_after(slow, START)
-    order = []
-
-    async def replay():
-        await page_after(slow, START)
-        order.append("replay")
-
-    async def pause():
-        async with slow.paused():
-            order.append("paused")
-            await trio.testing.wait_all_tasks_blocked()
-            order.append("over")
-
-    async def ask():
-        await slow.tip()
-        order.append("tip")
-
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(replay)
-        await trio.testing.wait_all_tasks_blocked()
-        nursery.start_soon(pause)
-        await trio.testing.wait_all_tasks_blocked()
-        nursery.start_soon(replay)
-        # What is quick goes on until the slow ones are done.
-        nursery.start_soon(ask)
-        await trio.testing.wait_all_tasks_blocked()
-        assert order == ["tip"]
-        under_way.set()
-    assert order == ["tip", "replay", "paused", "over", "replay"]
-    await slow.aclose()
-
-
-async def test_a_cancelled_pause_lets_go_of_what_it_had(log):
-    """Cancelled when it has the searches' and the judges' places, and waits for replay."""
-    go = trio.Event()
-
-    async def run_sync(function, *, limiter):
-        async with limiter:
-            await go.wait()
-            return function()
-
-    reader = open_reader(log, run_sync=run_sync)
-    at_rest = reader.statistics()
-    async with trio.open_nursery() as readers:
-        readers.start_soon(page_after, reader, START)
-        await trio.testing.wait_all_tasks_blocked()
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(reader.paused().__aenter__)
-            await trio.testing.wait_all_tasks_blocked()
-            assert reader.statistics().searches.threads_free == 0
-            nursery.cancel_scope.cancel()
-        go.set()
-    assert reader.statistics() == at_rest
-    assert (await reader.tip()).height == BLOCKS
-    await reader.aclose()
-
-
-async def test_what_is_quick_has_no_thread_but_waits_for_a_place(log):
-    threads = []
-
-    async def run_sync(function, *, limiter):
-        async with limiter:
-            threads.append(function)
-            return function()
-
-    reader = open_reader(log, run_sync=run_sync)
-    small, large = [
-        encode(create(ALICE, data={"text": "x" * length})) for length in (1, 3000)
-    ]
-    known = EVENTS[0].transaction_id
-    await reader.examine(small)
-    assert await reader.transaction(known) is not None
-    assert await reader.outcome(known) == EVENTS[0]
-    assert await reader.heights_with(known) == [1]
-    assert threads == []
-    await reader.examine(large)
-    assert len(threads) == 1
-
-    async with trio.open_nursery() as nursery:
-        async with reader.paused():
-            nursery.start_soon(reader.examine, small)
-            await trio.testing.wait_all_tasks_blocked()
-            assert nursery.child_tasks
-    assert len(threads) == 1
-    await reader.aclose()
-
-
-async def test_look_ups_that_find_all_threads_busy_share_the_next_one(log):
-    hops = 0
-    go = trio.Event()
-
-    async def counting(function, *, limiter):
-        nonlocal hops
-        async with limiter:
-            hops += 1
-            await go.wait()
-            return function()
-
-    reader = open_reader(log, run_sync=counting)
-    async with trio.open_nursery() as nursery:
-        for height in (1, 2, 3, 4, BLOCKS + 1):
-            nursery.start_soon(reader.block, height)
-            await trio.testing.wait_all_tasks_blocked()
-        assert hops == 2
-        go.set()
-    assert hops == 3
-    await reader.aclose()
-
-
-async def test_reads_that_are_not_answered_in_time_are_reported_and_counted(
-    reader, autojump_clock, caplog
-):
-    stop = trio.Event()
-    async with trio.open_nursery() as nursery:
-        await nursery.start(partial(reader.run, stop=stop))
-        async with reader.paused():
-            await trio.sleep(7)
-            for _ in range(3):
-                nursery.start_soon(reader.landmarks, None)
-            await trio.sleep(LATE_SECONDS - 0.5)
-            assert reader.statistics().lookups.reads_late == 0
-
-            nursery.start_soon(reader.landmarks, None)
-            await trio.sleep(1)
-            lookups = reader.statistics().lookups
-            assert (lookups.reads_waiting, lookups.reads_late) == (4, 3)
-            assert lookups.oldest_wait == pytest.approx(LATE_SECONDS + 0.5)
-            await trio.sleep(2 * LATE_SECONDS)
-            assert reader.statistics().lookups.reads_late == 4
-        await reader.landmarks(None)
-        stop.set()
-
-    assert reader.statistics().lookups == ConnectionsStatistics(
-        0, 0.0, 4, LOOKUP_THREADS
-    )
-    assert reader.statistics().channel == ConnectionsStatistics(0, 0.0, 0, 1)
-    lines = [record.getMessage() for record in caplog.records]
-    assert len(lines) == 2 and "3 reads of" in lines[0] and "look-ups" in lines[0]
