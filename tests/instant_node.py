@@ -107,7 +107,7 @@ async def instant_node(
             commit_timeout=commit_timeout,
             max_body_bytes=MAX_BODY,
         )
-        limits = websocket_server.Limits()
+        limits = websocket_server.WebSocketLimits()
         async with trio.open_nursery() as nursery:
             await nursery.start(partial(channel.run, stop=stop))
             streams = partial(websocket_server.serve, channel, ws, limits=limits)

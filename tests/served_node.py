@@ -15,7 +15,7 @@ from trio_stream.log.reader import LogReader
 from trio_stream.log.writer import CommitLog
 from trio_stream.transactions.candidate import CandidateCache
 from trio_stream.websocket import server
-from trio_stream.websocket.server import Limits
+from trio_stream.websocket.server import WebSocketLimits
 
 BUFFER = 4096
 """Bytes of the sockets' buffers: small, so that clients fall behind."""
@@ -45,7 +45,7 @@ class ServedNode:
             self.channel = CommitChannel(reader, tail_bytes=self.tail_bytes)
             listeners = await trio.open_tcp_listeners(0, host="127.0.0.1")
             self.port = listeners[0].socket.getsockname()[1]
-            limits = Limits(send_buffer=BUFFER, shutdown_timeout=0.2)
+            limits = WebSocketLimits(send_buffer=BUFFER, shutdown_timeout=0.2)
             async with trio.open_nursery() as nursery:
                 await nursery.start(partial(self.channel.run, stop=self.stopping))
                 serve = partial(server.serve, self.channel, listeners, limits=limits)

@@ -175,7 +175,7 @@ async def served(tmp_path: Path, home: Path) -> AsyncIterator[Served]:
                     websocket_server.serve,
                     channel,
                     listeners["websocket"],
-                    limits=websocket_server.Limits(),
+                    limits=websocket_server.WebSocketLimits(),
                     admission=admission,
                     stop=stop,
                 )

@@ -27,7 +27,7 @@ from tests.websocket_peer import (
     garbage,
     request,
 )
-from trio_stream.websocket.server import Limits
+from trio_stream.websocket.server import WebSocketLimits
 from trio_stream.websocket.subscriber_stream import SubscriberStream
 
 # As the server frames its answer.
@@ -238,7 +238,7 @@ async def test_a_ping_in_the_middle_of_a_frame_is_answered_after_it() -> None:
 async def test_a_stalled_client_is_cut_after_its_time(
     patient_clock: MockClock,
 ) -> None:
-    async with open_door(limits=Limits(ping_interval=1000)) as door:
+    async with open_door(limits=WebSocketLimits(ping_interval=1000)) as door:
         stalled = await door.subscribe(receive_buffer=4096)
         door.commit(5_000)
 
@@ -251,7 +251,7 @@ async def test_a_stalled_client_is_cut_after_its_time(
 async def test_a_slow_client_that_is_alive_gets_everything(
     patient_clock: MockClock,
 ) -> None:
-    limits = Limits(ping_interval=8, pong_timeout=8, stall_timeout=20)
+    limits = WebSocketLimits(ping_interval=8, pong_timeout=8, stall_timeout=20)
     async with open_door(limits=limits, tail_bytes=1) as door:
         peer = await door.subscribe(receive_buffer=16384)
         for _ in range(5):

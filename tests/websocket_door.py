@@ -16,7 +16,7 @@ from trio_stream.channel.commit_channel import CommitChannel
 from trio_stream.stream.admission import Admission
 from trio_stream.stream.events import encode
 from trio_stream.websocket import server
-from trio_stream.websocket.server import Limits
+from trio_stream.websocket.server import WebSocketLimits
 
 
 @dataclass
@@ -70,7 +70,7 @@ class Door:
 @asynccontextmanager
 async def open_door(
     *,
-    limits: Limits | None = None,
+    limits: WebSocketLimits | None = None,
     admission: Admission | None = None,
     tls: ssl.SSLContext | None = None,
     client_tls: ssl.SSLContext | None = None,
@@ -88,7 +88,7 @@ async def open_door(
             server.serve,
             channel,
             listeners,
-            limits=limits or Limits(),
+            limits=limits or WebSocketLimits(),
             admission=admission,
             tls=tls,
             stop=door.stop,

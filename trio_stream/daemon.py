@@ -248,8 +248,8 @@ async def _shut_down(config: Config, tasks: dict[str, Stoppable]) -> None:
         await tasks[name].finish(config.shutdown_stream)
 
 
-def _limits(config: Config) -> websocket_server.Limits:
-    return websocket_server.Limits(
+def _limits(config: Config) -> websocket_server.WebSocketLimits:
+    return websocket_server.WebSocketLimits(
         max_connections=config.max_clients + config.max_handshakes,
         ping_interval=config.ping_interval,
         pong_timeout=config.pong_timeout,

@@ -262,7 +262,7 @@ def ours(
     pause: float = 0.0,
     watch: AbstractContextManager[object] | None = None,
     beside: AbstractAsyncContextManager[None] | None = None,
-    limits: server.Limits | None = None,
+    limits: server.WebSocketLimits | None = None,
     tail_bytes: int = 1 << 30,
     instruments: Sequence[trio.abc.Instrument] = (),
 ) -> Times:
@@ -272,7 +272,7 @@ def ours(
     meanwhile; `watch` is entered when all clients are there and left when they have everything.
     """
     # The receiver answers nothing, and a Ping would be counted as part of a block.
-    limits = limits or server.Limits()
+    limits = limits or server.WebSocketLimits()
     limits = replace(limits, ping_interval=3600)
     log = _Log(blocks)
     channel = CommitChannel(log, tail_bytes=tail_bytes)
@@ -284,7 +284,7 @@ async def _ours(
     log: _Log,
     channel: CommitChannel,
     receiver: Receiver,
-    limits: server.Limits,
+    limits: server.WebSocketLimits,
     tls: ssl.SSLContext | None,
     pause: float,
     watch: AbstractContextManager[object] | None,

@@ -21,7 +21,7 @@ import trio
 
 from scripts.bench import report
 from scripts.bench.fanout_senders import Receiver, make_blocks, ours
-from trio_stream.websocket.server import Limits
+from trio_stream.websocket.server import WebSocketLimits
 
 PAUSE = 0.1
 EVENTS = 10
@@ -36,7 +36,7 @@ _SO_MEMINFO = 55  # asm-generic/socket.h; Python has no name for it
 _MEMINFO = struct.Struct("9I")
 # So small that it is full long before the first look.
 _TAIL_BYTES = 1 << 20
-_PATIENT = Limits(stall_timeout=24 * 3600)
+_PATIENT = WebSocketLimits(stall_timeout=24 * 3600)
 
 
 class Memory(NamedTuple):

@@ -23,7 +23,7 @@ from trio_stream.stream.position import Position, parse_position
 from trio_stream.stream.request import parse_request
 from trio_stream.stream.runs import cut
 from trio_stream.stream.selection import Stream
-from trio_stream.websocket.server import Limits
+from trio_stream.websocket.server import WebSocketLimits
 
 START = Position.end_of(0)
 
@@ -404,7 +404,7 @@ async def test_catching_up_is_told_between_history_and_news(
 
 
 async def test_falling_behind_is_told_and_catching_up_again() -> None:
-    limits = Limits(send_buffer=4096)
+    limits = WebSocketLimits(send_buffer=4096)
     async with open_door(limits=limits, tail_bytes=1) as door:
         path = f"{PATH}?notices=1"
         peer = await door.subscribe(path=path, receive_buffer=4096)

@@ -30,7 +30,7 @@ from trio_stream.stream.position import Position
 from trio_stream.stream.request import Asked
 from trio_stream.stream.resume import Beginning, Landmarks
 from trio_stream.websocket import gate
-from trio_stream.websocket.server import Limits
+from trio_stream.websocket.server import WebSocketLimits
 
 
 async def test_every_client_gets_every_event_in_order() -> None:
@@ -254,7 +254,7 @@ async def test_a_client_that_is_admitted_at_the_last_moment_stays(
 
     monkeypatch.setattr(MemoryLog, "landmarks", find_late)
     monkeypatch.setattr(trio_websocket, "wrap_server_stream", wrap_late)
-    async with open_door(limits=Limits(handshake_timeout=10)) as door:
+    async with open_door(limits=WebSocketLimits(handshake_timeout=10)) as door:
         client = await door.subscribe()
         door.commit()
         assert await client.texts(1) == door.texts()
@@ -284,7 +284,7 @@ async def test_one_too_many_is_told_to_come_again(
 
 @pytest.mark.parametrize("said", [b"", request()])
 async def test_connections_that_are_not_let_in_have_a_limit_too(said: bytes) -> None:
-    async with open_door(limits=Limits(max_connections=2)) as door:
+    async with open_door(limits=WebSocketLimits(max_connections=2)) as door:
         silent = [await door.connect() for _ in range(2)]
         await wait_all_tasks_blocked()
 
@@ -375,7 +375,9 @@ async def test_a_client_that_answers_pings_stays(patient_clock: MockClock) -> No
 async def test_a_client_that_answers_no_ping_is_closed(
     patient_clock: MockClock,
 ) -> None:
-    async with open_door(limits=Limits(ping_interval=5, pong_timeout=3)) as door:
+    async with open_door(
+        limits=WebSocketLimits(ping_interval=5, pong_timeout=3)
+    ) as door:
         peer = await door.subscribe()
         start = trio.current_time()
 

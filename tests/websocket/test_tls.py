@@ -21,7 +21,7 @@ from tests.websocket_peer import (
     frame,
     request,
 )
-from trio_stream.websocket.server import Limits
+from trio_stream.websocket.server import WebSocketLimits
 
 Contexts = tuple[ssl.SSLContext, ssl.SSLContext]
 
@@ -66,7 +66,7 @@ async def test_a_block_larger_than_all_buffers_arrives(contexts: Contexts) -> No
 
 
 async def test_pings_go_both_ways(contexts: Contexts, patient_clock: MockClock) -> None:
-    limits = Limits(ping_interval=5, pong_timeout=3)
+    limits = WebSocketLimits(ping_interval=5, pong_timeout=3)
     async with open_door(
         tls=contexts[0], client_tls=contexts[1], limits=limits
     ) as door:

@@ -1,1 +1,1 @@
-"""The WebSocket door: one guarded task per subscriber, on a clone of the commit channel."""
+"""The WebSocket door: one guarded task per subscriber, each with a clone of the commit channel."""

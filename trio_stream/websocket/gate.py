@@ -1,7 +1,7 @@
 """Who may subscribe: a request is read and judged before the WebSocket library sees it.
 
-trio-websocket 0.12.2 answers a plain GET by itself and then waits for ever, so all that is
-no good upgrade is answered here; and so is who cannot begin where it wants to, since a
+trio-websocket 0.12.2 answers a plain GET by itself and then waits for ever, so anything but a
+valid upgrade is answered here, and so is a client that cannot start where it asks, since a
 refusal after the upgrade has neither a status nor a body.
 """
 
@@ -40,18 +40,18 @@ _RECEIVE_BYTES = 4 * 1024
 
 
 class Admitted(NamedTuple):
-    """A client that has been let in."""
+    """A client that was admitted."""
 
     address: str
     request: bytes
     early: bytes
-    """What it sent behind its request."""
+    """What it sent after its request."""
     asked: Asked
     beginning: Beginning
 
 
 class Denied(NamedTuple):
-    """A client that is let in only to be told that it cannot stay."""
+    """A client that is admitted only to be sent a notice that it is refused."""
 
     address: str
     request: bytes
@@ -60,7 +60,7 @@ class Denied(NamedTuple):
 
 
 class Gate:
-    """Reads requests, and lets in whom `admission` does."""
+    """Reads requests, and admits clients as far as `admission` allows."""
 
     def __init__(
         self, channel: CommitChannel, admission: Admission, *, head_limit: int
@@ -73,9 +73,9 @@ class Gate:
     async def let_in(
         self, stream: trio.abc.Stream, peer: str
     ) -> Admitted | Denied | None:
-        """Read the request; answer it if its sender may not stay.
+        """Read the request; answer it if the client may not stay, and return None then.
 
-        Who is let in has to `leave` in the end.
+        Call `leave` when an admitted client has gone.
         """
         head = await _read_head(stream, self._head_limit, self._channel.turn)
         if head is None:
@@ -107,20 +107,20 @@ class Gate:
         self._refusals.log(logging.INFO, "%s: refused with status %d", address, status)
 
     def leave(self, client: Admitted | Denied) -> None:
-        """One who was let in is gone."""
+        """Count out an admitted client."""
         self._admission.leave(client.address)
 
     async def _place(
         self, upgrade: Upgrade, address: str, early: bytes
     ) -> Admitted | Denied | Rejection:
-        """Find where it begins. Who may not stay has left again."""
+        """Find where its stream begins. A client that is rejected has been counted out again."""
         stays = False
         try:
             request = upgrade.encode()
             try:
                 asked = parse_request(upgrade.stream, upgrade.query)
                 beginning = await self._channel.begin(asked)
-                # Those who were looked up together come back together.
+                # Clients that were looked up together come back together.
                 await self._channel.turn()
                 stays = True
                 return Admitted(address, request, early, asked, beginning)
@@ -141,7 +141,7 @@ class Gate:
 async def _read_head(
     stream: trio.abc.Stream, limit: int, turn: Callable[[], Awaitable[None]]
 ) -> tuple[h11.Request, bytes] | Rejection | None:
-    """The request and what came behind it; None if the peer went away first."""
+    """The request and what came after it; None if the peer closed before that."""
     reader = RequestReader(head_limit=limit)
     try:
         while (event := reader.next_event()) is h11.NEED_DATA:
@@ -154,7 +154,7 @@ async def _read_head(
             await turn()
             reader.receive_data(bytes(data))
     except h11.RemoteProtocolError as error:
-        # A frame of h11's holds its own error.
+        # A frame of h11's in the traceback refers to the error.
         error.__traceback__ = None
         return unreadable(error.error_status_hint)
     assert isinstance(event, h11.Request)
@@ -162,7 +162,7 @@ async def _read_head(
 
 
 def last_words(rejection: Rejection, *, head_only: bool = False) -> bytes:
-    """An answer behind which the connection is closed."""
+    """The bytes of an answer after which the connection is closed."""
     date = formatdate(usegmt=True)
     return rejection.encode(server=SERVER, date=date, head_only=head_only)
 

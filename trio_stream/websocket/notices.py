@@ -1,9 +1,9 @@
 """Notices to WebSocket subscribers who asked for them.
 
-Most are told by the subscriber's own task, between two batches. A subscriber that waits at
-the tip is asleep, however: one task tells all of those where they stand, as often as
+Most are sent by the subscriber's own task, between two batches. A subscriber that waits at
+the tip is asleep, however: a single task tells all of these their positions, as often as
 checkpoints are due, and writes to their sockets in place as the channel's pass does.
-Which notice is due when is said in `stream.notices`.
+`stream.notices` says which notice is due when.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from trio_stream.stream.notices import (
 from trio_stream.stream.resume import Beginning
 from trio_stream.websocket.subscriber_stream import State, SubscriberStream
 
-# The reminder lets others run after this many.
+# The reminder lets other tasks run after this many.
 _AT_ONCE = 200
 
 
@@ -52,7 +52,7 @@ class Teller:
         await self._stream.send_all(text_frame(subscribed_text(self._beginning)))
 
     async def tell_what_is_due(self) -> None:
-        """Called where the subscriber has been given all up to the clone's position."""
+        """Call this when the subscriber has been given everything up to the clone's position."""
         clone = self._clone
         clone.pass_nothing()
         notice = self._telling.due(
@@ -65,18 +65,18 @@ class Teller:
             await self.tell(notice)
 
     async def tell(self, notice: Notice) -> None:
-        """Send this notice, with the clone's position."""
+        """Send this notice with the clone's position."""
         position = self._clone.position
         text = await self._channel.position_text(position)
         await self._stream.send_all(self._frame(notice, text))
         self._telling.sent(position, now=trio.current_time())
 
     def sent_messages(self) -> None:
-        """Messages were sent up to the clone's position."""
+        """Record that messages were sent up to the clone's position."""
         self._telling.sent(self._clone.position, now=trio.current_time())
 
     def remind(self) -> None:
-        """Tell a subscriber that waits where it stands, if it does not know. A plain function."""
+        """Tell a waiting subscriber its position, unless it knows. A plain function."""
         clone, position = self._clone, self._clone.position
         known = max(self._telling.told, clone.last_message)
         end = self._channel.end_text
@@ -97,7 +97,7 @@ class Teller:
 
 
 class Reminder:
-    """Reminds all subscribers who wait, at intervals."""
+    """Reminds all waiting subscribers of their positions, at intervals."""
 
     def __init__(self) -> None:
         self._tellers: dict[Teller, None] = {}
@@ -105,7 +105,7 @@ class Reminder:
 
     @contextmanager
     def present(self, teller: Teller) -> Iterator[None]:
-        """Remind this one from now on, until the end of the block."""
+        """Remind this one until the end of the block."""
         self._tellers[teller] = None
         self._somebody.set()
         try:
@@ -119,7 +119,7 @@ class Reminder:
             if not self._tellers:
                 self._somebody = trio.Event()
                 await self._somebody.wait()
-            # The interval is what is owed here: what happens meanwhile is summed up.
+            # Sleeping a whole interval is right here: one notice sums up what happened in it.
             await trio.sleep(CHECKPOINT_SECONDS)
             for number, teller in enumerate(list(self._tellers)):
                 if teller in self._tellers:

@@ -1,17 +1,17 @@
-"""The WebSocket door: one guarded task and one clone of the commit channel a subscriber.
+"""The WebSocket door: one guarded task and one clone of the commit channel per subscriber.
 
     clients ── client ── private nursery: the library's reader · the client's own task
     doors      trio.serve_listeners, whose handlers live in `clients`
     pinger     one task that pings all clients by due time
-    reminder   one task that tells those who asked for it where they stand
+    reminder   one task that tells positions to the clients that asked for notices
 
 A client at the tip sleeps: the channel's pass writes to its socket in place, and so does
-the pinger. Its own task wakes when the socket was full, or when it has to catch up.
+the pinger. Its own task wakes if the socket was full, or if it has to catch up.
 
 No client can end this door. trio-websocket 0.12.2 lets exceptions out of its reader task
 when a peer misbehaves at the right moment, so each client has a guard around its nursery.
-Requests are read and judged in `websocket_gate`, before the library sees one; slowness is
-judged in `client_stream`, silence in `stream.keepalive`.
+Requests are read and judged in `websocket.gate`, before the library sees them; slowness is
+judged in `websocket.subscriber_stream`, silence in `stream.keepalive`.
 """
 
 from __future__ import annotations
@@ -49,15 +49,15 @@ _NOT_REMINDED: AbstractContextManager[None] = nullcontext()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    """What a client may cost. Sizes in bytes, times in seconds."""
+class WebSocketLimits:
+    """What clients may cost. Sizes in bytes, times in seconds."""
 
-    # More than there may be subscribers, so that one more can be told.
+    # More than there may be subscribers, so that one too many gets an answer.
     max_connections: int = 21_000
     ping_interval: float = 20.0
     pong_timeout: float = 20.0
     stall_timeout: float = 60.0
-    # Without it the kernel keeps 4 MB for a stalled client on loopback.
+    # With its default the kernel keeps 4 MB for a stalled client on loopback.
     send_buffer: int = 128 * 1024
     handshake_timeout: float = 10.0
     head_limit: int = 16 * 1024
@@ -68,7 +68,7 @@ async def serve(
     channel: CommitChannel,
     listeners: Sequence[trio.SocketListener],
     *,
-    limits: Limits,
+    limits: WebSocketLimits,
     admission: Admission | None = None,
     tls: ssl.SSLContext | None = None,
     stop: trio.Event,
@@ -76,20 +76,20 @@ async def serve(
 ) -> None:
     """Serve subscribers until `stop` is set and `channel` has ended.
 
-    `admission` is shared with whoever else lets subscribers in.
+    `admission` is shared with the other doors that admit subscribers.
 
     `stop` closes the listeners. The clients stay until the channel ends; then they
-    get what is left for them in the tail and Close 1001, and who is not gone
-    `shutdown_timeout` later is cut. Raises `CommitLogError`.
+    get what the tail still has for them and Close 1001, and those that are still connected
+    after `shutdown_timeout` are cut. Raises `CommitLogError`.
     """
-    door = _Door(channel, limits, admission or Admission(), tls)
+    server = _WebSocketServer(channel, limits, admission or Admission(), tls)
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(door.pinger.run)
-        nursery.start_soon(door.reminder.run)
+        nursery.start_soon(server.pinger.run)
+        nursery.start_soon(server.reminder.run)
         async with trio.open_nursery() as clients:
             async with trio.open_nursery() as doors:
                 listen = partial(trio.serve_listeners, handler_nursery=clients)
-                await doors.start(listen, door.welcome, listeners)
+                await doors.start(listen, server.welcome, listeners)
                 task_status.started(listeners)
                 await stop.wait()
                 doors.cancel_scope.cancel()
@@ -99,13 +99,13 @@ async def serve(
         nursery.cancel_scope.cancel()
 
 
-class _Door:
+class _WebSocketServer:
     """What all clients of one `serve` have in common."""
 
     def __init__(
         self,
         channel: CommitChannel,
-        limits: Limits,
+        limits: WebSocketLimits,
         admission: Admission,
         tls: ssl.SSLContext | None,
     ) -> None:
@@ -123,14 +123,13 @@ class _Door:
         self.reminder = Reminder()
 
     async def welcome(self, accepted: trio.SocketStream) -> None:
-        """Handle a connection. Nothing that its peer does comes out of here."""
+        """Handle a connection. Nothing that its peer does raises an exception here."""
         try:
             peer = str(accepted.socket.getpeername()[0])
-        except OSError:  # reset before it was its turn
+        except OSError:  # reset before its turn came
             await trio.aclose_forcefully(accepted)
             return
-        # Made anew around a socket object that may be written to directly: Trio's
-        # own hides it.
+        # Made again around a socket object that can be written to directly: Trio hides its own.
         raw = socket.socket(fileno=accepted.socket.detach())
         transport = trio.SocketStream(trio.socket.from_stdlib_socket(raw))
         self._connections += 1
@@ -164,8 +163,8 @@ class _Door:
             stream = trio.SSLStream(
                 transport, self._tls, server_side=True, https_compatible=True
             )
-        # One deadline for all that the client and its place take; then one for the 101 alone, or
-        # the first could pass when that is on its way. It is lifted once the client has it.
+        # One deadline for the request and for finding where it begins. Then another for the 101
+        # alone, or the first could pass while that is on its way; lifted once the client has it.
         with trio.move_on_after(limits.handshake_timeout) as patience:
             client = await self._gate.let_in(stream, peer)
             if client is None:
@@ -197,16 +196,16 @@ class _Door:
                     nursery, stream, receive_buffer_size=_RECEIVE_BYTES
                 )
                 connection = await proposal.accept(extra_headers=_headers(client))
-                del proposal  # a kilobyte, for as long as the client stays
+                del proposal  # a kilobyte, kept for as long as the client stays
                 patience.deadline = math.inf
                 logger.info("%s: subscribed", client.address)
                 with suppress(trio.BrokenResourceError, trio.ClosedResourceError):
                     ending = await self._feed(stream, client, nursery)
                     stream.leave(ending.why)
-                    # Who takes nothing more, or does not say Close as well, is cut.
+                    # A client that takes nothing more, or does not send Close either, is cut.
                     with trio.move_on_after(self._limits.stall_timeout):
                         await connection.aclose(ending.code, ending.reason)
-                # Else the library's reader learns it too, and ends.
+                # Otherwise the library's reader finds out as well, and ends.
         finally:
             stream.cut("cut")
             logger.info("%s: %s", client.address, stream.reason)
@@ -214,7 +213,7 @@ class _Door:
     async def _feed(
         self, stream: SubscriberStream, client: Admitted | Denied, nursery: trio.Nursery
     ) -> Ending:
-        """Give a client what it asked for, until that ends."""
+        """Give a client what it asked for until that ends."""
         if isinstance(client, Denied):
             return await _tell_refused(stream, client.refused)
         asked, beginning = client.asked, client.beginning
@@ -240,14 +239,14 @@ class _Door:
 
 
 async def _tell_refused(stream: SubscriberStream, refused: ResumeRefused) -> Ending:
-    """Tell why it cannot begin, if it asked for notices."""
+    """Send a notice that says why it cannot begin, if it asked for notices."""
     if refused.notices:
         await stream.send_all(text_frame(refused_text(refused)))
     return Ending(refused.close_code, refused.error, f"refused: {refused}")
 
 
 def _headers(client: Admitted | Denied) -> list[tuple[bytes, bytes]]:
-    """What the 101 says beside the handshake, as BigchainDB's does; and of the stream."""
+    """What the 101 says beside the handshake: what BigchainDB says, and about the stream."""
     if isinstance(client, Admitted):
         said = stream_headers(client.beginning.text, client.beginning.landmarks)
     else:

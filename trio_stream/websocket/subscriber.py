@@ -1,6 +1,6 @@
-"""One subscriber who has been let in: its stream, its clone, and what passes between.
+"""One admitted subscriber: its stream, its clone, and what passes between them.
 
-And the one task that pings all of them; whom and when is `stream.keepalive`'s to say.
+And the task that pings all of them; `stream.keepalive` decides whom and when.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ from trio_stream.stream.resume import Beginning
 from trio_stream.websocket.notices import Teller
 from trio_stream.websocket.subscriber_stream import State, SubscriberStream
 
-# What is sent with one copy, where frames cannot be written in place.
+# Copied and sent in one go if frames cannot be written in place.
 _PIECE_BYTES = 64 * 1024
-# The pinger lets others run after this many.
+# The pinger lets other tasks run after this many.
 _PINGS_AT_ONCE = 200
 _PING = ping_frame()
-_NO_ANSWER = 1011  # RFC 6455 has no code for it; other servers use this one
+_NO_ANSWER = 1011  # RFC 6455 has no code for this; other servers use it
 
 
 class Ending(NamedTuple):
-    """How a stream ends in good order: the Close, and what our own log says."""
+    """How a stream ends in an orderly way: the Close, and the reason for our own log."""
 
     code: int
     reason: str | None
@@ -41,7 +41,7 @@ _GOING_AWAY = Ending(1001, None, "the channel has ended")
 
 
 class Subscriber:
-    """Gives a client what its clone of the channel has for it."""
+    """Sends a client what its clone of the channel has for it."""
 
     __slots__ = ("_clone", "_nursery", "_stream")
 
@@ -58,10 +58,10 @@ class Subscriber:
     async def serve(
         self, channel: CommitChannel, beginning: Beginning, teller: Teller | None
     ) -> Ending:
-        """Send all there is, from the beginning to the end.
+        """Send everything from the beginning to the end.
 
-        Raises `ResumeRefused` if the log, having reached it, finds the beginning to be of another
-        history; `trio.ClosedResourceError` or `trio.BrokenResourceError` if the client is gone.
+        Raises `ResumeRefused` if the beginning turns out, once the log reaches it, to be of another
+        history; `trio.ClosedResourceError` or `trio.BrokenResourceError` if the client has gone.
         """
         if teller is not None:
             await teller.tell_subscribed()
@@ -111,7 +111,7 @@ class Subscriber:
         return self._clone.waiting and self._stream.drained
 
     def ping(self) -> bool:
-        """Send a Ping; False if that is not possible now. A plain function."""
+        """Send a Ping; returns False if that is not possible now. A plain function."""
         if not self._stream.in_place:
             self._nursery.start_soon(self._stream.frame, _PING)
             return True
@@ -121,14 +121,14 @@ class Subscriber:
         return sent
 
     def dismiss(self) -> None:
-        """Close on a client that did not answer. A plain function."""
+        """Close the connection of a client that did not answer. A plain function."""
         self._nursery.start_soon(self._stream.dismiss, _NO_ANSWER, "no answer to Ping")
 
 
 class Pinger:
-    """Pings all subscribers, each by its own due time.
+    """Pings all subscribers, each when it is due.
 
-    `volume` says how many bytes a subscriber may have been sent so far.
+    `volume` returns an upper bound for the bytes that a subscriber was sent so far.
     """
 
     def __init__(
@@ -140,7 +140,7 @@ class Pinger:
 
     @contextmanager
     def present(self, subscriber: Subscriber) -> Iterator[None]:
-        """Ping this one from now on, until the end of the block."""
+        """Ping this one until the end of the block."""
         now = trio.current_time()
         self._keepalive.join(subscriber, now=now, volume=self._volume())
         self._somebody.set()
@@ -161,7 +161,7 @@ class Pinger:
                 self._look_at_due()
 
     def _look_at_due(self) -> None:
-        # What is left after so many is due at once, when others have had their turn.
+        # The ones left after so many are due at once, when other tasks have run.
         keepalive, volume = self._keepalive, self._volume()
         for _ in range(_PINGS_AT_ONCE):
             due = keepalive.take_due(now=trio.current_time(), volume=volume)
