@@ -21,7 +21,7 @@ from trio_stream.channel.commit_channel import CommitChannel
 from trio_stream.engine.broadcast import CheckResult, EngineRefused, Mode
 from trio_stream.http import api as http_api
 from trio_stream.http import server as http_server
-from trio_stream.http.submit import Node
+from trio_stream.http.submit import Broadcaster
 from trio_stream.ledger.application import Application
 from trio_stream.log.file import FILE_NAME
 from trio_stream.log.reader import LogReader
@@ -77,7 +77,7 @@ async def instant_node(
     home: Path,
     *,
     whole: bool = False,
-    rpc: Node | None = None,
+    rpc: Broadcaster | None = None,
     commit_timeout: float = 10,
 ) -> AsyncIterator[InstantNode]:
     """A node at height 1, its first block empty; `whole`: blocks by FinalizeBlock.
@@ -98,9 +98,9 @@ async def instant_node(
         ws_port, http_port = (each[0].socket.getsockname()[1] for each in (ws, http))
         node.http_url = f"http://127.0.0.1:{http_port}"
         node.ws_url = f"ws://127.0.0.1:{ws_port}{STREAM_PATH}"
-        app = http_api.create_app(
+        app = http_api.Api(
             reader=reader,
-            node=rpc or node,
+            engine=rpc or node,
             channel=channel,
             checks=application.recent_checks,
             streams_url=node.ws_url,

@@ -75,9 +75,9 @@ REQUESTS = {
 
 async def serve_http(log: MemoryLog, request: bytes) -> None:
     """Send one request to the HTTP door over this log, and wait for what comes of it."""
-    app = api.create_app(
+    app = api.Api(
         reader=cast(api.ApiReader, log),
-        node=None,  # type: ignore[arg-type]  # it is not come to
+        engine=None,  # type: ignore[arg-type]  # it is not come to
         channel=CommitChannel(log),
         checks=RecentChecks(),
         streams_url="",

@@ -162,9 +162,9 @@ async def served(home: Path) -> AsyncIterator[Served]:
     with CommitLog.open(home) as log:
         reader = LogReader(log.path, CandidateCache(1 << 26))
         channel = CommitChannel(reader)
-        app = api.create_app(
+        app = api.Api(
             reader=reader,
-            node=Node(),
+            engine=Node(),
             channel=channel,
             checks=RecentChecks(),
             streams_url="",

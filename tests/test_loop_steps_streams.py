@@ -139,9 +139,9 @@ async def served(tmp_path: Path, home: Path) -> AsyncIterator[Served]:
         channel = CommitChannel(reader)
         admission = Admission()
         node = EngineClient("http://127.0.0.1:1", max_connections=1, timeout=1)
-        app = api.create_app(
+        app = api.Api(
             reader=reader,
-            node=node,
+            engine=node,
             channel=channel,
             checks=RecentChecks(),
             streams_url="",

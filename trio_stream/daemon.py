@@ -182,9 +182,9 @@ def _tasks(
         per_address=config.max_clients_per_address,
         trusted_proxies=config.trusted_proxies,
     )
-    app = http_api.create_app(
+    app = http_api.Api(
         reader=core.reader,
-        node=core.engine,
+        engine=core.engine,
         channel=channel,
         checks=core.application.recent_checks,
         streams_url=_streams_url(config, sockets),

@@ -120,9 +120,9 @@ async def _answer(stream: trio.SocketStream, http: h11.Connection) -> HttpAnswer
 @asynccontextmanager
 async def served(*, in_front: bool = True) -> AsyncIterator[tuple[Client, api.Api]]:
     """`in_front`: plain requests are answered in front of hypercorn and Quart."""
-    app = api.create_app(
+    app = api.Api(
         reader=cast(api.ApiReader, Log()),
-        node=Node(),
+        engine=Node(),
         channel=CommitChannel(cast(LogReader, Log())),  # no test here waits for a block
         checks=RecentChecks(),
         streams_url=STREAMS,

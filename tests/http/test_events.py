@@ -135,9 +135,9 @@ async def served(
     for _ in range(blocks):
         log.commit(3)
     channel = CommitChannel(log, tail_bytes=tail_bytes)
-    app = api.create_app(
+    app = api.Api(
         reader=None,  # type: ignore[arg-type]  # no test here looks anything up
-        node=None,  # type: ignore[arg-type]  # or posts
+        engine=None,  # type: ignore[arg-type]  # or posts
         checks=None,  # type: ignore[arg-type]
         channel=channel,
         streams_url="ws://localhost:9985/api/v1/streams/valid_transactions",

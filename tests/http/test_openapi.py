@@ -50,9 +50,9 @@ KNOWN = {
 
 def test_every_route_is_described_and_nothing_else() -> None:
     nothing: Any = None
-    app = api.create_app(
+    app = api.Api(
         reader=nothing,
-        node=nothing,
+        engine=nothing,
         channel=CommitChannel(nothing),
         checks=RecentChecks(),
         streams_url="",

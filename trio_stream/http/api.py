@@ -12,7 +12,7 @@ two take most of a request's time. No route but that of a POST wants a body.
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
@@ -32,14 +32,21 @@ from trio_stream.channel.commit_channel import CommitChannel
 from trio_stream.http import answers
 from trio_stream.http.answers import HttpAnswer
 from trio_stream.http.body import Body, Disconnected, Receive, Send, headers_of, write
-from trio_stream.http.making import some_at_a_time
 from trio_stream.http.pages import Lookups, Streamed
 from trio_stream.http.plain import Plain
 from trio_stream.http.pull import PULL_PATH
-from trio_stream.http.reads import Checks, Reads, answer_block
-from trio_stream.http.submit import Examiner, Node, Submission
+from trio_stream.http.reads import Checks
+from trio_stream.http.routes import (
+    API,
+    BLOCK,
+    SUBMIT_PATHS,
+    TRANSACTION,
+    TRANSACTIONS,
+    Get,
+    Routes,
+)
+from trio_stream.http.submit import Broadcaster, Examiner, Submission
 from trio_stream.http.subscriptions import NOT_EVENTS, Subscriptions
-from trio_stream.http.threads import Threads
 from trio_stream.log.errors import ends_process
 from trio_stream.stream.admission import Admission
 from trio_stream.stream.selection import STREAMS_PATH, Stream
@@ -50,19 +57,6 @@ logger = logging.getLogger(__name__)
 MAX_STREAMS = 3072
 
 OPENAPI = Path(__file__).parent / "openapi.json"
-
-_TRANSACTIONS = "/api/v1/transactions"
-_TRANSACTION = _TRANSACTIONS + "/"
-_BLOCK = "/api/v1/blocks/"
-_SUBMIT_PATHS = (_TRANSACTIONS, _TRANSACTION)
-# The database's integers; no block is higher.
-_MAX_HEIGHT = 2**63 - 1
-
-
-Get = Callable[[bytes], Awaitable[HttpAnswer | Streamed]]
-"""Answers a query string."""
-Block = Callable[[str], Awaitable[HttpAnswer | Streamed]]
-"""Answers the digits of a height."""
 
 
 class ApiReader(Examiner, Lookups, Protocol):
@@ -107,30 +101,47 @@ class _Request(TrioASGIHTTPConnection):
 
 
 class Api(QuartTrio):
-    """The application; `submit` answers POST /api/v1/transactions."""
+    """The application, over a committed state, its checks and commits, and a consensus engine."""
 
     asgi_http_class = _Request
-    submission: Submission
-    subscriptions: Subscriptions
-    transaction: Callable[[str], Awaitable[HttpAnswer]]
-    block: Block
-    gets: dict[str, Get]
-    max_body_bytes: int
+
+    def __init__(
+        self,
+        *,
+        reader: ApiReader,
+        engine: Broadcaster,
+        channel: CommitChannel,
+        checks: Checks,
+        streams_url: str,
+        commit_timeout: float,
+        max_body_bytes: int,
+        admission: Admission | None = None,
+        max_streams: int = MAX_STREAMS,
+    ) -> None:
+        """At most `max_streams` of the clients that `admission` lets in follow the channel here."""
+        super().__init__(__name__, static_folder=None)
+        self.subscriptions = Subscriptions(
+            channel, admission or Admission(), most=max_streams
+        )
+        self._submission = Submission(
+            reader, engine, channel, commit_timeout=commit_timeout
+        )
+        self._routes = Routes(reader, checks, run_sync=channel.run_in_turn)
+        self._max_body_bytes = max_body_bytes
+        # Quart would cut an answer after a minute, however much of it the peer is taking.
+        self.config["RESPONSE_TIMEOUT"] = None
+        self.url_map.strict_slashes = False
+        self.url_map.converters["digits"] = _Digits
+        self.url_map.converters["stream"] = _Stream
+        _add_errors(self)
+        _add_routes(self, self._routes, streams_url)
 
     def direct(self, request: Plain) -> Awaitable[HttpAnswer | Streamed] | None:
-        """Answers a request at once, if it is one of those that come all day."""
-        path = request.path
-        if request.method == "POST":
-            if path not in _SUBMIT_PATHS:
-                return None
+        """The answer to a request without Quart, if it is one of those that come all day."""
+        if request.method != "POST":
+            return self._routes.find(request.path, request.query)
+        if request.path in SUBMIT_PATHS:
             return self._submit(request.query, request.content_type, request.body)
-        get = self.gets.get(path)
-        if get is not None:
-            return get(request.query)
-        if path.startswith(_TRANSACTION) and "/" not in path[len(_TRANSACTION) :]:
-            return self.transaction(path[len(_TRANSACTION) :])
-        if path.startswith(_BLOCK) and path[len(_BLOCK) :].isdigit():
-            return self.block(path[len(_BLOCK) :])
         return None
 
     def lasting(self) -> int:
@@ -156,7 +167,7 @@ class Api(QuartTrio):
 
     async def _answer(self, scope: Any, receive: Receive, send: Send) -> None:
         method = scope["method"]
-        if method == "POST" and scope["path"] in _SUBMIT_PATHS:
+        if method == "POST" and scope["path"] in SUBMIT_PATHS:
             await self._post(scope, receive, send)
         elif method == "GET" and (serve := self.subscriptions.door_of(scope)):
             await serve(receive, send)
@@ -165,7 +176,7 @@ class Api(QuartTrio):
 
     async def _post(self, scope: Any, receive: Receive, send: Send) -> None:
         headers = headers_of(scope)
-        body = Body(receive, self.max_body_bytes)
+        body = Body(receive, self._max_body_bytes)
         try:
             data = await body.read()
         except Disconnected:
@@ -180,7 +191,7 @@ class Api(QuartTrio):
 
     async def _submit(self, query: bytes, content_type: str, data: bytes) -> HttpAnswer:
         try:
-            return await self.submission.post(query, content_type, data)
+            return await self._submission.post(query, content_type, data)
         except Exception as error:
             if ends_process(error):
                 raise
@@ -188,62 +199,15 @@ class Api(QuartTrio):
             return answers.FAILED
 
 
-def create_app(
-    *,
-    reader: ApiReader,
-    node: Node,
-    channel: CommitChannel,
-    checks: Checks,
-    streams_url: str,
-    commit_timeout: float,
-    max_body_bytes: int,
-    admission: Admission | None = None,
-    max_streams: int = MAX_STREAMS,
-) -> Api:
-    """The API over a committed state, a node to broadcast through, its checks and commits.
-
-    Of whom `admission` lets in, `max_streams` may follow the channel here.
-    """
-    app = Api(__name__, static_folder=None)
-    app.submission = Submission(reader, node, channel, commit_timeout=commit_timeout)
-    app.subscriptions = Subscriptions(
-        channel, admission or Admission(), most=max_streams
-    )
-    app.max_body_bytes = max_body_bytes
-    # Quart would cut an answer after a minute, however much of it the peer is taking.
-    app.config["RESPONSE_TIMEOUT"] = None
-    app.url_map.strict_slashes = False
-    app.url_map.converters["digits"] = _Digits
-    app.url_map.converters["stream"] = _Stream
-    _add_errors(app)
-    threads = Threads(run_sync=channel.run_in_turn)
-    reads = Reads(reader, checks, threads)
-    app.transaction = some_at_a_time(reads.transaction)
-    gets: dict[str, Get] = {
-        _TRANSACTIONS: reads.transactions,
-        "/api/v1/outputs": reads.outputs,
-        "/api/v1/blocks": reads.blocks,
-        "/api/v1/assets": reads.assets,
-        "/api/v1/metadata": reads.metadata,
-        "/api/v1/statuses": reads.statuses,
-        "/api/v1/validators": reads.validators,
-    }
-    app.gets = {path: some_at_a_time(get) for path, get in gets.items()}
-    for path, get in app.gets.items():
-        # POST is taken in front; it stands here for what `Allow` says.
-        methods = ["GET", "POST"] if path == _TRANSACTIONS else ["GET"]
-        app.add_url_rule(path, path, partial(_get, get), methods=methods)
-    app.gets |= {f"{path}/": get for path, get in app.gets.items()}
-    app.block = some_at_a_time(partial(_block, reader, threads=threads))
-    _add_routes(app, streams_url)
-    return app
-
-
 async def _get(get: Get) -> Response:
     return _response(await get(request.query_string))
 
 
-def _add_routes(app: Api, streams_url: str) -> None:
+def _add_routes(app: Api, routes: Routes, streams_url: str) -> None:
+    for path, get in routes.gets.items():
+        # POST is taken in front; it stands here for what `Allow` says.
+        methods = ["GET", "POST"] if path == TRANSACTIONS else ["GET"]
+        app.add_url_rule(path, path, partial(_get, get), methods=methods)
     root = HttpAnswer(200, answers.root(streams_url))
     api_root = HttpAnswer(200, answers.api_root(streams_url))
     description = HttpAnswer(200, OPENAPI.read_bytes())
@@ -252,21 +216,21 @@ def _add_routes(app: Api, streams_url: str) -> None:
     async def index() -> Response:
         return _response(root)
 
-    @app.get("/api/v1")
+    @app.get(API)
     async def api_index() -> Response:
         return _response(api_root)
 
-    @app.get("/api/v1/openapi.json")
+    @app.get(f"{API}/openapi.json")
     async def openapi() -> Response:
         return _response(description)
 
-    @app.get(f"{_TRANSACTION}<transaction_id>")
+    @app.get(f"{TRANSACTION}<transaction_id>")
     async def transaction(transaction_id: str) -> Response:
-        return _response(await app.transaction(transaction_id))
+        return _response(await routes.transaction(transaction_id))
 
-    @app.get("/api/v1/blocks/<digits:height>")
+    @app.get(f"{BLOCK}<digits:height>")
     async def block(height: str) -> Response:
-        return _response(await app.block(height))
+        return _response(await routes.block(height))
 
     # What these are for is taken in front; here is what is left.
     @app.get(f"{STREAMS_PATH}<stream:_>")
@@ -276,16 +240,6 @@ def _add_routes(app: Api, streams_url: str) -> None:
     @app.get(PULL_PATH)
     async def events() -> Response:
         return _response(HttpAnswer(200, b""))
-
-
-async def _block(
-    reader: ApiReader, digits: str, *, threads: Threads
-) -> HttpAnswer | Streamed:
-    # More digits than any height has; and Python refuses to read thousands of them.
-    number = digits.lstrip("0") or "0"
-    if len(number) > len(str(_MAX_HEIGHT)) or int(number) > _MAX_HEIGHT:
-        return answers.NOT_FOUND
-    return await answer_block(reader, int(number), threads=threads)
 
 
 def _add_errors(app: Api) -> None:

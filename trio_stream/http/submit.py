@@ -75,11 +75,11 @@ class Examiner(Protocol):
         """Raise `ValidationError` unless `raw` may follow what is committed."""
 
 
-class Node(Protocol):
+class Broadcaster(Protocol):
     async def broadcast(self, mode: Mode, raw: bytes) -> CheckResult: ...
 
 
-class Channel(Protocol):
+class Watched(Protocol):
     def watch(self, tx_sha256: bytes) -> AbstractContextManager[Watch]: ...
 
 
@@ -96,15 +96,15 @@ class Submission:
     def __init__(
         self,
         reader: Examiner,
-        node: Node,
-        channel: Channel,
+        engine: Broadcaster,
+        channel: Watched,
         *,
         commit_timeout: float,
         max_bytes: int = TRANSACTION_BYTES,
         threads: Threads | None = None,
     ) -> None:
         self._reader = reader
-        self._node = node
+        self._engine = engine
         self._channel = channel
         self._commit_timeout = commit_timeout
         self._max_bytes = max_bytes
@@ -161,7 +161,9 @@ class Submission:
     async def _send(self, mode: str, raw: bytes) -> HttpAnswer | None:
         if mode == "commit":
             return await self._commit(raw)
-        checked = await self._node.broadcast("sync" if mode == "sync" else "async", raw)
+        checked = await self._engine.broadcast(
+            "sync" if mode == "sync" else "async", raw
+        )
         return INVALID if checked.code else None
 
     async def _commit(self, raw: bytes) -> HttpAnswer | None:
@@ -181,7 +183,7 @@ class Submission:
 
     async def _broadcast_to_wait(self, raw: bytes) -> bool:
         try:
-            return (await self._node.broadcast("sync", raw)).code == 0
+            return (await self._engine.broadcast("sync", raw)).code == 0
         except EngineUnavailable as error:
             # Silence is no refusal: if it has arrived, its block will tell.
             if not error.may_have_arrived:

@@ -1,0 +1,103 @@
+"""Which path is answered by what."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any, cast
+
+import pytest
+import trio
+
+from trio_stream.http.answers import NOT_FOUND, HttpAnswer
+from trio_stream.http.pages import Lookups
+from trio_stream.http.reads import Checks
+from trio_stream.http.routes import Routes
+from trio_stream.ledger.block import Validator
+from trio_stream.log.lookups import Cursor, TransactionsPage
+
+ID = "a" * 64
+
+
+class Log:
+    """Says what it is asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[object] = []
+
+    async def transaction(self, transaction_id: str) -> bytes | None:
+        await trio.lowlevel.checkpoint()
+        self.asked.append(transaction_id)
+        return None
+
+    async def block(self, height: int, *, after: Cursor) -> TransactionsPage | None:
+        await trio.lowlevel.checkpoint()
+        self.asked.append(height)
+        return TransactionsPage([], None)
+
+    async def validators(self) -> list[Validator]:
+        await trio.lowlevel.checkpoint()
+        self.asked.append("validators")
+        return []
+
+
+async def inline(
+    work: Callable[[], object], *, limiter: trio.CapacityLimiter
+) -> object:
+    """Runs in this thread what would run in another one."""
+    async with limiter:
+        return work()
+
+
+async def find(log: Log, path: str, query: bytes = b"") -> Any:
+    routes = Routes(cast(Lookups, log), cast(Checks, None), run_sync=inline)
+    coming = routes.find(path, query)
+    return None if coming is None else await coming
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["transactions", "outputs", "blocks", "assets", "metadata", "statuses"],
+)
+async def test_what_takes_parameters_is_found_with_a_slash_and_without(
+    name: str,
+) -> None:
+    for path in (f"/api/v1/{name}", f"/api/v1/{name}/"):
+        answer = await find(Log(), path)
+        assert isinstance(answer, HttpAnswer)
+        assert answer.status == 400
+        assert b"Missing required parameter" in answer.body
+
+
+async def test_what_is_named_by_its_path_is_found() -> None:
+    log = Log()
+    assert await find(log, f"/api/v1/transactions/{ID}") is NOT_FOUND
+    assert json.loads((await find(log, "/api/v1/validators")).body) == []
+    answer = await find(log, "/api/v1/blocks/007")
+    assert json.loads(answer.body) == {"height": 7, "transactions": []}
+    assert log.asked == [ID, "validators", 7]
+
+
+@pytest.mark.parametrize("digits", [str(2**63), "9" * 5000])
+async def test_a_height_that_no_block_can_have_is_not_looked_up(digits: str) -> None:
+    log = Log()
+    assert await find(log, f"/api/v1/blocks/{digits}") is NOT_FOUND
+    assert not log.asked
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/",
+        "/api/v1",
+        "/api/v1/nothing",
+        f"/api/v1/transactions/{ID}/",
+        "/api/v1/blocks/7/",
+        "/api/v1/blocks/seven",
+        "/api/v1/events",
+    ],
+)
+async def test_other_paths_are_not_found(path: str) -> None:
+    log = Log()
+    assert await find(log, path) is None
+    assert not log.asked
