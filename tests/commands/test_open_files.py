@@ -19,7 +19,7 @@ from tests.test_daemon import DEADLINE, host_and_port
 from tests.websocket_peer import Peer, request
 from trio_stream.commands import open_files
 from trio_stream.config import Config, ConfigError
-from trio_stream.http.server import STRANGERS
+from trio_stream.http.newcomers import STRANGERS
 
 LOW = 500
 """Open files that the daemon may have, of which some 260 are kept."""

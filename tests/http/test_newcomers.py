@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import struct
 from contextlib import suppress
 
@@ -10,7 +11,8 @@ import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from tests.http_door import GET, HOLD, Door, opened
-from trio_stream.http.newcomers import AT_ONCE, Backlog, Newcomers
+from trio_stream.http.newcomers import AT_ONCE, Backlog, Newcomers, Strangers
+from trio_stream.http.places import FULL
 
 FLOOD = "127.0.0.1"
 HONEST = "127.0.1.1"
@@ -276,3 +278,57 @@ async def test_a_reset_while_waiting_leaves_the_door_as_it_was() -> None:
                 while not said:
                     await turns.give()
         assert said[0].startswith(b"HTTP/1.1 200")
+
+
+async def _turned_away(strangers: Strangers, ours: trio.SocketStream) -> None:
+    async with ours:
+        await strangers.turn_away(ours, lambda: ours, FLOOD, FULL)
+
+
+async def test_only_so_many_are_told_why_they_are_turned_away(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    strangers = Strangers(trio.lowlevel.checkpoint, 2)
+    ends = []
+    async with trio.open_nursery() as nursery:
+        for _ in range(3):
+            ours, theirs = pair()
+            ends.append(theirs)
+            nursery.start_soon(_turned_away, strangers, ours)
+            await wait_all_tasks_blocked()
+        assert await ends[2].receive_some() == b""
+        for end in ends[:2]:
+            await end.send_all(GET)
+            assert b"503" in await end.receive_some()
+            await end.aclose()
+        await ends[2].aclose()
+    warned = [each for each in caplog.records if each.levelno >= logging.WARNING]
+    assert len(warned) == 1
+
+
+async def test_one_that_asks_nothing_is_not_waited_for(
+    autojump_clock: MockClock,
+) -> None:
+    strangers = Strangers(trio.lowlevel.checkpoint, 1)
+    ours, theirs = pair()
+    async with theirs:
+        began = trio.current_time()
+        await _turned_away(strangers, ours)
+        assert trio.current_time() - began == 2
+        assert await theirs.receive_some() == b""
+
+
+async def test_a_stranger_that_closes_while_it_waits_is_freed_at_once() -> None:
+    turns = Turns()
+    strangers = Strangers(turns.turn, 2)
+    async with trio.open_nursery() as nursery:
+        first, second = pair(), pair()
+        for ours, _ in (first, second):
+            nursery.start_soon(_turned_away, strangers, ours)
+            await wait_all_tasks_blocked()
+        await second[1].aclose()
+        with trio.fail_after(1):
+            await turns.give()
+            await first[1].send_all(GET)
+            assert b"503" in await first[1].receive_some()
+        await first[1].aclose()

@@ -10,15 +10,43 @@ import trio
 from trio_stream.http.transport import HttpTransport
 
 
+class Guest:
+    """Takes note of what the transport waits for."""
+
+    def __init__(self) -> None:
+        self.noted: list[str] = []
+
+    def waits(self) -> None:
+        self.noted.append("waits")
+
+    def works(self) -> None:
+        self.noted.append("works")
+
+
+def stream_on(raw: socket.socket) -> trio.SocketStream:
+    return trio.SocketStream(trio.socket.from_stdlib_socket(raw))
+
+
+async def test_the_guest_waits_for_its_peer_during_each_slice() -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        ours.setblocking(False)
+        guest = Guest()
+        transport = HttpTransport(stream_on(ours), 60, guest)
+        await transport.send_all(b"x" * 65_537)
+        assert guest.noted == ["waits", "works"] * 2
+        transport.forget()
+        await transport.send_all(b"x")
+        assert len(guest.noted) == 4
+
+
 @pytest.mark.parametrize("taken_after", [None, 59])
 async def test_nothing_taken_for_its_time_breaks_the_transport(
     autojump_clock: trio.testing.MockClock, taken_after: float | None
 ) -> None:
     ours, theirs = socket.socketpair()
     with ours, theirs:
-        transport = HttpTransport(
-            trio.SocketStream(trio.socket.from_stdlib_socket(ours)), 60
-        )
+        transport = HttpTransport(stream_on(ours), 60, Guest())
         unread = _fill(ours)
         began = trio.current_time()
         async with trio.open_nursery() as nursery:
@@ -35,9 +63,7 @@ async def test_nothing_is_written_behind_what_was_not_taken_whole(
 ) -> None:
     ours, theirs = socket.socketpair()
     with ours, theirs:
-        transport = HttpTransport(
-            trio.SocketStream(trio.socket.from_stdlib_socket(ours)), 60
-        )
+        transport = HttpTransport(stream_on(ours), 60, Guest())
         unread = _fill(ours)
         with pytest.raises(trio.BrokenResourceError):
             await transport.send_all(b"x" * 1_000_000)

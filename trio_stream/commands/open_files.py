@@ -15,7 +15,7 @@ from typing import Final
 
 from trio_stream.config import Config, ConfigError
 from trio_stream.engine.places import MAX_CONNECTIONS as ABCI_CONNECTIONS
-from trio_stream.http.server import STRANGERS
+from trio_stream.http.newcomers import STRANGERS
 
 logger = logging.getLogger(__name__)
 

@@ -1,12 +1,11 @@
-"""The HTTP door: hypercorn's connections on our sockets, each of them guarded.
+"""The HTTP server: hypercorn's connections on our sockets, with a guard around each.
 
-Hypercorn speaks HTTP/1.1 to the ASGI application; plain requests (`http_plain`) for what can be
-answered at once are answered in front of it. Its own server is left out, for three
-reasons, each with a test on real sockets: a byte after an `Upgrade` request raises out of
-the connection, and would end every other one with it; its writes are shielded, so that a
-peer that never reads holds a cancelled server up for ever; and it swallows
-`KeyboardInterrupt`. So the accept loop is ours, there is a guard around each connection,
-and what hypercorn writes to ends each wait by itself.
+Hypercorn speaks HTTP/1.1 to the ASGI application. Plain requests (`http.plain`) that can be
+answered at once are answered in front of it. Its own server is not used, for three reasons, each
+with a test on real sockets: a byte after an `Upgrade` request raises out of the connection, and
+would end all other connections too; its writes are shielded, so a peer that never reads would
+keep a cancelled server from ending; and it swallows `KeyboardInterrupt`. So we accept
+connections, guard each of them, and give hypercorn a stream on which every wait to write ends.
 """
 
 from __future__ import annotations
@@ -26,8 +25,7 @@ from hypercorn.trio.worker_context import WorkerContext
 from hypercorn.typing import ASGIFramework
 
 from trio_stream.http.connection import HttpConnection
-from trio_stream.http.front import refuse
-from trio_stream.http.newcomers import Backlog, Newcomers
+from trio_stream.http.newcomers import STRANGERS, Backlog, Newcomers, Strangers
 from trio_stream.http.places import FULL, HttpGuest, HttpPlaces, TurnedAway
 from trio_stream.http.plain import HEAD_BYTES, Direct
 from trio_stream.http.threads import PEER
@@ -38,13 +36,7 @@ from trio_stream.net.sockets import give_up_after
 logger = logging.getLogger(__name__)
 
 ALPN = ("http/1.1",)
-"""What this door speaks, as TLS names it."""
-
-STRANGERS = 256
-"""Connections beyond the limit that may be here to be told so; never more than the limit itself."""
-_TURN_AWAY_SECONDS = 2.0
-# Between two warnings of one kind: peers decide how often there is a reason.
-_WARN_SECONDS = 60.0
+"""The protocols this server speaks, as TLS names them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,18 +47,19 @@ class HttpLimits:
     max_connections: int = 4096
     max_connections_per_address: int = 1024  # 0: none
     trusted_proxies: tuple[str, ...] = ()
-    # For the whole of a request's head, TLS before it, and between two requests.
+    # For a whole request head, and for the TLS handshake before it.
     head_timeout: float = 10.0
+    # Between two requests.
     keep_alive: float = 75.0
-    # For a body, and a second more for each `body_rate` bytes of it that have come.
+    # For a body, plus one second for each `body_rate` bytes of it received.
     body_timeout: float = 20.0
     body_rate: int = 4096
-    # Without a byte of the answer accepted.
+    # While the peer accepts no byte of the answer.
     stall_timeout: float = 60.0
-    # What the kernel holds for a peer that does not read; it takes up to 4 MB if it may.
+    # What the kernel buffers for a peer that does not read; left alone it would be up to 4 MB.
     send_buffer: int = 128 * 1024
     max_body_bytes: int = 2 * 1024 * 1024
-    # Of all bodies and answers under way, together.
+    # All bodies and answers in progress, together.
     bytes_under_way: int = 256 * 1024 * 1024
     shutdown_timeout: float = 25.0
 
@@ -86,23 +79,23 @@ async def serve(
         Sequence[trio.SocketListener]
     ] = trio.TASK_STATUS_IGNORED,
 ) -> None:
-    """Serve `app` until `stop` is set and the requests under way are answered.
+    """Serve `app` until `stop` is set and the requests in progress are answered.
 
-    They get `shutdown_timeout` seconds for it; then they are cut. `answered` is set before
-    that, when none are left but `lasting` ones, which end by themselves when the node stops.
-    `direct` is asked for each plain request before `app` is. A `turn` is awaited
-    for each new connection, and for more of what is large. Raises `CommitLogError`.
+    They have `shutdown_timeout` seconds; then they are cut. `answered` is set earlier, once only
+    `lasting` requests are left, which end by themselves when the node stops. Each plain request
+    is first offered to `direct`. A `turn` is awaited before a new connection is served and
+    before more of a large body or answer is taken. Raises `CommitLogError`.
     """
-    door = _HttpServer(
+    server = _HttpServer(
         app, tls, limits, direct=direct, lasting=lasting, answered=answered, turn=turn
     )
     async with trio.open_nursery() as clients:
-        clients.start_soon(door.end_if_broken)
+        clients.start_soon(server.end_if_broken)
         try:
             async with trio.open_nursery() as doors:
                 accept = partial(
                     trio.serve_listeners,
-                    door.welcome,
+                    server.welcome,
                     [Backlog(listener) for listener in listeners],
                     handler_nursery=clients,
                 )
@@ -110,32 +103,46 @@ async def serve(
                 task_status.started(listeners)
                 await stop.wait()
                 doors.cancel_scope.cancel()
-            await door.stop()
+            await server.stop()
             with trio.move_on_after(limits.shutdown_timeout):
-                await door.empty()
+                await server.empty()
         finally:
-            # Also where all of this is cancelled: hypercorn's writes are shielded.
-            door.cut()
+            # Even if all of this is cancelled, since hypercorn's writes are shielded.
+            server.cut()
             clients.cancel_scope.cancel()
 
 
-@dataclass(slots=True, eq=False)
 class _Visit:
-    """A connection that has a place."""
+    """One connection, from its acceptance to its end."""
 
-    transport: HttpTransport
-    scope: trio.CancelScope
-    connection: HttpConnection | None = None
-    """None while it waits for its turn."""
+    def __init__(
+        self, accepted: trio.SocketStream, places: HttpPlaces, limits: HttpLimits
+    ) -> None:
+        """Raises `OSError` if the peer has gone."""
+        peer = str(accepted.socket.getpeername()[0])
+        accepted.socket.setsockopt(SOL_SOCKET, SO_SNDBUF, limits.send_buffer)
+        give_up_after(accepted.socket, limits.stall_timeout)
+        self.accepted = accepted
+        self.scope = trio.CancelScope()
+        self.guest = HttpGuest(places, peer, self.end)
+        self.transport = HttpTransport(accepted, limits.stall_timeout, self.guest)
+        self.connection: HttpConnection | None = None
+        """None while it waits for its turn."""
 
-    def end(self, refusal: TurnedAway) -> None:
-        if self.connection is None or not self.connection.end(refusal):
+    def end(self, why: TurnedAway) -> None:
+        """Say why and end if the peer still waits for an answer; else cut."""
+        if self.connection is None or not self.connection.end(why):
             self.transport.cut()
             self.scope.cancel()
 
+    def forget(self) -> None:
+        """Let go of the guest, once the connection has ended: each holds the others."""
+        self.transport.forget()
+        del self.guest
+
 
 class _HttpServer:
-    """The connections that are open, and what they have in common."""
+    """The open connections, and what they have in common."""
 
     def __init__(
         self,
@@ -158,11 +165,9 @@ class _HttpServer:
         self._limits = limits
         self._places = HttpPlaces(limits, turn)
         self._newcomers = Newcomers(turn)
-        self._turned_away = Newcomers(turn)
+        self._strangers = Strangers(turn, min(STRANGERS, limits.max_connections))
         self._open: set[_Visit] = set()
         self._empty = trio.Event()
-        self._strangers = 0
-        self._quiet_until = 0.0
         self._stopping = False
         self._direct = direct
         self._lasting = lasting
@@ -172,29 +177,27 @@ class _HttpServer:
         try:
             await self._answer(*request)
         except* CommitLogError as damage:
-            # Hypercorn would say that the application failed, and serve on.
+            # Hypercorn would report that the application failed, and go on.
             self._damage = damage
             self._broken.set()
 
     async def end_if_broken(self) -> None:
-        """Raise an error of the log that the application has met."""
+        """Raise the error of the log that the application met, once there is one."""
         await self._broken.wait()
         assert self._damage is not None
         raise self._damage
 
-    async def welcome(self, stream: trio.SocketStream) -> None:
-        """Serve one connection; whatever it does, nobody else notices."""
-        transport = HttpTransport(stream, self._limits.stall_timeout)
+    async def welcome(self, accepted: trio.SocketStream) -> None:
+        """Serve one connection. Nothing that its peer does affects any other."""
         try:
-            peer = str(stream.socket.getpeername()[0])
-            stream.socket.setsockopt(SOL_SOCKET, SO_SNDBUF, self._limits.send_buffer)
-            give_up_after(stream.socket, self._limits.stall_timeout)
-            with trio.CancelScope() as scope:
-                visit = _Visit(transport, scope)
-                guest = HttpGuest(self._places, peer, visit.end)
-                # For all that this task, and those it starts, do for the peer.
-                PEER.set(guest.address)
-                await self._receive(stream, visit, guest)
+            visit = _Visit(accepted, self._places, self._limits)
+            # For everything that this task, and those it starts, do for the peer.
+            PEER.set(visit.guest.address)
+            try:
+                with visit.scope:
+                    await self._receive(visit)
+            finally:
+                visit.forget()
         except* CommitLogError:
             raise
         except* (OSError, trio.BrokenResourceError, trio.ClosedResourceError) as gone:
@@ -202,89 +205,29 @@ class _HttpServer:
         except* Exception:
             logger.warning("a connection was cut", exc_info=True)
         finally:
-            stream.socket.close()
+            accepted.socket.close()
 
-    async def _receive(
-        self, stream: trio.SocketStream, visit: _Visit, guest: HttpGuest
-    ) -> None:
-        refusal = self._places.enter(guest)
-        if refusal is not None:
-            await self._turn_away(stream, visit.transport, guest, refusal)
+    async def _receive(self, visit: _Visit) -> None:
+        guest = visit.guest
+        why = self._places.enter(guest)
+        if why is not None:
+            secure = partial(self._secured, visit.transport)
+            await self._strangers.turn_away(visit.accepted, secure, guest.address, why)
             return
-        visit.transport.guest = guest
         self._open.add(visit)
         try:
-            if await self._newcomers.turn(guest.address, stream):
+            if await self._newcomers.turn(guest.address, visit.accepted):
                 guest.begins()
-                await self._serve(visit, guest)
+                await self._serve(visit)
         finally:
             self._places.leave(guest)
             guest.give_back()
-            visit.transport.guest = None  # they hold each other
             self._open.remove(visit)
             if not self._open:
                 self._empty.set()
             self.look_who_is_left()
 
-    async def _turn_away(
-        self,
-        stream: trio.SocketStream,
-        transport: HttpTransport,
-        guest: HttpGuest,
-        refusal: TurnedAway,
-    ) -> None:
-        now = trio.current_time()
-        if now >= self._quiet_until:
-            self._quiet_until = now + _WARN_SECONDS
-            logger.warning(
-                "a connection was turned away with status %d: %d are open",
-                refusal.answer.status,
-                len(self._open),
-            )
-        if self._strangers >= min(STRANGERS, self._limits.max_connections):
-            return
-        self._strangers += 1
-        try:
-            with trio.move_on_after(_TURN_AWAY_SECONDS):
-                if await self._turned_away.turn(guest.address, stream):
-                    secured = self._secured(transport)
-                    # Some clients take no answer before they have asked.
-                    await secured.receive_some(HEAD_BYTES)
-                    await refuse(secured, refusal)
-        finally:
-            self._strangers -= 1
-
-    async def stop(self) -> None:
-        """Close what waits for its turn or is idle, and the others after the answer in hand."""
-        self._stopping = True
-        await self.context.terminated.set()
-        for visit in self._open:
-            if visit.connection is None:
-                visit.end(FULL)
-            elif visit.connection.is_idle:
-                visit.connection.stop_reading()
-        self.look_who_is_left()
-
-    def look_who_is_left(self) -> None:
-        """Once stopping: is there anything under way that does not last?"""
-        if self._stopping and self._answered is not None:
-            connections = [visit.connection for visit in self._open]
-            busy = [c for c in connections if c is not None and not c.is_idle]
-            if len(busy) <= self._lasting():
-                self._answered.set()
-
-    async def empty(self) -> None:
-        """Wait for the last connection."""
-        if self._open:
-            self._empty = trio.Event()
-            await self._empty.wait()
-
-    def cut(self) -> None:
-        """Cut all that are left."""
-        for visit in self._open:
-            visit.transport.cut()
-
-    async def _serve(self, visit: _Visit, guest: HttpGuest) -> None:
+    async def _serve(self, visit: _Visit) -> None:
         visit.connection = HttpConnection(
             self._app,
             self._config,
@@ -292,7 +235,7 @@ class _HttpServer:
             self._secured(visit.transport),
             direct=self._direct,
             limits=self._limits,
-            guest=guest,
+            guest=visit.guest,
             on_idle=self.look_who_is_left,
         )
         try:
@@ -303,17 +246,47 @@ class _HttpServer:
     def _secured(self, transport: HttpTransport) -> trio.abc.Stream:
         if self._tls is None:
             return transport
-        # Compatible: peers may close without TLS's own farewell, and so do we.
+        # Compatible: peers may close without TLS's closing alert, and so do we.
         return trio.SSLStream(
             transport, self._tls, server_side=True, https_compatible=True
         )
+
+    async def stop(self) -> None:
+        """Close connections that are idle or wait for their turn, the others after their answer."""
+        self._stopping = True
+        await self.context.terminated.set()
+        for visit in self._open:
+            if visit.connection is None:
+                visit.end(FULL)
+            elif visit.connection.is_idle:
+                visit.connection.stop_reading()
+        self.look_who_is_left()
+
+    def look_who_is_left(self) -> None:
+        """Set `answered` once the server is stopping and only lasting requests are left."""
+        if self._stopping and self._answered is not None:
+            connections = [visit.connection for visit in self._open]
+            busy = [c for c in connections if c is not None and not c.is_idle]
+            if len(busy) <= self._lasting():
+                self._answered.set()
+
+    async def empty(self) -> None:
+        """Wait until the last connection has ended."""
+        if self._open:
+            self._empty = trio.Event()
+            await self._empty.wait()
+
+    def cut(self) -> None:
+        """Cut all connections that are left."""
+        for visit in self._open:
+            visit.transport.cut()
 
 
 def _hypercorn_config(limits: HttpLimits) -> Config:
     config = Config()
     config.include_server_header = False
     config.h11_max_incomplete_size = HEAD_BYTES
-    # A client may keep its connection for as long as it likes.
+    # A client may keep its connection as long as it likes.
     config.keep_alive_max_requests = 2**62
     config.ssl_handshake_timeout = limits.head_timeout
     config.errorlog = logger

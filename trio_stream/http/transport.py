@@ -1,4 +1,4 @@
-"""A socket of the HTTP door, on which no wait to write lasts."""
+"""A socket of the HTTP server, on which every wait to write ends."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _SLICE = 64 * 1024
 
 
 class Waiting(Protocol):
-    """Who is told when a peer is waited for."""
+    """Takes note of when the peer is waited for."""
 
     def waits(self) -> None: ...
 
@@ -19,41 +19,47 @@ class Waiting(Protocol):
 
 
 class HttpTransport(trio.abc.HalfCloseableStream):
-    """A socket on which no wait to write lasts, shielded or not.
+    """A socket on which every wait to write ends, shielded or not.
 
-    Bytes go out in slices; one that is not accepted in time, or a `cut`, breaks the
-    stream, which is what hypercorn takes for a peer that has gone.
+    Bytes are sent in slices. A slice that is not accepted in time, or a `cut`, breaks the stream,
+    which hypercorn takes for a peer that has disconnected.
     """
 
-    def __init__(self, stream: trio.SocketStream, stall_timeout: float) -> None:
+    def __init__(
+        self, stream: trio.SocketStream, stall_timeout: float, guest: Waiting
+    ) -> None:
         self._stream = stream
         self._stall_timeout = stall_timeout
         self._writing = trio.CancelScope()
         self._cut = False
-        self.guest: Waiting | None = None
-        # Hypercorn asks it for the addresses of both ends.
+        self._guest: Waiting | None = guest
+        # Hypercorn reads the addresses of both ends from it.
         self.socket = stream.socket
 
     def cut(self) -> None:
-        """Break it now, whoever waits."""
+        """Break the stream now, even for a task that waits to write."""
         self._cut = True
         self._writing.cancel()
+
+    def forget(self) -> None:
+        """Let go of the guest, once it has ended: each holds the other."""
+        self._guest = None
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
         view = memoryview(data)
         for start in range(0, len(view), _SLICE):
-            if self.guest is not None:
-                self.guest.waits()
+            if self._guest is not None:
+                self._guest.waits()
             with trio.move_on_after(self._stall_timeout) as self._writing:
                 if self._cut:
                     self._writing.cancel()
                 await self._stream.send_all(view[start : start + _SLICE])
             if self._writing.cancelled_caught:
-                # Part of it may be out: nothing may follow, whoever did not notice.
+                # Part of the slice may be sent, so nothing may follow it.
                 self._cut = True
                 raise trio.BrokenResourceError("nothing was accepted in time")
-            if self.guest is not None:
-                self.guest.works()
+            if self._guest is not None:
+                self._guest.works()
 
     async def wait_send_all_might_not_block(self) -> None:
         await self._stream.wait_send_all_might_not_block()
