@@ -1,9 +1,9 @@
-"""Frames that are made inside of SQLite: texts put together, framed and joined by one statement.
+"""Frames made inside SQLite: texts are composed, framed and joined by a single statement.
 
 This is for what most subscribers read: transactions in their plain form, or with positions. It
-takes half a microsecond an event, or one, all of it without the interpreter's lock, so that
-Commit, the channel and all sockets go on beside it; the same in Python takes ten times as long and
-holds the lock. The texts are those of `stream.messages`, once more in SQL.
+takes half a microsecond per event, or one microsecond, all of it without the interpreter's lock, so
+that Commit, the channel and all sockets continue meanwhile; the same in Python takes ten times as
+long and holds the lock. The texts are those of `stream.messages`, once more in SQL.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from trio_stream.stream.messages import (
 from trio_stream.stream.position import END_OF_BLOCK, INDEX_BITS
 from trio_stream.stream.selection import Form
 
-# Added to a key it makes a number of 19 digits, up to a height of 122 thousand million.
+# Added to a key, this gives a number of 19 digits, up to a height of 122 thousand million.
 _KEY_DIGITS: Final = 19
 _KEY_BASE: Final = 10 ** (_KEY_DIGITS - 1)
 
@@ -45,10 +45,10 @@ _MORE: Final = f"""
     substr(id, 1, 8), '", "time": "', {_TIME}, '", "tx_hash": "', hex(sha256), '"'"""
 _SIZE: Final = f"(:size + 2 * length({INDEX}))"
 
-# Positions leave as joined numbers of one length: no conversion is as cheap as SQLite's own.
+# Positions are returned as joined numbers of equal length: SQLite converts them cheapest.
 _KEYS: Final = f"group_concat(position + {_KEY_BASE}, '')"
-# What is between two transactions is a separator, which copies each byte once; concat() of a whole
-# frame takes half as long again.
+# The text between two transactions is passed as a separator, which copies each byte once; concat()
+# of a whole frame takes half as long again.
 _ASSET: Final = """', "asset_id": "'"""
 _JOIN_PLAIN: Final = f"""
     SELECT CAST(:begin || (min(position) >> {INDEX_BITS}) || {_ASSET} || group_concat(
@@ -57,7 +57,7 @@ _JOIN_PLAIN: Final = f"""
         ) || '"}}' AS BLOB),
         {_KEYS}, NULL
     FROM """
-# A length from 126 to 65535 takes two bytes behind 0x7e (RFC 6455, 5.2), and these have such.
+# A length from 126 to 65535, as these have, takes two bytes after 0x7e (RFC 6455, 5.2).
 _JOIN_POSITION: Final = f"""
     SELECT CAST(group_concat(
             concat(unhex(printf('817e%04x', {_SIZE})), {_PLAIN}, {_MORE}, '}}'), ''
@@ -80,7 +80,7 @@ class Joined(NamedTuple):
 
 
 class _Keys(Sequence[int]):
-    """The keys in what `_KEYS` gives: few of a page's are ever looked at."""
+    """The keys in a result of `_KEYS`, read on demand: few of a page's are ever looked at."""
 
     __slots__ = ("_digits",)
 
@@ -104,9 +104,9 @@ class _Keys(Sequence[int]):
 
 
 class Joiner:
-    """Makes frames of one form, of transactions whose heights have as many digits as `height`.
+    """Makes frames of one form, for transactions whose heights have as many digits as `height`.
 
-    They differ in length by nothing but their indexes then, and plain ones not at all.
+    So their lengths differ only by their indexes, and plain ones all have the same length.
     """
 
     def __init__(self, form: Form, height: int) -> None:
@@ -114,9 +114,9 @@ class Joiner:
         text = event_text(event, form, time=_TIME_TEXT)
         frame = text_frame(text)
         self.frame_bytes = len(frame)
-        """What the longest frame takes."""
+        """The size of the longest frame."""
         self.columns: str
-        """Of `transactions`, what is used; to copy the others takes a fifth of the time."""
+        """The columns of `transactions` in use; copying all would take a fifth of the time."""
         self._bindings: dict[str, object]
         if form is Form.PLAIN:
             self._join, self._more = _JOIN_PLAIN, ""
@@ -126,7 +126,7 @@ class Joiner:
         else:
             self._join, self._more = _JOIN_POSITION, _WITH_TIME
             self.columns = "position, id, asset_id, sha256"
-            # The index, of one digit here, stands in it twice.
+            # The index, here of one digit, occurs in it twice.
             self._bindings = {"size": len(text) - 2}
             self.frame_bytes += 2 * (len(str(END_OF_BLOCK)) - 1)
 
@@ -146,7 +146,7 @@ class Joiner:
 
 
 def _numbers(digits: str) -> array[int]:
-    """Two bytes each, in hexadecimal digits."""
+    """Read numbers of two bytes each from hexadecimal digits."""
     numbers = array("H", bytes.fromhex(digits))
     if sys.byteorder == "little":
         numbers.byteswap()

@@ -1,4 +1,4 @@
-"""Which rows of the log a page is made of: a stretch of it, or what a filter wants of one.
+"""Which rows of the log a page is made of: a stretch of it, or the matches of filters in one.
 
 A filter is not answered by looking at everything. Transactions are found by the filter that usually
 leaves the fewest: an asset's by one index, a key's by another, those of operations that hardly
@@ -20,7 +20,7 @@ from trio_stream.log.rows import row, rows
 from trio_stream.stream.selection import Filters, Selection
 
 COMMON_OPERATIONS: Final = frozenset(("CREATE", "TRANSFER"))
-"""Too many to be indexed; `schema.sql` says the same."""
+"""Too frequent to be indexed; `schema.sql` says the same."""
 
 _WITHIN: Final = "position > ? AND position <= ?"
 _FIRST: Final = f"{_WITHIN} ORDER BY position LIMIT ?"
@@ -67,7 +67,7 @@ QUERIES: Final = {
 
 
 class Span(NamedTuple):
-    """Part of the log, by position keys: what lies after one, up to and including another."""
+    """Part of the log, by position keys: everything after one, up to and including another."""
 
     after: int
     until: int
@@ -79,12 +79,12 @@ class RowSource(NamedTuple):
     table: str
     bindings: Mapping[str, object]
     until: int
-    """There are none but these up to here, if they are fewer than `limit`."""
+    """If there are fewer rows than `limit`, these are all up to here."""
     limit: int
 
 
 class Matches(NamedTuple):
-    """What a filter wants: all up to `until`, which is as far as was looked."""
+    """The keys of the rows that match: all of them up to `until`, which is as far as it looked."""
 
     keys: Sequence[int]
     until: int

@@ -1,10 +1,9 @@
-"""Pages of the log as frames, for subscribers who are behind it.
+"""Pages of the log as frames, for subscribers that are behind.
 
-A page is what one read of the log gives: joined frames of what a selection wants, bounded in bytes
-and in rows that are looked at, and how far it looked, which is further on each time even where
-nothing is wanted. Transactions in short forms come from `log_joins`; what is long, or rarely asked
-for, is made here from rows, by the functions that make the live messages. Which rows is
-`log_matches`' business.
+A page is the result of one read of the log: joined frames of what is selected, bounded in bytes
+and in rows examined, and how far it looked, which is further each time even if nothing matches.
+Short forms of transactions come from `log.joins`. Messages that are long, or rarely asked for, are
+made here from rows, by the functions that make the live messages. `log.matches` finds the rows.
 """
 
 from __future__ import annotations
@@ -31,11 +30,11 @@ from trio_stream.stream.selection import Form, Stream
 _TIME: Final = "seconds, nanos"
 _AND_BLOCK: Final = f"CROSS JOIN blocks ON height = {HEIGHT}"
 
-# What is made in Python takes the interpreter: of whole transactions, so much is 4 ms of it.
+# Messages made in Python hold the interpreter: for so many bytes of whole transactions, 4 ms.
 _GATHERED_BYTES: Final = 128 * 1024
 
 _Texts = Iterable[tuple[int, bytes]]
-"""Messages and the position keys they stand for."""
+"""Messages, each with the key of its position."""
 
 
 def read_frames(connection: apsw.Connection, request: PageRequest) -> Frames:
@@ -129,7 +128,7 @@ def _refusals(connection: apsw.Connection, request: PageRequest, span: Span) -> 
 
 def _blocks(connection: apsw.Connection, request: PageRequest, span: Span) -> Frames:
     selection = request.selection
-    # A block stands at its end.
+    # The message of a block stands at its end.
     first, last = (span.after + 1) >> INDEX_BITS, ((span.until + 1) >> INDEX_BITS) - 1
     chosen = _chosen_blocks(connection, first, last, request.max_rows)
     newest = chosen[-1][0] if chosen else last
@@ -158,7 +157,7 @@ def _blocks(connection: apsw.Connection, request: PageRequest, span: Span) -> Fr
 def _chosen_blocks(
     connection: apsw.Connection, first: int, last: int, looks: int
 ) -> list[Row]:
-    """The first blocks that have at most so many rows together, but at least one block."""
+    """The first blocks with at most so many rows in total, but at least one block."""
     sql = (
         f"SELECT height, app_hash, accepted, {_TIME} FROM blocks"
         " WHERE height BETWEEN ? AND ? ORDER BY height"
@@ -180,7 +179,7 @@ def _end_of(height: int) -> int:
 
 
 def _gathered(texts: _Texts, max_bytes: int) -> tuple[Joined, bool]:
-    """The first messages in frames, and whether there are more than a page holds."""
+    """The first messages as frames, and whether there are more than fit on a page."""
     frames: list[bytes] = []
     ends, keys = array("Q"), array("Q")
     size, most = 0, min(max_bytes, _GATHERED_BYTES)

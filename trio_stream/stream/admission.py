@@ -1,4 +1,4 @@
-"""How many subscribers may be here, by whatever door, and who counts as whom."""
+"""How many subscribers all doors together may admit, and which address each one counts for."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ Address = IPv4Address | IPv6Address
 
 @dataclass(frozen=True, slots=True)
 class TooMany:
-    """Why one more may not come in; doors say it each in their own way."""
+    """Why one more is not admitted; each door says so in its own way."""
 
     status: int
     message: str
     retry_after: int = 10
-    """Seconds after which to come again."""
+    """Seconds after which to try again."""
 
 
 FULL: Final = TooMany(503, "Too many subscribers")
@@ -34,7 +34,7 @@ ADDRESS_FULL: Final = TooMany(429, "Too many subscribers from this address")
 
 
 class Admission:
-    """Counts subscribers of all doors, in all and by address (0: no limit by address).
+    """Counts the subscribers of all doors, in total and by address (0: no limit by address).
 
     Raises ValueError for a proxy that is neither an address nor a network.
     """
@@ -53,11 +53,11 @@ class Admission:
         self._by_address: Counter[str] = Counter()
 
     def address_of(self, peer: str, forwarded: Sequence[bytes]) -> str:
-        """For whom a request counts: its peer, or for whom a trusted one forwarded it."""
+        """The address that a request counts for: its peer, or the one a trusted proxy names."""
         return client_address(peer, forwarded, self._trusted)
 
     def enter(self, address: str) -> TooMany | None:
-        """Count one in, unless that is one too many."""
+        """Count one in, unless it is one too many."""
         if self.present >= self._total:
             return FULL
         if self._per_address:
@@ -68,7 +68,7 @@ class Admission:
         return None
 
     def leave(self, address: str) -> None:
-        """Count one out who had been counted in."""
+        """Count one out that was counted in."""
         self.present -= 1
         if self._per_address:
             self._by_address[address] -= 1
@@ -77,17 +77,17 @@ class Admission:
 
 
 def trusted_networks(proxies: Iterable[str]) -> tuple[Network, ...]:
-    """Read addresses and networks. Raises ValueError for what is neither."""
+    """Read addresses and networks. Raises ValueError for anything else."""
     return tuple(ip_network(proxy, strict=False) for proxy in proxies)
 
 
 def client_address(
     peer: str, forwarded: Sequence[bytes], trusted: Sequence[Network]
 ) -> str:
-    """The address a connection counts for: the nearest one that is no trusted proxy.
+    """The address a connection counts for: the nearest one that is not a trusted proxy.
 
-    `forwarded` holds the values of X-Forwarded-For, to which each proxy adds its
-    peer at the end; only what trusted proxies added can be believed.
+    `forwarded` holds the values of X-Forwarded-For, to which each proxy appends its
+    peer; only what trusted proxies added can be believed.
     """
     address = _read(peer)
     if address is None:

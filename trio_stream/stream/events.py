@@ -1,9 +1,9 @@
 """What a committed block says to subscribers.
 
-A block gives one event for each transaction it accepted, in the order of the block, and one
-refusal for each that it did not. These are plain values on their way from the log to the doors; the
+A block yields one event for each transaction that it accepted, in the order of the block, and one
+refusal for each other one. These are plain values on their way from the log to the doors. The
 text of an event is BigchainDB's, byte for byte, because programs written for its stream compare and
-parse it. Framing it for a WebSocket is the business of `frames`.
+parse it. `frames` frames it for a WebSocket.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class CommitEvent(NamedTuple):
 
 
 class RefusalEvent(NamedTuple):
-    """A transaction was in the engine's block, and refused."""
+    """A transaction was in the engine's block, but was refused."""
 
     height: int
     index: int  # type: ignore[assignment]  # in place of tuple.index
@@ -36,7 +36,7 @@ class RefusalEvent(NamedTuple):
 
 
 Outcome = CommitEvent | RefusalEvent
-"""What became of a transaction in a block."""
+"""What a block made of a transaction."""
 
 
 class CommittedBlock(NamedTuple):
@@ -50,9 +50,9 @@ class CommittedBlock(NamedTuple):
 
 
 def encode(event: CommitEvent) -> bytes:
-    """The text of the message that a subscriber to `valid_transactions` gets."""
-    # Ids of committed transactions and their assets are always 64 hex digits, so nothing needs an
-    # escape; members and blanks are those of Python's json.dumps.
+    """The text of the message for subscribers to `valid_transactions`."""
+    # Ids of committed transactions and their assets are always 64 hex digits, so nothing needs
+    # escaping; members and spaces are those of Python's json.dumps.
     return (
         f'{{"height": {event.height}, "asset_id": "{event.asset_id}",'
         f' "transaction_id": "{event.transaction_id}"}}'

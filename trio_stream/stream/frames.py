@@ -2,12 +2,12 @@
 
 A frame from the server carries no mask and, without extensions, no state (RFC 6455,
 5.1 and 5.2). So the bytes of one event are the same for everybody: they are made once,
-and events that follow each other are joined, so that one write gives a client all of
-them. `Frames` is such a run of frames. It also knows where each frame ends and which
+and consecutive events are joined, so that one write gives a client all of them. `Frames`
+is such a run of frames. It also knows where each frame ends and which
 position a reader has reached with it, because a socket may take any number of bytes, and
 the rest of a run is found again by position.
 
-Nothing here knows who is sent what; that is `subscription`.
+Which client is sent what is not decided here, but in `subscription`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from trio_stream.stream.position import Position, key_of
 
 _TEXT, _CLOSE, _PING = 0x81, 0x88, 0x89  # with FIN set: none of ours is fragmented
 
-# What an instance of Frames weighs beside its data: the objects and their headers.
+# Memory taken by an instance of Frames beside its data: the objects and their headers.
 _OVERHEAD = 600
 
 
@@ -47,7 +47,7 @@ def ping_frame(payload: bytes = b"") -> bytes:
 
 
 def is_close(frame: bytes | bytearray | memoryview) -> bool:
-    """Does this begin with a Close frame?"""
+    """Does this start with a Close frame?"""
     return bool(frame) and frame[0] == _CLOSE
 
 
@@ -55,7 +55,7 @@ def is_close(frame: bytes | bytearray | memoryview) -> bool:
 class Frames:
     """The joined frames of all events after `start`, up to and including `end`.
 
-    `end` may lie beyond the last frame: what is between has nothing to say.
+    `end` may lie beyond the last frame: there are no messages in between.
     """
 
     start: Position
@@ -68,15 +68,15 @@ class Frames:
 
     @property
     def weight(self) -> int:
-        """About how many bytes of memory this takes."""
+        """Roughly how many bytes of memory this takes."""
         return len(self.data) + 16 * len(self.ends) + _OVERHEAD
 
     def frame_end(self, offset: int) -> int:
-        """The first end of a frame that is not before `offset`."""
+        """The first end of a frame at or after `offset`."""
         return self.ends[bisect_left(self.ends, offset)] if offset else 0
 
     def position_at(self, offset: int) -> Position:
-        """Where a reader stands that has taken the data up to the frame end `offset`."""
+        """Where a reader stands once it has taken the data up to the frame end `offset`."""
         if offset == len(self.data):
             return self.end
         if offset == 0:
@@ -84,14 +84,14 @@ class Frames:
         return Position.of_key(self.keys[bisect_left(self.ends, offset)])
 
     def offset_after(self, position: Position) -> int:
-        """Where the frames begin that a reader at `position` has not seen."""
+        """Where the frames start that a reader at `position` has not seen."""
         if position <= self.start:
             return 0
         seen = bisect_right(self.keys, position.key)
         return self.ends[seen - 1] if seen else 0
 
     def until(self, last: Position) -> Frames:
-        """Of these the frames up to and including `last`."""
+        """Only the frames up to and including `last`."""
         if self.end <= last:
             return self
         kept = bisect_right(self.keys, last.key)
@@ -104,7 +104,7 @@ class Frames:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """The part of `frames` from `offset`, a frame's beginning, on."""
+    """The part of `frames` from `offset` on, where a frame starts."""
 
     frames: Frames
     offset: int = 0
@@ -116,9 +116,9 @@ class Batch:
         return memoryview(self.frames.data)[self.offset :]
 
     def take(self, size: int) -> tuple[bytes, Position]:
-        """A copy of at most `size` bytes of whole frames, but of at least one frame.
+        """A copy of whole frames: at most `size` bytes, but at least one frame.
 
-        With it goes the position that a reader has reached who was given them.
+        It comes with the position that a reader has reached once it was given them.
         """
         frames = self.frames
         wanted = min(self.offset + size, len(frames.data))
@@ -132,7 +132,7 @@ class Batch:
 def frame_texts(
     texts: Iterable[tuple[int, bytes]], *, start: Position, end: Position
 ) -> Frames:
-    """Frame texts, each with the key of its position; they lie after `start`, up to `end`."""
+    """Frame texts, each given with the key of its position, between `start` and `end`."""
     data: list[bytes] = []
     ends, keys = array("Q"), array("Q")
     size = 0
@@ -148,13 +148,13 @@ def frame_texts(
 def frame_events(
     events: Iterable[CommitEvent], *, start: Position, end: Position
 ) -> Frames:
-    """Frame the events that lie after `start`, up to `end`, in BigchainDB's words."""
+    """Frame the events between `start` and `end`, in BigchainDB's words."""
     texts = ((key_of(e.height, e.index), encode(e)) for e in events)
     return frame_texts(texts, start=start, end=end)
 
 
 def join(runs: Sequence[Frames]) -> Frames:
-    """One run made of several that follow each other."""
+    """One run made of several consecutive ones."""
     ends, keys = array("Q"), array("Q")
     size = 0
     for run in runs:
@@ -166,7 +166,7 @@ def join(runs: Sequence[Frames]) -> Frames:
 
 
 def texts_in(data: bytes | memoryview) -> Iterator[bytes]:
-    """The texts of joined frames, as `text_frame` makes them."""
+    """The texts in joined frames, as `text_frame` makes them."""
     offset = 0
     while offset < len(data):
         size, offset = data[offset + 1], offset + 2

@@ -1,11 +1,10 @@
-"""The request with which a subscriber comes, and what it is told if it may not stay.
+"""A subscriber's request for an upgrade, and the answer if it is rejected.
 
 The rules, their order and their texts are those of BigchainDB's event server, byte for
-byte, because programs match on them; with one difference: the right path without any
-upgrade header is answered 426 and a hint, since that is somebody with a browser or curl.
-A good upgrade may come by HEAD as well as by GET, offers of extensions and subprotocols are
-ignored. The query string is for `request` to read. Reading the head and writing the answer
-is not done here.
+byte, because programs match on them. There is one difference: the right path without any
+upgrade header is answered with 426 and a hint, since that is somebody with a browser or curl.
+A valid upgrade may use HEAD as well as GET; offers of extensions and subprotocols are
+ignored. `request` reads the query string. The head is read, and the answer written, elsewhere.
 """
 
 from __future__ import annotations
@@ -34,7 +33,7 @@ _REASONS = {
     503: "Service Unavailable",
     505: "HTTP Version Not Supported",
 }
-# What a client of another version may come again with (RFC 6455 §4.4).
+# Which version a client of another one may try (RFC 6455 §4.4).
 _VERSION = {"Sec-WebSocket-Version": "13"}
 
 
@@ -48,8 +47,8 @@ class Rejection:
     content_type: str = "text/plain; charset=utf-8"
 
     def encode(self, *, server: str, date: str, head_only: bool = False) -> bytes:
-        """The HTTP response. The connection is to be closed after it."""
-        # Text may hold what a client sent, which need not have been UTF-8.
+        """The HTTP response, after which the connection is to be closed."""
+        # The text may contain what a client sent, which need not be UTF-8.
         body = self.text.encode("utf-8", "backslashreplace")
         lines = [
             f"HTTP/1.1 {self.status} {_REASONS.get(self.status, 'Bad Request')}",
@@ -58,7 +57,7 @@ class Rejection:
             f"Content-Length: {len(body)}",
             f"Date: {date}",
             f"Server: {server}",
-            # An Upgrade is the connection's, and said to be so (RFC 9110 §7.8).
+            # Upgrade is a header of the connection, and has to be listed as one (RFC 9110 §7.8).
             f"Connection: {'Upgrade, ' if 'Upgrade' in self.headers else ''}close",
         ]
         head = "\r\n".join([*lines, "", ""]).encode("ascii")
@@ -67,14 +66,14 @@ class Rejection:
 
 @dataclass(frozen=True, slots=True)
 class Upgrade:
-    """A good request: what is left of it."""
+    """What matters of a valid request."""
 
     key: str
     stream: Stream = Stream.VALID_TRANSACTIONS
     query: str = ""
 
     def encode(self) -> bytes:
-        """The request as any WebSocket library understands it."""
+        """The request in a form that any WebSocket library understands."""
         lines = [
             f"GET {STREAM_PATH.decode('ascii')} HTTP/1.1",
             "Host: localhost",
@@ -87,7 +86,7 @@ class Upgrade:
 
 
 def unreadable(status: int) -> Rejection:
-    """The answer to what is no good request."""
+    """The answer to a malformed request."""
     return Rejection(status, f"{status}: {_REASONS[status]}")
 
 
@@ -97,7 +96,7 @@ def judge(
     headers: Iterable[tuple[bytes, bytes]],
     version: bytes = b"1.1",
 ) -> Upgrade | Rejection:
-    """Decide on a request. Names of headers are in lower case."""
+    """Judge a request. Names of headers are in lower case."""
     path, _, query = target.partition(b"?")
     stream = _STREAMS.get(path)
     if stream is None:
@@ -119,7 +118,7 @@ def judge(
 
 
 def refusal(refused: ResumeRefused) -> Rejection:
-    """The answer to one who cannot begin where it wants to."""
+    """The answer to a client that cannot begin where it asks."""
     headers = {}
     if refused.retry_after is not None:
         headers["Retry-After"] = str(refused.retry_after)
@@ -128,13 +127,13 @@ def refusal(refused: ResumeRefused) -> Rejection:
 
 
 def full(limit: TooMany) -> Rejection:
-    """The answer to one who is one too many."""
+    """The answer to a client that is one too many."""
     headers = {"Retry-After": str(limit.retry_after)}
     return Rejection(limit.status, f"{limit.status}: {limit.message}", headers)
 
 
 def _judge_upgrade(headers: Mapping[bytes, str]) -> str | Rejection:
-    """The key of a good upgrade."""
+    """The key of a valid upgrade."""
     upgrade = headers.get(b"upgrade")
     if upgrade is None:
         return Rejection(
@@ -163,7 +162,7 @@ def _judge_upgrade(headers: Mapping[bytes, str]) -> str | Rejection:
 
 def _is_key(key: str | None) -> bool:
     """Is this the base64 of 16 bytes?"""
-    # Not strict, as in the reference: characters outside of the alphabet are skipped.
+    # Lenient, like the reference: characters outside the alphabet are skipped.
     try:
         return key is not None and len(base64.b64decode(key)) == 16
     except ValueError:

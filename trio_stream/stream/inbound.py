@@ -1,19 +1,19 @@
 """What a client may say after the handshake.
 
-A subscriber has nothing to tell us: messages are read and dropped, whatever they hold. So
-they are taken out of its bytes here, as they arrive, and the WebSocket library behind gets
-to see only the frames that want an answer: Ping, and Close. Otherwise the library would
-collect each message up to its end, and a few clients who never end theirs would own our
-memory. What is dropped is checked all the same, as far as BigchainDB's server checks it:
+A subscriber has nothing to tell us: messages are read and dropped, whatever they contain. So
+they are removed from its bytes here, as they arrive, and the WebSocket library sees only the
+frames that need an answer: Ping and Close. Otherwise the library would collect each message up
+to its end, and a few clients that never end theirs would use up our memory. What is dropped is
+still checked, as far as BigchainDB's server checks it:
 
-    1002    reserved bits or opcode; a continuation of nothing; a message inside another;
-            a control frame in fragments or over 125 bytes; a Close with half a code or
-            with one that may not be sent
+    1002    a reserved bit or opcode; a continuation of nothing; a message inside another;
+            a control frame that is fragmented or over 125 bytes; a Close with half a code
+            or with one that may not be sent
     1007    text, or the reason of a Close, that is not UTF-8
-    1009    a message of 4 MiB or more, as soon as its frames declare it
+    1009    a message of 4 MiB or more, as soon as its frames declare that
 
-Also as there, a frame without a mask is tolerated, and whatever code a Close brings, it is
-passed on as 1000 without a reason, so that this is what the library answers.
+As in BigchainDB's, a frame without a mask is tolerated. Whatever code a Close has, it is
+passed on as 1000 without a reason, so that the library answers with that.
 """
 
 from __future__ import annotations
@@ -42,11 +42,11 @@ class _Violation(Exception):
 
 
 class ClientFrames:
-    """Takes the messages out of a client's bytes.
+    """Removes the messages from a client's bytes.
 
-    `violation` is the code to close with, once the client broke the protocol;
-    `close_code` the one of its own Close. After either, nothing is listened to.
-    `pongs` counts. Pings are dropped too once `answer_pings` is off, since nothing
+    `violation` is the code to close with, once the client has broken the protocol;
+    `close_code` is that of its own Close. After either, everything is ignored.
+    `pongs` counts Pongs. Pings are dropped too once `answer_pings` is off, since nothing
     may be sent after a Close.
     """
 
@@ -68,7 +68,7 @@ class ClientFrames:
         self.close_code: int | None = None
         self.pongs = 0
         self.answer_pings = True
-        self._unparsed = b""  # less than a header, or less than a control frame
+        self._unparsed = b""  # part of a header, or of a control frame
         # The data frame that is being read, and the message that it belongs to.
         self._remaining = 0
         self._final = True
@@ -77,7 +77,7 @@ class ClientFrames:
         self._decoder: codecs.IncrementalDecoder | None = None
 
     def receive_data(self, data: bytes) -> bytes:
-        """Read what came from the client; gives the frames that want an answer."""
+        """Read what came from the client; returns the frames that need an answer."""
         if self._unparsed:
             data = self._unparsed + data
         wanted: list[bytes] = []
@@ -98,7 +98,7 @@ class ClientFrames:
         return b"".join(wanted)
 
     def _frame(self, data: bytes, offset: int, wanted: list[bytes]) -> int:
-        """Read a data frame's header or a whole control frame; 0 if it is not all there."""
+        """Read a data frame's header or a whole control frame; 0 if that is incomplete."""
         available = len(data) - offset
         if available < 2:
             return 0

@@ -1,10 +1,10 @@
-"""When a subscriber is asked whether it is alive, and when it counts as dead.
+"""When a subscriber is pinged, and when it counts as dead.
 
-Time is passed in. Nobody is asked who is owed bytes: a Ping behind megabytes would cut a
-slow reader that is alive, and who takes nothing at all is cut by the rule for stalls. But
+Time is passed in. A subscriber that is owed bytes is not pinged: a Ping behind megabytes would
+cut a slow but living reader, and one that takes nothing at all is cut by the rule for stalls. But
 bytes may also lie unread in the peer's own kernel, where we cannot see them. So the time
 for the answer grows with what was sent since the last one: enough for a reader of
-10 KB/s, up to the largest receive buffer that a kernel grows by itself.
+10 KB/s, up to the largest receive buffer that a kernel chooses by itself.
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
 SLOW_READER = 10_000  # bytes a second
-_RECEIVE_BUFFER = 6 * 1024 * 1024  # the usual maximum of Linux' tcp_rmem
+_RECEIVE_BUFFER = 6 * 1024 * 1024  # the usual maximum of tcp_rmem in Linux
 
 
 class Pinged(Protocol):
-    """A subscriber, as far as its heartbeat goes."""
+    """What this module needs of a subscriber."""
 
     @property
     def pongs(self) -> int:
-        """How many Pongs have come from it."""
+        """How many Pongs it has sent."""
 
     @property
     def quiet(self) -> bool:
-        """Does it have all there is, with nothing unsent?"""
+        """Has it been sent everything, with nothing left unsent?"""
 
 
 P = TypeVar("P", bound=Pinged)
@@ -45,14 +45,14 @@ class Verdict(enum.Enum):
 class _Pulse(Generic[P]):
     peer: P | None
     pongs: int = 0
-    volume: int = 0  # the volume sent when the last Pong had been seen
+    volume: int = 0  # what had been sent when the last Pong was seen
     asked: bool = False
 
 
 class Keepalive(Generic[P]):
-    """All subscribers by the time when each is to be looked at.
+    """All subscribers, by the time when each is to be looked at.
 
-    `volume` is the number of bytes that any subscriber may have been sent so far.
+    `volume` is an upper bound for the bytes that any subscriber was sent so far.
     """
 
     def __init__(self, *, interval: float, timeout: float) -> None:
@@ -64,7 +64,7 @@ class Keepalive(Generic[P]):
 
     @property
     def next_due(self) -> float | None:
-        """When somebody is to be looked at; None if nobody is here."""
+        """When a subscriber is to be looked at; None if there are none."""
         return self._queue[0][0] if self._queue else None
 
     def join(self, peer: P, *, now: float, volume: int) -> None:
@@ -72,17 +72,17 @@ class Keepalive(Generic[P]):
         self._push(now + self._interval, pulse)
 
     def leave(self, peer: P) -> None:
-        # Its entry stays in the queue until it is due, but holds nothing any more.
+        # Its entry stays in the queue until it is due, but is empty now.
         self._pulses.pop(peer).peer = None
 
     def not_asked(self, peer: P) -> None:
-        """The Ping could not be sent; another look is taken when its answer was due."""
+        """The Ping could not be sent; look again when its answer would have been due."""
         self._pulses[peer].asked = False
 
     def take_due(self, *, now: float, volume: int) -> tuple[P, Verdict] | None:
-        """The next peer that is due, and what to do with it; None when all are done.
+        """The next peer that is due, and what to do with it; None if there are no more.
 
-        Who is to be sent a Ping counts as asked from now on.
+        A peer that is to be pinged counts as asked from now on.
         """
         while self._queue and self._queue[0][0] <= now:
             _, _, pulse = heapq.heappop(self._queue)

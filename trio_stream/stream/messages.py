@@ -1,9 +1,9 @@
-"""The texts of all messages: what a transaction, a block, a refusal says in each form.
+"""The texts of all messages: of transactions, blocks and refusals, in each form.
 
 Without `detail` a transaction's text is BigchainDB's (`events.encode`). Richer forms add
-members behind that, so a program that reads the first ones reads them all. Live messages
-and those from the log are the same bytes; whoever makes them elsewhere has to agree with
-this. Members are written as Python's `json.dumps` writes them, outside ASCII escaped.
+members after that, so a program that reads the plain form can read them all. Live messages
+and those from the log are the same bytes; `log.joins` makes some of them in SQL, and has to
+agree with this. Members are written as Python's `json.dumps` writes them, escaped outside ASCII.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ LAST_SECOND: Final = int(
 
 
 def time_text(time: Time) -> str:
-    """A block's time as RFC 3339 has it, in UTC, to the nanosecond."""
-    # What is beyond the years that RFC 3339 can write is cut to them: a header may say anything.
+    """A block's time in the format of RFC 3339, in UTC, to the nanosecond."""
+    # Clamped to the years that RFC 3339 can express: a header may say anything.
     seconds = min(max(time.seconds, FIRST_SECOND), LAST_SECOND)
     moment = _EPOCH + timedelta(seconds=seconds)
     return f"{moment.replace(tzinfo=None).isoformat()}.{time.nanos:09d}Z"
@@ -36,7 +36,7 @@ def time_text(time: Time) -> str:
 def event_text(
     event: CommitEvent, form: Form, *, time: str = "", raw: bytes = b""
 ) -> bytes:
-    """What a committed transaction says. `raw`, its bytes, is looked at for `FULL` alone."""
+    """The text of a committed transaction. `raw`, its bytes, is needed only for `FULL`."""
     plain = encode(event)
     if form is Form.PLAIN:
         return plain
@@ -56,7 +56,7 @@ def transaction_text(raw: bytes) -> str:
 
 
 def block_text(block: CommittedBlock, form: Form) -> bytes:
-    """What a block says: its app hash, and what it committed."""
+    """The text of a block: its app hash and the transactions that it committed."""
     ids = ", ".join(f'"{event.transaction_id}"' for event in block.events)
     text = (
         f'{{"height": {block.height}, "hash": "{block.app_hash}",'
@@ -69,7 +69,7 @@ def block_text(block: CommittedBlock, form: Form) -> bytes:
 
 
 def refusal_text(refusal: RefusalEvent, form: Form, *, time: str = "") -> bytes:
-    """What a refused transaction says."""
+    """The text of a refused transaction."""
     message: dict[str, object] = {
         "height": refusal.height,
         "index": refusal.index,
@@ -87,5 +87,5 @@ def refusal_text(refusal: RefusalEvent, form: Form, *, time: str = "") -> bytes:
 
 
 def refusal_fingerprint(refusal: RefusalEvent) -> str:
-    """By what a position at a refused transaction is recognised: its bytes, if it has no id."""
+    """The fingerprint of a refused transaction: its id, or the hash of its bytes if it has none."""
     return refusal.transaction_id or refusal.tx_sha256.hex()

@@ -1,11 +1,11 @@
-"""How messages show what a client sent, and which parameter it meant by an unknown name.
+"""How messages quote what a client sent, and which parameter it meant by an unknown name.
 
 A query string's unknown parameters are ignored, as BigchainDB ignores all of them. But
-somebody who writes `since=5` must not get a stream from now on without a word. So a name
-counts as meant for us if, written in small letters and without anything but letters,
+somebody who writes `since=5` must not silently get a stream that starts now. So a name counts
+as meant for us if, in lower case and with everything but letters removed,
 
-    it is a word that other systems have for one of ours (`_WORDS`), or
-    three quarters of its letters and ours agree, as `difflib` counts them.
+    it is another system's word for one of ours (`_WORDS`), or
+    it agrees with one of ours by three quarters, as `difflib` counts.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ _WORDS = {
 
 
 def meant_by(name: str, known: Iterable[str]) -> str | None:
-    """The name among `known` that `name` resembles; None if it resembles none."""
+    """The name in `known` that `name` resembles; None if there is none."""
     letters = _letters(name)
     if not letters:
         return None
@@ -76,8 +76,8 @@ def meant_by(name: str, known: Iterable[str]) -> str | None:
 
 
 def quoted(text: str, limit: int) -> str:
-    """A text as a message shows it: in quotation marks, cut to `limit` characters."""
-    # One more than is shown, so that the end is seen to be missing.
+    """A text as messages show it: in quotation marks, cut to `limit` characters."""
+    # One more than is shown, so that a missing end is noticed.
     shown = repr(text[: limit + 1])
     return shown if len(shown) <= limit else f"{shown[:limit]}…"
 

@@ -1,13 +1,13 @@
-"""What a subscriber is told about its stream, if it asked for it.
+"""Notices about its stream to a subscriber that asked for them.
 
-Notices are messages of their own that never hold `transaction_id`:
+Notices are separate messages that never contain `transaction_id`:
 
-    subscribed    the first one: what the headers of the answer say
-    caught_up     all that there was has been sent; what follows is live
+    subscribed    the first one: the same as the headers of the answer
+    caught_up     everything so far has been sent; what follows is live
     fell_behind   the client was too slow for the live tail and is served from the log
-    checkpoint    nothing matched up to here
-    closing       the server stops; go on from here, or elsewhere
-    refused       it cannot begin there; the connection is closed with a code of its own
+    checkpoint    nothing else matched up to here
+    closing       the server stops; continue from here, or at another node
+    refused       the stream cannot begin there; the close code says why
 
 `position` is where the client stands once it has read the notice.
 """
@@ -23,11 +23,11 @@ from trio_stream.stream.resume import Beginning, Landmarks, ResumeRefused
 
 CHECKPOINT_SECONDS: Final = 5.0
 CHECKPOINT_BLOCKS: Final = 10_000
-"""A client whose filter matches nothing is told its position after so many blocks or seconds."""
+"""After so many seconds or blocks without a match, a client is told its position."""
 
 
 class Notice(enum.Enum):
-    """The kinds that tell a position and no more."""
+    """The kinds that only give a position."""
 
     CAUGHT_UP = "caught_up"
     FELL_BEHIND = "fell_behind"
@@ -36,18 +36,18 @@ class Notice(enum.Enum):
 
 
 class Telling:
-    """Which notice is due to one client. Time is passed in."""
+    """Which notice a client is due. Time is passed in."""
 
     def __init__(self, position: Position, *, now: float) -> None:
         self.told = position
-        """The last position of which the client knows by a message or a notice."""
+        """The last position that a message or a notice has given to the client."""
         self._since = now
         self._live = False
 
     def due(
         self, position: Position, *, live: bool, at_tip: bool, now: float
     ) -> Notice | None:
-        """What to tell a client that stands at `position` and is not being served."""
+        """The notice for a client that stands at `position` and has nothing unsent."""
         if at_tip and not self._live:
             self._live = True
             return Notice.CAUGHT_UP
@@ -59,7 +59,7 @@ class Telling:
         return Notice.CHECKPOINT if late or passed >= CHECKPOINT_BLOCKS else None
 
     def sent(self, position: Position, *, now: float) -> None:
-        """The client was sent something that tells it this position."""
+        """Record that the client was sent this position."""
         self.told = position
         self._since = now
 
@@ -84,7 +84,7 @@ def refused_text(refused: ResumeRefused) -> bytes:
 
 
 def stream_headers(position: str | None, landmarks: Landmarks) -> list[tuple[str, str]]:
-    """What the answer that opens a stream says about it; without a position it is refused."""
+    """The headers of the answer that opens a stream; without a position it is refused."""
     return [
         *([("Stream-Position", position)] if position is not None else []),
         ("Stream-Oldest", str(landmarks.oldest)),
@@ -94,7 +94,7 @@ def stream_headers(position: str | None, landmarks: Landmarks) -> list[tuple[str
 
 
 def _header_value(text: str) -> str:
-    """A chain may be named by any text; what no header can hold is escaped as in JSON."""
+    """Any text can be a chain's name; what a header can't hold is escaped as in JSON."""
     return (
         json.dumps(text)[1:-1] if not text.isprintable() or not text.isascii() else text
     )

@@ -3,16 +3,16 @@
 A position names a place in the history of a chain: the height of a block and the 0-based index
 of a transaction in the *engine's* block, refused ones counted. It means "everything up to and
 including this has been seen". Because the consensus engine fixes both, a position is the
-same on every node of a network, and a subscriber may resume at another node than the one it left.
+same on every node of a network, and a subscriber may resume at a different node.
 
 Positions compare as tuples, in the order of the log. Written for clients they carry a fingerprint,
-so that a position of another history with the same heights is found out:
+so that a position from another history with the same heights is recognised:
 
     <height>:<index>:<first 8 digits of the transaction's id>
     <height>::<first 8 digits of the block's app hash>       the whole block, empty or not
 
-An app hash may be empty, and then so is its fingerprint. People may leave the fingerprint out
-and write `<height>:<index>` or `<height>`. Whether a log has got so far is not decided here.
+An app hash may be empty, and then so is its fingerprint. People may leave out the fingerprint
+and write `<height>:<index>` or `<height>`. Whether a log reaches that far is not decided here.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ indexes stay below 2**26 - 1 and this one compares above all of them.
 FINGERPRINT: Final = 8
 """Digits of an id or a hash that a position carries."""
 
-# Heights have at most 11 digits; more are read, so that what is too high is told as that.
+# Heights have at most 11 digits; more are read, so that a height that is too high is reported so.
 _WRITTEN: Final = re.compile(
     r"([0-9]{1,18})(?::([0-9]{1,8})(?::([0-9a-fA-F]{8}))?|::((?:[0-9a-fA-F]{8})?))?"
 )
@@ -59,7 +59,7 @@ class Position(NamedTuple):
 
     @property
     def key(self) -> int:
-        """The same as one integer, which orders as positions do."""
+        """The position as one integer; these have the same order."""
         return key_of(self.height, self.index)
 
     @property
@@ -68,14 +68,14 @@ class Position(NamedTuple):
 
 
 def key_of(height: int, index: int) -> int:
-    """The key of a position, for many at once."""
+    """The key of a position, without making one: for many at once."""
     return height << INDEX_BITS | index
 
 
 class GivenPosition(NamedTuple):
     """A position that a client gave, with the fingerprint that it expects there.
 
-    The fingerprint is None where none was given, and empty for an empty app hash.
+    The fingerprint is None if none was given, and empty for an empty app hash.
     """
 
     position: Position
@@ -83,10 +83,10 @@ class GivenPosition(NamedTuple):
 
 
 def position_text(height: int, index: int | None, fingerprint: str | None) -> str:
-    """How clients are told a place; `index` is None or `END_OF_BLOCK` for a whole block.
+    """A place as clients see it; `index` is None or `END_OF_BLOCK` for a whole block.
 
-    `fingerprint` is the id or hash, of which the first digits are taken; None if nobody
-    knows it, which gives the short form.
+    `fingerprint` is the id or hash, whose first digits are taken. If it is None, which means
+    unknown, the result is the short form.
     """
     if index is None or index == END_OF_BLOCK:
         tail = "" if fingerprint is None else f"::{fingerprint[:FINGERPRINT]}"

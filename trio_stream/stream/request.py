@@ -5,13 +5,12 @@
     until=tip|<height>                             inclusive; the stream then ends
     asset_id= public_key= operation=               filters, as often as wanted
     detail=position|full   notices=1   empty_blocks=1
-    limit= wait=                                   of a pull, which is one answer
+    limit= wait=                                   of a pull, which gets a single answer
 
-There is no silent way from a mistake to a stream that begins now: what cannot be read is
-refused, so is a name that resembles one of ours (`names`), and so is any unknown name
-that stands beside one of ours, since whoever writes that speaks to us. All others are
-ignored, as BigchainDB ignores every query string. Whether a position can be had is
-`resume`'s to say.
+A mistake never silently leads to a stream that begins now: what cannot be read is
+refused, and so is a name that resembles one of ours (`names`), and any unknown name
+beside one of ours, since that was written for us. All other names are ignored, as BigchainDB
+ignores every query string. `resume` says whether a position is available.
 """
 
 from __future__ import annotations
@@ -40,7 +39,7 @@ _PULL_NAMES: Final = (
 )
 
 _QUOTED: Final = 100
-"""Characters of what a client wrote that an answer repeats."""
+"""How many characters of what a client wrote an answer repeats."""
 
 MAX_LIMIT: Final = 1_000
 """Messages in one answer to a pull."""
@@ -48,12 +47,12 @@ DEFAULT_LIMIT: Final = 100
 MAX_WAIT: Final = 30
 """Seconds for which a pull may wait for a message."""
 
-# Of so many names some are unknown; to look at all that a request has room for takes long.
+# No request has that many valid names, and looking at all it has room for would take long.
 _NAMES: Final = 100
 
 
 class NamedPlace(enum.Enum):
-    """Places with names."""
+    """Places that have names instead of positions."""
 
     NOW = enum.auto()
     EARLIEST = enum.auto()
@@ -62,7 +61,7 @@ class NamedPlace(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class TransactionId:
-    """The place of a transaction, wherever that is."""
+    """The place of a transaction."""
 
     text: str
 
@@ -90,10 +89,10 @@ class Asked:
 
 
 class BadRequest(Exception):
-    """It cannot be read; the text says what is wrong."""
+    """The request cannot be read; the text says what is wrong."""
 
     notices = False
-    """Does it ask for notices?"""
+    """Whether it asks for notices."""
 
 
 def parse_request(stream: Stream, query: str) -> Asked:
@@ -147,7 +146,7 @@ def _refuse_names(
 
 
 class _Values:
-    """The values by name, each read and judged."""
+    """The values by name, each read and checked."""
 
     def __init__(self, values: dict[str, list[str]]) -> None:
         self._values = values
@@ -226,7 +225,7 @@ def _selection(values: _Values, stream: Stream | None) -> Selection:
             )
     if stream is not Stream.VALID_BLOCKS and values.once("empty_blocks") is not None:
         raise BadRequest(f"empty_blocks is only for {Stream.VALID_BLOCKS.value}")
-    # Each client keeps its own, and nearly all of them ask for the same.
+    # Each client keeps its selection, and nearly all of them ask for this one.
     return PLAIN if selection == PLAIN else selection
 
 

@@ -1,9 +1,9 @@
-"""Whether a subscriber can begin where it asks to, and what it is told if not.
+"""Whether a subscriber can begin where it asks to, and the refusal if it can't.
 
-The log's side of the question is a value, `Landmarks`, so that this is a function. A
-position is looked up by place, and its fingerprint has to be what stands there: after a
-devnet was reset, heights come again, under the same chain id. A client may know more than we
-do, having come from a node that is ahead: a position not far beyond the tip is taken, and
+The log's side of the question is a value, `Landmarks`, so that this is a pure function. A
+position is looked up by place, and its fingerprint has to match what stands there: after a
+devnet is reset, heights come again under the same chain id. A client may know more than this
+node, having come from one that is ahead: a position not far beyond the tip is accepted, and
 compared when the log gets there.
 """
 
@@ -29,12 +29,12 @@ from trio_stream.stream.request import (
 )
 from trio_stream.stream.selection import Stream
 
-# Seconds after which a client that is ahead may come again.
+# Seconds after which a client that is ahead may try again.
 RETRY_AFTER: Final = 10
 
 
 class Found(NamedTuple):
-    """What stands at a position: an id, a hash of bytes, or an app hash."""
+    """What the log has at a position: an id, a hash of bytes, or an app hash."""
 
     position: Position
     fingerprint: str | None
@@ -43,7 +43,7 @@ class Found(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Landmarks:
-    """What the log says of itself, and of one place in it, at one moment."""
+    """What the log says about itself and about one place in it, at one moment."""
 
     chain: str = ""
     oldest: int = 1
@@ -66,10 +66,10 @@ class Landmarks:
 
 
 class ResumeRefused(Exception):
-    """It cannot begin there; how that is said is the door's business."""
+    """The stream cannot begin there; each door says so in its own way."""
 
     notices = False
-    """Was it asked for with notices?"""
+    """Whether notices were asked for."""
 
     def __init__(
         self, status: int, error: str, message: str, landmarks: Landmarks
@@ -90,11 +90,11 @@ class ResumeRefused(Exception):
 
     @property
     def retry_after(self) -> int | None:
-        """Seconds after which it may be tried again, here; None: not as it was asked."""
+        """Seconds after which the same may be asked again here; None: it would be refused again."""
         return RETRY_AFTER if self.status == 503 else None
 
     def members(self) -> dict[str, object]:
-        """What is said about it, in order."""
+        """Its details for the client, in order."""
         return {
             "error": self.error,
             "message": self.message,
@@ -105,7 +105,7 @@ class ResumeRefused(Exception):
         }
 
     def body(self) -> bytes:
-        """The same as a JSON text."""
+        """The details as a JSON text."""
         return json.dumps(self.members()).encode("ascii") + b"\n"
 
 
@@ -115,7 +115,7 @@ class Beginning:
 
     after: Position
     text: str
-    """`after` as clients are told it."""
+    """`after` as clients see it."""
     until: Position | None
     unproven: str | None
     """The fingerprint to be compared when the log has reached `after`."""
@@ -123,7 +123,7 @@ class Beginning:
 
 
 def place_of(after: After) -> Position | str | None:
-    """What the log is to be asked about: a position, a transaction id, or nothing."""
+    """What to ask the log about: a position, a transaction id, or nothing."""
     match after:
         case GivenPosition(position=position):
             return position
@@ -142,7 +142,7 @@ def begin(asked: Asked, landmarks: Landmarks, *, resume_ahead: int) -> Beginning
     except ResumeRefused as refused:
         refused.notices = asked.notices
         raise
-    # Below the first block there is nothing; who asks for it asks for everything.
+    # Nothing lies below the first block, so to ask for that is to ask for everything.
     found = max(found, landmarks.start, key=lambda each: each.position)
     until = landmarks.tip if asked.until is NamedPlace.TIP else asked.until
     return Beginning(
@@ -189,7 +189,7 @@ def _by_id(text: str, asked: Asked, landmarks: Landmarks) -> Found:
 
 def _before_everything(given: GivenPosition, landmarks: Landmarks) -> Found:
     # Before InitChain a node knows neither its first height nor the hash before it, and says
-    # "0::" then; so an empty fingerprint is good for that place on every chain.
+    # "0::" then; so an empty fingerprint is valid there on every chain.
     if given.position == landmarks.start.position or not given.fingerprint:
         if given.fingerprint:
             prove(given, landmarks.start, landmarks)
@@ -198,7 +198,7 @@ def _before_everything(given: GivenPosition, landmarks: Landmarks) -> Found:
 
 
 def prove(given: GivenPosition, found: Found, landmarks: Landmarks) -> None:
-    """Raise `ResumeRefused` unless what was found is what the client expects there."""
+    """Raise `ResumeRefused` unless the log has what the client expects there."""
     if given.fingerprint is None:
         return
     there = found.fingerprint

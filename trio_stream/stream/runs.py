@@ -1,9 +1,8 @@
 """Committed blocks cut into runs: what is announced to subscribers in one go.
 
-A run takes no long to encode, so that making one holds nobody up. It consists of whole
-blocks where they are small, and of part of one where that is large; it says which
-messages of every stream lie in it: transactions and refusals by their own place, a block
-by its end.
+Encoding a run is quick, so it delays nobody. It consists of several whole blocks if they are
+small, and of a part of one if that is large. It says which messages of every stream lie in it:
+transactions and refusals at their own places, a block at its end.
 """
 
 from __future__ import annotations
@@ -18,13 +17,13 @@ from trio_stream.stream.messages import refusal_fingerprint
 from trio_stream.stream.position import Position
 
 RUN_ROWS: Final = 512
-"""Transactions, accepted or refused, of a run: about a millisecond to make frames of."""
+"""At most so many transactions, accepted or refused, in a run: about a millisecond of encoding."""
 _RUN_BLOCKS: Final = 2_000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Run:
-    """All that lies after `start`, up to and including `end`."""
+    """Everything after `start`, up to and including `end`."""
 
     start: Position
     end: Position
@@ -33,13 +32,13 @@ class Run:
     events: Sequence[CommitEvent] = ()
     refused: Sequence[RefusalEvent] = ()
     blocks: Sequence[CommittedBlock] = ()
-    """The blocks that end in this run, whole."""
+    """The blocks that end in this run, each as a whole."""
     times: Mapping[int, Time] = field(default_factory=dict)
-    """When the blocks were made that events and refusals are of, by height."""
+    """The times of the blocks that the events and refusals belong to, by height."""
 
 
 def cut(blocks: Iterable[CommittedBlock], *, after: Position) -> Iterator[Run]:
-    """The runs of blocks that follow each other and the position `after`."""
+    """The runs of consecutive blocks that follow the position `after`."""
     some: list[CommittedBlock] = []
     rows = 0
     for block in blocks:

@@ -1,4 +1,4 @@
-"""What of the log a subscriber wants, and in which form.
+"""Which messages a subscriber wants, and in which form.
 
 A selection is a value: equal ones share encoded bytes. `request` reads it from a query
 string, `matching` finds the selections that a transaction concerns.
@@ -15,7 +15,7 @@ STREAMS_PATH: Final = "/api/v1/streams/"
 
 
 class Stream(Enum):
-    """What is streamed; the value ends the path that it is served at."""
+    """What is streamed; the value is the last part of its path."""
 
     VALID_TRANSACTIONS = "valid_transactions"
     VALID_BLOCKS = "valid_blocks"
@@ -83,4 +83,4 @@ class Selection:
 
 
 PLAIN: Final = Selection()
-"""What BigchainDB's event stream gives: each transaction, in its own words."""
+"""What BigchainDB's event stream sends: every transaction, in its own words."""

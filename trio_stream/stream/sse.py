@@ -1,11 +1,11 @@
 """Messages as Server-Sent Events: the position is the `id`, the message the `data`.
 
-Richer messages say their position themselves; it is taken from there, and for the plain
-form all that follows BigchainDB's members is cut off again. So this takes what the tail
-and the log hold for subscribers who want positions, and nothing is made twice.
+Richer messages contain their position; it is taken from there, and for the plain form
+everything after BigchainDB's members is cut off again. So this works on what the tail and the
+log hold for subscribers that want positions, and nothing is made twice.
 
-Two ids are no positions: a browser that reconnects says the last id it got, and is told by
-status 204 to give up if that was one of these.
+Two ids are not positions: a browser that reconnects sends the last id it got, and if that was
+one of these, status 204 tells it to give up.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from urllib.parse import unquote_plus
 from trio_stream.stream.selection import Stream
 
 OVER: Final = ("refused", "end")
-"""Ids after which a stream is not to be opened again."""
+"""Ids after which a stream must not be opened again."""
 
-# Inside of a JSON text every other quotation mark is escaped.
+# Any quotation mark inside a JSON text is escaped.
 _POSITION: Final = re.compile(rb', "position": "([^"]*)"')
 _INDEX: Final = b', "index": '
 
@@ -29,10 +29,10 @@ _LAST_ID: Final = "lasteventid"
 
 
 def split_last_id(query: str) -> tuple[str, str]:
-    """The last event's id that a query string says, and the query string without it.
+    """The last event's id in a query string, and the query string without it.
 
-    Clients that cannot send the header write it here, each in a spelling of its own, behind what
-    they were given; so of several the last one counts. Empty: none.
+    Clients that cannot send the header write it here, each in its own spelling, and append it to
+    what they were given; so the last one counts. Empty if there is none.
     """
     last, others = "", []
     for part in query.split("&"):
@@ -45,7 +45,7 @@ def split_last_id(query: str) -> tuple[str, str]:
 
 
 def position_of(text: bytes) -> str:
-    """The position that a message in a richer form says."""
+    """The position in a message of a richer form."""
     found = _POSITION.search(text)
     assert found is not None
     return found[1].decode("ascii")
@@ -61,7 +61,7 @@ def plain(text: bytes, stream: Stream) -> bytes:
 
 
 def event(data: bytes, *, id_: str | None = None, name: str | None = None) -> bytes:
-    """An event; browsers give it to `onmessage`, or to listeners for its name."""
+    """An event; browsers pass it to `onmessage`, or to listeners for its name."""
     lines = [f"id: {id_}\n"] if id_ is not None else []
     if name is not None:
         lines.append(f"event: {name}\n")
@@ -69,10 +69,10 @@ def event(data: bytes, *, id_: str | None = None, name: str | None = None) -> by
 
 
 def checkpoint(position: str) -> bytes:
-    """A position without a message: browsers keep it, and tell nobody."""
+    """A position without a message: browsers keep it without raising an event."""
     return f"id: {position}\n\n".encode("ascii")
 
 
 def retry(milliseconds: int) -> bytes:
-    """After how long a browser is to reconnect."""
+    """How long a browser is to wait before it reconnects."""
     return b"retry: %d\n\n" % milliseconds

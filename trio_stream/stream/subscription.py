@@ -2,15 +2,15 @@
 
 There is one queue, the log on disk. A subscriber is a position in it and nothing else.
 In front of the log lies the tail: the frames of its newest blocks, in memory, shared by
-all. Hence three cases, and a fourth for a subscriber who is ahead of us:
+all. Hence three cases, and a fourth for a subscriber that is ahead of this node:
 
     position < tail.start     LOG     the log has to be read
     position < tail.end       a Batch of the tail
-    position = tail.end       TIP     there is nothing yet; wait
-    position > tail.end       AHEAD   it has seen more than we have; wait until we have
+    position = tail.end       TIP     nothing yet; wait
+    position > tail.end       AHEAD   it has seen more than this node has; wait
 
-The cases are told apart by position alone, so there is no change-over between catching
-up and live, and no event can fall between them or come twice.
+The position alone decides between them, so there is no hand-over from catching up to live,
+and no event can get lost in between or come twice.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from collections import OrderedDict
 from trio_stream.stream.frames import Batch, Frames, join
 from trio_stream.stream.position import Position
 
-# Readers some blocks behind get several runs in one write, up to this size. Two dozen
-# of such joined runs are kept, since readers fall behind in flocks.
+# Readers that are some blocks behind get several runs in one write, up to this size. Two
+# dozen such joined runs are kept, since readers fall behind in flocks.
 JOINED_BYTES = 64 * 1024
 _JOINED_KEPT = 24
 
 
 class Source(enum.Enum):
-    """Where to turn when the tail has nothing to give."""
+    """Where to turn if the tail has nothing to give."""
 
     LOG = enum.auto()
     TIP = enum.auto()
@@ -47,19 +47,19 @@ class Tail:
         self.end = end
         self._max_bytes = max_bytes
         self._weight = 0
-        # Runs that hold frames, and where each begins. Between the end of one and
-        # the start of the next there may be empty blocks.
+        # The runs that contain frames, and where each begins. Between two of them there
+        # may be empty blocks.
         self._runs: list[Frames] = []
         self._starts: list[Position] = []
         self._joined: OrderedDict[tuple[Position, Position], Frames] = OrderedDict()
 
     @property
     def weight(self) -> int:
-        """About how many bytes of memory the tail takes."""
+        """Roughly how many bytes of memory the tail takes."""
         return self._weight
 
     def append(self, frames: Frames) -> None:
-        """Add the frames that follow `end`, and let go of the oldest if need be."""
+        """Add the frames that follow `end`, and drop the oldest ones if necessary."""
         if frames.start != self.end:
             raise ValueError(f"frames after {frames.start} do not follow {self.end}")
         self.end = frames.end
