@@ -96,3 +96,15 @@ def test_its_thread_gives_way_and_no_other_does(judges: Judges) -> None:
     before = nice()
     assert judges.run(nice, cost=DEAR + 1) == max(before, 10)
     assert nice() == before
+
+
+def test_elsewhere_no_priority_is_touched(
+    monkeypatch: pytest.MonkeyPatch, judges: Judges
+) -> None:
+    monkeypatch.setattr(sys, "platform", "darwin")
+
+    def setpriority(*args: int) -> None:
+        raise AssertionError(args)
+
+    monkeypatch.setattr(os, "setpriority", setpriority)
+    assert judges.run(lambda: 7, cost=DEAR + 1) == 7

@@ -12,7 +12,7 @@ from tests.ledger.chains import BOB, new_engine
 from tests.log.readers import BLOCKS, EVENTS, START, open_reader
 from trio_stream.log.writer import CommitLog
 from trio_stream.stream.position import Position
-from trio_stream.stream.resume import Found
+from trio_stream.stream.resume import Found, Landmarks
 
 REFUSED = Position(2, 1)
 
@@ -59,3 +59,8 @@ async def test_where_a_transaction_was_refused(tmp_path):
         found = (await reader.landmarks(document["id"])).found
         assert found == Found(Position(2, 1), document["id"], committed=False)
         await reader.aclose()
+
+
+async def test_before_the_chain_begins_nothing_is_known(young):
+    _, reader = young
+    assert await reader.landmarks(START) == Landmarks()

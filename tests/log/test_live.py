@@ -8,7 +8,7 @@ import pytest
 
 from scripts.signing import encode
 from tests.history import accepted_of, app_hash_of, asset_of, txs_of
-from tests.log.readers import BLOCKS, EVENTS, MEGABYTE
+from tests.log.readers import BLOCKS, EVENTS, MEGABYTE, START
 from tests.log.test_landmarks import REFUSED
 from trio_stream.log.live import EVENT_BYTES
 from trio_stream.stream.events import RefusalEvent
@@ -70,3 +70,9 @@ async def test_of_large_contents_a_part_is_read(reader):
 
     assert 0 < len(found) < len(places)
     assert list(found) == [place.key for place in places][: len(found)]
+
+
+async def test_what_is_not_a_transaction_holds_nothing(young):
+    log, reader = young
+    log.connection.execute("INSERT INTO bodies VALUES (?, x'00')", (START.key,))
+    assert await reader.contents([START], max_bytes=MEGABYTE) == {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,15 +14,19 @@ from scripts.signing import Document, create, encode, sign, transfer
 from tests.history import accepted_of, asset_of, commit_blocks
 from tests.ledger.chains import ALICE, BOB, CAROL, Engine, new_engine
 from trio_stream.log import lookups
-from trio_stream.log.file import open_for_checkpoints, open_for_reading
+from trio_stream.log.file import open_for_reading
 from trio_stream.log.lookups import (
     BEGINNING,
     Cursor,
+    TransactionsPage,
+    block_page,
     last_transaction,
+    outcome,
     outputs_page,
     transactions_page,
 )
 from trio_stream.log.writer import CommitLog
+from trio_stream.stream.events import CommitEvent, RefusalEvent
 from trio_stream.stream.position import Position
 
 BLOCKS = 12
@@ -262,10 +267,82 @@ def test_the_block_of_a_transaction(reading: apsw.Connection) -> None:
             assert place is not None and Position.of_key(place).height == height
 
 
+def test_a_block_is_its_accepted_transactions(reading: apsw.Connection) -> None:
+    for height in range(1, BLOCKS + 1):
+        raws = [encode(document) for document in accepted_of(height)]
+        page = block_page(height, BEGINNING, reading)
+        assert page == TransactionsPage(raws, None)
+    assert block_page(0, BEGINNING, reading) == TransactionsPage([], None)
+    for above in (BLOCKS + 1, 2**64):
+        assert block_page(above, BEGINNING, reading) is None
+
+
+def test_a_block_is_read_in_pages(
+    reading: apsw.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lookups, "PAGE_TRANSACTIONS", 1)
+    raws = [encode(document) for document in accepted_of(2)]
+    assert len(raws) > 1
+    read: list[bytes] = []
+    after: Cursor | None = BEGINNING
+    while after is not None:
+        page = block_page(2, after, reading)
+        assert page is not None
+        read += page.raws
+        after = page.next
+    assert read == raws
+
+
+def test_heights_before_the_first_block_are_empty(tmp_path: Path) -> None:
+    empty = TransactionsPage([], None)
+    with CommitLog.open(tmp_path) as log:
+        connection = open_for_reading(log.path)
+        assert block_page(0, BEGINNING, connection) is None
+        engine = new_engine(store=log)
+        assert block_page(0, BEGINNING, connection) == empty
+        engine.init_chain(initial_height=10)
+        engine.block()
+        assert block_page(9, BEGINNING, connection) == empty
+        assert block_page(11, BEGINNING, connection) is None
+        connection.close()
+
+
+def test_the_outcome_of_an_id_is_what_became_of_it_in_a_block(tmp_path: Path) -> None:
+    asset = create(ALICE)
+    moved = transfer(asset, ALICE)
+    with CommitLog.open(tmp_path) as log:
+        connection = open_for_reading(log.path)
+        engine = new_engine(store=log)
+        engine.block(encode(moved))
+        engine.block(b"no", encode(moved))
+        refused = outcome(moved["id"], connection)
+        assert isinstance(refused, RefusalEvent)
+        assert (refused.height, refused.index) == (2, 1)
+        assert refused.error == "InputDoesNotExist"
+        assert refused.tx_sha256 == hashlib.sha256(encode(moved)).digest()
+
+        engine.block(encode(asset), encode(moved), encode(moved))
+        # That it came again, and was refused, does not undo it.
+        committed = outcome(moved["id"], connection)
+        assert committed == CommitEvent(
+            3, 1, asset["id"], moved["id"], refused.tx_sha256, "TRANSFER"
+        )
+        connection.close()
+
+
+def test_a_transaction_over_the_limit_is_not_read(reading: apsw.Connection) -> None:
+    document = accepted_of(2)[0]
+    raw = encode(document)
+    assert lookups.body(document["id"], len(raw), reading) == raw
+    assert lookups.body(document["id"], len(raw) - 1, reading) == b""
+
+
 @pytest.mark.parametrize("text", ["", "x", "a" * 64, "\udc00", "A" * 64, "a" * 65])
 def test_no_block_has_what_is_not_there(text: str, reading: apsw.Connection) -> None:
     assert lookups.heights_with(text, reading) == []
     assert lookups.position_of(text, reading) is None
+    assert lookups.body(text, ALL, reading) is None
+    assert outcome(text, reading) is None
 
 
 def test_the_newest_set_of_validators_counts(chain: Chain, tmp_path: Path) -> None:
@@ -281,23 +358,3 @@ def test_the_newest_set_of_validators_counts(chain: Chain, tmp_path: Path) -> No
         ("ed25519", b"\x02", 3),
         ("ed25519", b"\x03", 1),
     ]
-
-
-# A reader that maps the file
-
-
-def test_a_mapped_reader_sees_the_file_grow_under_it(tmp_path: Path) -> None:
-    with CommitLog.open(tmp_path) as log:
-        connection = open_for_reading(log.path, mapped=True)
-        assert connection.pragma("mmap_size") != 0
-        checkpoints = open_for_checkpoints(log.path)
-        for height in range(1, BLOCKS + 1):
-            commit_blocks(log, 1)
-            if height % 3 == 0:
-                checkpoints.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_RESTART)
-            for document in accepted_of(height):
-                assert all_transactions(connection, document["id"], None)[0] == document
-        for key in (ALICE.public, BOB.public):
-            assert all_outputs(connection, key, None) == expected_outputs(key, None)
-        checkpoints.close()
-        connection.close()

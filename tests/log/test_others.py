@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import shutil
 import subprocess
@@ -118,6 +117,20 @@ def test_where_the_system_tells_no_locks_nobody_is_named(
     assert holder(log.path) == ""
 
 
+def test_a_process_that_has_ended_meanwhile_has_a_number_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "log.db"
+    for name in "log.db", "log.db-shm":
+        (tmp_path / name).touch()
+    # No process has a number as great.
+    line = f"1: POSIX  ADVISORY  WRITE 4194305 08:01:{path.stat().st_ino} 120 120\n"
+    elsewhere = "2: POSIX  ADVISORY  WRITE 1 08:01:1 0 EOF\n"
+    (tmp_path / "locks").write_text(elsewhere + line)
+    monkeypatch.setattr(others, "_LOCKS", tmp_path / "locks")
+    assert holder(path) == "process 4194305"
+
+
 def test_a_start_is_held_up_by_a_lock_and_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -164,47 +177,12 @@ def test_a_directory_that_is_moved_away_is_noticed(tmp_path: Path) -> None:
     assert assert_whole(tmp_path / "elsewhere") == 2
 
 
-def damage(path: Path, *, page: int) -> None:
-    """Write over one page of the file."""
-    with open(path, "r+b") as file:
-        file.seek((page - 1) * 4096)
-        file.write(b"\xa5" * 4096)
-
-
 @pytest.fixture
 def closed(tmp_path: Path) -> Path:
     """The file of a log with some blocks that nobody has open."""
     with CommitLog.open(tmp_path) as log:
         commit_blocks(log, 40)
     return log.path
-
-
-@pytest.mark.parametrize("part", [0.3, 0.6, 0.9])
-def test_damage_is_found_at_the_start(closed: Path, part: float) -> None:
-    pages = closed.stat().st_size // 4096
-    damage(closed, page=int(pages * part))
-
-    with pytest.raises(LogDamaged, match="cannot (check|open) ") as caught:
-        CommitLog.open(closed.parent)
-    assert LogDamaged.hint in str(caught.value)
-
-
-def test_a_file_that_was_cut_short_is_found_at_the_start(closed: Path) -> None:
-    os.truncate(closed, closed.stat().st_size // 2 // 4096 * 4096)
-
-    with pytest.raises(LogDamaged):
-        CommitLog.open(closed.parent)
-
-
-def test_a_large_log_is_checked_for_a_while_alone(
-    closed: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    caplog.set_level(logging.INFO)
-    monkeypatch.setattr(log_file, "CHECK_SECONDS", -1.0)
-    monkeypatch.setattr(log_file, "_CHECK_STEPS", 10)
-    with CommitLog.open(closed.parent) as log:
-        assert log.tip()
-    assert "a part of it was checked" in caplog.text
 
 
 def spoil(path: Path) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import threading
+from functools import partial
 
 import pytest
 import trio
@@ -12,16 +12,18 @@ import trio.testing
 from scripts.bench.dear_transactions import dear_create
 from scripts.signing import create, encode, transfer
 from tests.history import accepted_of, app_hash_of, asset_of, commit_blocks
-from tests.ledger.chains import ALICE, BOB, new_engine
+from tests.ledger.chains import ALICE, BOB
 from tests.log.readers import BLOCKS, END, EVENTS, MEGABYTE, START, inline, open_reader
-from trio_stream.ledger.block import MAX_HEIGHT, Tip
+from trio_stream.abci.messages import Time
+from trio_stream.ledger.block import MAX_HEIGHT, Chain, Tip, Validator
 from trio_stream.log import lookups
 from trio_stream.log import reader as log_reader
+from trio_stream.log import search
 from trio_stream.log.errors import LogNotAccessible
 from trio_stream.log.lookups import BEGINNING
 from trio_stream.log.reader import QUICK_BYTES, LogReader
+from trio_stream.log.search import Documents, SearchTooLong
 from trio_stream.log.writer import CommitLog
-from trio_stream.stream.events import CommitEvent
 from trio_stream.stream.frames import frame_events
 from trio_stream.stream.page_request import PageRequest
 from trio_stream.stream.position import Position
@@ -128,59 +130,54 @@ async def test_a_long_transaction_is_read_in_a_thread(tmp_path, monkeypatch):
         await reader.aclose()
 
 
-async def test_a_block_is_its_accepted_transactions(reader):
-    raws = [encode(document) for document in accepted_of(2)]
-    page = await reader.block(2)
-    assert (page.raws, page.next) == (raws, None)
-    for empty in (5, 0):
-        assert (await reader.block(empty)).raws == []
-    for above in (BLOCKS + 1, 2**64):
-        assert await reader.block(above) is None
+async def test_look_ups_answer_what_is_committed(reader, log):
+    """The same as on any other connection, whose answers `test_lookups` looks at."""
+    asset = asset_of(1)["id"]
+    page = dict(after=BEGINNING, limit=100)
+    db = log.connection
 
-
-async def test_a_block_is_read_in_pages(reader, monkeypatch):
-    raws = [encode(document) for document in accepted_of(2)]
-    assert len(raws) > 1
-    monkeypatch.setattr(lookups, "PAGE_TRANSACTIONS", 1)
-    read, after = [], BEGINNING
-    while after is not None:
-        page = await reader.block(2, after=after)
-        read += page.raws
-        after = page.next
-    assert read == raws
-
-
-async def test_heights_before_the_first_block_are_empty(young):
-    log, reader = young
-    engine = new_engine(store=log)
-    assert (await reader.block(0)).raws == []
-    engine.init_chain(initial_height=10)
-    engine.block()
-    assert (await reader.block(9)).raws == []
-    assert await reader.block(11) is None
-
-
-async def test_the_outcome_of_an_id_is_what_became_of_it_in_a_block(young):
-    log, reader = young
-    asset = create(ALICE)
-    moved = transfer(asset, ALICE)
-    engine = new_engine(store=log)
-
-    engine.block(encode(moved))
-    engine.block(b"no", encode(moved))
-    refused = await reader.outcome(moved["id"])
-    assert (refused.height, refused.index) == (2, 1)
-    assert refused.error == "InputDoesNotExist"
-    assert refused.tx_sha256 == hashlib.sha256(encode(moved)).digest()
-
-    engine.block(encode(asset), encode(moved), encode(moved))
-    # That it came again, and was refused, does not undo it.
-    committed = await reader.outcome(moved["id"])
-    assert committed == CommitEvent(
-        3, 1, asset["id"], moved["id"], refused.tx_sha256, "TRANSFER"
+    assert await reader.block(2) == lookups.block_page(2, BEGINNING, db)
+    place = await reader.place(asset)
+    assert place == Position(1, 0).key
+    assert await reader.heights_with(asset) == [1]
+    assert await reader.outcome(asset) == EVENTS[0]
+    assert await reader.outputs(ALICE.public, spent=None, **page) == (
+        lookups.outputs_page(ALICE.public, None, BEGINNING, 100, db)
     )
-    for unknown in ("", "0" * 64, "\ud800"):
-        assert await reader.outcome(unknown) is None
+    assert await reader.transactions(asset, operation=None, **page) == (
+        lookups.transactions_page(asset, None, BEGINNING, 100, db)
+    )
+    assert await reader.last_transaction(
+        asset, operation=None, after=BEGINNING
+    ) == lookups.last_transaction(asset, None, BEGINNING, db)
+    assert await reader.bodies([place], max_bytes=1) == [(asset, encode(asset_of(1)))]
+    assert list(await reader.contents([Position(1, 0)], max_bytes=MEGABYTE)) == [place]
+
+
+async def test_the_validators_are_those_of_the_chain(young):
+    log, reader = young
+    assert await reader.validators() == []
+    validators = (Validator("ed25519", b"k" * 32, 10),)
+    log.begin_chain(Chain("test", 1, "", 1, Time(0, 0), validators))
+    assert await reader.validators() == [*validators]
+
+
+async def test_a_search_finds_or_is_given_up(reader, monkeypatch):
+    found = await reader.search(Documents.METADATA, asset_of(1)["id"], 0)
+    assert list(found) == [Position(1, 0).key]
+    monkeypatch.setattr(search, "search", lambda *_: None)
+    with pytest.raises(SearchTooLong):
+        await reader.search(Documents.METADATA, "word", 0)
+
+
+async def test_it_watches_its_reads_until_it_is_stopped(reader):
+    stop = trio.Event()
+    async with trio.open_nursery() as nursery:
+        await nursery.start(partial(reader.run, stop=stop))
+        async with reader.paused():
+            assert reader.statistics().channel.threads_free == 0
+        stop.set()
+    assert reader.statistics().channel.threads_free == 1
 
 
 async def test_transactions_are_examined_against_what_is_committed(reader):

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import threading
-from functools import partial
 
-import apsw
 import pytest
 
 from scripts.signing import create, encode, transfer
@@ -17,19 +14,12 @@ from tests.ledger.chains import ALICE, BOB, CHAIN_ID, TIME, MemoryStore, new_eng
 from tests.ledger.test_staging import POOL
 from trio_stream.ledger.block import Block, Chain, Tip, Validator
 from trio_stream.log.errors import (
-    CommitLogError,
     LogDamaged,
     LogFromNewerVersion,
-    LogInUse,
-    LogNotAccessible,
     LogOutOfSpace,
+    LogReplaced,
 )
 from trio_stream.log.file import (
-    APPLICATION_ID,
-    SCHEMA_VERSION,
-    open_for_writing,
-    prepare,
-    run,
     value,
 )
 from trio_stream.log.writer import CommitLog
@@ -77,77 +67,7 @@ def test_what_was_kept_is_there_after_opening_again(home):
         assert log.tip() == Tip(3, "ab" * 32)
 
 
-def test_commits_are_synchronous_and_leave_checkpoints_to_others(log):
-    assert value(log.connection, "PRAGMA journal_mode") == "wal"
-    assert value(log.connection, "PRAGMA synchronous") == 2
-    commit_blocks(log, 200)
-    # SQLite's own checkpoint would have begun the write-ahead log anew at 4 MB.
-    assert log.wal_bytes > 4_100_000
-
-
-def test_a_second_daemon_is_told_which_process_has_the_directory(home, log):
-    with pytest.raises(LogInUse) as caught:
-        CommitLog.open(home)
-    said = str(caught.value)
-    assert said.startswith(f"cannot open {home}: it belongs to process {os.getpid()} (")
-    assert LogInUse.hint in said
-
-
-def test_a_lock_that_nobody_holds_does_not_matter(home):
-    home.mkdir()
-    (home / "lock").write_text("999999 (a daemon that was killed, with a long name)")
-    CommitLog.open(home).close()
-    assert (home / "lock").read_text().startswith(f"{os.getpid()} (")
-
-
-def test_a_closed_directory_can_be_opened_again(home):
-    CommitLog.open(home).close()
-    CommitLog.open(home).close()
-
-
-def test_a_directory_that_is_a_file_is_named(tmp_path):
-    (tmp_path / "data").write_text("")
-    with pytest.raises(CommitLogError) as caught:
-        CommitLog.open(tmp_path / "data")
-    assert str(tmp_path / "data") in str(caught.value)
-
-
-def test_a_log_that_is_a_directory_is_named(home):
-    (home / "log.db").mkdir(parents=True)
-    with pytest.raises(LogNotAccessible, match="log.db"):
-        CommitLog.open(home)
-
-
-def test_a_file_that_is_no_database_is_refused_and_the_lock_let_go(home):
-    home.mkdir()
-    (home / "log.db").write_bytes(b"nothing of ours" * 1000)
-    with pytest.raises(LogDamaged) as caught:
-        CommitLog.open(home)
-    assert caught.value.operation == "open"
-    assert caught.value.place == home / "log.db"
-    assert caught.value.hint in str(caught.value)
-    (home / "log.db").unlink()
-    CommitLog.open(home).close()
-
-
-def test_another_programs_database_is_refused(home):
-    home.mkdir()
-    other = apsw.Connection(str(home / "log.db"))
-    other.execute("CREATE TABLE theirs (x)")
-    other.close()
-    with pytest.raises(LogDamaged, match="another program's"):
-        CommitLog.open(home)
-
-
-def test_a_newer_schema_is_refused(home):
-    with CommitLog.open(home) as log:
-        rows(log, f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
-    with pytest.raises(LogFromNewerVersion) as caught:
-        CommitLog.open(home)
-    assert f"version {SCHEMA_VERSION + 1}, ours is {SCHEMA_VERSION}" in str(
-        caught.value
-    )
-    assert caught.value.hint in str(caught.value)
+# The chain
 
 
 def test_unknown_rules_of_the_chain_are_refused(log):
@@ -155,42 +75,6 @@ def test_unknown_rules_of_the_chain_are_refused(log):
     rows(log, "UPDATE chain SET rules = 2")
     with pytest.raises(LogFromNewerVersion, match="rules 2, ours are 1"):
         log.chain()
-
-
-def test_an_older_schema_is_migrated_in_one_transaction(home):
-    with CommitLog.open(home) as log:
-        commit_blocks(log, 3)
-        path = log.path
-    connection = open_for_writing(path)
-    more = "CREATE TABLE more (x); INSERT INTO more VALUES (1);"
-    steps = {
-        SCHEMA_VERSION: partial(run, sql=more),
-        SCHEMA_VERSION + 1: partial(run, sql="INSERT INTO more VALUES (2);"),
-    }
-    prepare(connection, path, steps, version=SCHEMA_VERSION + 2)
-    assert connection.execute("SELECT x FROM more").fetchall() == [(1,), (2,)]
-    assert value(connection, "PRAGMA user_version") == SCHEMA_VERSION + 2
-    assert value(connection, "PRAGMA application_id") == APPLICATION_ID
-    connection.close()
-    assert assert_whole(home) == 3
-
-
-def test_a_migration_that_fails_leaves_the_file_as_it_was(home):
-    CommitLog.open(home).close()
-    path = home / "log.db"
-    connection = open_for_writing(path)
-    steps = {
-        SCHEMA_VERSION: partial(run, sql="CREATE TABLE more (x)"),
-        SCHEMA_VERSION + 1: partial(run, sql="NO SUCH SQL"),
-    }
-    with pytest.raises(apsw.SQLError):
-        prepare(connection, path, steps, version=SCHEMA_VERSION + 2)
-    connection.close()
-    with CommitLog.open(home) as log:
-        assert rows(log, "SELECT 1 FROM sqlite_schema WHERE name = 'more'") == []
-
-
-# The chain
 
 
 def test_a_chain_without_blocks_is_replaced(log):
@@ -346,8 +230,8 @@ def test_a_spend_of_what_is_not_there_is_refused(home, log):
     assert log.tip() is None
 
 
-def test_a_look_up_that_fails_is_an_error_of_the_log(log):
+def test_nothing_is_written_into_a_file_that_is_gone(home, log):
     commit_blocks(log, 1)
-    rows(log, "DROP TABLE outputs")
-    with pytest.raises(CommitLogError, match="cannot read"):
-        log.output("0" * 64, 0)
+    log.path.rename(home / "elsewhere")
+    with pytest.raises(LogReplaced, match="log.db was removed"):
+        commit_blocks(log, 1)
