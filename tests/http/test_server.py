@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import gc
 import ssl
 import struct
 from collections.abc import AsyncIterator
@@ -24,6 +25,7 @@ from trio.testing import wait_all_tasks_blocked
 from scripts.http_client import ClientConnection as Client
 from scripts.http_client import fetch
 from trio_stream.http import server as http_server
+from trio_stream.http.connection import HttpConnection
 from trio_stream.http.server import HttpLimits
 from trio_stream.net.tls import server_context
 
@@ -335,3 +337,23 @@ async def test_who_has_no_turn_when_the_server_stops_is_let_go() -> None:
             server.stop.set()
             with trio.fail_after(10), suppress(trio.BrokenResourceError):
                 assert await stream.receive_some() == b""
+
+
+async def test_what_a_connection_took_is_freed_without_the_garbage_collector() -> None:
+    def present() -> int:
+        return sum(isinstance(each, HttpConnection) for each in gc.get_objects())
+
+    gc.collect()
+    before = present()
+    gc.disable()
+    try:
+        async with served() as server:
+            for _ in range(5):
+                assert await server.is_healthy()
+                stream = await server.connect()
+                await stream.send_all(POST)
+                await reset(stream)
+            await wait_all_tasks_blocked(0.01)
+            assert present() <= before
+    finally:
+        gc.enable()

@@ -136,8 +136,9 @@ class _Visit:
             self.scope.cancel()
 
     def forget(self) -> None:
-        """Let go of the guest, once the connection has ended: each holds the others."""
+        """Let go of the guest and the connection, once it has ended: they hold each other."""
         self.transport.forget()
+        self.connection = None
         del self.guest
 
 
