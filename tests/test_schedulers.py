@@ -24,7 +24,7 @@ from trio_stream.abci import messages as m
 from trio_stream.abci.routine import Hop, Priority
 from trio_stream.channel.commit_channel import CommitChannel
 from trio_stream.channel.pages import ReplayPages
-from trio_stream.channel.turns import Turns
+from trio_stream.channel.turns import Turns, TurnsStatistics
 from trio_stream.engine.rpc import RpcConnections
 from trio_stream.engine.state_machine import StateMachine
 from trio_stream.gathering import Gathering
@@ -139,7 +139,7 @@ def test_everybody_has_a_turn(
                         scope.cancel()
                     await trio.sleep(10)
                     scope.cancel()
-        assert turns._free and not turns._held and not turns._queue
+        assert turns.statistics() == TurnsStatistics(waiting=0, held=0, free=True)
 
     run(main)
 
@@ -169,8 +169,7 @@ def test_pages_are_let_go(lives: Lives, moves: list[int]) -> None:
             await storm(replay, lives)
             await trio.testing.wait_all_tasks_blocked()
             nursery.cancel_scope.cancel()
-        assert not pages._readers and not pages.under_way and not pages._pages
-        assert not pages.weight
+        assert not any(pages.statistics())
 
     run(main)
 
@@ -240,7 +239,7 @@ def test_places_of_subscribers_come_back(lives: Lives, total: int, lasts: int) -
                 gate.leave(client)
 
     run(partial(storm, visit, lives))
-    assert not admission.present and not admission._by_address
+    assert not admission.present and not admission.addresses
 
 
 @pytest.mark.parametrize("seed", range(10))

@@ -306,14 +306,14 @@ async def test_pages_are_freed_when_the_last_one_stops_replaying() -> None:
     one, other = world.clone(), world.clone()
     await one.receive()
     await other.receive()
-    assert world.clones.pages.weight
+    assert world.clones.pages.statistics().bytes
 
     one.close()
-    assert world.clones.pages.weight
+    assert world.clones.pages.statistics().bytes
     await world.commit()
     await other.receive()  # from the tail
 
-    assert not world.clones.pages.weight
+    assert not world.clones.pages.statistics().bytes
 
 
 async def test_a_clone_may_go_in_the_middle_of_a_pass() -> None:
@@ -344,12 +344,10 @@ async def test_a_clone_may_go_in_the_middle_of_a_pass() -> None:
 
 
 def nothing_is_left(world: World) -> None:
-    """Nobody is counted who has gone, and nobody waits any more."""
-    clones = world.clones
-    assert set(clones._groups) == {PLAIN} and not clones._index
-    assert not any(clones._everybody()) and not clones._ending
-    assert not clones.pages.weight and not clones.pages._readers
-    assert not clones.pages.under_way
+    """Nothing is kept of the clones that are closed, and none waits any more."""
+    left = world.clones.statistics()
+    assert (left.selections, left.waiting, left.waiting_for_an_end) == (0, 0, 0)
+    assert not any(world.clones.pages.statistics())
 
 
 CREATES = Selection(filters=Filters(operation=["CREATE"]))

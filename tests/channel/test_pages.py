@@ -104,7 +104,7 @@ async def test_pages_together_have_a_bound() -> None:
 
     for height in range(20, 30):
         await pages.page(PLAIN, Position.end_of(height), until=END)
-        assert pages.weight <= 20_000
+        assert pages.statistics().bytes <= 20_000
 
     await pages.page(PLAIN, Position.end_of(29), until=END)
     assert len(log.replays) == 10
@@ -117,16 +117,16 @@ async def test_pages_are_kept_only_while_somebody_replays() -> None:
     log.gate.set()
     pages = ReplayPages(log)
     await pages.page(PLAIN, START, until=END)
-    assert not pages.weight
+    assert not pages.statistics().bytes
 
     pages.join()
     pages.join()
     await pages.page(PLAIN, START, until=END)
     pages.leave()
-    assert pages.weight
+    assert pages.statistics().bytes
     pages.leave()
 
-    assert not pages.weight
+    assert not pages.statistics().bytes
 
 
 async def test_an_error_of_the_log_reaches_everybody() -> None:
@@ -154,7 +154,7 @@ async def test_each_selection_has_pages_of_its_own() -> None:
 
     assert len(plain.ends) == len(rich.ends) == 2
     assert len(plain.data) < len(rich.data)
-    assert pages.weight == plain.weight + rich.weight
+    assert pages.statistics().bytes == plain.weight + rich.weight
 
 
 async def test_a_page_ends_where_it_is_told() -> None:
@@ -301,7 +301,7 @@ async def test_two_may_read_the_same_page_and_it_is_kept_once() -> None:
         nursery.cancel_scope.cancel()
 
     assert log.replays.count(Position(2, 1)) == 2
-    assert pages.weight == sum(page.weight for page in kept)
+    assert pages.statistics().bytes == sum(page.weight for page in kept)
 
 
 class Short(MemoryLog):

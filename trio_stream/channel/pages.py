@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections import OrderedDict, deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import trio
 
@@ -56,6 +56,16 @@ def log_fell_short(after: int, announced: int) -> LogDamaged:
     return LogDamaged("follow", Path(FILE_NAME), cause)
 
 
+class PagesStatistics(NamedTuple):
+    readers: int
+    """Subscribers that replay."""
+    pages: int
+    bytes: int
+    """Roughly how many bytes of memory the pages take."""
+    reads: int
+    """Reads in progress, those ahead included."""
+
+
 class ReplayPages:
     """Pages by selection and by the position that they follow."""
 
@@ -70,10 +80,10 @@ class ReplayPages:
         self._expected: tuple[_Place, Position]
         self._expects = trio.Event()
 
-    @property
-    def weight(self) -> int:
-        """About how many bytes of memory the pages take."""
-        return self._weight
+    def statistics(self) -> PagesStatistics:
+        return PagesStatistics(
+            self._readers, len(self._pages), self._weight, len(self.under_way)
+        )
 
     def join(self) -> None:
         """Count a subscriber that begins to replay."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Final
+from typing import Final, NamedTuple
 
 import trio
 
@@ -19,6 +19,15 @@ HELD_SECONDS: Final = 0.005
 """At most this long between two turns while they are held; replay still gets 50 MB/s then."""
 QUIET_SECONDS: Final = 0.025
 """At most this long `quiet` waits while turns are held: for work of milliseconds in a thread."""
+
+
+class TurnsStatistics(NamedTuple):
+    waiting: int
+    """Tasks in the queue."""
+    held: int
+    """How many `held` blocks are being run."""
+    free: bool
+    """Whether the next turn is to be had at once."""
 
 
 class Turns:
@@ -31,6 +40,9 @@ class Turns:
         self._taken = trio.Event()
         self._held = 0
         self._released = trio.Event()
+
+    def statistics(self) -> TurnsStatistics:
+        return TurnsStatistics(len(self._queue), self._held, self._free)
 
     async def turn(self) -> None:
         """Wait for a turn; the piece of work is what follows up to the next `await`.

@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
 from time import perf_counter
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import trio
 
@@ -90,6 +90,16 @@ class Group:
         return self.unserved_at if waiter in self.unserved else None
 
 
+class ClonesStatistics(NamedTuple):
+    clones: int
+    selections: int
+    """Different ones in use, the plain one aside."""
+    waiting: int
+    """Clones that wait for something new."""
+    waiting_for_an_end: int
+    """Those of them that wait for the end they asked for."""
+
+
 class Clones:
     """What all clones of one channel share."""
 
@@ -110,6 +120,15 @@ class Clones:
         self._ahead: dict[Waiter, None] = {}
         self._ending: dict[Waiter, None] = {}
         self._due = 0.0
+
+    def statistics(self) -> ClonesStatistics:
+        groups = self._groups.values()
+        return ClonesStatistics(
+            clones=sum(group.readers for group in groups),
+            selections=len(groups) - 1,
+            waiting=sum(1 for _ in self._everybody()),
+            waiting_for_an_end=len(self._ending),
+        )
 
     def begin(self, position: Position) -> None:
         """Start a new tail at `position`."""

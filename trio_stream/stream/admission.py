@@ -52,6 +52,11 @@ class Admission:
         self._trusted = trusted_networks(trusted_proxies)
         self._by_address: Counter[str] = Counter()
 
+    @property
+    def addresses(self) -> int:
+        """How many addresses have subscribers, if there is a limit by address."""
+        return len(self._by_address)
+
     def address_of(self, peer: str, forwarded: Sequence[bytes]) -> str:
         """The address that a request counts for: its peer, or the one a trusted proxy names."""
         return client_address(peer, forwarded, self._trusted)
