@@ -155,7 +155,7 @@ def _build_one(engine: Release, go: Path, go_version: str, label: str) -> None:
         environment = _environment(go, out)
         try:
             _run_go(engine, go, place, environment, label)
-        except _ChecksumsOutOfReach:
+        except ChecksumsOutOfReach:
             _say(
                 f"{label}: sum.golang.org cannot be reached; building without its checksums"
             )
@@ -187,8 +187,8 @@ def _environment(go: Path, out: Path) -> dict[str, str]:
     return environment
 
 
-class _ChecksumsOutOfReach(Exception):
-    pass
+class ChecksumsOutOfReach(Exception):
+    """The server of checksums cannot be reached."""
 
 
 def _run_go(
@@ -214,7 +214,7 @@ def _run_go(
         assert process.stderr is not None
         _follow(process.stderr, said, label)
     if process.returncode != 0:
-        raise _failure(engine, said)
+        raise failure(engine, said)
 
 
 def _follow(lines: Iterator[str], said: deque[str], label: str) -> None:
@@ -241,12 +241,13 @@ def _follow(lines: Iterator[str], said: deque[str], label: str) -> None:
 NETWORK = ("dial tcp", "no such host", "i/o timeout", "unreachable", "TLS handshake")
 
 
-def _failure(engine: Release, said: Sequence[str]) -> Exception:
+def failure(engine: Release, said: Sequence[str]) -> Exception:
+    """The error that the output of go stands for."""
     text = "\n".join(said)
     offline = next((line for line in said if any(word in line for word in NETWORK)), "")
     # A checksum that differs is never ignored; one that cannot be fetched is.
     if offline and "sum.golang.org" in offline and "SECURITY ERROR" not in text:
-        return _ChecksumsOutOfReach()
+        return ChecksumsOutOfReach()
     if offline:
         why = offline[max(offline.find('Get "'), 0) :]
         return BuildFailed(

@@ -41,7 +41,7 @@ def test_all_doors_together_take_no_more_than_is_allowed(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    monkeypatch.setattr(open_files, "_allow", lambda wanted: min(wanted, allowed))
+    monkeypatch.setattr(open_files, "raise_limit", lambda wanted: min(wanted, allowed))
     fitted = open_files.fit(config)
 
     http = fitted.http_connections + min(STRANGERS, fitted.http_connections)
@@ -55,13 +55,13 @@ def test_all_doors_together_take_no_more_than_is_allowed(
 def test_what_is_allowed_is_taken_as_it_is(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(open_files, "_allow", lambda wanted: wanted)
+    monkeypatch.setattr(open_files, "raise_limit", lambda wanted: wanted)
     assert open_files.fit(Config()) == Config()
     assert not caplog.records
 
 
 def test_too_few_for_anything_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(open_files, "_allow", lambda wanted: 256)
+    monkeypatch.setattr(open_files, "raise_limit", lambda wanted: 256)
     with pytest.raises(ConfigError, match="files is 256,.*needs at least 320.*ulimit"):
         open_files.fit(Config())
 
@@ -82,7 +82,7 @@ def test_the_soft_limit_is_raised_as_far_as_it_goes(
     set_to: list[tuple[int, int]] = []
     monkeypatch.setattr(resource, "getrlimit", lambda _: (soft, hard))
     monkeypatch.setattr(resource, "setrlimit", lambda _, pair: set_to.append(pair))
-    assert open_files._allow(2000) == (asked or 2000)
+    assert open_files.raise_limit(2000) == (asked or 2000)
     assert set_to == ([] if asked is None else [(asked, hard)])
 
 
@@ -92,7 +92,7 @@ def test_a_limit_that_cannot_be_raised_stays(monkeypatch: pytest.MonkeyPatch) ->
 
     monkeypatch.setattr(resource, "getrlimit", lambda _: (256, resource.RLIM_INFINITY))
     monkeypatch.setattr(resource, "setrlimit", refuse)
-    assert open_files._allow(2000) == 256
+    assert open_files.raise_limit(2000) == 256
 
 
 def test_an_accept_loop_without_a_file_says_so_seldom_and_without_a_traceback(

@@ -14,6 +14,7 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 
 from trio_stream.engine.batches import BATCH_CALLS, PATIENCE, Batches
 from trio_stream.engine.broadcast import EngineClient, EngineUnavailable
+from trio_stream.engine.rpc import RpcConnections
 
 
 class SlowEngine:
@@ -45,9 +46,7 @@ class SlowEngine:
 
 
 def at_rest(batches: Batches[bytes]) -> bool:
-    return not (
-        batches._line or batches._leading or batches._limiter.statistics().tasks_waiting
-    )
+    return not any(batches.statistics())
 
 
 async def asked(engine: SlowEngine, count: int, *, size: int = 1) -> list[float]:
@@ -64,7 +63,7 @@ async def asked(engine: SlowEngine, count: int, *, size: int = 1) -> list[float]
     async with trio.open_nursery() as nursery:
         for n in range(count):
             nursery.start_soon(ask, n)
-    assert at_rest(batches) and batches._limiter.borrowed_tokens == 0
+    assert at_rest(batches)
     return answered
 
 
@@ -145,7 +144,7 @@ async def test_at_rest_nobody_waits_and_every_place_is_free(
         for n in range(60):
             nursery.start_soon(ask, n)
     assert len(stayed) == 60 and any(stayed)
-    assert at_rest(batches) and batches._limiter.borrowed_tokens == 0
+    assert at_rest(batches)
     assert await batches.ask(b"again") == b"again"
 
 
@@ -157,7 +156,7 @@ async def broadcast(
 ) -> list[tuple[Any, float]]:
     """What comes of so many that come at once, and when."""
     client = EngineClient("http://localhost:1", max_connections=32, timeout=15)
-    monkeypatch.setattr(client._connections, "post", engine.post)
+    monkeypatch.setattr(RpcConnections, "post", engine.post)
     began = trio.current_time()
     found: list[tuple[Any, float]] = []
 

@@ -9,7 +9,10 @@ from trio_stream.abci import messages as m
 from trio_stream.abci.connection import AbciConnection
 from trio_stream.engine.places import (
     LEFT_AT_ONCE_SECONDS,
+    MAX_CONNECTIONS,
+    SMALL_BYTES,
     AbciGuest,
+    AbciPlaces,
     least_like_an_engine,
 )
 
@@ -101,3 +104,39 @@ def test_only_one_who_asked_for_info_alone_left_at_once() -> None:
     assert not guest(1, INFO, m.Commit()).left_at_once(soon)
     assert not guest(1, m.Commit()).left_at_once(soon)
     assert not guest(1).left_at_once(soon)
+
+
+def test_the_last_place_is_made_by_the_least_like_an_engine() -> None:
+    places = AbciPlaces(most_bytes=0)
+    guests = silent(range(MAX_CONNECTIONS))
+    for each in guests:
+        assert places.enter(each) is None
+    late = guest(MAX_CONNECTIONS)
+    assert places.enter(late) is guests[0]
+    assert len(places) == MAX_CONNECTIONS
+    assert guests[0].scope.cancel_called
+    assert guests[0].gave_way == "its place went to another"
+    # It has left already, so nothing that it does counts.
+    places.leave(guests[0])
+    places.drives(guests[0])
+    assert not guests[0].drives and not places.holds(guests[0], 10)
+    places.leave(late)
+    assert len(places) == MAX_CONNECTIONS - 1
+
+
+def test_too_many_held_bytes_are_freed_but_not_the_engines() -> None:
+    places = AbciPlaces(most_bytes=10 * SMALL_BYTES)
+    engine, stranger, small = (
+        guest(number, host=f"host {number}") for number in range(3)
+    )
+    for each in (engine, stranger, small):
+        places.enter(each)
+    places.drives(engine)
+    assert places.holds(small, SMALL_BYTES) == []
+    assert places.holds(stranger, 2 * SMALL_BYTES) == []
+    assert places.holds(engine, 9 * SMALL_BYTES) == [stranger]
+    assert stranger.gave_way == "its unanswered messages took too much room"
+    # Now only those are left that must not give way, or need not.
+    assert places.holds(engine, 20 * SMALL_BYTES) == []
+    places.leave(engine)
+    assert places.holds(small, 11 * SMALL_BYTES) == [small]

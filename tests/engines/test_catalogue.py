@@ -65,9 +65,9 @@ def test_a_missing_network_is_one_line() -> None:
         "go: github.com/cometbft/cometbft@v1.0.1: Get proxy: dial tcp: no such host",
         "go: giving up",
     ]
-    failure = build._failure(build.ENGINES["cometbft-1.0.1"], said)
-    assert "check the network" in str(failure)
-    assert "\n" not in str(failure)
+    error = build.failure(build.ENGINES["cometbft-1.0.1"], said)
+    assert "check the network" in str(error)
+    assert "\n" not in str(error)
 
 
 def test_checksums_out_of_reach_are_ignored_and_wrong_ones_are_not() -> None:
@@ -76,5 +76,5 @@ def test_checksums_out_of_reach_are_ignored_and_wrong_ones_are_not() -> None:
         'verifying module: Get "https://sum.golang.org/lookup/x": dial tcp: i/o timeout'
     )
     wrong = "verifying module: checksum mismatch\nSECURITY ERROR (see sum.golang.org)"
-    assert isinstance(build._failure(engine, [away]), build._ChecksumsOutOfReach)
-    assert isinstance(build._failure(engine, wrong.splitlines()), build.BuildFailed)
+    assert isinstance(build.failure(engine, [away]), build.ChecksumsOutOfReach)
+    assert isinstance(build.failure(engine, wrong.splitlines()), build.BuildFailed)

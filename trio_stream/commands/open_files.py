@@ -37,7 +37,7 @@ def fit(config: Config) -> Config:
     kept = RESERVED + ABCI_CONNECTIONS + 2 * config.node_connections
     http_files = config.http_connections + min(STRANGERS, config.http_connections)
     doors = config.max_clients + config.max_handshakes + http_files
-    allowed = _allow(kept + doors)
+    allowed = raise_limit(kept + doors)
     if allowed >= kept + doors:
         return config
     room = allowed - kept
@@ -63,7 +63,7 @@ def fit(config: Config) -> Config:
     )
 
 
-def _allow(wanted: int) -> int:
+def raise_limit(wanted: int) -> int:
     """Raise the soft limit to `wanted`, or as far as possible; returns the new limit."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft == resource.RLIM_INFINITY or soft >= wanted:

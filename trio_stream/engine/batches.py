@@ -12,7 +12,7 @@ itself, and takes along those in line.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Final, Generic, TypeVar
+from typing import Final, Generic, NamedTuple, TypeVar
 
 import trio
 from outcome import Outcome
@@ -53,6 +53,14 @@ class _Caller(Generic[R]):
         return found
 
 
+class BatchesStatistics(NamedTuple):
+    """Who is where."""
+
+    callers_in_line: int
+    requests_in_flight: int
+    callers_waiting_for_a_request: int
+
+
 class Batches(Generic[R]):
     """At most `requests` of `ask_all` are under way at a time."""
 
@@ -81,6 +89,13 @@ class Batches(Generic[R]):
                 # It was called at the moment in which it left.
                 self._call_next()
         return caller.take().unwrap()
+
+    def statistics(self) -> BatchesStatistics:
+        """How many callers and requests there are; all zero at rest."""
+        limiter = self._limiter.statistics()
+        return BatchesStatistics(
+            len(self._line), limiter.borrowed_tokens, limiter.tasks_waiting
+        )
 
     async def _lead_when_due(self, caller: _Caller[R]) -> None:
         if self._leading:
