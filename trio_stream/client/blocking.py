@@ -94,6 +94,8 @@ class _Background:
         self.ready: deque[Item] = deque()  # at most HAND_OVER
         self._puller = puller
         self._crash: Exception | None = None
+        self._send, self._items = trio.open_memory_channel[Item](HAND_OVER)
+        self._one_at_a_time = trio.Lock()
         self._scope = trio.CancelScope()
         self._token: Future[trio.lowlevel.TrioToken] = Future()
         # Not waited for at the interpreter's end, should the block never be left.
@@ -129,12 +131,10 @@ class _Background:
             self._token.set_exception(error)
 
     async def _main(self) -> None:
-        send, self._items = trio.open_memory_channel[Item](HAND_OVER)
-        self._one_at_a_time = trio.Lock()
         self._token.set_result(trio.lowlevel.current_trio_token())
         with self._scope:
             try:
-                await self._puller.run(send)
+                await self._puller.run(self._send)
             except Exception as error:
                 self._crash = error  # raised where the caller waits
             await trio.sleep_forever()

@@ -106,18 +106,18 @@ class WatchedStream:
 
 @asynccontextmanager
 async def connect(
-    place: Endpoint, transport: ConnectionSettings
+    endpoint: Endpoint, settings: ConnectionSettings
 ) -> AsyncIterator[StreamConnection]:
     """A connection for the time of a block. Raises `Lost` or `Rejected` if there is none."""
-    deadline = trio.current_time() + transport.connect_timeout
-    stream = await _dial(place, transport, deadline)
-    watched = WatchedStream(stream, transport.silence_timeout)
+    deadline = trio.current_time() + settings.connect_timeout
+    stream = await _dial(endpoint, settings, deadline)
+    watched = WatchedStream(stream, settings.silence_timeout)
     try:
         async with open_nursery() as nursery:
             reader = _Receiver(nursery, watched)
             try:
-                socket = await _upgrade(reader, place, deadline)
-                ping_after = transport.silence_timeout * PING_AFTER
+                socket = await _upgrade(reader, endpoint, deadline)
+                ping_after = settings.silence_timeout * PING_AFTER
                 nursery.start_soon(_keep_awake, socket, watched, ping_after)
                 try:
                     yield StreamConnection(socket, watched)
@@ -132,16 +132,16 @@ async def connect(
 
 
 async def _dial(
-    place: Endpoint, transport: ConnectionSettings, deadline: float
+    endpoint: Endpoint, settings: ConnectionSettings, deadline: float
 ) -> trio.abc.Stream:
     try:
         with trio.fail_at(deadline):
-            stream = await transport.open_tcp(place.host, place.port)
-            if not place.tls:
+            stream = await settings.open_tcp(endpoint.host, endpoint.port)
+            if not endpoint.tls:
                 return stream
-            context = transport.ssl_context or ssl.create_default_context()
+            context = settings.ssl_context or ssl.create_default_context()
             secured = trio.SSLStream(
-                stream, context, server_hostname=place.host, https_compatible=True
+                stream, context, server_hostname=endpoint.host, https_compatible=True
             )
             try:
                 await secured.do_handshake()
@@ -150,7 +150,7 @@ async def _dial(
                 raise
             return secured
     except trio.TooSlowError:
-        seconds = transport.connect_timeout
+        seconds = settings.connect_timeout
         raise Lost(f"not connected within {seconds:g} seconds") from None
     except OSError as error:
         raise Lost(f"not connected: {error}") from error
@@ -191,15 +191,15 @@ class _Receiver:
 
 
 async def _upgrade(
-    reader: _Receiver, place: Endpoint, deadline: float
+    reader: _Receiver, endpoint: Endpoint, deadline: float
 ) -> trio_websocket.WebSocketConnection:
     socket = None
     with trio.move_on_at(deadline) as patience, reader.handshake:
         socket = await trio_websocket.wrap_client_stream(
             reader,  # type: ignore[arg-type]  # starts one task
             reader.watched,  # type: ignore[arg-type]  # all that it uses
-            place.authority,
-            place.target,
+            endpoint.authority,
+            endpoint.target,
             max_message_size=MESSAGE_LIMIT,
             receive_buffer_size=_RECEIVE_BYTES,
         )

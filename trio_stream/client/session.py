@@ -52,13 +52,13 @@ class Puller:
         wanted: Wanted,
         progress: Progress,
         route: Route,
-        transport: ConnectionSettings,
+        settings: ConnectionSettings,
     ) -> None:
-        self._places = {url: read_url(url) for url in urls}
+        self._endpoints = {url: read_url(url) for url in urls}
         self._wanted = wanted
         self._progress = progress
         self._route = route
-        self._transport = transport
+        self._settings = settings
         self.error: StreamError | None = None
         """Why it gave up; None if it came to the end that was asked for."""
 
@@ -91,9 +91,9 @@ class Puller:
     async def _follow(self, url: str, items: trio.MemorySendChannel[Item]) -> None:
         """Read one connection; returns at the end that was asked for. Raises Lost, StreamError."""
         asked = self._wanted.parameters() + self._progress.parameters()
-        place = self._places[url].asking(asked)
+        endpoint = self._endpoints[url].asking(asked)
         try:
-            async with connect(place, self._transport) as connection:
+            async with connect(endpoint, self._settings) as connection:
                 begun = await self._begin(url, connection)
                 await items.send(Item(begun, None))
                 while True:
@@ -110,7 +110,7 @@ class Puller:
     async def _begin(self, url: str, connection: StreamConnection) -> str:
         if "stream-position" not in connection.headers and self._wanted.with_notices:
             # A refusal may be told behind the upgrade, since notices were asked for.
-            with trio.move_on_after(self._transport.connect_timeout):
+            with trio.move_on_after(self._settings.connect_timeout):
                 message = _parse(await connection.receive())
                 if message is not None and message.get("notice") == "refused":
                     raise verdicts.refusal_told(url, message)
