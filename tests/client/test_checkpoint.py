@@ -39,7 +39,7 @@ def test_a_link_stays_one(tmp_path: Path) -> None:
 @pytest.mark.parametrize("data", [b"", b"\n", b"5:", b"earliest", b"\xff", b"5\n6\n"])
 def test_what_is_no_position_is_said(tmp_path: Path, data: bytes) -> None:
     (tmp_path / "state").write_bytes(data)
-    with pytest.raises(CheckpointError, match="holds no position"):
+    with pytest.raises(CheckpointError, match="does not hold a position"):
         FileCheckpoint(tmp_path / "state").load()
 
 

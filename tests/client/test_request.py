@@ -17,9 +17,9 @@ from trio_stream.client import open_stream
         ("ws://a:99999", "Port out of range"),
         ("ws://me:secret@a", "would not be sent"),
         ("ws://a/#b", "would not be sent"),
-        ("ws://a/?after=5", "after is an option"),
+        ("ws://a/?after=5", "give after as an option"),
         ("ws://a/?x=é", "percent-encoded"),
-        (["ws://a/s/valid_blocks", "ws://b"], "of the same stream"),
+        (["ws://a/s/valid_blocks", "ws://b"], "name the same stream"),
     ],
 )
 async def test_urls_that_cannot_be_meant(urls: list[str], told: str) -> None:

@@ -23,7 +23,7 @@ from trio_stream.client.verdicts import (
     ServerFault,
     closing,
     refusal,
-    refusal_told,
+    refusal_notice,
 )
 
 URL = "ws://a"
@@ -96,7 +96,9 @@ def test_the_end_is_known_when_its_block_is() -> None:
 @pytest.mark.parametrize("headers", [{}, {"stream-oldest": "x"}])
 def test_another_beginning_needs_its_reason(headers: dict[str, str]) -> None:
     progress = Progress(after="0::")
-    with pytest.raises(ServerFault, match="begins at 9::, asked for what is after 0::"):
+    with pytest.raises(
+        ServerFault, match="begins at 9::, although it was asked to begin after 0::"
+    ):
         progress.begin(URL, {"stream-position": "9::", **headers})
 
 
@@ -135,7 +137,7 @@ def test_only_what_asking_again_cannot_change_is_final(status: int) -> None:
     said = {"notice": "refused", "status": status, "message": "so"}
     for verdict in (
         refusal(URL, Rejected(status, {}, b"so")),
-        refusal_told(URL, said),
+        refusal_notice(URL, said),
         closing(URL, Closed(4000 + status, "so"), until=True),
     ):
         assert isinstance(verdict, Refused)
@@ -143,7 +145,7 @@ def test_only_what_asking_again_cannot_change_is_final(status: int) -> None:
 
 
 def test_a_refusal_without_a_status_is_no_final_one() -> None:
-    assert isinstance(refusal_told(URL, {"notice": "refused"}), Lost)
+    assert isinstance(refusal_notice(URL, {"notice": "refused"}), Lost)
 
 
 @pytest.mark.parametrize(

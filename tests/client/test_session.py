@@ -91,16 +91,16 @@ async def test_the_next_server_is_asked_if_one_has_not_got_it(
     ("messages", "told"),
     [
         ([message(1, 0), message(1, 0)], "sent 1:0:.* again"),
-        ([message(2, 5), message(2, 3)], "a step back"),
-        ([message(2, 5), message(1, 9)], "a step back"),
-        ([{"transaction_id": "a"}], "no position, but 'None'"),
-        ([message(1, 0, position=7)], "no position, but '7'"),
-        ([message(1, 0, position="x")], "no position, but 'x'"),
-        (["[]"], "no message"),
-        (["{"], "no message"),
+        ([message(2, 5), message(2, 3)], "out of order"),
+        ([message(2, 5), message(1, 9)], "out of order"),
+        ([{"transaction_id": "a"}], "'None' instead of a position"),
+        ([message(1, 0, position=7)], "'7' instead of a position"),
+        ([message(1, 0, position="x")], "'x' instead of a position"),
+        (["[]"], "instead of a message"),
+        (["{"], "instead of a message"),
         (
             [message(2, 0), {"notice": "checkpoint", "position": "1:0"}],
-            "stands at 1:0",
+            "went back to 1:0",
         ),
     ],
 )
@@ -160,7 +160,7 @@ async def test_a_server_of_another_chain_is_at_fault(
         network.host("a", serve(1), other)
         async with open_stream("ws://a", **options(network)) as events:
             await take(events, 1)
-            with pytest.raises(ServerFault, match="chain other, not of scripted"):
+            with pytest.raises(ServerFault, match="chain other, not scripted"):
                 await take(events, 1)
 
 

@@ -219,7 +219,7 @@ def test_lost_connections_are_told(
 ) -> None:
     network.host("a", rejecting(503, "full"), serve(code=1000))
     assert tail("ws://a", "--until", "3") == 0
-    assert "ws://a: refused with 503: full; on with ws://a in 0.0 s" in caplog.text
+    assert "ws://a: refused with 503: full; trying ws://a in 0.0 s" in caplog.text
 
 
 TX, HASH = hexes(5, 0), hexes("hash")

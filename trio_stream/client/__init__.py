@@ -4,11 +4,11 @@
         async for event in events:
             print(event["transaction_id"])
 
-Several servers of the same chain may be given, and one is as good as another. The stream
-goes on until it comes to the end that was asked for (`until`), the caller leaves, or
-nothing can be done, which raises `StreamError`: the question is wrong, the history is
-another one, or a server is at fault. All else is waited for, and told in the log. `iterate`
-is the same for programs without Trio; `client_options.Options` has what both take.
+Several servers of the same chain may be given, and any of them will do. The stream goes on until
+it reaches the requested end (`until`), the caller leaves, or it cannot go on, which raises
+`StreamError`: the request is wrong, the server has another history, or it is at fault. Anything
+else is retried, and logged. `iterate` is the same for programs without Trio; `Options` lists what
+both accept.
 """
 
 from trio_stream.client.blocking import BlockingEvents, iterate

@@ -4,10 +4,10 @@
         for event in events:
             print(event["transaction_id"])
 
-Trio runs in a thread of its own, which answers the server while the caller works. What it
-has read ahead is bounded. Positions are loaded and saved in the caller's thread, since a
-database connection may be bound to it. Ctrl-C interrupts the wait for an event, and loses
-none: whoever asks again gets it.
+Trio runs in a thread of its own, which answers the server while the caller works, and reads ahead
+up to a limit. Positions are loaded and saved in the caller's thread, since a database connection
+may be bound to it. Ctrl-C interrupts the wait for an event without losing it: the next call
+returns it.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ from trio_stream.client.session import HAND_OVER, Event, Item, Puller
 
 @contextmanager
 def iterate(urls: Texts, **options: Unpack[Options]) -> Iterator[BlockingEvents]:
-    """The events of a stream, for the time of a block; as `client.open_stream`."""
+    """The events of a stream, for the duration of a block; as `client.open_stream`."""
     check_names(options)
     checkpoint = open_checkpoint(options.get("checkpoint"))
     saved = checkpoint.load() if checkpoint is not None else None
     if saved is not None and not isinstance(saved, str):
-        raise TypeError("a checkpoint that is awaited needs open_stream")
+        raise TypeError("an asynchronous checkpoint can only be used with open_stream")
     marks = Marks(options.get("checkpoint_every", 1))
     background = _Background(make_puller(urls, options, saved=saved))
     events = BlockingEvents(background, checkpoint, marks)
@@ -59,13 +59,13 @@ class BlockingEvents:
         self._checkpoint = checkpoint
         self._marks = marks
         self.position: str | None = None
-        """Up to where the stream has been handed out; None before it has begun."""
+        """How far the stream has been handed out; None before it has begun."""
 
     def __iter__(self) -> Self:
         return self
 
     def __next__(self) -> Event:
-        """The next event; what was handed out before counts as processed from now on."""
+        """The next event; the one handed out before counts as processed from now on."""
         self._marks.settle()
         ready = self._background.ready
         while True:
@@ -79,7 +79,7 @@ class BlockingEvents:
             self._marks.skip_to(self.position)
 
     def save(self, *, idle: bool) -> None:
-        """Save the position of what was processed, if that is due."""
+        """Save the position of the processed events, if that is due."""
         position = self._marks.due(idle=idle)
         if position is not None:
             if self._checkpoint is not None:
@@ -98,28 +98,28 @@ class _Background:
         self._one_at_a_time = trio.Lock()
         self._scope = trio.CancelScope()
         self._token: Future[trio.lowlevel.TrioToken] = Future()
-        # Not waited for at the interpreter's end, should the block never be left.
+        # A daemon thread: the interpreter can exit even if the block is never left.
         self._thread = threading.Thread(
             target=self._run, name="trio_stream", daemon=True
         )
 
     @property
     def error(self) -> Exception | None:
-        """Why nothing more comes; None if it is the end that was asked for."""
+        """Why the stream ended; None if it reached the requested end."""
         return self._crash or self._puller.error
 
     def start(self) -> None:
         self._thread.start()
 
     def stop(self) -> None:
-        """End the thread, and wait until it has ended."""
+        """Stop the thread, and wait until it has ended."""
         token = self._token.result()
         with suppress(trio.RunFinishedError):
             token.run_sync_soon(self._scope.cancel)
         self._thread.join()
 
     def fetch(self) -> bool:
-        """Wait until something is ready; False if nothing will be."""
+        """Wait until something is ready; False if nothing more will be."""
         token = self._token.result()
         return trio.from_thread.run(self._fetch, trio_token=token)
 
@@ -127,7 +127,7 @@ class _Background:
         try:
             trio.run(self._main)
         except Exception as error:
-            # It could not begin. Later this is an error itself, which tells of both.
+            # Trio could not start. Once the token is set this raises, with both errors.
             self._token.set_exception(error)
 
     async def _main(self) -> None:
@@ -140,7 +140,7 @@ class _Background:
             await trio.sleep_forever()
 
     async def _fetch(self) -> bool:
-        # A call that was interrupted waits on in here, and the next one behind it.
+        # A call that was interrupted goes on waiting here, and the next one queues behind it.
         async with self._one_at_a_time:
             if self.ready:
                 return True

@@ -1,10 +1,9 @@
 """Where a client keeps the position up to which its events were processed.
 
-An event counts as processed when the caller asks for the next one, or leaves in good
-order; never one that the caller failed on. So what is saved is never ahead of the caller's
-work, and after a crash some events may come again, none is missing. Whoever needs
-exactly once keeps the position in the same transaction as that work, and needs nothing of
-this.
+An event counts as processed when the caller asks for the next one, or leaves in good order, but
+not if the caller failed on it. So the saved position is never ahead of the caller's work: after a
+crash some events may come again, but none is missing. A program that needs each event exactly
+once saves the position in the same transaction as its work, and needs nothing of this.
 """
 
 from __future__ import annotations
@@ -18,24 +17,24 @@ from trio_stream.stream.position import parse_position
 
 
 class Checkpoint(Protocol):
-    """Keeps a position: a database row, a key in a store."""
+    """Keeps a position, for instance as a database row or a key in a store."""
 
     def load(self) -> str | None | Awaitable[str | None]:
-        """The position that was saved last; None if there was none."""
+        """The last saved position; None if there is none."""
 
     def save(self, position: str) -> object:
-        """Keep it. On return, or when what is returned has been awaited, it is kept."""
+        """Keep the position; it is durable once the call, or the awaitable it returns, is done."""
 
 
 class CheckpointError(Exception):
-    """What is kept cannot be used."""
+    """The saved position cannot be used."""
 
 
 class FileCheckpoint:
-    """Keeps a position in a file, which always holds a whole one."""
+    """Keeps a position in a file that is always replaced as a whole."""
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        # A link stays one: what is replaced is the file that it leads to.
+        # A symbolic link is followed, so that the file it points to is replaced.
         self._path = Path(os.path.realpath(path))
         self._new = self._path.with_name(self._path.name + ".new")
 
@@ -50,18 +49,19 @@ class FileCheckpoint:
             parse_position(text)
         except ValueError:
             raise CheckpointError(
-                f"{self._path} holds no position, but {data[:40]!r}; remove it to begin anew"
+                f"{self._path} does not hold a position but {data[:40]!r};"
+                " remove the file to start afresh"
             ) from None
         return text
 
     def save(self, position: str) -> None:
-        """Replace the file; durable on return, and whole at each moment."""
+        """Replace the file atomically; it is durable on return."""
         with open(self._new, "w", encoding="ascii") as file:
             file.write(f"{position}\n")
             file.flush()
             os.fsync(file.fileno())
         os.replace(self._new, self._path)
-        # The new name is in the directory, which is written by itself.
+        # The rename is durable only once the directory is.
         directory = os.open(self._path.parent, os.O_RDONLY | os.O_DIRECTORY)
         try:
             os.fsync(directory)
@@ -72,7 +72,7 @@ class FileCheckpoint:
 def open_checkpoint(
     given: Checkpoint | str | os.PathLike[str] | None,
 ) -> Checkpoint | None:
-    """What keeps the position: a path means a file."""
+    """The checkpoint to use; a path stands for a file."""
     if isinstance(given, str | os.PathLike):
         return FileCheckpoint(given)
     return given
@@ -83,32 +83,32 @@ class Marks:
 
     def __init__(self, every: int) -> None:
         if every < 1:
-            raise ValueError(f"checkpoint_every is at least 1, not {every}")
+            raise ValueError(f"checkpoint_every must be at least 1, not {every}")
         self._every = every
         self._in_hand: str | None = None
         self._processed: str | None = None
         self._count = 0
 
     def hand_out(self, position: str) -> None:
-        """The caller has this event in hand."""
+        """The caller is given the event at this position."""
         self._in_hand = position
 
     def settle(self) -> None:
-        """The caller is done with what it had in hand."""
+        """The caller is done with the event it was given."""
         if self._in_hand is not None:
             self._processed, self._in_hand = self._in_hand, None
             self._count += 1
 
     def skip_to(self, position: str) -> None:
         """There is nothing to process up to this position."""
-        # Due at once: it may be the beginning, which is another one after a crash. There
-        # are few of these.
+        # Due at once: it may be where a stream "from now on" began, which would be elsewhere
+        # after a crash. There are few of these.
         self._processed, self._count = position, self._every
 
     def due(self, *, idle: bool) -> str | None:
-        """The position that is to be saved now: when enough are done, or it is quiet."""
+        """The position to save now, if enough events are done or the stream is `idle`."""
         return self._processed if idle or self._count >= self._every else None
 
     def saved(self) -> None:
-        """What was due has been saved."""
+        """The position that was due has been saved."""
         self._processed, self._count = None, 0

@@ -1,13 +1,12 @@
-"""One WebSocket connection of a client, from dialling to goodbye.
+"""One WebSocket connection of a client, from connecting to closing.
 
-It has three deadlines: for connecting, for silence, and for the goodbye. Silence is
-measured at the bytes, and only while somebody reads: a caller that is slow leaves bytes
-unread, which is not the server's silence. A quiet server is pinged, so that a living one has
-something to send.
+It has three deadlines: for connecting, for silence, and for closing. Silence means that no bytes
+arrive while somebody reads: if the caller is slow, bytes are left unread, and the server is not
+silent. A quiet server is pinged, so that it sends something if it is alive.
 
-What trio-websocket 0.12.2 leaves to its user is done here: it waits for ever for the
-answer of a server that goes away during the handshake, and leaves the socket open when
-the server has closed first.
+Two things that trio-websocket 0.12.2 leaves to its user are done here: it would wait for ever for
+the answer of a server that disconnects during the handshake, and it leaves the socket open if the
+server closes first.
 """
 
 from __future__ import annotations
@@ -28,9 +27,9 @@ from trio_stream.client.verdicts import Closed, Lost, Rejected
 logger = logging.getLogger(__name__)
 
 GOODBYE_TIMEOUT: Final = 1.0
-# A block of 100 MiB that holds nothing but tiny transactions, told by their ids.
+# Enough for a block of 100 MiB of tiny transactions, listed by their ids.
 MESSAGE_LIMIT: Final = 256 * 1024 * 1024
-# The part of the allowed silence after which a server is asked to break it.
+# The fraction of the allowed silence after which the server is pinged.
 PING_AFTER: Final = 1 / 3
 _RECEIVE_BYTES: Final = 64 * 1024
 _ABNORMAL: Final = 1006
@@ -73,14 +72,14 @@ class StreamConnection:
 
 
 class WatchedStream:
-    """A byte stream that is broken when nothing comes for too long while it is read."""
+    """A byte stream that breaks if nothing arrives for too long while it is read."""
 
     def __init__(self, stream: trio.abc.Stream, limit: float) -> None:
         self._stream = stream
         self._limit = limit
         self._heard = trio.current_time()
         self.trouble = ""
-        """Why it is broken, as far as it is known."""
+        """Why it broke, if that is known."""
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
         try:
@@ -100,7 +99,7 @@ class WatchedStream:
 
     @property
     def silence(self) -> float:
-        """For how many seconds nothing has come."""
+        """The seconds since bytes last arrived."""
         return trio.current_time() - self._heard
 
 
@@ -108,7 +107,7 @@ class WatchedStream:
 async def connect(
     endpoint: Endpoint, settings: ConnectionSettings
 ) -> AsyncIterator[StreamConnection]:
-    """A connection for the time of a block. Raises `Lost` or `Rejected` if there is none."""
+    """A connection for the duration of a block. Raises `Lost` or `Rejected` if it fails."""
     deadline = trio.current_time() + settings.connect_timeout
     stream = await _dial(endpoint, settings, deadline)
     watched = WatchedStream(stream, settings.silence_timeout)
@@ -155,14 +154,14 @@ async def _dial(
     except OSError as error:
         raise Lost(f"not connected: {error}") from error
     except trio.BrokenResourceError as error:
-        raise Lost(f"no TLS: {error.__cause__ or error}") from error
+        raise Lost(f"TLS failed: {error.__cause__ or error}") from error
 
 
 class _Receiver:
-    """The library's reader task; seen by the library, the nursery to start it in.
+    """Runs the library's reader task; to the library it looks like a nursery.
 
-    Its exceptions stay here. Cancelling what is around it does not reach it, since it has to
-    read the answer to our goodbye; `connect` ends it in any case.
+    The task's exceptions are caught here. It is shielded from cancellation, because it has to
+    read the answer to our Close; `connect` ends it in any case.
     """
 
     def __init__(self, nursery: trio.Nursery, watched: WatchedStream) -> None:
@@ -186,7 +185,8 @@ class _Receiver:
             logger.debug("the connection's reader ended", exc_info=True)
             self.watched.trouble = repr(error)
         finally:
-            # It ends also when the server goes away, and leaves who waits for the answer.
+            # The reader also ends when the server disconnects during the handshake, and then
+            # nothing else would wake the task that waits for the answer.
             self.handshake.cancel()
 
 
@@ -222,7 +222,7 @@ def _rejected(error: trio_websocket.ConnectionRejected) -> Rejected:
 async def _keep_awake(
     socket: trio_websocket.WebSocketConnection, watched: WatchedStream, seconds: float
 ) -> None:
-    """Ping a quiet server; if it is dead, the deadline for silence ends the connection."""
+    """Ping a quiet server; if it is dead, the silence deadline ends the connection."""
     while True:
         await trio.sleep(max(seconds - watched.silence, 0))
         if watched.silence >= seconds:
@@ -234,12 +234,12 @@ async def _keep_awake(
 
 @asynccontextmanager
 async def open_nursery() -> AsyncIterator[trio.Nursery]:
-    """A nursery that leaves a lone exception as it is, so that callers can catch it by name."""
+    """A nursery that raises a single exception without a group, so callers can catch it by name."""
     try:
         async with trio.open_nursery() as nursery:
             yield nursery
     except BaseExceptionGroup as group:
         if len(group.exceptions) > 1:
             raise
-        # The group held nothing but this one, so nothing is lost with it.
+        # The group held only this exception, so nothing is lost.
         raise group.exceptions[0] from group.exceptions[0].__cause__  # noqa: ASYNC123

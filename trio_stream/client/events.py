@@ -1,4 +1,4 @@
-"""The events of a stream, as an asynchronous iterator of a task of Trio."""
+"""The events of a stream, as an asynchronous iterator for one Trio task."""
 
 from __future__ import annotations
 
@@ -20,18 +20,17 @@ from trio_stream.client.options import Options, RunSync, check_names, make_pulle
 from trio_stream.client.request import Texts
 from trio_stream.client.session import HAND_OVER, Event, Item, Puller
 
-# For the save that a caller's exception leaves due.
+# For saving the last position after the caller raised an exception.
 _LAST_SAVE_TIMEOUT: Final = 5.0
 
 
 @asynccontextmanager
 async def open_stream(urls: Texts, **options: Unpack[Options]) -> AsyncIterator[Events]:
-    """The events of a stream, for the time of a block. See `Options`.
+    """The events of a stream, for the duration of a block. See `Options`.
 
-    Asking for the next event says that the one before has been processed, and so does leaving
-    in good order; leaving by an exception does not. Raises ValueError for options that cannot
-    be meant, TypeError for unknown ones; iterating raises StreamError, and whatever
-    `checkpoint` raises.
+    Asking for the next event marks the one before as processed, and so does leaving the block
+    normally; leaving it by an exception does not. Raises ValueError for invalid options and
+    TypeError for unknown ones. Iterating raises StreamError, and whatever `checkpoint` raises.
     """
     check_names(options)
     checkpoint = open_checkpoint(options.get("checkpoint"))
@@ -68,15 +67,15 @@ class Events:
         self._keeper = keeper
         self._marks = marks
         self.position: str | None = None
-        """Up to where the stream has been handed out; None before it has begun."""
+        """How far the stream has been handed out; None before it has begun."""
 
     def __aiter__(self) -> Self:
         return self
 
     async def __anext__(self) -> Event:
-        """The next event; what was handed out before counts as processed from now on.
+        """The next event; the one handed out before counts as processed from now on.
 
-        When cancelled, nothing is lost: it comes with the next call.
+        If this is cancelled nothing is lost: the next call returns the event.
         """
         self._marks.settle()
         while True:
@@ -91,7 +90,7 @@ class Events:
             self._marks.skip_to(self.position)
 
     async def save(self, *, idle: bool) -> None:
-        """Save the position of what was processed, if that is due."""
+        """Save the position of the processed events, if that is due."""
         position = self._marks.due(idle=idle)
         if position is not None:
             await self._keeper.save(position)
@@ -99,7 +98,7 @@ class Events:
 
 
 class _Keeper:
-    """Loads and saves without holding up other tasks, where that is for us to say."""
+    """Loads and saves positions; files are written in a thread, so that other tasks go on."""
 
     def __init__(self, checkpoint: Checkpoint | None, run_sync: RunSync) -> None:
         self._checkpoint = checkpoint
@@ -115,7 +114,7 @@ class _Keeper:
         if isinstance(self._checkpoint, FileCheckpoint):
             await self._run_sync(self._checkpoint.save, position)
         elif self._checkpoint is not None:
-            # In this thread: a caller's own object need not stand another one.
+            # In this thread, because the caller's object may not be usable in another.
             saving = self._checkpoint.save(position)
             if inspect.isawaitable(saving):
                 await saving

@@ -1,4 +1,4 @@
-"""The options of a client, and what is made of them."""
+"""The options of a client, and the puller that is made from them."""
 
 from __future__ import annotations
 
@@ -20,43 +20,43 @@ from trio_stream.stream.names import meant_by
 T = TypeVar("T")
 
 CONNECT_TIMEOUT: Final = 10.0
-# Three times what a server leaves between its Pings to a client that has all there is.
+# Three times the interval at which a server pings a client at the tip.
 SILENCE_TIMEOUT: Final = 60.0
 
 
 class RunSync(Protocol):
-    """`trio.to_thread.run_sync`, or what stands in for it."""
+    """`trio.to_thread.run_sync`, or a stand-in for it."""
 
     async def __call__(self, work: Callable[[str], object], argument: str, /) -> object:
         """Run `work(argument)`."""
 
 
 class Options(TypedDict, total=False):
-    """The options of `open_stream` and `iterate`; all may be left out. Times are in seconds.
+    """The options of `open_stream` and `iterate`; none is required. Times are in seconds.
 
-    Where to begin (neither of the two: from now on; a position that `checkpoint` holds comes
-    before both):
+    Where to begin (by default: from now on; a position saved in `checkpoint` overrides both):
         after               exclusive: a position, a transaction's id, or "earliest"
         from_height         inclusive: the height of a block
     Where to end:
         until               inclusive: "tip" or the height of a block; None: never
-    Filters, each one text or several: *or* between the values of one, *and* between them:
+    Filters, each a string or several. An event matches a filter if it has any of its values,
+    and is sent if it matches all filters:
         asset_id, public_key, operation
     What is sent:
         detail              "position" (each event has one), or "full": the transaction too
-        empty_blocks        True: of the stream of blocks also the empty ones
-        notices             lets the position move on while nothing matches; None: if there
-                            are filters
+        empty_blocks        True: the stream of blocks includes empty ones
+        notices             keeps the position moving while nothing matches; None: only if
+                            there are filters
     Where the position is kept:
         checkpoint          a path, or an object with `load()` and `save(position)`
-        checkpoint_every    save when so many events are done, and when the next one has to be
-                            waited for; 1 if not given
+        checkpoint_every    save after this many events (default 1), and whenever the next
+                            event has to be waited for
     The connection:
         ssl_context         for wss://; None: the system's certificates
         connect_timeout     until the upgrade is answered
-        silence_timeout     without a byte for so long a connection counts as lost; the server
-                            is pinged before
-    Stand-ins for the network, for chance and for threads, of use in tests:
+        silence_timeout     a connection on which no byte arrives for this long counts as
+                            lost; the server is pinged before that
+    Stand-ins for the network, for chance and for threads, useful in tests:
         open_tcp, jitter, run_sync
     """
 
@@ -80,7 +80,7 @@ class Options(TypedDict, total=False):
 
 
 def check_names(options: Options) -> None:
-    """Raise TypeError for an option that there is not, as Python does for a parameter."""
+    """Raise TypeError for an unknown option, as Python does for an unknown parameter."""
     known = Options.__optional_keys__
     for name in options:
         if name not in known:
@@ -90,9 +90,9 @@ def check_names(options: Options) -> None:
 
 
 def make_puller(urls: Texts, options: Options, *, saved: str | None) -> Puller:
-    """What follows the stream, from the saved position on if there is one.
+    """A puller that follows the stream, starting at the saved position if there is one.
 
-    Raises ValueError for URLs or options that cannot be meant.
+    Raises ValueError for invalid URLs or options.
     """
     every = read_urls(urls)
     return Puller(

@@ -1,8 +1,8 @@
-"""What a client asks a server for: addresses, filters and forms, as URLs and queries.
+"""What a client requests from a server: addresses, filters and forms, as URLs and queries.
 
-Where in the history it stands is not known here (`client_resume`), and nothing is sent.
-Names of options are the parameters' own. What a server would refuse for its value is left to
-the server, whose answer says more than a copy of its rules would.
+Where in the history it stands is not known here (`client.resume`), and nothing is sent. Options
+have the names of the server's parameters. Their values are left to the server to check, whose
+answer says more than a copy of its rules would.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 from trio_stream.stream.selection import STREAMS_PATH, Stream
 
 _PORTS: Final = {"ws": 80, "wss": 443}
-# What this client says by itself; in a URL it would be said twice.
+# Parameters that this client adds itself; in a URL they would be given twice.
 _OURS: Final = ("after", "from_height", "until", "detail", "notices")
 
 Texts = str | Iterable[str]
-"""One or several values of a filter."""
+"""One or several strings."""
 
 
 class Endpoint(NamedTuple):
-    """A server's address and what is requested there."""
+    """A server's address, and the target to request from it."""
 
     host: str
     port: int
@@ -32,7 +32,7 @@ class Endpoint(NamedTuple):
 
     @property
     def authority(self) -> str:
-        """The value of the header Host."""
+        """The value of the Host header."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return (
             host
@@ -41,7 +41,7 @@ class Endpoint(NamedTuple):
         )
 
     def asking(self, parameters: Iterable[tuple[str, str]]) -> Endpoint:
-        """The same place with these parameters behind those it has."""
+        """The same endpoint with these parameters added to its target."""
         joint = "&" if "?" in self.target else "?"
         return self._replace(
             target=f"{self.target}{joint}{urlencode(list(parameters))}"
@@ -57,7 +57,7 @@ class Wanted:
     operation: tuple[str, ...] = ()
     detail: str = "position"
     empty_blocks: bool = False
-    # None: where they help, which is where messages may be far apart.
+    # None: only with filters, when messages may be far apart.
     notices: bool | None = None
 
     @property
@@ -69,7 +69,7 @@ class Wanted:
         return self.filtered if self.notices is None else self.notices
 
     def parameters(self) -> list[tuple[str, str]]:
-        # Each message has to say its position, or nothing could be resumed.
+        # Each message must carry its position, or the stream could not be resumed.
         found = [("detail", self.detail)]
         for name in ("asset_id", "public_key", "operation"):
             found += [(name, value) for value in getattr(self, name)]
@@ -81,12 +81,12 @@ class Wanted:
 
 
 def texts(values: Texts) -> tuple[str, ...]:
-    """One value or several, as several."""
+    """One string or several, as a tuple."""
     return (values,) if isinstance(values, str) else tuple(values)
 
 
 def read_urls(urls: Texts) -> tuple[str, ...]:
-    """The servers' addresses. Raises ValueError if there is none or one that cannot be meant."""
+    """The servers' URLs. Raises ValueError if there are none, or for an invalid one."""
     found = texts(urls)
     if not found:
         raise ValueError("no URL was given")
@@ -95,7 +95,7 @@ def read_urls(urls: Texts) -> tuple[str, ...]:
     }
     if len(streams) > 1:
         named = " and ".join(sorted(streams))
-        raise ValueError(f"all URLs must be of the same stream, not of {named}")
+        raise ValueError(f"all URLs must name the same stream, not {named}")
     return found
 
 
@@ -104,15 +104,15 @@ def read_url(url: str) -> Endpoint:
     parts = urlsplit(url)
     if parts.scheme not in _PORTS or not parts.hostname:
         raise ValueError(
-            f"a stream is at ws://HOST:PORT or wss://HOST:PORT, not at {url!r}"
+            f"the URL of a stream must be ws://HOST:PORT or wss://HOST:PORT, not {url!r}"
         )
     if parts.username is not None or parts.fragment:
         raise ValueError(
-            f"a name, a password or a fragment in {url!r} would not be sent"
+            f"{url!r} has a user name, a password or a fragment, which would not be sent"
         )
     for name, _ in parse_qsl(parts.query, keep_blank_values=True):
         if name in _OURS:
-            raise ValueError(f"{name} is an option, not to be written in {url!r}")
+            raise ValueError(f"give {name} as an option, not in the URL {url!r}")
     try:
         port = parts.port or _PORTS[parts.scheme]
     except ValueError as error:
@@ -120,5 +120,7 @@ def read_url(url: str) -> Endpoint:
     path = parts.path.rstrip("/") or STREAMS_PATH + Stream.VALID_TRANSACTIONS.value
     target = f"{path}?{parts.query}" if parts.query else path
     if not target.isascii() or not target.isprintable() or " " in target:
-        raise ValueError(f"what is not ASCII must be percent-encoded in {url!r}")
+        raise ValueError(
+            f"blanks and characters outside ASCII must be percent-encoded in {url!r}"
+        )
     return Endpoint(parts.hostname, port, parts.scheme == "wss", target)

@@ -1,11 +1,10 @@
 """Where a client stands, and where it goes on.
 
-A client that loses its connection asks again, here or at another server, for what comes
-after the last message it has; positions are the same on every server. So what it gets is
-gap-free if each server begins exactly where it was asked to, and free of repeats if
-positions only go forward. Both are checked here. A server that breaks this is at fault and
-its stream ends with an error, since leaving a repeat out would hide the gap that may
-stand beside it.
+A client that loses its connection asks again, at this server or another, for what comes after its
+last message; positions are the same on every server. The stream has no gaps if each server begins
+exactly where it was asked to, and no repeats if positions only increase. Both are checked here. If
+a server breaks either rule, the stream ends with an error: skipping a repeat could hide a gap
+beside it.
 """
 
 from __future__ import annotations
@@ -17,16 +16,16 @@ from typing import Final, Literal
 from trio_stream.client.verdicts import NotResumable, ServerFault
 from trio_stream.stream.position import GivenPosition, Position, parse_position
 
-# Before the second try; it doubles with each round of all servers. A restart takes about that
-# long, and a fleet of clients is spread over half of it.
+# Before the second attempt; it doubles with each round of all servers. A restart takes about this
+# long, and half of it spreads many clients out.
 FIRST_DELAY: Final = 0.2
 LONGEST_DELAY: Final = 30.0
-# What a server may ask for with Retry-After.
+# The most that a server may ask for with Retry-After.
 LONGEST_RETRY_AFTER: Final = 120.0
 
 
 class Progress:
-    """How far the stream has come. Each step must lead forward."""
+    """How far the stream has come. Each step must go forward."""
 
     def __init__(
         self,
@@ -36,7 +35,7 @@ class Progress:
         until: int | Literal["tip"] | None = None,
     ) -> None:
         if after is not None and from_height is not None:
-            raise ValueError("after and from_height are two beginnings; give one")
+            raise ValueError("give either after or from_height, not both")
         self.text: str | None = after
         self._from_height = from_height
         self._until = until
@@ -45,18 +44,18 @@ class Progress:
 
     @property
     def ends(self) -> bool:
-        """Is there an end, rather than a stream for ever?"""
+        """Whether the stream has an end."""
         return self._until is not None
 
     @property
     def finished(self) -> bool:
-        """Has the end been reached for certain?"""
+        """Whether the end has certainly been reached."""
         if self._given is None or not isinstance(self._until, int):
             return False
         return self._given.position >= Position.end_of(self._until)
 
     def parameters(self) -> list[tuple[str, str]]:
-        """What to ask for, to go on from here."""
+        """The parameters to request in order to go on from here."""
         found: list[tuple[str, str]] = []
         if self.text is not None:
             found.append(("after", self.text))
@@ -67,9 +66,9 @@ class Progress:
         return found
 
     def begin(self, url: str, headers: Mapping[str, str]) -> str:
-        """Take note of what a server's answer says; the position where it begins.
+        """Note what the headers of a server's answer say; returns the position where it begins.
 
-        Raises `NotResumable`, or `ServerFault` if that is not where it was asked to.
+        Raises `NotResumable`, or `ServerFault` if it does not begin where it was asked to.
         """
         text = headers.get("stream-position")
         if text is None:
@@ -78,40 +77,40 @@ class Progress:
         oldest = headers.get("stream-oldest", "")
         if self._given is not None and not _begins_at(given, self._given, oldest):
             raise ServerFault(
-                f"{url} begins at {text}, asked for what is after {self.text}"
+                f"{url} begins at {text}, although it was asked to begin after {self.text}"
             )
         chain = headers.get("stream-chain") or None
         if chain and self._chain and chain != self._chain:
-            raise ServerFault(f"{url} is of the chain {chain}, not of {self._chain}")
+            raise ServerFault(f"{url} serves the chain {chain}, not {self._chain}")
         self._chain = self._chain or chain
         tip = headers.get("stream-tip", "")
         if self._until == "tip" and tip.isascii() and tip.isdigit():
-            # The end stays where it was, however often the connection is lost.
+            # The end is fixed now, however often the connection is lost.
             self._until = int(tip)
         self.text, self._given = text, given
         return text
 
     def advance(self, url: str, text: object) -> str:
-        """A message came whose position is this. Raises `ServerFault`."""
+        """Note the position of a message that arrived. Raises `ServerFault`."""
         given = self._read(url, text)
         if self._given is not None and given.position <= self._given.position:
-            what = "again" if given.position == self._given.position else "a step back"
-            raise ServerFault(f"{url} sent {text} {what}: {self.text} had been reached")
+            what = "again" if given.position == self._given.position else "out of order"
+            raise ServerFault(f"{url} sent {text} {what}, after {self.text}")
         self.text, self._given = str(text), given
         return self.text
 
     def stand(self, url: str, text: object) -> str:
-        """A notice says that all up to this position is done. Raises `ServerFault`."""
+        """Note that nothing more comes up to this position. Raises `ServerFault`."""
         given = self._read(url, text)
         if self._given is not None and given.position < self._given.position:
-            raise ServerFault(f"{url} stands at {text}: {self.text} had been reached")
+            raise ServerFault(f"{url} went back to {text}, after {self.text}")
         self.text, self._given = str(text), given
         return self.text
 
     def _read(self, url: str, text: object) -> GivenPosition:
         given = _parse(text) if isinstance(text, str) else None
         if given is None:
-            raise ServerFault(f"{url} sent no position, but {str(text)[:100]!r}")
+            raise ServerFault(f"{url} sent {str(text)[:100]!r} instead of a position")
         return given
 
 
@@ -119,22 +118,22 @@ def _parse(text: str) -> GivenPosition | None:
     try:
         return parse_position(text)
     except ValueError:
-        return None  # "earliest", or a transaction's id
+        return None  # "earliest", or a transaction id
 
 
 def _begins_at(given: GivenPosition, asked: GivenPosition, oldest: str) -> bool:
-    """Is this where it was asked to begin?"""
+    """Whether this is where the server was asked to begin."""
     if given.position == asked.position:
         known = given.fingerprint and asked.fingerprint
         return not known or given.fingerprint == asked.fingerprint
-    # What is before the first block of the chain is the beginning of the chain.
+    # A position before the first block of the chain means the beginning of the chain.
     if not oldest.isascii() or not oldest.isdigit():
         return False
     return asked.position < given.position == Position.end_of(int(oldest) - 1)
 
 
 class Route:
-    """Which server is asked next, and after which delay."""
+    """Which server to ask next, and after which delay."""
 
     def __init__(
         self, urls: Sequence[str], *, jitter: Callable[[], float] = random.random
@@ -151,22 +150,22 @@ class Route:
         return self._urls[self._turn]
 
     def worked(self) -> None:
-        """It gave what was asked of it."""
+        """The current server sent what it was asked for."""
         self._failures = 0
         self._retry_after = 0.0
 
     def failed(self, *, retry_after: float = 0) -> float:
-        """It is the next one's turn, after so many seconds."""
+        """Turn to the next server; returns the seconds to wait first."""
         rounds = self._failures // len(self._urls)
         self._failures += 1
         self._turn = (self._turn + 1) % len(self._urls)
         self._retry_after = max(
             self._retry_after, min(retry_after, LONGEST_RETRY_AFTER)
         )
-        # An exponent without a bound would become a float too large for one.
+        # The exponent is bounded, or the delay would overflow a float.
         delay = min(LONGEST_DELAY, FIRST_DELAY * (1 << min(rounds, 20)))
         delay *= 0.5 + self._jitter() / 2
         if self._failures % len(self._urls) == 0:
-            # All have been asked; what one of them wished for counts now.
+            # All servers have been asked, so now the longest Retry-After counts.
             delay, self._retry_after = delay + self._retry_after, 0.0
         return delay

@@ -1,8 +1,8 @@
-"""The task of a client that keeps its stream going: connect, read, go on elsewhere.
+"""The task that keeps a client's stream going: connect, read, reconnect elsewhere.
 
-It hands over what comes in order, through a bounded channel, and ends when the end that
-was asked for is reached or nothing can be done. A caller that is slow makes it stop
-reading, and then the server is what waits, or moves the client to its log.
+It hands messages over in order, through a bounded channel, and ends when it reaches the requested
+end or cannot go on. If the caller is slow it stops reading, and the server waits, or serves the
+client from its log.
 """
 
 from __future__ import annotations
@@ -29,15 +29,15 @@ from trio_stream.client.verdicts import (
 logger = logging.getLogger(__name__)
 
 HAND_OVER: Final = 64
-"""Messages that are read ahead of the caller. A whole transaction may have a MiB."""
+"""How many messages are read ahead of the caller. One with its transaction may have a MiB."""
 
-# JSON values: what is in them is the server's to say.
+# Any JSON object; what it holds is up to the server.
 Event = dict[str, Any]
-"""A message, as JSON has it."""
+"""A message, as a JSON object."""
 
 
 class Item(NamedTuple):
-    """A step of the stream: a message, or none up to this position."""
+    """A step of the stream: a message, or a position up to which there is none."""
 
     position: str
     event: Event | None
@@ -60,10 +60,10 @@ class Puller:
         self._route = route
         self._settings = settings
         self.error: StreamError | None = None
-        """Why it gave up; None if it came to the end that was asked for."""
+        """Why it gave up; None if it reached the requested end."""
 
     async def run(self, items: trio.MemorySendChannel[Item]) -> None:
-        """Send all there is into `items`, and close it."""
+        """Send the stream into `items`, and close that at the end."""
         async with items:
             try:
                 await self._pull(items)
@@ -82,14 +82,14 @@ class Puller:
                     self._route.worked()
                 delay = self._route.failed(retry_after=lost.retry_after)
                 logger.warning(
-                    "%s: %s; on with %s in %.1f s", url, lost, self._route.url, delay
+                    "%s: %s; trying %s in %.1f s", url, lost, self._route.url, delay
                 )
             if self._progress.finished:
                 return
             await trio.sleep(delay)
 
     async def _follow(self, url: str, items: trio.MemorySendChannel[Item]) -> None:
-        """Read one connection; returns at the end that was asked for. Raises Lost, StreamError."""
+        """Read one connection to the requested end. Raises Lost, StreamError."""
         asked = self._wanted.parameters() + self._progress.parameters()
         endpoint = self._endpoints[url].asking(asked)
         try:
@@ -109,11 +109,11 @@ class Puller:
 
     async def _begin(self, url: str, connection: StreamConnection) -> str:
         if "stream-position" not in connection.headers and self._wanted.with_notices:
-            # A refusal may be told behind the upgrade, since notices were asked for.
+            # With notices, the server may accept the upgrade and then send its refusal.
             with trio.move_on_after(self._settings.connect_timeout):
                 message = _parse(await connection.receive())
                 if message is not None and message.get("notice") == "refused":
-                    raise verdicts.refusal_told(url, message)
+                    raise verdicts.refusal_notice(url, message)
         begun = self._progress.begin(url, connection.headers)
         logger.info("%s: the stream begins after %s", url, begun)
         return begun
@@ -121,14 +121,14 @@ class Puller:
     def _read(self, url: str, text: str | bytes) -> Item:
         message = _parse(text)
         if message is None:
-            raise ServerFault(f"{url} sent what is no message: {text[:100]!r}")
+            raise ServerFault(f"{url} sent {text[:100]!r} instead of a message")
         if "notice" in message and "transaction_id" not in message:
             return self._read_notice(url, message)
         return Item(self._progress.advance(url, message.get("position")), message)
 
     def _read_notice(self, url: str, notice: Mapping[str, Any]) -> Item:
         if notice["notice"] == "refused":
-            raise verdicts.refusal_told(url, notice)
+            raise verdicts.refusal_notice(url, notice)
         logger.debug("%s: notice %r", url, notice)
         return Item(self._progress.stand(url, notice.get("position")), None)
 

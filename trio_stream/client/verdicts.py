@@ -1,8 +1,9 @@
-"""What a server's answers mean to a client: go on elsewhere, or give up, or it is done.
+"""What a server's answer means to a client: try again elsewhere, give up, or finished.
 
-Only what asking again cannot change is an error of the stream: a wrong question, another
-history (400, 409), and what a server must not do. All else is a connection lost, and another
-try is due: 404 may be a node that has not got there yet, 503 one that is full or behind.
+Only what cannot change on another attempt is an error of the stream: an invalid request or another
+history (400, 409), and behaviour that is forbidden to a server. Everything else counts as a lost
+connection and is retried: 404 may come from a node that has not reached the position yet, 503 from
+one that is full or behind.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import json
 from collections.abc import Mapping
 from typing import Final
 
-# The WebSocket codes that refuse: 4000 and the HTTP status.
+# WebSocket close codes of refusals: 4000 plus the HTTP status.
 _REFUSAL_CODES: Final = range(4400, 4600)
 _FINAL: Final = (400, 409)
 _DONE: Final = 1000
@@ -19,11 +20,11 @@ _TOO_BIG: Final = 1009
 
 
 class StreamError(Exception):
-    """The stream cannot go on, whichever server is asked."""
+    """The stream cannot go on with any server."""
 
 
 class Refused(StreamError):
-    """A server refuses the question, or the position is of another history (400, 409).
+    """A server refuses the request, or the position belongs to another history (400, 409).
 
     `details` has what the server said: error, message, oldest, tip, chain.
     """
@@ -36,15 +37,15 @@ class Refused(StreamError):
 
     @property
     def reason(self) -> str:
-        told = self.details.get("message") or self.details.get("error")
-        return f"refused with {self.status}: {told or 'no reason given'}"
+        said = self.details.get("message") or self.details.get("error")
+        return f"refused with {self.status}: {said or 'no reason given'}"
 
     def __str__(self) -> str:
         return f"{self.url} {self.reason}"
 
 
 class NotResumable(StreamError):
-    """A server does not say where its stream begins, so nothing could be resumed there."""
+    """A server does not say where its stream begins, so the stream could not be resumed."""
 
     def __init__(self, url: str) -> None:
         super().__init__(url)
@@ -52,17 +53,17 @@ class NotResumable(StreamError):
 
     def __str__(self) -> str:
         return (
-            f"{self.url} does not say Stream-Position, as trio_stream does: what is missed"
-            " while the connection is lost could not be had again"
+            f"{self.url} does not send Stream-Position, as trio_stream does: what is missed"
+            " while the connection is lost could not be fetched later"
         )
 
 
 class ServerFault(StreamError):
-    """A server sent what it must not: a repeat, a step back, no position."""
+    """A server broke the protocol: a repeat, a step back, a missing position."""
 
 
 class Lost(Exception):
-    """There is no connection, or no more; another try is due."""
+    """The connection failed or was lost; retry."""
 
     def __init__(self, reason: str, retry_after: float = 0) -> None:
         super().__init__(reason, retry_after)
@@ -84,7 +85,7 @@ class Rejected(Exception):
 
 
 class Closed(Exception):
-    """A server ended its stream in good order."""
+    """A server ended its stream with a Close."""
 
     def __init__(self, code: int, reason: str | None) -> None:
         super().__init__(code, reason)
@@ -93,7 +94,7 @@ class Closed(Exception):
 
 
 def refusal(url: str, rejected: Rejected) -> Refused | Lost:
-    """What it means that this server answered with a status."""
+    """What a status instead of a stream means."""
     try:
         details = json.loads(rejected.body)
     except ValueError:
@@ -106,20 +107,20 @@ def refusal(url: str, rejected: Rejected) -> Refused | Lost:
     )
 
 
-def refusal_told(url: str, notice: Mapping[str, object]) -> Refused | Lost:
-    """What the notice `refused` means."""
+def refusal_notice(url: str, notice: Mapping[str, object]) -> Refused | Lost:
+    """What a `refused` notice means."""
     status = notice.get("status")
     return _judge(url, status if isinstance(status, int) else 0, notice, "")
 
 
 def closing(url: str, closed: Closed, *, until: bool) -> StreamError | Lost | None:
-    """What a Close means; None: the stream has come to the end that was asked for."""
+    """What a Close means; None if the stream has reached the requested end."""
     if closed.code == _DONE and until:
         return None
     if closed.code in _REFUSAL_CODES:
         return _judge(url, closed.code - 4000, {"error": closed.reason}, "")
     if closed.code == _TOO_BIG:
-        # Asking again would bring the same message again.
+        # Another attempt would get the same message again.
         return ServerFault(f"{url} sent a message that is too large ({closed.reason})")
     reason = f" {closed.reason}" if closed.reason else ""
     return Lost(f"closed with {closed.code}{reason}")
