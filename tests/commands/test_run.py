@@ -174,7 +174,7 @@ def not_toml(home: Path) -> list[str]:
         (home_is_a_file, 1, "home: File exists (the data directory must be a dir"),
         (home_under_a_file, 1, "below: Not a directory (the data directory must be"),
         (log_is_a_directory, 1, "log.db: "),
-        (log_is_of_another_program, 1, "log.db: .*put back a copy"),
+        (log_is_of_another_program, 1, "log.db: .*restore a copy"),
         (
             socket_in_a_missing_directory,
             1,

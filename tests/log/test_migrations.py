@@ -85,7 +85,7 @@ def test_a_log_of_version_1_becomes_what_would_be_written_now(
     CommitLog.open(old).close()
     assert dict(everything(old)) == dict(everything(new))
     assert dict(everything(old))["version"] == [(SCHEMA_VERSION,)]
-    assert "indexed anew" in caplog.text
+    assert "indexed again" in caplog.text
 
 
 def test_a_migrated_log_goes_on(tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
 """The replicated state machine, as the consensus engine drives it.
 
-One object answers the requests of all of a node's connections, one at a time. Two things decide
+One object answers the requests of all the engine's connections, one at a time. Two things decide
 what is legal, and both are checked before anything changes:
 
 *Heights.* A block must be the one after the tip, or the chain's first. Any other means that the
@@ -12,12 +12,12 @@ engine and this log have different histories.
                                            ├─> Commit
     FinalizeBlock ─────────────────────────┘
 
-Beginning a block, on any connection, drops the one in progress: an engine that comes back never
-goes on in the middle of a block. A step out of order, or on a connection that owns no block, is
-answered with `Failure`, upon which the connection ends, and changes nothing.
+Beginning a block, on any connection, drops the one in progress: an engine that reconnects never
+continues in the middle of a block. A step out of order, or on a connection that owns no block,
+changes nothing and is answered with `Failure`, after which the connection ends.
 
-What is durable is the store's business, what a transaction may do is `transactions.rules`'; bytes
-and connections are not seen here. An error of the store is nobody's answer: it passes through.
+Durability is the store's business, and what a transaction may do is `transactions.rules`'; bytes
+and connections are not seen here. An error of the store is not an answer: it passes through.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ from trio_stream.transactions.rules import View
 
 
 class Store(View, Protocol):
-    """What is durable: the chain, its blocks, and the state they made."""
+    """What is durable: the chain, its blocks, and the resulting state."""
 
     def chain(self) -> Chain | None:
         """The chain that InitChain began."""
@@ -78,26 +78,26 @@ class Store(View, Protocol):
         ...
 
     def begin_chain(self, chain: Chain) -> None:
-        """Keep the chain in place of one that has no block yet; durable on return."""
+        """Store the chain, in place of one without a block; durable on return."""
         ...
 
     def append(self, block: Block) -> None:
-        """Keep the block and all that it changes; durable on return."""
+        """Store the block and all that it changes; durable on return."""
         ...
 
 
 class _ConsensusFault(Exception):
-    """The engine asked for what must not happen; becomes `Failure`."""
+    """The engine asked for something illegal; becomes `Failure`."""
 
 
 @dataclass(slots=True)
 class _InProgress:
-    """The block in progress: whose it is, and which step it has reached."""
+    """The block in progress: who owns it, and which step it has reached."""
 
     owner: int
     staged: StagedBlock
     whole: bool
-    """It came by FinalizeBlock, whose answer had the hash."""
+    """Whether it came by FinalizeBlock, whose answer had the hash."""
     ended: Block | None = None
 
 
@@ -128,11 +128,11 @@ class Application:
 
     @property
     def recent_checks(self) -> RecentChecks:
-        """What CheckTx was answered lately; may be asked while requests are answered."""
+        """The newest results of CheckTx; may be read while requests are answered."""
         return self._checks.recent
 
     def disown(self, owner: int) -> None:
-        """The connection ended; a block that it had begun is dropped."""
+        """Drop the block that this connection began, because it has ended."""
         if self._block is not None and self._block.owner == owner:
             self._block = None
 
@@ -141,11 +141,11 @@ class Application:
         return self._checks.are_quick(requests)
 
     def prepare(self, requests: Sequence[Request]) -> None:
-        """Look at the transactions of these requests together, which costs less."""
+        """Examine the transactions of these requests together, which is cheaper."""
         txs = [each.tx for each in requests if isinstance(each, DeliverTx)]
         checked = [each.tx for each in requests if isinstance(each, CheckTx)]
         self._cache.examine_all(txs)
-        # What is too dear for a check costs no more than the look that finds it so.
+        # A transaction too expensive for a check costs no more than finding that out.
         self._cache.examine_all(checked, within=BUDGET)
 
     def answer(self, request: Request, *, owner: int) -> Answer:
@@ -174,9 +174,9 @@ class Application:
         return answer if answer is not None else Failure("unknown request")
 
     def _info(self) -> InfoAnswer:
-        # Before the first block the hash is empty even where the chain starts from another: up to
+        # Before the first block the hash is empty even if the chain starts from another one: up to
         # 0.33 the engine compares it with the genesis file's, later ones don't look at it.
-        # Looked at once: a block may become durable meanwhile, in another thread.
+        # The tip is read once: another thread may be making a block durable.
         tip = self._tip or Tip(0, "")
         return InfoAnswer(self._version, tip.height, tip.app_hash.encode("ascii"))
 
@@ -212,7 +212,7 @@ class Application:
         return Done()
 
     def _compare(self, request: BeginBlock, ours: str) -> None:
-        """Refuse a block whose chain went another way before it; none may go on top of that."""
+        """Refuse a block if its chain and ours differ before it: nothing may be built on that."""
         if request.app_hash is None:
             return
         wrong = other_hash(
@@ -271,7 +271,7 @@ class Application:
         return self._chain
 
     def _stage(self, chain: Chain, height: int, time: Time) -> StagedBlock:
-        """A new block in progress, if this is the height for one."""
+        """A new block in progress, if this height is the next one."""
         due = self._tip.height + 1 if self._tip else chain.initial_height
         if height != due or height > MAX_HEIGHT:
             raise _ConsensusFault(

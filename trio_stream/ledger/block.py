@@ -18,16 +18,16 @@ RULES: Final = 1
 """Version of the rules by which a block changes the state; a chain keeps the one it began with."""
 
 MAX_TRANSACTIONS: Final = (1 << 26) - 1
-"""More than a block of an engine can hold, which has at most 100 MiB, two bytes for each at least.
+"""More than a block of the engine can hold: it has at most 100 MiB, and at least two bytes each.
 
-The log numbers as many, and keeps the index above them for the end of a block.
+The log has numbers for as many; the next index stands for the end of a block.
 """
 
 MAX_HEIGHT: Final = 1 << 36
-"""Two thousand years of a block a second; a genesis may ask for any height to begin with."""
+"""Two thousand years of one block per second; a genesis file may ask for any initial height."""
 
 REASON_LIMIT: Final = 300
-"""Characters of a refusal's reason that are kept: texts may quote the transaction at length."""
+"""Characters of a refusal's reason that are stored: texts may quote the transaction at length."""
 
 
 class Validator(NamedTuple):
@@ -40,7 +40,7 @@ class Validator(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Chain:
-    """What InitChain fixes once and for all."""
+    """What InitChain decides for good."""
 
     chain_id: str
     rules: int
@@ -83,12 +83,12 @@ class AcceptedTransaction(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class RefusedTransaction:
-    """A transaction that the engine's block holds and the state does not."""
+    """A transaction that the engine's block holds and that was refused."""
 
     index: int
     sha256: bytes
     transaction_id: str | None
-    """The id it claims, if that can be read and looks like one."""
+    """The id that it claims, if that can be read and has the form of one."""
     error: str
     reason: str
 

@@ -20,7 +20,7 @@ from trio_stream.transactions.rules import View, validate
 
 VALID: Final = TxResult(0)
 
-# Of five inputs at most.
+# Five inputs at most.
 _QUICK_BYTES: Final = 2048
 
 
@@ -31,12 +31,12 @@ class Checks:
         self._committed = committed
         self._cache = cache
         self.recent = RecentChecks()
-        """The newest results; may be asked while requests are answered."""
+        """The newest results; may be read while requests are answered."""
 
     def are_quick(self, requests: Iterable[Request]) -> bool:
-        """Whether each check is of a small transaction that has been looked at before.
+        """Whether each check is of a small transaction that has been examined before.
 
-        What is left of such a check is a look at an index, or three for each input.
+        Such a check only needs one look at an index, or three for each input.
         """
         return all(
             len(each.tx) <= _QUICK_BYTES and self._cache.has(each.tx)

@@ -1,8 +1,8 @@
-"""Where the chain and this log part: what is refused, what is warned of, and what to do.
+"""Where the chain and this log diverge: what is refused, what is warned of, and what to do.
 
-Up to CometBFT 0.37 each block says the app hash after the block before it. From 0.38 on none does,
-and a replay that goes wrong shows in the engine alone, a block too late. What is known of it here
-are the refusals that the reference would not have made.
+Up to CometBFT 0.37 each block states the app hash after the block before it. From 0.38 on none
+does, and only the engine notices that a replay went wrong, one block too late. All that is known of
+it here are the refusals that the reference would not have made.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from trio_stream.transactions.errors import (
 
 WHAT_TO_DO = "The manual has the cures, under 'When engine and log disagree'"
 
-# Refusals of what the reference accepts, in a block at least.
+# Refusals of what the reference accepts, at least in a block.
 _DEPARTURES = frozenset(
     error.__name__
     for error in (
@@ -30,10 +30,10 @@ _DEPARTURES = frozenset(
 
 
 def other_hash(height: int, theirs: bytes, ours: str, *, is_first: bool) -> str | None:
-    """What is wrong with a block that says it follows the app hash `theirs`; None: nothing."""
+    """What is wrong with a block that follows the app hash `theirs`; None if nothing is."""
     if theirs == ours.encode("ascii"):
         return None
-    # Ours are text; what another application answered need not be.
+    # Our hashes are text; those of another application need not be.
     shown = theirs[:80].decode("ascii", "backslashreplace") or "empty"
     cause = (
         "the genesis file's start_hash is not what this chain began with"
@@ -48,7 +48,7 @@ def other_hash(height: int, theirs: bytes, ours: str, *, is_first: bool) -> str 
 
 
 def departure(block: Block) -> str | None:
-    """What to say of a block with refusals that the reference would not have made."""
+    """A warning, if the block has refusals that the reference would not have made."""
     errors = sorted({each.error for each in block.refused} & _DEPARTURES)
     if not errors:
         return None

@@ -1,9 +1,9 @@
 """What a chain begins with: InitChain and the genesis file's `app_state`, checked.
 
-BigchainDB's chain of app hashes begins with the empty text. Engines that send a block whole (from
-CometBFT 0.38 on) mistake an answer with an empty hash for one of an older release, so chains born
-on an engine with unsigned length prefixes begin with the hash of nothing instead. A chain that
-moves to a newer engine by replay keeps its start through the genesis file:
+BigchainDB's chain of app hashes begins with the empty text. Engines that send whole blocks (from
+CometBFT 0.38 on) take an answer with an empty hash for one of an older release, so chains that
+begin on an engine with unsigned length prefixes start with the hash of nothing instead. A chain
+that moves to a newer engine by replay keeps its start if the genesis file says so:
 
     "app_state": {"rules": 1, "start_hash": "empty"}         or "sha3"
 """
@@ -29,7 +29,7 @@ _SHOWN: Final = 200
 
 
 class GenesisError(Exception):
-    """The genesis file asks for what we can't do; the text says what."""
+    """The genesis file asks for something that we can't do; the text says what."""
 
 
 def read_chain(request: InitChain) -> Chain:
@@ -60,12 +60,12 @@ def read_chain(request: InitChain) -> Chain:
 
 
 def _wishes(app_state: bytes) -> Mapping[str, object]:
-    """What the app_state sets for us; nothing if it is another application's."""
+    """The settings in app_state that are meant for us; none if it is another application's."""
     try:
         state = json.loads(app_state)
     except (ValueError, RecursionError):
-        # Engines pass on JSON only. What isn't, and names our keys all the same, is a slip of the
-        # pen that must not give this node another start than the others.
+        # Engines pass on only JSON. Something else that still names our keys is a typing error,
+        # which must not give this node another start than the others.
         if any(f'"{key}"'.encode() in app_state for key in _KEYS):
             raise GenesisError("app_state is not JSON that can be read") from None
         return {}

@@ -1,10 +1,10 @@
-"""What the mempool's checks said lately of each transaction, by its id.
+"""The newest result of the mempool's checks for each transaction, by its id.
 
 BigchainDB's users have no way to learn that a transaction was refused after it had been taken, or
-that it still waits. The newest checks are remembered here, as many as fit, in memory alone: this is
-what one node happens to know, and nothing that enters the state.
+that it is still waiting. The newest checks are remembered here, up to a limit and only in memory:
+this is what one node happens to know, and never enters the state.
 
-One thread writes; others may ask at any time, without a lock: each step here is one operation of a
+One thread writes; others may ask at any time, without a lock: each step here is one operation on a
 dictionary.
 """
 
@@ -16,7 +16,7 @@ from typing import Final, NamedTuple
 from trio_stream.transactions.candidate import Candidate
 
 RECENT_CHECKS: Final = 20_000
-"""Four times what an engine's mempool holds by default; 700 bytes each at most."""
+"""Four times what an engine's mempool holds by default; at most 700 bytes each."""
 
 
 class RefusedCheck(NamedTuple):
@@ -33,11 +33,11 @@ class Check(NamedTuple):
     """The tip that it was checked against."""
     refused: RefusedCheck | None
     is_own: bool
-    """The bytes are the transaction of this id, and do not only claim to be."""
+    """Whether the bytes really are the transaction with this id, and do not just claim to be."""
 
 
 class RecentChecks:
-    """The newest checks, one an id."""
+    """The newest check of each id, for a limited number of ids."""
 
     def __init__(self, limit: int = RECENT_CHECKS) -> None:
         self._limit = limit
@@ -46,13 +46,13 @@ class RecentChecks:
     def note(
         self, candidate: Candidate, height: int, refused: RefusedCheck | None
     ) -> None:
-        """Remember a check, if it is known which id it is about."""
+        """Remember a check, if the id that it is about is known."""
         transaction_id = candidate.transaction_id
         if transaction_id is None:
             return
         is_own = candidate.transaction is not None
         known = self._checks.get(transaction_id)
-        # Whoever sends nonsense under another's id must not hide what became of that.
+        # Nonsense that is sent under the id of a real transaction must not hide its result.
         if known is not None and known.is_own and not is_own:
             return
         self._checks[transaction_id] = Check(height, refused, is_own)

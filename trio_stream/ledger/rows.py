@@ -1,6 +1,6 @@
-"""What the log keeps of an accepted transaction: the one place that reads BigchainDB's for it.
+"""What the log keeps of an accepted transaction, worked out from BigchainDB's JSON.
 
-Another kind of chain hands the log other rows of the same shape (`block.AcceptedTransaction`).
+Another kind of chain can hand the log rows of the same shape (`block.AcceptedTransaction`).
 """
 
 from __future__ import annotations

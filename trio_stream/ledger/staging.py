@@ -1,9 +1,8 @@
 """A block while its transactions arrive: what they see, and what becomes of them.
 
 Each transaction is judged against the committed state plus what the block accepted before it. A
-refused one leaves a row for those who ask why, and no other trace: nothing in the view of the
-transactions after it, nothing in the hash. Nothing here is durable, and dropping the object undoes
-the block.
+refused one leaves a row for those who ask why, but no other trace: transactions after it don't see
+it, and it is not in the hash. Nothing here is durable, and dropping the object undoes the block.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ from trio_stream.transactions.rules import SpendableOutput, View, validate
 
 
 class BlockView:
-    """The committed state and, over it, what the block so far accepted."""
+    """The committed state and, on top, what the block has accepted so far."""
 
     def __init__(self, committed: View) -> None:
         self._committed = committed
@@ -49,7 +48,7 @@ class BlockView:
         return staged or self._committed.spender(transaction_id, output_index)
 
     def accept(self, transaction: Transaction) -> None:
-        """From now on this transaction counts."""
+        """Add this transaction to the view."""
         self._outputs[transaction.id] = [
             SpendableOutput(transaction.asset_id, output.amount, output.condition_uri)
             for output in transaction.outputs
@@ -100,6 +99,6 @@ class StagedBlock:
 
 
 def reason(error: ValidationError) -> str:
-    """The error's text, short and fit for UTF-8: it may quote what a peer sent."""
+    """The error's text, shortened and encodable in UTF-8: it may quote what a peer sent."""
     text = str(error)[:REASON_LIMIT]
     return text.encode("utf-8", "backslashreplace").decode()[:REASON_LIMIT]

@@ -1,11 +1,10 @@
 """Keeps the write-ahead log short: moves what it holds into the database, between blocks.
 
-A commit appends to the write-ahead log and nothing more. What that holds must some time be copied
-to its place in the database, and then SQLite begins it anew with the first commit at which no
-reader is inside. Left to itself SQLite copies inside a commit; here a task does it beside them,
-on a connection of its own. Where readers overlap all the time, the second part never happens and
-the write-ahead log grows with all that is written; so above a limit the readers are held up for
-the moment it takes.
+A commit only appends to the write-ahead log. At some point its contents must be copied to their
+places in the database; SQLite then starts it over at the first commit during which nobody reads.
+Left to itself, SQLite copies during a commit; here a task does so at other times, on its own
+connection. If reads always overlap, the second step never happens and the write-ahead log grows
+with everything that is written, so above a limit readers are paused for the moment that it takes.
 """
 
 from __future__ import annotations
@@ -27,20 +26,20 @@ from trio_stream.log.writer import CommitLog
 logger = logging.getLogger(__name__)
 
 STEP: Final = 8 << 20
-"""Bytes of write-ahead log from one copy to the next. Pages that several commits changed are copied
-once, so larger steps mean less to write; smaller ones, less to do at once."""
+"""Bytes of write-ahead log from one copy to the next. A page that several commits changed is copied
+once, so larger steps mean less to write, and smaller ones less to do at once."""
 
 
 class Pausable(Protocol):
-    """Readers that can be held up; `LogReader` is one."""
+    """Readers that can be paused; `LogReader` is one."""
 
     def paused(self) -> AbstractAsyncContextManager[None]:
-        """Hold up all reads, once those under way are done."""
+        """Hold up new reads, once all that are in progress have finished."""
         ...
 
 
 class Checkpointer:
-    """One task of the daemon's nursery; told of commits by whoever announces them."""
+    """One task of the daemon's nursery; whoever announces commits also calls `committed`."""
 
     def __init__(
         self,
@@ -62,10 +61,10 @@ class Checkpointer:
         self._limiter = trio.CapacityLimiter(1)
 
     def committed(self) -> None:
-        """A block was committed; costs nothing unless there is something to do."""
+        """Note that a block was committed; cheap unless there is something to do."""
         size = self._log.wal_bytes
         if size < self._size:
-            # It has begun anew.
+            # It has started over.
             self._due = self._step
         self._size = size
         if size >= self._due:
@@ -96,9 +95,9 @@ class Checkpointer:
             self._wake = trio.Event()
             await self._run(partial(self._copy, connection))
             if self._log.wal_bytes >= self._limit:
-                # The bulk is copied; what is left keeps readers and writer out for milliseconds.
+                # Most is copied; the rest holds up readers and writer for milliseconds.
                 async with self._readers.paused():
-                    await self._run(partial(self._begin_anew, connection))
+                    await self._run(partial(self._start_over, connection))
 
     async def _run(self, work: Callable[[], None]) -> None:
         await self._run_sync(work, limiter=self._limiter)
@@ -107,12 +106,12 @@ class Checkpointer:
         with translated("checkpoint", self._log.path):
             connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
 
-    def _begin_anew(self, connection: apsw.Connection) -> None:
+    def _start_over(self, connection: apsw.Connection) -> None:
         with self._log.between_blocks, translated("checkpoint", self._log.path):
             try:
                 connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_RESTART)
             except apsw.BusyError:
                 logger.warning(
-                    "another program reads %s all the time: its write-ahead log grows",
+                    "another program reads %s all the time, so its write-ahead log keeps growing",
                     self._log.path,
                 )

@@ -1,12 +1,12 @@
 """Read-only connections to the commit log, behind threads of their own.
 
-A set is for one purpose and shares nothing with any other, so that readers of one kind wait for
-their own kind alone. Every read is a short transaction that ends before its thread does: what it
-saw is one state of the log, and no checkpoint waits for a reader longer than for a read.
+Each set serves one purpose and shares nothing with the others, so that reads of one kind wait only
+for their own kind. Every read is a short transaction that ends before its thread returns: it sees
+one state of the log, and no checkpoint waits for a reader longer than one read takes.
 
-What is quick (a look at an index or two, some microseconds) is not worth a thread: there and back
-takes ten times as long, and two threads of Python get in each other's way. So such reads happen in
-place, in the event loop's own step, as many as go together; whatever may take long has a thread.
+A quick read (an index or two, some microseconds) is not worth a thread: the hop takes ten times as
+long, and two threads of Python get in each other's way. So quick reads happen in place, in a step
+of the event loop, several at once; whatever may take long gets a thread.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ RunSync = Callable[..., Awaitable[object]]
 logger = logging.getLogger(__name__)
 
 LATE_SECONDS: Final = 10.0
-"""A read that takes longer is reported. A search may take half of it, others milliseconds."""
+"""A read that takes longer is reported. A search may take half as long, others milliseconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +47,9 @@ class ConnectionsStatistics:
     """What `Connections.statistics` returns."""
 
     reads_waiting: int
-    """Reads that are not answered yet."""
+    """Reads that have not been answered yet."""
     oldest_wait: float
-    """Seconds for which the oldest of these has waited."""
+    """Seconds that the oldest of these has waited."""
     reads_late: int
     """Reads since the start that were not answered within `LATE_SECONDS`."""
     threads_free: int
@@ -69,9 +69,9 @@ class _Asked:
 class Connections:
     """Connections of one purpose, each used by one thread at a time.
 
-    Reads that find all threads busy go together, up to `together` of them, when one comes
-    free: a thread hop costs as much as most look-ups do. `mapped` is for reads of what is
-    not in a connection's own cache: at random places, or of all the log.
+    Reads that find all threads busy share the next free one, up to `together` of them: a thread
+    hop costs as much as most look-ups do. `mapped` is for reads that a connection's own cache
+    would not help: at random places, or of the whole log.
     """
 
     def __init__(
@@ -101,7 +101,7 @@ class Connections:
     async def read(
         self, look: Callable[[apsw.Connection], T], *, quick: bool = False
     ) -> T:
-        """What `look` finds; `quick` if that takes microseconds, whatever is asked."""
+        """What `look` finds; `quick` if that always takes microseconds."""
         asked = _Asked(look, quick, trio.current_time())
         self._waiting[asked] = None
         try:
@@ -110,7 +110,7 @@ class Connections:
             del self._waiting[asked]
 
     def statistics(self) -> ConnectionsStatistics:
-        """How reads fare just now."""
+        """How many reads wait now, and how many have been late."""
         oldest = next(iter(self._waiting), None)
         waited = 0.0 if oldest is None else trio.current_time() - oldest.since
         return ConnectionsStatistics(
@@ -121,16 +121,16 @@ class Connections:
         )
 
     async def watch(self) -> None:
-        """Report reads that are late, as soon as they are. Never returns."""
+        """Report reads as soon as they are late. Never returns."""
         while True:
-            # Nothing that is asked from now on can be late before that.
+            # No read that starts from now on can be late before that.
             due = trio.current_time() + LATE_SECONDS
             in_time = (each for each in self._waiting if not each.is_late)
             if (oldest := next(in_time, None)) is not None:
                 due = oldest.since + LATE_SECONDS
             await trio.sleep_until(due)
             if self._report_late():
-                # A crowd that is late is one line, not a line for each.
+                # A crowd of late reads gets one line, not one line each.
                 await trio.sleep(LATE_SECONDS)
 
     def _report_late(self) -> bool:
@@ -141,7 +141,7 @@ class Connections:
         self._reads_late += len(late)
         if late:
             logger.warning(
-                "%d reads of %s (%s) are not answered after %g s; %d wait",
+                "%d reads of %s (%s) have not been answered after %g s; %d are waiting",
                 len(late),
                 self._path,
                 self._purpose,
@@ -159,7 +159,7 @@ class Connections:
         return cast("Sequence[Captured[object]]", found)
 
     async def hold(self, stack: AsyncExitStack) -> None:
-        """Take all threads' places; they come free when `stack` unwinds."""
+        """Occupy all threads until `stack` unwinds."""
         for _ in range(int(self._limiter.total_tokens)):
             borrower = object()
             await self._limiter.acquire_on_behalf_of(borrower)
@@ -170,7 +170,7 @@ class Connections:
             self._idle.pop().close()
 
     def _look_all(self, looks: Sequence[Look]) -> Sequence[Captured[object]]:
-        # The limiter lets in as many threads as there are connections.
+        # The limiter admits as many threads as there are connections.
         connection = self._idle.pop()
         try:
             with translated("read", self._path), connection:

@@ -42,20 +42,20 @@ class LogInUse(CommitLogError):
 
 
 class LogLocked(CommitLogError):
-    """Another program keeps us out of the file."""
+    """Another program holds a lock on the file."""
 
     hint = (
-        "no other program may write to it: end that one, or its transaction, and start"
-        " again; nothing that was committed is lost"
+        "no other program may write to it: end that program, or its transaction, and"
+        " start again; nothing that was committed is lost"
     )
 
 
 class LogReplaced(CommitLogError):
-    """The file that we have open is not the one in the data directory any more."""
+    """The file that we have open is no longer the one in the data directory."""
 
     hint = (
-        "files of a data directory are moved while no daemon runs: put them back, or move"
-        " the data directory away and let the engine replay the chain into an empty one"
+        "files of a data directory may be moved only while no daemon runs: put them back,"
+        " or move the directory away and let the engine replay the chain into an empty one"
     )
 
 
@@ -66,16 +66,16 @@ class LogFromNewerVersion(CommitLogError):
 
 
 class LogDamaged(CommitLogError):
-    """The file is no database, not ours, or contradicts itself."""
+    """The file is not a database, not ours, or contradicts itself."""
 
     hint = (
-        "put back a copy, or move the data directory away and let the engine"
+        "restore a copy, or move the data directory away and let the engine"
         " replay the chain into an empty one"
     )
 
 
 class LogOutOfSpace(CommitLogError):
-    """There is no room left."""
+    """The disk or a quota is full."""
 
     hint = "free some space and start again: nothing that was committed is lost"
 
@@ -87,13 +87,13 @@ class LogNotAccessible(CommitLogError):
 
 
 class LogNotDirectory(LogNotAccessible):
-    """A file is where a directory is needed, or the other way round."""
+    """There is a file where a directory is needed, or the other way round."""
 
-    hint = "the data directory must be a directory, and what is in it files"
+    hint = "the data directory must be a directory, and its entries must be files"
 
 
 class LogNotLockable(LogNotAccessible):
-    """Nothing keeps a second daemon out, nor SQLite's own readers and writers apart."""
+    """Without locks nothing keeps out a second daemon, or keeps SQLite's users apart."""
 
     hint = "its file system has no locks: put the data directory on a local one"
 
@@ -130,7 +130,7 @@ def ends_process(error: BaseException) -> bool:
 
 
 def log_error(operation: str, place: Path, error: Exception) -> CommitLogError:
-    """What to raise for an error of SQLite or the file system."""
+    """The error to raise for one of SQLite or of the file system."""
     leaf = next((leaf for kind, leaf in _LEAVES if isinstance(error, kind)), None)
     cause = f"{type(error).__name__}: {error}"
     if leaf is LogLocked and (who := holder(place)):

@@ -28,34 +28,34 @@ VIEWS: Final = Path(__file__).parent / "views.sql"
 SCHEMA_VERSION: Final = 2
 
 Migrations = Mapping[int, Callable[[apsw.Connection], None]]
-"""What takes the tables of a file of this schema version to the next one."""
+"""For each schema version, what converts the tables of such a file to the next version."""
 
 APPLICATION_ID: Final = int.from_bytes(b"tris")
-"""Marks the file as ours, for us and for `file`."""
+"""Marks the file as ours, for us and for the program `file`."""
 
 WAL_LIMIT: Final = 64 << 20
-"""Bytes of write-ahead log above which readers are held up to begin it anew."""
+"""Bytes of write-ahead log above which readers are paused so that it can start over."""
 
 BUSY_MILLISECONDS: Final = 10_000
 
 MAP_LIMIT: Final = 1 << 40
 """Bytes of the database in a reader's address space. They are the system's page cache and take no
-memory of ours; a cache of SQLite's own is emptied by every block that is committed."""
+memory of ours; SQLite's own cache is emptied by every block that is committed."""
 
 CHECK_SECONDS: Final = 5.0
-"""How long a start looks for damage; SQLite looks through a gigabyte a second."""
+"""How long a start looks for damage; SQLite checks about a gigabyte per second."""
 
 _CHECK_STEPS = 1_000  # of SQLite, between two looks at the clock
 
 CHECKPOINT_MILLISECONDS: Final = 50
-"""How long a checkpoint that keeps the writer out waits for a reader in another process."""
+"""How long a checkpoint that blocks the writer waits for a reader in another process."""
 
 WRITER_CACHE_KIB: Final = 64 * 1024
-"""Indexes by id and key are written at random places; what fits here is not read again."""
+"""Indexes by id and key are written at random places; pages that fit here are not read again."""
 
 
 def run(connection: apsw.Connection, sql: str) -> None:
-    """Execute all statements of `sql`; apsw alone would stop at the first that gives a row."""
+    """Execute all statements of `sql`; apsw alone would stop at the first that returns a row."""
     for _ in connection.execute(sql):
         pass
 
@@ -66,7 +66,7 @@ def value(connection: apsw.Connection, sql: str) -> object:
 
 
 def open_for_writing(path: Path, patience: Patience | None = None) -> apsw.Connection:
-    """The writing connection: durable on commit, checkpoints left to `log_checkpoint`."""
+    """The writing connection: durable on commit, checkpoints are `log.checkpoint`'s."""
     connection = apsw.Connection(str(path))
     connection.set_busy_handler(patience or Patience(path))
     run(
@@ -84,7 +84,7 @@ def open_for_writing(path: Path, patience: Patience | None = None) -> apsw.Conne
 
 
 def open_for_reading(path: Path, *, mapped: bool = False) -> apsw.Connection:
-    """A connection that can't change anything; `mapped`: it does not copy what it reads."""
+    """A read-only connection; if `mapped`, it does not copy what it reads."""
     connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
     connection.set_busy_timeout(BUSY_MILLISECONDS)
     if mapped:
@@ -93,10 +93,10 @@ def open_for_reading(path: Path, *, mapped: bool = False) -> apsw.Connection:
 
 
 def open_for_checkpoints(path: Path) -> apsw.Connection:
-    """A connection that copies the write-ahead log into the database beside the writer."""
+    """A connection that copies the write-ahead log into the database while the writer goes on."""
     connection = apsw.Connection(str(path))
     connection.set_busy_timeout(CHECKPOINT_MILLISECONDS)
-    # Before its first read a connection does not know of the write-ahead log, and copies nothing.
+    # Until its first read a connection does not know the write-ahead log, and copies nothing.
     value(connection, "SELECT count(*) FROM sqlite_schema")
     return connection
 
@@ -108,9 +108,9 @@ def prepare(
     *,
     version: int = SCHEMA_VERSION,
 ) -> None:
-    """Make the schema in a new file, migrate an older one, refuse any other.
+    """Create the schema in a new file, migrate an older one, refuse any other.
 
-    All steps are one transaction: after a crash the file is as it was, or of `version`.
+    All steps are one transaction: after a crash the file is as it was, or has `version`.
     """
     with connection:
         found = value(connection, "PRAGMA user_version")
@@ -141,9 +141,9 @@ def _renew_views(connection: apsw.Connection) -> None:
 
 
 def check(connection: apsw.Connection, path: Path) -> None:
-    """Look for damage, for some seconds at most. Raises `LogDamaged`.
+    """Look for damage, for `CHECK_SECONDS` at most. Raises `LogDamaged`.
 
-    What lies beyond that is found, and ends the process, when it is read.
+    Damage beyond that is found, and ends the process, when it is read.
     """
     give_up = time.monotonic() + CHECK_SECONDS
     connection.set_progress_handler(lambda: time.monotonic() > give_up, _CHECK_STEPS)
@@ -151,7 +151,9 @@ def check(connection: apsw.Connection, path: Path) -> None:
         said = value(connection, "PRAGMA quick_check(1)")
     except apsw.InterruptError:
         logger.info(
-            "%s is large: in %g s a part of it was checked", path, CHECK_SECONDS
+            "%s is large: only a part of it could be checked in %g s",
+            path,
+            CHECK_SECONDS,
         )
     else:
         if said != "ok":
@@ -172,7 +174,7 @@ def sync_directory(directory: Path) -> None:
 def lock_directory(home: Path) -> int:
     """Hold `home` until the descriptor is closed; the lock dies with the process.
 
-    Raises `LogInUse`, which names the process that has it.
+    Raises `LogInUse`, which names the process that holds it.
     """
     descriptor = os.open(home / "lock", os.O_RDWR | os.O_CREAT, 0o644)
     try:

@@ -1,9 +1,9 @@
-"""Who judges posts that are dear: threads that step back for whoever else has work to do.
+"""Threads that judge expensive posts, and step back for whatever else has work to do.
 
-A post may take a seventh of a second of a processor, and as soon as it is judged there may be a
-next one. By a thread like any other that would take a whole processor, and every other turn at the
-interpreter, from those who commit and answer. So these rest after each piece of work for as long as
-it took, and where threads have priorities they take what nobody else wants.
+A post may take a seventh of a second of a processor, and the next one may come as soon as it is
+judged. An ordinary thread would then take a whole processor, and every other turn at the
+interpreter, from what commits and answers. So these threads rest after each piece of work for as
+long as it took, and where threads have priorities they run at a low one.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from trio_stream.transactions.fulfillments import PAUSE
 T = TypeVar("T")
 
 DEAR: Final = 5_000
-"""Microseconds of signatures, by the estimate, for which a way to another thread is nothing."""
+"""Estimated microseconds of signatures compared with which a thread hop costs nothing."""
 PIECE: Final = 0.0005
-"""Seconds of work, at least, before a rest: far less than a Commit takes."""
+"""Seconds of work before a rest, at least: far less than a Commit takes."""
 _NICE: Final = 10
 
 
 class Judges:
-    """At most `count` threads, which are nobody else's before or after."""
+    """At most `count` threads, used for nothing else."""
 
     def __init__(
         self,
@@ -42,17 +42,17 @@ class Judges:
         self._sleep = sleep
 
     def run(self, judge: Callable[[], T], *, cost: int) -> T:
-        """What `judge` returns, which takes about `cost` microseconds. For any thread."""
+        """What `judge` returns, which takes about `cost` microseconds. Callable from any thread."""
         if cost <= DEAR:
             return judge()
         return self._threads.submit(self._at_ease, judge).result()
 
     def close(self) -> None:
-        """Let the threads end; nobody may be judging."""
+        """End the threads; none may be judging."""
         self._threads.shutdown()
 
     def _begin(self) -> None:
-        # Elsewhere a process has one priority, or the number means another process.
+        # Elsewhere only processes have priorities, or the number means another process.
         if sys.platform == "linux":
             me = os.PRIO_PROCESS, threading.get_native_id()
             os.setpriority(*me, max(_NICE, os.getpriority(*me)))

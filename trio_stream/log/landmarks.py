@@ -16,7 +16,7 @@ from trio_stream.stream.resume import Found, Landmarks
 
 
 def landmarks(place: Position | str | None, connection: apsw.Connection) -> Landmarks:
-    """What the log says of itself, and of a position or a transaction's id."""
+    """Where the log begins and ends, and what is at a position or a transaction's id."""
     chain = row(connection, "SELECT chain_id, initial_height, start_hash FROM chain")
     if chain is None:
         return Landmarks()
@@ -51,7 +51,7 @@ def _transaction(transaction_id: str, connection: apsw.Connection) -> Found | No
 
 
 def _fingerprint(place: Position, connection: apsw.Connection) -> str | None:
-    """What stands at a position: an app hash, or an id or a hash; None if nothing does."""
+    """What identifies the place: an app hash, an id or a hash; None if nothing is there."""
     if place.is_end_of_block:
         # SQLite binds no integer beyond 63 bits.
         height = min(place.height, MAX_HEIGHT + 1)

@@ -21,9 +21,9 @@ from trio_stream.stream.position import END_OF_BLOCK, Position
 from trio_stream.transactions.candidate import CandidateCache
 
 EVENT_BYTES: Final = 200
-"""About what an event takes when it is encoded; `max_bytes` counts it so."""
+"""About the size of an encoded event, by which `max_bytes` is counted."""
 BLOCKS_PER_READ: Final = 10_000
-"""Empty blocks cost no bytes, but looking at them does."""
+"""Empty blocks count no bytes, but looking at them takes time."""
 
 # Without a limit the contents of a block would be read at once, and it may have 100 MiB.
 _AT_ONCE: Final = 64
@@ -32,7 +32,7 @@ _AT_ONCE: Final = 64
 def blocks_after(
     height: int, max_bytes: int, connection: apsw.Connection
 ) -> list[CommittedBlock]:
-    """The blocks above `height`, oldest first: the first whole, and more up to `max_bytes`."""
+    """The blocks above `height`, oldest first: always the first, and more up to `max_bytes`."""
     chosen = _within(height, max_bytes, connection)
     if not chosen:
         return []
@@ -56,7 +56,7 @@ def blocks_after(
 
 
 def _within(height: int, max_bytes: int, connection: apsw.Connection) -> list[Row]:
-    """The blocks above `height` whose events take `max_bytes` together, but at least one."""
+    """The blocks above `height` whose events fit `max_bytes` together, but at least one."""
     blocks = connection.execute(
         "SELECT height, app_hash, accepted, refused, seconds, nanos FROM blocks"
         " WHERE height > ? ORDER BY height LIMIT ?",
@@ -79,9 +79,9 @@ def contents(
     max_bytes: int,
     connection: apsw.Connection,
 ) -> dict[int, Contents]:
-    """What the transactions at these places hold, by a position's key.
+    """The contents of the transactions at these positions, by the positions' keys.
 
-    Once they have `max_bytes` together, the rest is left out.
+    Once they take `max_bytes` together, the rest is left out.
     """
     found: dict[int, Contents] = {}
     for first in range(0, len(places), _AT_ONCE):

@@ -1,9 +1,9 @@
 """Look-ups of what is committed: outputs of a key, transactions of an asset, blocks, validators.
 
-Everything goes by an index, and what is long comes in pages, each a short read of its own that
-looks at a bounded number of rows. The pages of one answer are one state of the log all the same:
-nothing is ever changed in it but that outputs get spent, so it is enough that each page leaves out
-what came, or was spent, after the first page's newest block.
+Each uses an index, and long answers come in pages, each a short read of its own that looks at a
+bounded number of rows. All pages of an answer still show one state of the log: nothing in it ever
+changes except that outputs are spent, so each page simply leaves out what was added or spent after
+the block that was newest at the first page.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ from trio_stream.stream.events import CommitEvent, Outcome, RefusalEvent
 from trio_stream.stream.position import END_OF_BLOCK, INDEX_BITS
 
 PAGE_OUTPUTS: Final = 2_000
-"""Rows of a key that a page looks at; it takes a few milliseconds."""
+"""Rows of a key that one page looks at, which takes a few milliseconds."""
 PAGE_TRANSACTIONS: Final = 100
 PAGE_BYTES: Final = 256 * 1024
-"""A page of transactions ends with the one that reaches this."""
+"""A page ends with the transaction that reaches this size."""
 
 
 class Cursor(NamedTuple):
-    """Where a page begins: after this output, or this transaction, and up to a block's end."""
+    """Where a page begins: after this output or transaction; and the block's end it goes up to."""
 
     position: int
     output_index: int = END_OF_BLOCK
@@ -46,7 +46,7 @@ BEGINNING: Final = Cursor(-1)
 
 
 class OutputsPage(NamedTuple):
-    """Outputs as the text of JSON objects, separated as in an array."""
+    """Outputs as JSON objects in one text, separated as in an array."""
 
     text: str
     number: int
@@ -71,7 +71,7 @@ def position_of(transaction_id: str, connection: apsw.Connection) -> int | None:
 
 
 def outcome(transaction_id: str, connection: apsw.Connection) -> Outcome | None:
-    """What became of this id: committed, or last refused."""
+    """What became of the transaction with this id: committed, or last refused."""
     if not is_id(transaction_id):
         return None
     sql = f"SELECT {EVENT}, operation FROM transactions WHERE id = ?"
@@ -87,7 +87,7 @@ def outcome(transaction_id: str, connection: apsw.Connection) -> Outcome | None:
 
 
 def heights_with(transaction_id: str, connection: apsw.Connection) -> list[int]:
-    """The blocks that hold a transaction: one, or none."""
+    """The heights of the blocks that hold a transaction: one, or none."""
     found = position_of(transaction_id, connection)
     return [] if found is None else [found >> INDEX_BITS]
 
@@ -98,7 +98,7 @@ def body(
     """A committed transaction as the engine gave it; empty if it has over `max_bytes`."""
     if not is_id(transaction_id):
         return None
-    # What is not given is not read either: SQLite has the length in front.
+    # A body that is too long is not even read: SQLite stores the length in front of it.
     sql = (
         "SELECT CASE WHEN length(raw) <= ?2 THEN raw ELSE x'' END"
         " FROM transactions JOIN bodies USING (position) WHERE id = ?1"
@@ -113,19 +113,19 @@ def block_page(
     """A block's accepted transactions in order; None above the tip."""
     tip = newest_block(connection)
     if tip is None or height > tip.height:
-        # Block 0 is InitChain's, and empty.
+        # Block 0 stands for InitChain, and is empty.
         begun = row(connection, "SELECT 1 FROM chain")
         return TransactionsPage([], None) if height == 0 and begun else None
     first = max(position_key(height, 0), after.position + 1)
     last = position_key(height, END_OF_BLOCK)
     sql = "SELECT position FROM bodies WHERE position BETWEEN ? AND ? ORDER BY position LIMIT ?"
-    # One more than there are on a page tells whether another follows.
+    # One more than a page holds tells whether another page follows.
     found = rows(connection, sql, first, last, PAGE_TRANSACTIONS + 1)
     return _page(connection, found, PAGE_TRANSACTIONS)
 
 
 def latest_validators(connection: apsw.Connection) -> list[Row]:
-    """Key type, key and power of each validator in the set of the greatest height."""
+    """Key type, key and power of each validator in the newest set."""
     sql = (
         "SELECT key_type, key, power FROM validators"
         " WHERE height = (SELECT max(height) FROM validators) ORDER BY place"
@@ -138,8 +138,8 @@ _OUTPUTS_END: Final = (
     " WHERE public_key = ? AND (position, output_index) > (?, ?) AND position <= ?"
     " ORDER BY position, output_index LIMIT 1 OFFSET ?"
 )
-# One text, because a row for each would cost Python more than SQLite's whole search. What stands
-# between two items is its separator: SQLite copies less.
+# One text, because a row per output would cost Python more than SQLite's whole search. The text
+# between two items is the separator, so that SQLite copies less.
 _BEGIN: Final = '{"transaction_id": "'
 _END: Final = "}"
 _OUTPUTS: Final = f"""
@@ -153,7 +153,7 @@ _OUTPUTS: Final = f"""
     )
 """
 _WITH_SPENDER: Final = "CROSS JOIN outputs USING (position, output_index)"
-# With both bounds, so that what was spent since the first page counts as unspent.
+# Bounded too: what was spent since the first page counts as unspent.
 _SPENT: Final = "AND spent_by <= ?7"
 _UNSPENT: Final = "AND (spent_by IS NULL OR spent_by > ?7)"
 _OUTPUTS_OF: Final = {
@@ -172,8 +172,8 @@ def outputs_page(
 ) -> OutputsPage:
     """Outputs that a key owns, in the order of storage, at most `limit` of them.
 
-    The key stands in their condition, and in the `public_keys` of any output of the same
-    transaction. `spent`: only those that are, or only those that are not.
+    The key is in their condition, and in the `public_keys` of any output of the same
+    transaction. If `spent` is not None: only the spent ones, or only the others.
     """
     up_to = _up_to(after, connection)
     seek = public_key, after.position, after.output_index
@@ -204,10 +204,10 @@ def transactions_page(
     limit: int,
     connection: apsw.Connection,
 ) -> TransactionsPage:
-    """Transactions of an asset, its own first, in the order of storage, at most `limit`.
+    """Transactions of an asset in the order of storage, its CREATE first, at most `limit`.
 
-    With an operation only those; CREATE is the asset's own or nothing, and no other
-    operation is looked for under the asset's own id.
+    `operation` limits them to that operation: for CREATE the transaction with the asset's id,
+    for any other those that name the asset.
     """
     up_to = _up_to(after, connection)
     sql = f"{_selection(operation)} ORDER BY position LIMIT ?5"
@@ -222,7 +222,7 @@ def _page(
     most: int,
     up_to: int | None = None,
 ) -> TransactionsPage:
-    """The transactions at these positions, as many as go on a page, and at most so many."""
+    """The transactions at these positions, as many as fit a page, and at most `most`."""
     raws: list[bytes] = []
     size = 0
     for (position,) in positions:
@@ -243,7 +243,7 @@ def last_transaction(
     after: Cursor,
     connection: apsw.Connection,
 ) -> TransactionsPage:
-    """Of the same selection only the one that was stored last."""
+    """Of the same transactions, only the one that was stored last."""
     sql = f"{_selection(operation)} ORDER BY position DESC LIMIT 1"
     up_to = _up_to(after, connection)
     found = row(connection, sql, asset_id, after.position, up_to, operation)

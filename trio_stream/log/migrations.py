@@ -1,9 +1,9 @@
 """How a log that an earlier release wrote becomes one of this release.
 
-A step works on the tables; views are made anew after the last one. All steps are one transaction
-with what `log_file.prepare` does around them, so a crash leaves the file as it was. A step that
-reads every transaction takes about a minute for each million (50,000 of 23 words each: 3.3 s),
-during which nothing is served.
+A step converts the tables; views are recreated after the last one. All steps are one transaction
+with what `log.file.prepare` does around them, so a crash leaves the file as it was. A step that
+reads every transaction takes about a minute per million (50,000 of 23 words each: 3.3 s), during
+which nothing is served.
 """
 
 from __future__ import annotations
@@ -23,8 +23,10 @@ logger = logging.getLogger(__name__)
 
 
 def _to_2(connection: apsw.Connection) -> None:
-    """Other stems; and keys that an output's condition holds and another output lists."""
-    logger.warning("the log is of an earlier release: each transaction is indexed anew")
+    """New stems of words; and keys that an output's condition holds and another output lists."""
+    logger.warning(
+        "the log was written by an earlier release: all transactions are indexed again"
+    )
     run(connection, "DROP TABLE texts")
     schema = SCHEMA.read_text(encoding="utf-8")
     run(connection, schema[schema.index("CREATE VIRTUAL TABLE texts") :])

@@ -1,9 +1,9 @@
-"""What other programs may do to the files of the log, and what the writer makes of it.
+"""What other programs may do to the log's files, and how the writer responds.
 
-Reading never keeps the writer out. A program that writes does, or one that only says `BEGIN
-IMMEDIATE`, or `VACUUM`; and where somebody forgot such a program in another window, to wait costs
-less than to end. So it waits, and says for whom. Where a file is removed or replaced, what is
-written goes to one that is lost with the process, so nothing more may be written.
+Programs that only read never lock the writer out. One that writes does, or that merely ran `BEGIN
+IMMEDIATE` or `VACUUM`; if somebody left such a program open in another window, waiting costs less
+than ending. So the writer waits, and says for whom. After a file is removed or replaced, whatever
+is written goes into one that is lost with the process, so nothing more may be written.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from typing import Final
 logger = logging.getLogger(__name__)
 
 OPEN_SECONDS: Final = 10.0
-"""How long a start waits; whoever starts a daemon looks whether it does."""
+"""How long a start waits: whoever starts a daemon watches whether it comes up."""
 WRITE_SECONDS: Final = 60.0
-"""How long a block waits; the engine waits with it, and all reads go on."""
+"""How long a block waits; the engine waits with it, while all reads go on."""
 _SAY_SECONDS: Final = 10.0
 _PAUSES: Final = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05)
 
@@ -28,7 +28,7 @@ _LOCKS: Final = Path("/proc/locks")
 
 
 class Patience:
-    """SQLite's busy handler of one connection: called as long as it is locked out."""
+    """The busy handler of one connection: SQLite calls it while the connection is locked out."""
 
     def __init__(
         self,
@@ -45,7 +45,7 @@ class Patience:
         self._said = 0.0
 
     def __call__(self, tries: int) -> bool:
-        """Wait a moment; False if that was enough."""
+        """Wait a moment; False if the time is up."""
         now = self._clock()
         if not tries:
             self._since = self._said = now
@@ -54,7 +54,7 @@ class Patience:
         if now - self._said >= _SAY_SECONDS:
             self._said = now
             logger.warning(
-                "%s has been locked for %.0f s by %s: nothing is committed meanwhile",
+                "%s has been locked for %.0f s by %s: nothing can be committed meanwhile",
                 self._path,
                 now - self._since,
                 holder(self._path) or "another program",
@@ -71,7 +71,7 @@ class OpenFiles:
         self._found = [(place, _identity(place)) for place in places]
 
     def lost(self) -> str:
-        """What has happened to them; empty if they are in place."""
+        """What has happened to them; empty if both are in place."""
         for place, identity in self._found:
             now = _identity(place)
             if now != identity:
@@ -89,7 +89,7 @@ def _identity(place: Path) -> tuple[int, int] | None:
 
 
 def holder(path: Path) -> str:
-    """Which other process has a lock to write, as far as the system tells; else empty."""
+    """Which other process holds a write lock, if the system tells; otherwise empty."""
     try:
         places = {os.stat(f"{path}{suffix}").st_ino for suffix in ("", "-shm")}
         lines = _LOCKS.read_text(encoding="ascii").splitlines()

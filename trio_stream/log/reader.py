@@ -1,13 +1,13 @@
 """Reading the commit log beside its writer.
 
-Async outside, read-only SQLite connections in threads inside. Readers come in five sets that share
-nothing, each with a limiter of its own: the channel's, whose one read a block all subscribers wait
-for; look-ups, for HTTP; replay, for subscribers who catch up; text searches, which take long
-when they find much; and the judging of posted transactions that are not small. A thousand of one
-kind must not hold up the others.
+Async outside, read-only SQLite connections in threads inside. There are five sets of connections
+that share nothing, each with its own limiter: the channel's, for whose one read per block all
+subscribers wait; look-ups, for HTTP; replay, for subscribers that catch up; text searches, which
+take long when they find much; and the judging of posted transactions that are not small. A thousand
+reads of one kind must not hold up the others.
 
-Every read is a short transaction that ends before its thread does, so that what it saw is one state
-of the log, and no checkpoint waits for a reader longer than for a few pages; for a search, seconds.
+Every read is a short transaction that ends before its thread returns, so it sees one state of the
+log, and a checkpoint waits for a reader no longer than a few pages take; for a search, seconds.
 """
 
 from __future__ import annotations
@@ -53,19 +53,19 @@ from trio_stream.transactions.rules import validate
 
 LOOKUP_THREADS: Final = 2
 LOOKUPS_TOGETHER: Final = 16
-"""Look-ups that share one way to a thread and back when many come at once, or, where all are quick,
-a step of the event loop: two milliseconds of signatures."""
+"""Look-ups that share one thread hop when many come at once, or, if all are quick, one step of the
+event loop: two milliseconds of signatures."""
 QUICK_BYTES: Final = 2048
-"""A transaction of this size is judged in a millisecond, whatever it is; most in a tenth of it."""
+"""Any transaction of this size is judged in a millisecond, and most in a tenth of that."""
 JUDGES: Final = min(4, max(1, (os.cpu_count() or 1) - 1))
-"""What is posted takes no more than the processors beside that which commits and answers."""
+"""Threads for posted transactions: one processor is left to what commits and answers."""
 QUICK_READ_BYTES: Final = 64 * 1024
-"""What is read and copied in microseconds; SQLite keeps it on sixteen pages."""
+"""A body of this size, sixteen pages of SQLite, is read and copied in microseconds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogReaderStatistics:
-    """What `LogReader.statistics` returns: one for each kind of reads."""
+    """What `LogReader.statistics` returns: the figures of each set of connections."""
 
     channel: ConnectionsStatistics
     lookups: ConnectionsStatistics
@@ -77,7 +77,7 @@ class LogReaderStatistics:
 class LogReader:
     """Answers questions about what is committed.
 
-    No method can be cancelled while its thread works, which is for a few pages at most.
+    No method can be cancelled while its thread works, which takes a few pages at most.
     """
 
     def __init__(
@@ -104,7 +104,7 @@ class LogReader:
         self._judging = Connections(
             "judging", path, JUDGES, run_sync, together=1, mapped=True
         )
-        # In the order in which a pause waits for them: the slowest while the others go on.
+        # The order in which a pause waits for them: the slowest first, while the others go on.
         self._sets = (
             self._searches,
             self._judging,
@@ -114,14 +114,14 @@ class LogReader:
         )
 
     async def aclose(self) -> None:
-        """Close all connections; no read may be under way."""
+        """Close all connections; no read may be in progress."""
         for readers in self._sets:
             readers.close()
         self._judges.close()
         await trio.lowlevel.checkpoint()
 
     def statistics(self) -> LogReaderStatistics:
-        """How reads fare just now, and how many were late."""
+        """How many reads wait now, and how many have been late."""
         return LogReaderStatistics(
             channel=self._channel.statistics(),
             lookups=self._lookups.statistics(),
@@ -136,7 +136,7 @@ class LogReader:
         stop: trio.Event,
         task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
     ) -> None:
-        """Until `stop` is set, report and count reads that are not answered in time."""
+        """Report and count late reads until `stop` is set."""
         async with trio.open_nursery() as nursery:
             for readers in self._sets:
                 nursery.start_soon(readers.watch)
@@ -146,7 +146,7 @@ class LogReader:
 
     @asynccontextmanager
     async def paused(self) -> AsyncIterator[None]:
-        """Hold up all reads, once those under way are done."""
+        """Hold up new reads, once all that are in progress have finished."""
         async with AsyncExitStack() as stack:
             for readers in self._sets:
                 await readers.hold(stack)
@@ -159,18 +159,18 @@ class LogReader:
     async def blocks_after(
         self, height: int, *, max_bytes: int
     ) -> list[CommittedBlock]:
-        """The blocks above `height`, oldest first: the first whole, and more up to `max_bytes`."""
+        """The blocks above `height`, oldest first: always the first, and more up to `max_bytes`."""
         return await self._channel.read(partial(live.blocks_after, height, max_bytes))
 
     async def contents(
         self, places: Sequence[Position], *, max_bytes: int
     ) -> dict[int, Contents]:
-        """What transactions hold, by a position's key; not all where that is much."""
+        """The contents of transactions by their positions' keys, up to `max_bytes`."""
         look = partial(live.contents, places, self._cache, max_bytes)
         return await self._channel.read(look)
 
     async def landmarks(self, place: Position | str | None) -> Landmarks:
-        """What the log says of itself, and of a position or a transaction's id."""
+        """Where the log begins and ends, and what is at a position or a transaction's id."""
         return await self._lookups.read(partial(landmarks, place))
 
     async def frames(self, request: PageRequest) -> Frames:
@@ -180,14 +180,14 @@ class LogReader:
     async def frame_pages(
         self, request: PageRequest, *, take: Callable[[Frames], bool]
     ) -> None:
-        """One page after the other, as `frames` has them, without a way back in between.
+        """Pages as `frames` gives them, one after the other, in one thread hop.
 
-        `take` gets each in the thread that made it, and says whether to make the next.
+        `take` is called with each in the thread that made it, and says whether to make another.
         """
         await self._replay.read(partial(read_frame_pages, request=request, take=take))
 
     async def examine(self, raw: bytes) -> None:
-        """Judge against what is committed; raises `ValidationError`, `TooCostly` for one."""
+        """Judge against what is committed. Raises `ValidationError`, such as `TooCostly`."""
         is_quick = len(raw) <= QUICK_BYTES
         readers = self._lookups if is_quick else self._judging
         found = await readers.read(partial(self._examine, raw), quick=is_quick)
@@ -209,7 +209,7 @@ class LogReader:
         return await self._lookups.read(partial(lookups.block_page, height, after))
 
     async def outcome(self, transaction_id: str) -> Outcome | None:
-        """What became of this id in a block: committed, or last refused."""
+        """What became of the transaction with this id: committed, or last refused."""
         return await self._lookups.read(
             partial(lookups.outcome, transaction_id), quick=True
         )
@@ -220,7 +220,7 @@ class LogReader:
         return await self._lookups.read(look, quick=True)
 
     async def heights_with(self, transaction_id: str) -> list[int]:
-        """The blocks that hold this transaction: one, or none."""
+        """The heights of the blocks that hold this transaction: one, or none."""
         look = partial(lookups.heights_with, transaction_id)
         return await self._lookups.read(look, quick=True)
 
@@ -246,7 +246,7 @@ class LogReader:
     async def last_transaction(
         self, asset_id: str, *, operation: str | None, after: Cursor
     ) -> TransactionsPage:
-        """Of the same transactions only the newest."""
+        """Of the same transactions, only the newest."""
         look = partial(lookups.last_transaction, asset_id, operation, after)
         return await self._lookups.read(look)
 
@@ -281,7 +281,7 @@ class LogReader:
             validate(candidate, StoredView(connection, self._path))
         except ValidationError as error:
             self._cache.refuse(candidate)
-            # A value: an error that is handed from thread to task holds the frames of both, and
-            # they hold it, so that only the garbage collector would free the bytes.
+            # A value: an error that passes from a thread to a task refers to the frames of both,
+            # and they to it, so that only the garbage collector would free the bytes.
             return Refusal.of(error)
         return None

@@ -31,17 +31,17 @@ def position_key(height: int, index: int) -> int:
 
 
 def is_id(text: str) -> bool:
-    """Whether the text can be an id of a row; SQLite can't even bind a lone surrogate."""
+    """Whether a row may have this id; SQLite can't even bind text with a lone surrogate."""
     return ID.fullmatch(text) is not None
 
 
 def rows(connection: apsw.Connection, sql: str, *bindings: object) -> list[Row]:
-    """All rows, with the statement finished: one left open would hold back checkpoints."""
+    """All rows, and the statement is finished: one left open would hold up checkpoints."""
     return connection.execute(sql, bindings).fetchall()
 
 
 def row(connection: apsw.Connection, sql: str, *bindings: object) -> Row | None:
-    """The first row."""
+    """The first row; None if there is none."""
     found = rows(connection, sql, *bindings)
     return found[0] if found else None
 

@@ -2,9 +2,9 @@
 --
 -- One integer stands for a transaction everywhere: its position, height * 2^26 + index in the
 -- engine's block. It orders as the chain does, so rows are appended at the end of each table, a block
--- and a page of replay are one range, and the transactions it numbers are the same on every node.
--- Rows are only ever added, but for outputs.spent_by. Each index in another order than the chain's costs
--- a page for nearly every row once it is large, so there are few.
+-- or a page of replay is one range, and every node numbers the same transactions alike.
+-- Rows are only ever added; only outputs.spent_by changes. An index in another order than the chain's
+-- costs a page for nearly every row once it is large, so there are few.
 --
 -- Programs may open this file read-only while the node runs.
 
@@ -18,7 +18,7 @@ CREATE TABLE chain (
     genesis_nanos INTEGER NOT NULL
 ) STRICT;
 
--- A set of validators holds from its height on, in the genesis file's order.
+-- A set of validators is in force from its height on, in the genesis file's order.
 CREATE TABLE validators (
     height INTEGER NOT NULL,
     place INTEGER NOT NULL,
@@ -38,8 +38,8 @@ CREATE TABLE blocks (
     refused INTEGER NOT NULL
 ) STRICT;
 
--- What an event says, in small rows that replay reads one after the other.
--- asset_id is null where it is the transaction's own id.
+-- The contents of events, in small rows that replay reads one after the other.
+-- asset_id is null if it is the transaction's own id.
 CREATE TABLE transactions (
     position INTEGER PRIMARY KEY,
     id TEXT NOT NULL UNIQUE,
@@ -50,7 +50,7 @@ CREATE TABLE transactions (
 
 CREATE INDEX transactions_by_asset ON transactions (asset_id) WHERE asset_id IS NOT NULL;
 
--- For who follows elections: the other operations are too many to be worth it.
+-- For those who follow elections: the other operations are too common for an index.
 CREATE INDEX transactions_by_rare_operation ON transactions (operation)
     WHERE operation NOT IN ('CREATE', 'TRANSFER');
 
@@ -71,9 +71,9 @@ CREATE TABLE outputs (
     PRIMARY KEY (position, output_index)
 ) STRICT, WITHOUT ROWID;
 
--- Where a public key stands: in an output's public_keys (and, if in_details is 1, in its condition
--- too), in its condition alone (in_details is 2) if another output of the transaction has it in
--- public_keys, or, with output_index -1, among the owners before of an input.
+-- Where a public key occurs: in an output's public_keys (and, if in_details is 1, in its condition
+-- too), only in its condition (in_details is 2) if another output of the transaction has it in
+-- public_keys, or, with output_index -1, among an input's owners_before.
 CREATE TABLE keys (
     public_key TEXT NOT NULL,
     position INTEGER NOT NULL,
@@ -82,7 +82,7 @@ CREATE TABLE keys (
     PRIMARY KEY (public_key, position, output_index)
 ) STRICT, WITHOUT ROWID;
 
--- What engine blocks held and the chain refused. transaction_id is what it claimed to be.
+-- Transactions of the engine's blocks that were refused. transaction_id is the id they claimed.
 CREATE TABLE refused (
     position INTEGER PRIMARY KEY,
     sha256 BLOB NOT NULL,
@@ -94,9 +94,9 @@ CREATE TABLE refused (
 CREATE INDEX refused_by_transaction_id ON refused (transaction_id)
     WHERE transaction_id IS NOT NULL;
 
--- Where words stand in the strings of a transaction's asset and metadata; the rowid is its position.
--- What is written here are terms with blanks between them (ledger/words.py), not the text itself.
--- That is in bodies, so what a full-text query gives is rowid and rank alone.
+-- Where words occur in the strings of a transaction's asset and metadata; the rowid is its position.
+-- Terms separated by blanks are written here (transactions/words.py), not the text itself, which is in
+-- bodies; so a full-text query returns only rowid and rank.
 CREATE VIRTUAL TABLE texts USING fts5 (
     asset,
     metadata,

@@ -1,11 +1,11 @@
 """Text search over assets and metadata, in SQLite's own index of words (FTS5).
 
-The index is written in the transaction of the block, so what is committed is found. It holds no
-text, only where words stand, and a row only for transactions that have any. A word that is an id
-finds the document with that id beside those that hold it as text.
+The index is written in the block's own transaction, so whatever is committed can be found. It holds
+no text, only where words occur, and has rows only for transactions with any. A word that is an id
+finds the document with that id, in addition to those that contain it as text.
 
-Whatever a user writes becomes quoted strings of an expression that is ours: no text is an error.
-A search that has to look at too much is given up, since it holds up checkpoints while it lasts.
+Whatever a user writes becomes quoted strings in an expression of ours, so no text is an error. A
+search that has to look at too much is abandoned, because it holds up checkpoints while it runs.
 """
 
 from __future__ import annotations
@@ -27,21 +27,21 @@ from trio_stream.transactions.ids import ID
 from trio_stream.transactions.words import terms_of
 
 SEARCH_SECONDS: Final = 5.0
-# Steps of SQLite's machine between two looks at the clock: below a millisecond.
+# Steps of SQLite's machine between two looks at the clock: less than a millisecond.
 _STEPS: Final = 10_000
 
 _ANY_CASE_ID: Final = re.compile(ID.pattern, re.IGNORECASE)
 
 
 class Documents(Enum):
-    """What is searched; the value is the column of the index."""
+    """Which documents are searched; the value is the column of the index."""
 
     ASSETS = "asset"
     METADATA = "metadata"
 
 
 class SearchTooLong(Exception):
-    """A search was given up."""
+    """A search took too long and was abandoned."""
 
 
 def search(
@@ -49,7 +49,7 @@ def search(
 ) -> array[int] | None:
     """Positions of the transactions whose document is found, best first, ties by age.
 
-    At most `limit`, if it is not 0. None if the search was given up.
+    At most `limit`, if it is not 0. None if the search was abandoned.
     """
     query = read_query(text.replace("\0", " "))
     if not query.words:
@@ -76,7 +76,7 @@ def _search(
     found = array("q", [at for at in named if at not in excluded])
     passed = excluded | set(named)
     sql = "SELECT rowid FROM texts WHERE texts MATCH ? ORDER BY rank, rowid LIMIT ?"
-    # Those that are passed over must not use up the limit.
+    # Documents that are skipped must not use up the limit.
     most = limit + len(passed) if limit else -1
     matches = connection.execute(sql, (_expression(documents, query), most))
     found.extend(at for (at,) in matches if at not in passed)
@@ -86,7 +86,7 @@ def _search(
 def _named(
     documents: Documents, query: SearchQuery, connection: apsw.Connection
 ) -> list[int]:
-    """The documents whose id is one of the words, if the rest of the query holds too."""
+    """Documents whose id is one of the words, and that the rest of the query allows."""
     return sorted(
         at
         for at, name in _ids(query.words, connection).items()
@@ -110,7 +110,7 @@ def _holds_besides(
     name: str,
     connection: apsw.Connection,
 ) -> bool:
-    """Whether a document with this id has the phrases, and nothing that is excluded."""
+    """Whether a document with this id has all phrases, and nothing that is excluded."""
     phrases = [each for each in query.phrases if each.strip().lower() != name]
     if phrases and not _matches(documents, _all(phrases), at, connection):
         return False

@@ -1,11 +1,10 @@
 """What a text search asks for, read as MongoDB reads it.
 
-Words are alternatives: a document needs one of them. What stands between double quotes is a phrase
-that must occur, and its words count as alternatives too. A hyphen at the beginning of a word or a
-phrase, after white space, excludes documents with it, and with all that is joined to it; any other
-hyphen only divides words. A quote that is not closed is as if it were not there. English stop words
-are neither looked for nor excluded, so a text of nothing else finds nothing, and so does one that
-only excludes.
+Words are alternatives: a document needs one of them. Text between double quotes is a phrase that
+must occur, and its words are alternatives too. A hyphen at the beginning of a word or a phrase,
+after white space, excludes documents that contain it, or anything joined to it; any other hyphen
+only divides words. An unclosed quote is ignored. English stop words are neither looked for nor
+excluded, so a text of nothing else finds nothing, and so does one that only excludes.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from typing import Final
 
 from trio_stream.transactions.words import terms_of, words_of
 
-# The white space that ends an exclusion, the two signs, and all between.
+# The white space that ends an exclusion, the two signs, and whatever is between.
 _PIECE: Final = re.compile(r'(?P<space>[ \n\v\f\r]+)|(?P<sign>[-"])|[^- \n\v\f\r"]+')
 
 STOP_WORDS: Final = frozenset("""
@@ -37,7 +36,7 @@ STOP_WORDS: Final = frozenset("""
 
 @dataclass(slots=True)
 class SearchQuery:
-    """One of `words`, all of `phrases`, and nothing of what is excluded; each once."""
+    """One of `words`, all of `phrases`, and nothing that is excluded; no duplicates."""
 
     words: list[str] = field(default_factory=list)
     phrases: list[str] = field(default_factory=list)
@@ -46,9 +45,9 @@ class SearchQuery:
 
 
 def read_query(text: str) -> SearchQuery:
-    """The query in a text; any text is one."""
+    """The query in a text; any text is a query."""
     pieces = _Pieces()
-    # The sign that keeps strings apart in the index is no part of any.
+    # The character that separates strings in the index is not part of any.
     text = text.replace("\ue000", " ")
     for match in _PIECE.finditer(text):
         if match["space"]:

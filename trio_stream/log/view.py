@@ -1,7 +1,8 @@
 """The committed state as validation asks for it, over any connection to the log.
 
 Each question is one prepared statement by primary key or unique index. The questions are total: a
-transaction may name any text as an id and any 64-bit number as an index, and gets "not there".
+transaction may name any text as an id and any 64-bit number as an index, and the answer is that
+there is none.
 """
 
 from __future__ import annotations
@@ -25,12 +26,12 @@ class StoredView:
         self.path = path
 
     def has_transaction(self, transaction_id: str) -> bool:
-        """Is it committed?"""
+        """Whether it is committed."""
         sql = "SELECT 1 FROM transactions WHERE id = ?"
         return self._find(sql, transaction_id) is not None
 
     def output(self, transaction_id: str, output_index: int) -> SpendableOutput | None:
-        """What a committed output holds."""
+        """A committed output, spent or not."""
         found = self._find(
             "SELECT coalesce(asset_id, id), amount, condition_uri"
             " FROM transactions JOIN outputs USING (position)"
@@ -41,7 +42,7 @@ class StoredView:
         return SpendableOutput(*found) if found else None
 
     def spender(self, transaction_id: str, output_index: int) -> str | None:
-        """Which committed transaction spent the output."""
+        """The committed transaction that spent the output."""
         found = self._find(
             "SELECT spending.id FROM transactions AS spent JOIN outputs USING (position)"
             " JOIN transactions AS spending ON spending.position = outputs.spent_by"
@@ -52,7 +53,7 @@ class StoredView:
         return found[0] if found else None
 
     def _find(self, sql: str, transaction_id: str, *indexes: int) -> Row | None:
-        # SQLite can't bind an integer of 64 bits without sign either.
+        # Nor can SQLite bind an unsigned 64-bit integer.
         if not is_id(transaction_id):
             return None
         if any(not 0 <= index <= END_OF_BLOCK for index in indexes):

@@ -1,11 +1,11 @@
--- What programs may rely on. A view keeps its columns and their meaning as long as its name; what has
--- to change comes as v2_ beside it. The prefix also leaves the plain names to the tables, which may
--- change with any release. sequence is the position, and orders as the chain does.
+-- What programs may rely on. A view keeps its columns and their meaning as long as its name; when one
+-- has to change, a v2_ view appears beside it. The prefix also leaves the plain names to the tables,
+-- which may change with any release. sequence is the position, and orders as the chain does.
 --
--- Columns that cost another look-up are subqueries: who does not select them does not pay for them.
+-- Columns that cost another look-up are subqueries, so they cost nothing unless they are selected.
 
--- A member may be written twice, the first time with NaN, which others than Python do not read: one
--- such document must not end a query over all of them, so it is null here.
+-- A member may be written twice, the first time with NaN, which only Python reads: one such document
+-- must not end a query over all of them, so it is null here.
 CREATE VIEW readable AS
 SELECT
     position,
@@ -23,8 +23,8 @@ SELECT
     (height << 26) + 67108863 AS last_sequence
 FROM blocks;
 
--- In two parts, so that either index is used when an asset is asked for; + leaves the second one's to
--- that, since all others are better off in the chain's order.
+-- In two parts, so that a query for an asset can use either index; the + keeps other queries from
+-- using the second one, because they are faster in the chain's order.
 CREATE VIEW v1_transactions AS
 SELECT
     position AS sequence,
@@ -86,8 +86,8 @@ SELECT
 FROM keys
 WHERE output_index >= 0 AND in_details < 2;
 
--- Where in_condition is 1, the outputs that GET /api/v1/outputs lists for a key: it stands in their
--- condition, and in the public_keys of the same output or another one of the transaction.
+-- Rows in which in_condition is 1 are the outputs that GET /api/v1/outputs lists for a key: it is in
+-- their condition, and in the public_keys of some output of the same transaction.
 CREATE VIEW v2_output_keys AS
 SELECT
     public_key,

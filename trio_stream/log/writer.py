@@ -1,9 +1,9 @@
-"""The commit log: blocks in, durable; and the state that judges the next ones.
+"""The commit log: it makes blocks durable, and holds the state that judges the next ones.
 
 `CommitLog` is the one writer of the file, blocking, and touched only from the state machine's
 thread. `append` is one SQLite transaction that holds the block, its transactions, the state they
 change and all that its events need: after a crash at any instant the file holds a whole number of
-blocks. Reading for subscribers and HTTP is `log_reader`'s, on connections of its own.
+blocks. Subscribers and HTTP read through `log.reader`, on other connections.
 """
 
 from __future__ import annotations
@@ -51,16 +51,16 @@ _Placed = Sequence[tuple[int, AcceptedTransaction]]
 
 
 class CommitLog(StoredView):
-    """The writing end of a data directory; `open` makes one, `close` lets it go."""
+    """The writing end of a data directory; `open` makes one, `close` releases it."""
 
     def __init__(
         self, path: Path, connection: apsw.Connection, resources: ExitStack
     ) -> None:
         super().__init__(connection, path)
         self.wal_bytes = 0
-        """What the write-ahead log holds since it last began anew."""
+        """Bytes in the write-ahead log since it last started over."""
         self.between_blocks = threading.Lock()
-        """Held while something is committed; who holds it keeps the next block waiting."""
+        """Held during a commit; whoever else holds it keeps the next block waiting."""
         self._resources = resources
         self._files = OpenFiles(path)
         page_size = int(connection.pragma("page_size"))
@@ -73,9 +73,9 @@ class CommitLog(StoredView):
 
     @classmethod
     def open(cls, home: Path) -> Self:
-        """Open the log of the data directory `home`, making both if there are none.
+        """Open the log of the data directory `home`, creating both if they are missing.
 
-        Raises `CommitLogError`: `LogInUse` if another process has it.
+        Raises `CommitLogError`: `LogInUse` if another process uses it.
         """
         path = home / FILE_NAME
         with ExitStack() as stack:
@@ -89,14 +89,14 @@ class CommitLog(StoredView):
                 connection = open_for_writing(path, patience)
                 stack.callback(connection.close)
                 prepare(connection, path, MIGRATIONS)
-                # What a crash left in the write-ahead log.
+                # For what a crash left in the write-ahead log.
                 run(connection, "PRAGMA wal_checkpoint(TRUNCATE)")
                 check(connection, path)
                 patience.seconds = WRITE_SECONDS
             return cls(path, connection, stack.pop_all())
 
     def close(self) -> None:
-        """Let go of the file and the directory; what was committed is durable already."""
+        """Release the file and the directory; what was committed is already durable."""
         with translated("close", self.path):
             self._resources.close()
 
@@ -144,7 +144,7 @@ class CommitLog(StoredView):
             return newest_block(self.connection)
 
     def begin_chain(self, chain: Chain) -> None:
-        """Keep the chain in place of one that has no block yet; durable on return."""
+        """Store the chain, in place of one without a block; durable on return."""
         with self._transaction("begin a chain in") as execute:
             execute("DELETE FROM chain")
             execute("DELETE FROM validators")
@@ -167,9 +167,9 @@ class CommitLog(StoredView):
             )
 
     def append(self, block: Block) -> None:
-        """Keep the block and all that it changes; durable on return.
+        """Store the block and all that it changes; durable on return.
 
-        If it raises, nothing of the block is kept, or all of it where only the last sync
+        If it raises, either nothing of the block is stored, or all of it if only the last sync
         failed: the process must end, and what it finds when it starts again is the truth.
         """
         with self._transaction(f"append block {block.height} to") as execute:
@@ -243,7 +243,7 @@ class CommitLog(StoredView):
                 yield self.connection.execute
                 run(self.connection, "COMMIT")
             except BaseException:
-                # SQLite rolls back by itself after some errors, a full disk among them.
+                # After some errors, such as a full disk, SQLite has rolled back by itself.
                 if self.connection.in_transaction:
                     run(self.connection, "ROLLBACK")
                 raise
