@@ -17,7 +17,7 @@ _MAX_KEY_DIGITS = 44
 
 
 def decode_key(text: str) -> bytes | None:
-    """The 32 bytes of a key, or None; white space at the end does not count."""
+    """The 32 bytes of a key, or None; trailing white space is ignored."""
     digits = text.rstrip()
     if len(digits) > _MAX_KEY_DIGITS or not digits.isascii():
         return None
@@ -33,7 +33,7 @@ def decode_key(text: str) -> bytes | None:
 
 
 def encode(data: bytes) -> str:
-    """The text of `data`; for short ones, the time is quadratic."""
+    """The text of `data`, which should be short: this takes quadratic time."""
     number = int.from_bytes(data, "big")
     digits = bytearray()
     while number:

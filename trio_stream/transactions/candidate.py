@@ -1,10 +1,10 @@
-"""What is known about bytes that want to be a transaction, and a cache of it.
+"""What is known about bytes that claim to be a transaction, and a cache of it.
 
-The same bytes are looked at when they are posted, when the mempool asks, when it
-asks again after a block, and when they stand in a block. What follows from the bytes
-alone is worked out once: a Candidate is that, and holds nothing of any state. The
-cache knows bytes by their SHA-256, and by nothing else: values that are equal in
-Python need not be equal on the wire (`1`, `1.0`, `true`).
+The same bytes are examined when they are posted, when the mempool asks, when it asks
+again after a block, and when they are in a block. A Candidate holds what follows from
+the bytes alone, worked out once, and nothing of any state. The cache knows bytes only
+by their SHA-256: values that are equal in Python need not be equal on the wire (`1`,
+`1.0`, `true`).
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
 
-from . import canonical
-from .costs import judging_cost
-from .errors import Refusal, ValidationError
-from .fulfillments import PAUSE, Fulfillment, Prefix, Threshold
-from .ids import ID
-from .model import Input, Transaction, parse_value
+from trio_stream.transactions import canonical
+from trio_stream.transactions.costs import judging_cost
+from trio_stream.transactions.errors import Refusal, ValidationError
+from trio_stream.transactions.fulfillments import PAUSE, Fulfillment, Prefix, Threshold
+from trio_stream.transactions.ids import ID
+from trio_stream.transactions.model import Input, Transaction, parse_value
 
-# Measured on CPython 3.11, the bytes themselves included: a small CREATE takes 2 KB; a
-# model takes most where inputs have neither owners nor signatures, 3.5 times their
-# JSON; nested fulfillments take most as prefixes, 240 bytes each.
+# Measured on CPython 3.11, including the bytes themselves: a small CREATE takes 2 KB;
+# the model is largest, 3.5 times its JSON, if inputs have neither owners nor
+# signatures; nested fulfillments are largest as prefixes, 240 bytes each.
 _OVERHEAD = 2_000
 _PER_BYTE = 4
 _PER_NODE = 300
@@ -33,24 +33,24 @@ _DEAR = 5_000
 """Microseconds of signatures that are worth a thread."""
 
 REFUSED_SHARE = 16
-"""One in so many of a cache's bytes is the most that refused candidates may take.
+"""Refused candidates may take at most this fraction (one in so many) of a cache's bytes.
 
-Whoever can post can be refused without end, at no cost, and the same bytes seldom come again: what
-is enough for a batch of checks, each of which is looked at twice, is enough.
+Anyone who may post can have posts refused without end, at no cost, and the same bytes seldom come
+again: room for one batch of checks, each of which is examined twice, is enough.
 """
 
 
 MapDear = Callable[
     [Callable[["Candidate"], None], Iterable["Candidate"]], Iterable[None]
 ]
-"""Calls the function with each, as `map` does."""
+"""Calls the function with each candidate, as `map` does."""
 
 
 class Candidate:
-    """The verdict on some bytes as far as they decide it.
+    """The verdict on some bytes, as far as they alone decide it.
 
     Either `transaction` or `error` is set. `transaction_id` is the id that the bytes
-    claim, true or not, where they claim one that has the form of an id.
+    claim, true or not, if it has the form of an id.
     """
 
     __slots__ = ("sha256", "transaction", "transaction_id", "_refusal", "_fulfilled")
@@ -73,15 +73,15 @@ class Candidate:
 
     @property
     def error(self) -> ValidationError | None:
-        """Why the bytes are refused whatever the state: each time a new error, to be raised."""
+        """Why the bytes are refused in any state: a new error each time, to be raised."""
         return None if self._refusal is None else self._refusal.error()
 
     def is_fulfilled(self, index: int) -> bool:
-        """Whether the fulfillment of an input is good for its message."""
+        """Whether the fulfillment of an input is valid for its message."""
         known = self._fulfilled[index]
         if known is None:
             each = self._input(index)
-            # What has no canonical form is refused before its signatures count.
+            # A fulfillment without a canonical form is refused before its signatures count.
             is_writable = each.fulfillment.encode() is not None
             known = is_writable and each.fulfillment.validate(each.message)
             self._fulfilled[index] = known
@@ -90,13 +90,13 @@ class Candidate:
         return known
 
     def verify(self) -> None:
-        """Find out now what `is_fulfilled` will be asked."""
+        """Work out now what `is_fulfilled` will answer."""
         for index, known in enumerate(self._fulfilled):
             if known is None:
                 self.is_fulfilled(index)
 
     def fulfills(self, index: int, condition_uri: str | None) -> bool:
-        """Whether an input meets this condition, with a fulfillment that is good."""
+        """Whether an input meets this condition, with a valid fulfillment."""
         condition = self._input(index).fulfillment.condition()
         if condition is None or condition.uri != condition_uri:
             return False
@@ -108,7 +108,7 @@ class Candidate:
 
 
 class _Kept:
-    """Candidates by their SHA-256, each with its weight, those seen longest ago first."""
+    """Candidates and their weights by SHA-256, the least recently seen first."""
 
     def __init__(self) -> None:
         self.size = 0
@@ -143,10 +143,10 @@ class _Kept:
 class CandidateCache:
     """Candidates of the bytes seen last, as many as fit into `max_bytes`.
 
-    Of those that were refused, as many as fit into its `REFUSED_SHARE`; they never push out
-    more than that of the others. With a lock it may be used by several threads; bytes are
-    parsed outside of it. `map_dear` applies a function to several candidates that are dear
-    to verify, perhaps at the same time.
+    Refused candidates get `REFUSED_SHARE` of that, and never displace more than that of the
+    others. With a lock, several threads may use it; bytes are parsed outside of the lock.
+    `map_dear` applies a function to several candidates that are expensive to verify, possibly
+    in parallel.
     """
 
     def __init__(
@@ -165,16 +165,16 @@ class CandidateCache:
 
     @property
     def size(self) -> int:
-        """Bytes of memory that the kept candidates take, estimated."""
+        """An estimate of the memory that the cached candidates take, in bytes."""
         return self._kept.size + self._refused.size
 
     def has(self, raw: bytes) -> bool:
-        """Whether these bytes have been looked at lately."""
+        """Whether these bytes were examined recently."""
         key = hashlib.sha256(raw).digest()
         return key in self._kept or key in self._refused
 
     def examine(self, raw: bytes) -> Candidate:
-        """The candidate of these bytes; their error, if any, is in it, not raised."""
+        """The candidate of these bytes; an error is kept in it, not raised."""
         key = hashlib.sha256(raw).digest()
         with self._lock:
             found = self._kept.see(key) or self._found_refused(key)
@@ -188,7 +188,7 @@ class CandidateCache:
         return candidate
 
     def refuse(self, candidate: Candidate) -> None:
-        """Note that the state refused a candidate, which may be another's verdict tomorrow."""
+        """Note that the state refused a candidate; another state may accept it."""
         with self._lock:
             entry = self._kept.take(candidate.sha256)
             if entry is not None:
@@ -197,11 +197,11 @@ class CandidateCache:
     def examine_all(
         self, raws: Iterable[bytes], *, within: int | None = None
     ) -> list[Candidate]:
-        """The candidates of all of these, with every signature looked at already.
+        """The candidates of all of these, with every signature already verified.
 
-        Not those of a candidate whose signatures cost more than `within` microseconds.
-        Parsing all, then verifying all, stays in the processor's caches: where both take
-        turns, a transaction costs a fifth more.
+        Except those of a candidate whose signatures cost more than `within` microseconds.
+        Parsing all, then verifying all, stays in the processor's caches: if the two
+        alternate, a transaction costs a fifth more.
         """
         candidates = [self.examine(raw) for raw in raws]
         dear: list[Candidate] = []
@@ -213,14 +213,14 @@ class CandidateCache:
                 dear.append(candidate)
             else:
                 candidate.verify()
-        # Their order is no matter: each is verified by itself.
+        # Their order does not matter: each is verified by itself.
         for _ in self._map_dear(Candidate.verify, dear):
             pass
         return candidates
 
     def _found_refused(self, key: bytes) -> Candidate | None:
         found = self._refused.see(key)
-        # What only the state refused is asked of it again, and may be accepted this time.
+        # A candidate that only the state refused is judged again, and may be accepted now.
         if found is not None and found.transaction is not None:
             entry = self._refused.take(key)
             assert entry is not None
@@ -244,7 +244,7 @@ def _claimed_id(value: object) -> str | None:
 
 
 def _weight(candidate: Candidate, raw: bytes) -> int:
-    """Bytes of memory that keeping a candidate costs, rounded up."""
+    """The memory that caching a candidate takes, in bytes, rounded up."""
     transaction = candidate.transaction
     if transaction is None:
         return _OVERHEAD + sys.getsizeof(str(candidate.error))

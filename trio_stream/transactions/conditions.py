@@ -1,13 +1,13 @@
-"""Crypto-conditions: what must be shown to spend an output.
+"""Crypto-conditions: what must be presented to spend an output.
 
 A condition is the fingerprint of a lock, with its type and its cost; two locks are
-the same if the uris of their conditions are. A condition of a compound type names
-the types below it too. For an output it is computed from `details`, bottom up, each
-part once: the reference computes the parts of parts again and again, in time that
-doubles with every level, but comes to the same.
+the same if the uris of their conditions are. A condition of a compound type also
+names the types below it. For an output it is computed from `details`, bottom up, each
+part once: the reference computes the parts of parts repeatedly, in time that doubles
+with every level, but with the same result.
 
-A threshold that asks for more parts than it has costs nobody knows what: its
-condition is None, the output can be created and never be spent.
+A threshold that asks for more parts than it has, has no computable cost: its
+condition is None, and the output can be created but never spent.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from base64 import urlsafe_b64encode
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from . import base58, der
-from .errors import InvalidPublicKey, ThresholdTooDeep
+from trio_stream.transactions import base58, der
+from trio_stream.transactions.errors import InvalidPublicKey, ThresholdTooDeep
 
 PREIMAGE, PREFIX, THRESHOLD, RSA, ED25519 = range(5)
-"""The type ids; also the numbers of the tags."""
+"""The type ids, which are also the numbers of the tags."""
 
 NAMES = (
     "preimage-sha-256",
@@ -45,7 +45,7 @@ _CONTEXT_CONSTRUCTED = 0xA0
 
 
 class Condition(NamedTuple):
-    """A lock as others see it; `types` has bit i set if type i stands below it."""
+    """A lock as others see it; bit i of `types` is set if type i occurs below it."""
 
     type_id: int
     fingerprint: bytes
@@ -64,11 +64,11 @@ class Condition(NamedTuple):
 
     @property
     def is_encodable(self) -> bool:
-        """Whether it can be a part of another condition."""
+        """Whether it can be part of another condition."""
         return self.cost <= MAX_COST
 
     def encode(self) -> bytes:
-        """Its bytes, as a part of another condition."""
+        """Its bytes, as part of another condition."""
         members = [
             der.write(0x80, self.fingerprint),
             der.write_integer(0x81, self.cost),
@@ -79,7 +79,7 @@ class Condition(NamedTuple):
 
     @property
     def types_for_parent(self) -> int:
-        """What a compound condition around it says about it."""
+        """The types that a compound condition around it names because of it."""
         return self.types | 1 << self.type_id
 
 
@@ -99,23 +99,23 @@ def read_condition(data: bytes, element: der.Element) -> Condition:
 
 
 def ed25519_condition(public_key: bytes) -> Condition:
-    """Fulfilled by a signature of this key."""
+    """The condition that a signature by this key fulfills."""
     # SEQUENCE { [0] public key }, whose lengths never change.
     contents = b"\x30\x22\x80\x20" + public_key
     return Condition(ED25519, hashlib.sha256(contents).digest(), _ED25519_COST)
 
 
 def threshold_cost(threshold: int, parts: Sequence[Condition]) -> int | None:
-    """What it costs at most to fulfill `threshold` of the parts, if that many exist."""
+    """The greatest cost of fulfilling `threshold` of the parts; None if there are fewer."""
     if len(parts) < threshold:
         return None
-    # [-0:] is the whole list: for a threshold of none the reference adds up all.
+    # [-0:] is the whole list: for a threshold of zero the reference adds up all.
     dearest = sorted(part.cost for part in parts)[-threshold:]
     return sum(dearest) + _PART_COST * len(parts)
 
 
 def threshold_condition(threshold: int, parts: Sequence[Condition]) -> Condition | None:
-    """Fulfilled by `threshold` of the parts; None if the reference cannot compute it."""
+    """The condition that `threshold` of the parts fulfill; None if it is not computable."""
     cost = threshold_cost(threshold, parts)
     if cost is None or not 1 <= threshold <= _MAX_THRESHOLD:
         return None

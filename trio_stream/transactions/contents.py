@@ -1,16 +1,14 @@
 """What users put into `asset.data` and `metadata`: names, languages, numbers, depth.
 
-Names and languages are the reference's rules, made for the database below it.
-Depth and numbers are ours: it accepts them and dies of them when it stores the
-block, or its processes differ about them. One walk over both values finds all;
-the reference's errors come first.
+The rules for names and languages are the reference's, made for the database below
+it. Those for depth and numbers are ours: the reference accepts such values and then
+crashes when it stores the block, or its processes disagree about them. One walk over
+each value finds everything; the reference's errors come first.
 """
 
 from __future__ import annotations
 
-from trio_stream.transactions.quoting import say
-
-from .errors import (
+from trio_stream.transactions.errors import (
     MAX_TEXT,
     IntegerOutOfRange,
     NestingTooDeep,
@@ -18,11 +16,12 @@ from .errors import (
     SubnormalDouble,
     ValidationError,
 )
+from trio_stream.transactions.quoting import say
 
 MAX_DATA_DEPTH = 100
 """Levels of arrays and objects that the reference's database can store.
 
-The value itself is the first.
+The value itself is the first level.
 """
 
 LANGUAGES = frozenset(
@@ -66,13 +65,13 @@ class _Survey:
 
     bad_name: str | None = None
     bad_language: tuple[object, ...] = ()
-    # No instance: raised, it would hold the frame that holds this survey.
+    # Not an instance: once raised, it would refer to the frame that refers to this survey.
     bad_number: Refusal | None = None
 
     def walk(self, value: object, depth: int) -> None:
-        """Look at a value that stands on level `depth`, and at all below it."""
+        """Look at a value on level `depth`, and at everything below it."""
         # Types are compared, not tested with isinstance: this is the inner loop, and
-        # a bool is no integer here.
+        # a bool is not an integer here.
         kind = type(value)
         if kind is dict:
             self._walk_object(value, depth)  # type: ignore[arg-type]  # just tested

@@ -1,29 +1,36 @@
-"""What it costs to judge a transaction, estimated before it is paid.
+"""The cost of judging a transaction, estimated in advance.
 
 A megabyte can hold thousands of signatures, and a prefix makes each of them cover hundreds of
-kilobytes: seconds of a processor for what is sent in milliseconds. Whoever does not have to
-judge such a transaction, which is everybody until it stands in a block, asks here first.
+kilobytes: seconds of a processor for what is sent in milliseconds. Until such a transaction is in a
+block nobody has to judge it, and everybody asks here first.
 
-An estimate in microseconds of one core, measured on a common server; the same on every machine.
+The estimate is in microseconds of one core, measured on a common server, and the same on every
+machine.
 """
 
 from __future__ import annotations
 
 from typing import Final
 
-from .errors import TooCostly
-from .fulfillments import Ed25519, Fulfillment, Prefix, Rsa, Threshold
-from .model import Transaction
+from trio_stream.transactions.errors import TooCostly
+from trio_stream.transactions.fulfillments import (
+    Ed25519,
+    Fulfillment,
+    Prefix,
+    Rsa,
+    Threshold,
+)
+from trio_stream.transactions.model import Transaction
 
 BUDGET: Final = 150_000
-"""Microseconds. A transfer of the largest size that the engine's RPC takes, with nothing but inputs
-signed by one key each, has 2,200 of them and takes 132,000."""
+"""Microseconds. The largest transfer that the engine's RPC takes, if it is nothing but inputs that
+are signed by one key each, has 2,200 of them and takes 132,000."""
 CHEAP_BYTES: Final = 8 * 1024
-"""Of this size none is dear: 8,000 at most."""
+"""No transaction of this size is expensive: it takes 8,000 microseconds at most."""
 
 _ED25519: Final = 60.0
 _ED25519_BYTE: Final = 0.004
-# A modulus of 16,384 bits takes 7,000; time grows with the square of the bits.
+# A modulus of 16,384 bits takes 7,000; the time grows with the square of its bits.
 _RSA_SQUARE_BIT: Final = 1 / 38_000
 _RSA_BYTE: Final = 0.001
 _COPIED_BYTE: Final = 0.000_1
@@ -31,7 +38,7 @@ _NODE: Final = 2.0
 
 
 def judging_cost(transaction: Transaction | None) -> int:
-    """Microseconds that its signatures take, about; 0 if it is small, or none."""
+    """About how many microseconds its signatures take; 0 if it is small or None."""
     if transaction is None or len(transaction.raw) <= CHEAP_BYTES:
         return 0
     return int(
@@ -40,7 +47,7 @@ def judging_cost(transaction: Transaction | None) -> int:
 
 
 def check_cost(transaction: Transaction | None) -> None:
-    """Raise TooCostly if judging it would take longer than the budget."""
+    """Raise TooCostly if judging it would take longer than `BUDGET`."""
     cost = judging_cost(transaction)
     if cost > BUDGET:
         raise TooCostly(
@@ -50,7 +57,7 @@ def check_cost(transaction: Transaction | None) -> None:
 
 
 def _cost(fulfillment: Fulfillment, length: int) -> float:
-    """For a message of this length."""
+    """The cost for a message of this length."""
     if isinstance(fulfillment, Ed25519):
         return _ED25519 + length * _ED25519_BYTE
     if isinstance(fulfillment, Rsa):

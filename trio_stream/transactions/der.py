@@ -1,18 +1,18 @@
 """Tag, length, value: the bytes that conditions and fulfillments are made of.
 
 Writing is DER. Reading accepts what the reference's reader (pyasn1 0.4.8 under
-`cryptoconditions`) accepts, which is more, and less than BER: a transaction that
-one node reads and another does not would part them for ever. So every oddity
-below is deliberate, and compared with that reader in the tests:
+`cryptoconditions`) accepts, which is more than DER and less than BER: nodes that
+disagree about whether a transaction can be read would diverge for ever. So every
+oddity below is deliberate, and compared with that reader in the tests:
 
 - lengths and tags in long forms, but no indefinite length;
-- a tag is its class and number; whether it is constructed matters to sequences,
-  sets and integers alone;
+- a tag is its class and number; whether it is constructed matters only to
+  sequences, sets and integers;
 - strings in constructed form: fragments whose *contents* are taken as they are,
   under a universal tag of the right number, or any constructed one that is not
   universal.
 
-Reading is linear in the size of the data, however it is made.
+Reading is linear in the size of the data, whatever they are.
 """
 
 from __future__ import annotations
@@ -29,20 +29,20 @@ _LOW_NUMBER = 0x1F
 _BIT_STRING = 3
 _OCTET_STRING = 4
 
-# Where numbers of tags stop to grow: far above any that is known, and small enough
-# that a megabyte of tag takes linear time.
+# Tag numbers stop growing here: far above any known one, and small enough that a
+# tag of a megabyte takes linear time.
 _SATURATED = 1 << 20
 
 TYPE_BITS = 5
-"""Bits of a BIT STRING that mean a type; the reference ignores further ones."""
+"""Bits of a BIT STRING that stand for types; the reference ignores further ones."""
 
 
 class Unreadable(Exception):
-    """The reference's reader would not have taken these bytes."""
+    """The reference's reader would not have accepted these bytes."""
 
 
 class Element(NamedTuple):
-    """One tag with the place of its contents."""
+    """A tag and where its contents are."""
 
     tag_class: int
     constructed: bool
@@ -85,7 +85,7 @@ def read_members(data: bytes, parent: Element, count: int) -> list[Element]:
 
 
 def read_set(data: bytes, parent: Element, number: int) -> list[Element]:
-    """The members of a set that is tagged [number], in the order they stand."""
+    """The members of a set that is tagged [number], in the order of the bytes."""
     if not parent.is_context(number):
         raise Unreadable("another member was due")
     members = []
@@ -125,7 +125,7 @@ def read_type_bits(data: bytes, element: Element, number: int) -> int:
         if not fragment or fragment[0] > 7 or fragment[0] > 8 * (len(fragment) - 1):
             raise Unreadable("a bit string without its count of unused bits")
         if len(bits) < TYPE_BITS:
-            # Three octets are the count and more bits than mean anything.
+            # Three octets hold the count and more bits than are significant.
             octets = "".join(f"{octet:08b}" for octet in fragment[1:3])
             bits += octets[: 8 * (len(fragment) - 1) - fragment[0]]
     return sum(1 << index for index, bit in enumerate(bits[:TYPE_BITS]) if bit == "1")
@@ -142,12 +142,12 @@ def write(tag: int, *contents: bytes) -> bytes:
 
 
 def write_set(tag: int, members: Iterable[bytes]) -> bytes:
-    """A SET OF in DER; no element is the start of another, so sorting is plain."""
+    """A SET OF in DER; no element is a prefix of another, so plain sorting will do."""
     return write(tag, *sorted(members))
 
 
 def write_integer(tag: int, value: int) -> bytes:
-    """An INTEGER of zero or more, in DER."""
+    """A non-negative INTEGER in DER."""
     return write(tag, value.to_bytes(value.bit_length() // 8 + 1, "big"))
 
 

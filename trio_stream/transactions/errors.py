@@ -1,11 +1,11 @@
 """Why a transaction is refused.
 
 The first group has the names and texts of BigchainDB 2.2.2; both are part of its
-HTTP answers. The second group is ours: inputs on which the reference crashes, or
-which it accepts and then dies of, so that no chain of its own can hold them.
+HTTP answers. The second group is ours: inputs that crash the reference, at once or
+after it has accepted them, so that no chain of its own can hold them.
 
 `str(error)` is the text that a client sees. It is cut to a length that can be
-logged and sent, and holds no lone surrogate, so it can always be encoded.
+logged and sent, and has no lone surrogate, so it can always be encoded.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from __future__ import annotations
 from typing import NamedTuple
 
 MAX_TEXT = 2_000
-"""Characters of a text that are kept: it may quote what a peer sent, megabytes too."""
+"""Characters of a text that are kept: it may quote megabytes that a peer sent."""
 
 
 class ValidationError(Exception):
-    """A transaction is refused; itself: for a member name or a `language`."""
+    """A transaction is refused. Raised itself for a member's name or a `language`."""
 
     def __init__(self, text: str = "") -> None:
         encodable = text[:MAX_TEXT].encode("utf-8", "backslashreplace")
@@ -25,10 +25,10 @@ class ValidationError(Exception):
 
 
 class Refusal(NamedTuple):
-    """An error to keep and to raise later, any number of times.
+    """An error to keep, and to raise later any number of times.
 
-    An instance won't do: each time it is raised its traceback grows, and holds every frame
-    that it passed, with the bytes that were looked at.
+    An instance won't do: whenever it is raised its traceback grows, and refers to every frame
+    that it passed, with the bytes that were examined.
     """
 
     kind: type[ValidationError]
@@ -36,11 +36,11 @@ class Refusal(NamedTuple):
 
     @classmethod
     def of(cls, error: ValidationError) -> Refusal:
-        """What is to be kept of an error."""
+        """What to keep of an error."""
         return cls(type(error), str(error))
 
     def error(self) -> ValidationError:
-        """The error, made anew."""
+        """A new instance of the error."""
         return self.kind(self.text)
 
 
@@ -65,11 +65,11 @@ class ThresholdTooDeep(ValidationError):
 
 
 class AmountError(ValidationError):
-    """An amount is out of bounds, or inputs and outputs do not balance."""
+    """An amount is out of range, or inputs and outputs do not balance."""
 
 
 class DuplicateTransaction(ValidationError):
-    """The transaction is committed already."""
+    """The transaction is already committed."""
 
 
 class InputDoesNotExist(ValidationError):
@@ -77,7 +77,7 @@ class InputDoesNotExist(ValidationError):
 
 
 class DoubleSpend(ValidationError):
-    """An output is spent already, or twice by one transaction."""
+    """An output is already spent, or twice by one transaction."""
 
 
 class AssetIdMismatch(ValidationError):
@@ -89,7 +89,7 @@ class MalformedTransaction(ValidationError):
 
 
 class NestingTooDeep(ValidationError):
-    """JSON is nested deeper than every process can follow."""
+    """JSON is nested deeper than every process can handle."""
 
 
 class IntegerOutOfRange(ValidationError):
@@ -117,5 +117,5 @@ class OperationNotSupported(ValidationError):
 class TooCostly(ValidationError):
     """Its signatures would take too long to verify.
 
-    Nothing that a block holds is refused so: only what might get into one.
+    Only posts and checks are refused for it, never a transaction in a block.
     """

@@ -1,15 +1,15 @@
-"""Fulfillments as text: base64url of the bytes of `fulfillments`.
+"""Fulfillments as text: base64url of their bytes.
 
-Which texts can be read is the reference's leniency, see `der`.
+Texts are read as leniently as the reference reads them, see `der`.
 """
 
 from __future__ import annotations
 
 from binascii import a2b_base64
 
-from . import conditions, der
-from .errors import InvalidSignature
-from .fulfillments import (
+from trio_stream.transactions import conditions, der
+from trio_stream.transactions.errors import InvalidSignature
+from trio_stream.transactions.fulfillments import (
     ED25519_HEAD,
     ED25519_MIDDLE,
     Ed25519,
@@ -23,8 +23,8 @@ from .fulfillments import (
 MAX_FULFILLMENT_DEPTH = 120
 """Prefixes and thresholds around a fulfillment.
 
-The reference runs out of stack between 112 and 122 prefixes, depending on who calls
-it; its time doubles with every threshold. An output asks for at most 99.
+The reference runs out of stack between 112 and 122 prefixes, depending on its
+caller; its time doubles with every threshold. An output asks for at most 99.
 """
 
 _KEY_LENGTH = 32
@@ -38,7 +38,7 @@ def read_fulfillment(text: str) -> Fulfillment:
     Raises InvalidSignature if the reference cannot read it, or crashes.
     """
     try:
-        # Too much padding is ignored, bits left over in the last character too.
+        # Excess padding is ignored, and so are excess bits in the last character.
         data = a2b_base64(text.replace("-", "+").replace("_", "/") + "===")
         if _is_plain_ed25519(data):
             return Ed25519(data[4:36], data[38:_ED25519_SIZE])
@@ -92,7 +92,7 @@ def _read_prefix(data: bytes, element: der.Element, depth: int) -> Prefix:
     wrapper = members[2]
     if not wrapper.is_context(2) or not 0 <= max_message_length <= conditions.MAX_COST:
         raise der.Unreadable("a prefix out of bounds")
-    # The wrapper need not be constructed, and what follows in it is ignored.
+    # The wrapper need not be constructed, and anything after its first element is ignored.
     part = der.read_element(data, wrapper.start, wrapper.stop)
     return Prefix(prefix, max_message_length, _read(data, part, depth + 1))
 

@@ -1,12 +1,11 @@
-"""Fulfillments: what is shown to meet a condition.
+"""Fulfillments: what is presented to meet a condition.
 
-However lenient the text was read (`fulfillment_text`), what counts is the value:
-conditions and `encode` are canonical. A fulfillment of a compound type takes the
-conditions of its parts when it is made, and makes its own from those, so that each
-is computed once.
+However leniently the text was read (`fulfillment_text`), the value counts: conditions
+and `encode` are canonical. A fulfillment of a compound type computes the conditions of
+its parts when it is created, and its own from those, so that each is computed once.
 
 Some values have no condition, cost or encoding in the reference, because a step
-raises there; they are None here, and nothing that needs them can be valid.
+raises there; those are None here, and nothing that needs them can be valid.
 """
 
 from __future__ import annotations
@@ -17,8 +16,8 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple, Protocol
 
-from . import der, rsa_pss
-from .conditions import (
+from trio_stream.transactions import der, rsa_pss
+from trio_stream.transactions.conditions import (
     PREFIX,
     PREIMAGE,
     RSA,
@@ -27,24 +26,24 @@ from .conditions import (
     threshold_condition,
     threshold_cost,
 )
-from .ed25519 import is_signed
+from trio_stream.transactions.ed25519 import is_signed
 
 _PREFIX_COST = 1_024
 
 ED25519_HEAD = b"\xa4\x64\x80\x20"
-"""What stands before the key in the canonical form of a signature by one key."""
+"""The bytes before the key in the canonical form of a signature by one key."""
 ED25519_MIDDLE = b"\x81\x40"
-"""What stands between the key and the signature."""
+"""The bytes between the key and the signature."""
 
 
 PAUSE: Final[ContextVar[Callable[[], None] | None]] = ContextVar("pause", default=None)
-"""Called again and again between signatures, for a thread that is not to take too much at once."""
+"""Called between signatures, again and again, so that a thread can pause."""
 
 
 class Known(dict["Fulfillment | bytes", "Known | None"]):
-    """What is known to be good for a message, so that the same signature counts once.
+    """Fulfillments known to be valid for a message, so that none is verified twice.
 
-    By a prefix it holds the same for the message with that before it.
+    Under a prefix it has those for the message with that prefix.
     """
 
 
@@ -52,20 +51,20 @@ class Fulfillment(Protocol):
     """One of the types below."""
 
     def condition(self) -> Condition | None:
-        """The condition that it meets, if it can be computed."""
+        """The condition that it meets, if that can be computed."""
 
     def cost(self) -> int | None:
-        """The cost of that condition; there may be one without the condition."""
+        """The cost of that condition, which may be known without the condition."""
 
     def encode(self) -> bytes | None:
         """Its bytes in canonical form, if it has one."""
 
     def validate(self, message: bytes, known: Known | None = None) -> bool:
-        """Whether it is good for this message, of which something may be known."""
+        """Whether it is valid for this message; `known` has what has been verified."""
 
 
 class Ed25519(NamedTuple):
-    """A signature by one key; a tuple for speed, most fulfillments are this."""
+    """A signature by one key; a tuple for speed, because most fulfillments are one."""
 
     public_key: bytes
     signature: bytes
@@ -91,7 +90,7 @@ class Ed25519(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Preimage:
-    """A secret that everybody knows by now: good for any message."""
+    """A secret that is secret no longer: valid for any message."""
 
     preimage: bytes
 
@@ -136,15 +135,15 @@ class Rsa:
     def validate(self, message: bytes, known: Known | None = None) -> bool:
         if known is not None and self in known:
             return True
-        is_good = rsa_pss.verify(self.modulus, self.signature, message)
-        if is_good and known is not None:
+        is_valid = rsa_pss.verify(self.modulus, self.signature, message)
+        if is_valid and known is not None:
             known[self] = None
-        return is_good
+        return is_valid
 
 
 @dataclass(frozen=True, slots=True)
 class Prefix:
-    """A fulfillment for the message with something before it."""
+    """A fulfillment for the message with a prefix before it."""
 
     prefix: bytes
     max_message_length: int
@@ -190,13 +189,13 @@ class Prefix:
         inner = None
         if known is not None:
             inner = known[self.prefix] = known.get(self.prefix) or Known()
-        # The length limit is part of the condition, but the reference ignores it.
+        # The limit of the length is part of the condition, but the reference ignores it.
         return self.part.validate(self.prefix + message, inner)
 
 
 @dataclass(frozen=True, slots=True)
 class Threshold:
-    """As many fulfillments as the threshold asks for, and the other conditions."""
+    """As many fulfillments as the threshold asks for, and the conditions of the others."""
 
     parts: tuple[Fulfillment, ...]
     others: tuple[Condition, ...]
@@ -220,8 +219,8 @@ class Threshold:
         return threshold_cost(len(self.parts), self.conditions)
 
     def encode(self) -> bytes | None:
-        # The reference sorts the parts by cost first, which changes nothing in the
-        # result but asks for every cost.
+        # The reference first sorts the parts by cost, which does not change the result
+        # but needs every cost.
         if any(part.cost() is None for part in self.parts):
             return None
         encoded = [part.encode() for part in self.parts]

@@ -6,4 +6,4 @@ import re
 from typing import Final
 
 ID: Final = re.compile(r"[0-9a-f]{64}")
-"""SHA3-256 in hexadecimal; what has this form need not be anybody's id."""
+"""SHA3-256 in hexadecimal; text of this form need not be the id of anything."""

@@ -1,10 +1,10 @@
 """A transaction as the rules see it, and how it is made from its bytes.
 
-`parse` is everything that can be said about the bytes alone: JSON, id, structure,
-contents, conditions and fulfillments that can be read. It is total: each input
-gives a Transaction or a ValidationError. Whether a fulfillment is good for its
-message is known from the bytes too, but costs most and is asked last, so it is left
-to `rules`.
+`parse` checks everything that depends on the bytes alone: JSON, id, structure,
+contents, and that conditions and fulfillments can be read. It is total: any input
+gives a Transaction or a ValidationError. Whether a fulfillment is valid for its
+message also depends on the bytes alone, but it costs most and comes last, so it is
+left to `rules`.
 """
 
 from __future__ import annotations
@@ -12,37 +12,36 @@ from __future__ import annotations
 import hashlib
 from typing import Any, NamedTuple
 
-from trio_stream.transactions.quoting import say
-
-from . import canonical, contents, structure
-from .conditions import condition_of_details
-from .errors import (
+from trio_stream.transactions import canonical, contents, structure
+from trio_stream.transactions.conditions import condition_of_details
+from trio_stream.transactions.errors import (
     MAX_TEXT,
     AmountError,
     InvalidHash,
     MalformedTransaction,
     SchemaValidationError,
 )
-from .fulfillment_text import read_fulfillment
-from .fulfillments import Fulfillment, Unsigned
+from trio_stream.transactions.fulfillment_text import read_fulfillment
+from trio_stream.transactions.fulfillments import Fulfillment, Unsigned
+from trio_stream.transactions.quoting import say
 
 MAX_AMOUNT = 9_000_000_000_000_000_000
 """The greatest amount of one output; sums have no limit."""
 
 
-# Tuples, not dataclasses: thousands are made a second, frozen dataclasses take three
-# times as long, and the garbage collector stops to look at tuples of plain values.
+# Tuples, not dataclasses: thousands are made per second, frozen dataclasses take three
+# times as long, and the garbage collector stops tracking tuples of plain values.
 
 
 class Link(NamedTuple):
-    """An output of a transaction; the id is any text that contains a hash."""
+    """An output of a transaction; the id may be any text that contains a hash."""
 
     transaction_id: str
     output_index: int
 
 
 class Input(NamedTuple):
-    """What is spent, by whom it says, the proof, and the message that it is for."""
+    """What is spent, its stated owners, the proof, and the message that the proof is for."""
 
     owners_before: tuple[str, ...]
     fulfills: Link | None
@@ -51,7 +50,7 @@ class Input(NamedTuple):
 
 
 class Output(NamedTuple):
-    """An amount under a condition; None if no fulfillment can ever meet it."""
+    """An amount under a condition, which is None if no fulfillment can ever meet it."""
 
     public_keys: tuple[str, ...]
     amount: int
@@ -70,7 +69,7 @@ class Transaction(NamedTuple):
 
     @property
     def value(self) -> dict[str, Any]:
-        """The JSON object that was sent, read again from the bytes."""
+        """The JSON object that was sent, decoded again from the bytes."""
         return _object(canonical.decode(self.raw))
 
 
@@ -80,14 +79,14 @@ def parse(raw: bytes) -> Transaction:
 
 
 def parse_value(value: object, raw: bytes) -> Transaction:
-    """The transaction that `value` describes, which has been read from `raw`."""
+    """The transaction that `value` describes, which was decoded from `raw`."""
     document = _object(value)
     text = canonical.serialize({**document, "id": None})
     transaction_id = _checked_id(document, text)
     structure.check(document)
     asset = document["asset"]
     contents.check(asset.get("data"), document["metadata"])
-    # Hashed once, however many inputs there are: each adds only what is its own.
+    # Hashed once for all inputs: each adds only its own part.
     signed = hashlib.sha3_256(_without_fulfillments(document, text).encode())
     return Transaction(
         transaction_id,
@@ -122,7 +121,7 @@ def _without_fulfillments(document: dict[str, Any], text: str) -> str:
     """The canonical text with null for the id and for every fulfillment."""
     inputs = document["inputs"]
     if len(inputs) == 1:
-        # Cheaper than writing all of it again, if nothing else looks like the member.
+        # Cheaper than writing it all again, if nothing else looks like the member.
         member = f'"fulfillment":"{inputs[0]["fulfillment"]}"'
         if text.count(member) == 1:
             return text.replace(member, '"fulfillment":null')
@@ -135,7 +134,7 @@ def _input(value: dict[str, Any], signed: hashlib._Hash) -> Input:
     if isinstance(fulfillment, str):
         proof = read_fulfillment(fulfillment)
     else:
-        # Details in place of a fulfillment are read as details, and sign nothing.
+        # Details in place of a fulfillment are read as such, and sign nothing.
         condition_of_details(fulfillment)
         proof = Unsigned()
     owners_before = value["owners_before"]

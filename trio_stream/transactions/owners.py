@@ -1,9 +1,9 @@
-"""Which public keys a transaction names, and where: what look-ups by key are made from.
+"""Which public keys a transaction names, and where: the basis of look-ups by key.
 
-An output belongs to a key, for BigchainDB's API, when the key stands somewhere in its condition's
-details and in the `public_keys` of any output of the same transaction; validation compares neither
-with the other. A subscriber may ask for a key wherever it is listed, so those that stand in
-`public_keys` alone are named too. What stands in details alone nobody asks for.
+For BigchainDB's API an output belongs to a key if the key is somewhere in its condition's details
+and in the `public_keys` of any output of the same transaction; validation never compares the two. A
+subscriber may ask for a key wherever it is listed, so keys that are only in `public_keys` are named
+too. Nobody asks for a key that is only in details.
 """
 
 from __future__ import annotations
@@ -16,20 +16,20 @@ from trio_stream.transactions.model import Transaction
 
 KEY_LIMIT: Final = 64
 """A base58 key has 43 or 44 characters. Nobody can ask for a longer one, and a peer may send
-megabytes where a key should be, which an index would have to compare with."""
+megabytes in place of a key, which an index would have to compare with."""
 
 OWNER_BEFORE: Final = -1
-"""Stands for an output index where the key is an input's owner."""
+"""In place of an output index if the key is an input's owner."""
 
 
 class Stands(IntEnum):
-    """Where an output has a key."""
+    """Where in an output a key is."""
 
     LISTED = 0
-    """In `public_keys` alone; also said of an input's owner."""
+    """Only in `public_keys`; also used for an input's owner."""
     LISTED_AND_LOCKING = 1
     LOCKING = 2
-    """In the details alone, and in the `public_keys` of another output."""
+    """Only in the details, but in the `public_keys` of another output."""
 
 
 class NamedKey(NamedTuple):
@@ -43,7 +43,7 @@ class NamedKey(NamedTuple):
 def named_keys(
     transaction: Transaction, document: Mapping[str, Any]
 ) -> Iterator[NamedKey]:
-    """Each key that the transaction's inputs and outputs name, once a place.
+    """Each key that the transaction's inputs and outputs name, once per place.
 
     `document` is its JSON object.
     """
@@ -67,7 +67,7 @@ def named_keys(
 
 
 def _keys_in(details: object) -> set[str]:
-    """The keys of a condition's details, at any depth, as they are shown."""
+    """The keys in a condition's details, at any depth, as they are shown."""
     found = set()
     left = [details]
     while left:
@@ -76,6 +76,6 @@ def _keys_in(details: object) -> set[str]:
                 left.extend(parts)
             case leaf:
                 assert isinstance(leaf, dict)
-                # White space behind a key is accepted, and gone from the details that are shown.
+                # White space after a key is accepted, and removed from the details that are shown.
                 found.add(leaf["public_key"].rstrip())
     return found

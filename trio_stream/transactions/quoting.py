@@ -1,10 +1,10 @@
-"""Values as texts quote them: what Python's `repr` gives, whichever Python it is.
+"""Quotes values as Python's `repr` does, but alike in every version of Python.
 
-What a refusal says is stored and streamed, so it must be the same on every node. `repr` is not: it
-escapes what its own version of Unicode does not know. Here the version that every Python carries
-along for old protocols decides, 3.2; what that does not know is shown as it is.
+The text of a refusal is stored and streamed, so it must be the same on every node. `repr` is not:
+it escapes characters that its own version of Unicode does not know. Here version 3.2 decides, which
+every Python includes for old protocols; characters that it does not know are shown as they are.
 
-Values are those of JSON. Only as much is looked at as is shown, however large the value is.
+Values are those of JSON. However large a value is, only as much of it is read as is shown.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ _END: Final = object()
 
 
 class _Piece(str):
-    """Text of the answer that is no value itself."""
+    """Part of the quoted text that is not a value itself."""
 
 
 def quote(value: object, limit: int) -> str:
     """The `repr` of a value, cut to `limit` characters."""
     pieces: list[str] = []
     size = 0
-    # By hand, since a value may be nested as deep as calls can be.
+    # Without recursion, since a value may be nested as deeply as calls can be.
     stack: list[Iterator[object]] = [iter((value,))]
     while stack and size <= limit:
         item = next(stack[-1], _END)
@@ -45,7 +45,7 @@ def quote(value: object, limit: int) -> str:
 
 
 def say(value: object, limit: int) -> str:
-    """What `str` gives: a text as it is, anything else quoted."""
+    """What `str` returns: a string as it is, anything else quoted."""
     return value if isinstance(value, str) else quote(value, limit)
 
 
@@ -73,7 +73,7 @@ def _scalar(value: object, limit: int) -> str:
     if not isinstance(value, str):
         return repr(value)
     mark = '"' if "'" in value and '"' not in value else "'"
-    # One more than is shown, so that the end is seen to be missing.
+    # One more than is shown, so that the cut is noticed.
     shown = value[: limit + 1]
     return f"{mark}{''.join(_escaped(each, mark) for each in shown)}{mark}"
 

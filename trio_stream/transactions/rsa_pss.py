@@ -1,10 +1,10 @@
 """RSA-PSS with SHA-256, a salt of 32 bytes and the exponent 65537: verification.
 
-Written out, although libraries have it: which sizes of key they take changes with
-their releases, and two nodes that differ in that part for ever. The rules here are
-those of OpenSSL 1.1.1, which the reference was used with: any odd modulus up to
-16,384 bits, a signature not longer than the modulus and smaller than it. Only public
-values are handled, so time is no secret.
+Written out, although libraries have it: the key sizes that they accept change with
+their releases, and two nodes that differ in that would diverge for ever. The rules
+here are those of OpenSSL 1.1.1, which the reference was used with: any odd modulus up
+to 16,384 bits, and a signature not longer than the modulus and smaller than it. Only
+public values are handled, so timing reveals nothing.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def verify(modulus: bytes, signature: bytes, message: bytes) -> bool:
     if len(signature) > length or number >= n:
         return False
     encoded = pow(number, EXPONENT, n)
-    # The encoding has one bit less than the modulus, so that it is smaller.
+    # The encoding has one bit fewer than the modulus, so that it is smaller.
     if encoded.bit_length() > bits - 1:
         return False
     return _is_encoding(encoded.to_bytes((bits + 6) // 8, "big"), bits - 1, message)

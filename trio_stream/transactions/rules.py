@@ -1,8 +1,8 @@
 """When a transaction is valid, given what is committed.
 
-The order of the checks is the reference's, since the first that fails names the
-error. Structure has been checked before (`model.parse`), and elections never come
-here. Who has signed is a matter of conditions alone: neither `owners_before` nor
+The order of the checks is the reference's, since the first one that fails determines
+the error. Structure has already been checked (`model.parse`), and elections never get
+here. Only conditions determine who has to sign: neither `owners_before` nor
 `public_keys` is ever compared with anything.
 """
 
@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from typing import NamedTuple, Protocol
 
-from .candidate import Candidate
-from .errors import (
+from trio_stream.transactions.candidate import Candidate
+from trio_stream.transactions.errors import (
     AmountError,
     AssetIdMismatch,
     DoubleSpend,
@@ -20,12 +20,12 @@ from .errors import (
     InvalidSignature,
     OutputIndexOutOfRange,
 )
-from .model import Link, Transaction
-from .structure import CREATE
+from trio_stream.transactions.model import Link, Transaction
+from trio_stream.transactions.structure import CREATE
 
 
 class SpendableOutput(NamedTuple):
-    """What the rules ask of an output; without a condition nothing can spend it."""
+    """What the rules need of an output; nothing can spend it if it has no condition."""
 
     asset_id: str
     amount: int
@@ -33,13 +33,13 @@ class SpendableOutput(NamedTuple):
 
 
 class View(Protocol):
-    """The state to validate against: what is committed, or that and a block so far.
+    """The state to validate against: what is committed, perhaps with a block so far.
 
     Ids are texts of any length, indexes go up to 2^64-1.
     """
 
     def has_transaction(self, transaction_id: str) -> bool:
-        """Whether a transaction with this id is there."""
+        """Whether there is a transaction with this id."""
 
     def output(self, transaction_id: str, output_index: int) -> SpendableOutput | None:
         """The output, spent or not; None if the transaction or the index is unknown."""
@@ -68,7 +68,7 @@ def _validate_create(
 ) -> None:
     if view.has_transaction(transaction.id):
         raise DuplicateTransaction(f"transaction `{transaction.id}` already exists")
-    # Any fulfillment will do that is good for its message: nothing is spent.
+    # Any fulfillment that is valid for its message will do: nothing is spent.
     if not candidate.is_fulfilled(0):
         raise InvalidSignature("Transaction signature is invalid.")
 

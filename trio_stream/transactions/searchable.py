@@ -1,9 +1,9 @@
-"""The text of a transaction: what text search is asked about.
+"""The text of a transaction, for text search.
 
 BigchainDB kept an asset document of each CREATE and election, and a metadata document of every
-transaction, and searched all strings in them at any depth, and their ids; names of members, numbers
-and booleans it did not. The id of a document is left out here: it is the transaction's, which is
-found without an index of words.
+transaction; it searched all strings in them, at any depth, and their ids, but not names of members,
+numbers or booleans. The id of a document is left out here: it is the transaction's, which is found
+without an index of words.
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ from typing import Any, Final, NamedTuple
 from trio_stream.transactions.words import terms_of_words, words_of
 
 BETWEEN: Final = "\ue000"
-"""Keeps a phrase from matching across two strings: a word that no query can ask for."""
+"""A word that no query can ask for: it keeps a phrase from matching across two strings."""
 
 
 class Text(NamedTuple):
-    """The terms of both documents, as `words` makes them; None where there are none."""
+    """The terms of each document, as `words` makes them; None if there are none."""
 
     asset: str | None
     metadata: str | None
 
 
 def text_of(document: Mapping[str, Any]) -> Text:
-    """What to search for a transaction, given as its JSON object."""
+    """What a text search looks at in a transaction, given as its JSON object."""
     return Text(_joined(document["asset"].get("data")), _joined(document["metadata"]))
 
 
@@ -35,7 +35,7 @@ def _joined(value: object) -> str | None:
         if words:
             words.append(BETWEEN)
         words += words_of(text)
-    # Those of all strings together: it costs less than those of each.
+    # The terms of all strings at once, which is cheaper than one string at a time.
     return " ".join(terms_of_words(words)) or None
 
 

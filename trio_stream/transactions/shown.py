@@ -1,23 +1,26 @@
 """A committed transaction as GET shows it.
 
-The reference does not keep what was sent: it builds the document anew from its
-objects. So members stand in its order, an amount loses its leading zeros, keys and
-fulfillments are written in canonical form, and the uri is that of the details. The
-id stays, even if it is no longer the hash of what is shown. What users put into
-`asset` and `metadata` is shown as sent.
+The reference does not keep what was sent: it rebuilds the document from its objects.
+So members are in its order, an amount loses its leading zeros, keys and fulfillments
+are written in canonical form, and the uri is that of the details. The id stays, even
+if it is no longer the hash of what is shown. What users put into `asset` and
+`metadata` is shown as sent.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from . import base58, canonical
-from .conditions import NAMES, THRESHOLD, condition_of_details
-from .fulfillment_text import read_fulfillment, write_fulfillment
+from trio_stream.transactions import base58, canonical
+from trio_stream.transactions.conditions import NAMES, THRESHOLD, condition_of_details
+from trio_stream.transactions.fulfillment_text import (
+    read_fulfillment,
+    write_fulfillment,
+)
 
 
 def shown(raw: bytes) -> dict[str, object]:
-    """The document for a transaction that has been accepted, members in GET's order."""
+    """The document of an accepted transaction, with members in GET's order."""
     document = canonical.decode(raw)
     assert isinstance(document, dict)
     return {
@@ -48,8 +51,8 @@ def _output(value: dict[str, Any]) -> dict[str, object]:
     condition = value["condition"]
     details = condition["details"]
     computed = condition_of_details(details)
-    # Where no condition can be computed the reference fails, and with it every block
-    # that holds the transaction; the uri that was sent serves people better.
+    # If no condition can be computed the reference fails, and so does every block that
+    # holds the transaction; the uri that was sent is more useful.
     uri = condition["uri"] if computed is None else computed.uri
     return {
         "public_keys": value["public_keys"],

@@ -1,16 +1,16 @@
 r"""The shape of a transaction: which members, of which types, in which form.
 
-The reference states it as JSON Schema, lets RapidJSON decide, and asks jsonschema
-3.2.0 for the text. Here one function a part does both, in the order of the schema.
-The first fault found is reported, in jsonschema's words; where a value may take one
-of several forms, the words are about the form that it got furthest with, as
-jsonschema's choice is. Traps:
+The reference has a JSON Schema; RapidJSON decides, and jsonschema 3.2.0 makes the
+text. Here one function per part does both, in the order of the schema. The first
+fault is reported, in jsonschema's words; if a value may take one of several forms,
+the words are about the form that it matched furthest, which is jsonschema's choice
+too. Traps:
 
 - `^…$` is a whole match, and nothing but the end ends it, no newline before it;
 - other patterns are searched: any text that contains a hash passes as a hash;
 - an integer is one as written: neither `1.0` nor `true`, and from -2^63 to 2^64-1.
 
-Each check asks for all at once, and for the words only when the answer is no.
+Each check tests everything at once, and finds the words only if that fails.
 """
 
 from __future__ import annotations
@@ -19,10 +19,13 @@ import re
 from collections.abc import Set as AbstractSet
 from typing import Any, Never
 
+from trio_stream.transactions.errors import (
+    MAX_TEXT,
+    OperationNotSupported,
+    SchemaValidationError,
+)
+from trio_stream.transactions.ids import ID
 from trio_stream.transactions.quoting import quote
-
-from .errors import MAX_TEXT, OperationNotSupported, SchemaValidationError
-from .ids import ID
 
 CREATE = "CREATE"
 TRANSFER = "TRANSFER"
@@ -30,9 +33,9 @@ ELECTIONS = ("VALIDATOR_ELECTION", "CHAIN_MIGRATION_ELECTION", "VOTE")
 _OPERATIONS = [CREATE, TRANSFER, *ELECTIONS]
 
 MAX_INDEX = 2**64 - 1
-"""The greatest integer that RapidJSON takes for one."""
+"""The greatest number that is an integer for RapidJSON."""
 
-# In this order, since the first that is missing is named.
+# In this order: the first one that is missing is named.
 _TRANSACTION = ("id", "inputs", "outputs", "operation", "metadata", "asset", "version")
 _INPUT = ("owners_before", "fulfillment")
 _LINK = ("output_index", "transaction_id")
@@ -175,7 +178,7 @@ def _check_keys(value: Any) -> None:
 
 
 def _check_details(details: Any) -> None:
-    """Recursive; the nesting of the whole text is bounded."""
+    """Check the details of a condition; the nesting of the whole text is limited."""
     if type(details) is dict and details.keys() == _SIMPLE_SET:
         if details["type"] == _SIMPLE_TYPE:
             _check_pattern(details["public_key"], _KEY)
@@ -184,7 +187,7 @@ def _check_details(details: Any) -> None:
     parts = details.get("subconditions", [])
     for part in parts if type(parts) is list else ():
         _check_details(part)
-    # From here on it is a threshold or nothing.
+    # From here on only a threshold is valid.
     kind = details.get("type", _THRESHOLD_TYPE)
     _check_string(kind)
     if kind != _THRESHOLD_TYPE:

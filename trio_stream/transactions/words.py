@@ -1,10 +1,9 @@
-"""Words of a text as MongoDB divides, stems and compares them: what is indexed and looked for.
+"""Words of a text as MongoDB divides, stems and compares them, for the index and for queries.
 
 A word ends at white space and at most punctuation, but neither at `_` nor, in English, at an
-apostrophe. It is put into small letters, brought to its stem by Snowball's English rules, and
-loses its accents; in this order, as there. The same happens to what is indexed and to what is
-looked for, so whoever changes a rule here, or takes a stemmer with other rules, has to index
-every log anew.
+apostrophe. It is converted to lower case, reduced to its stem by Snowball's English rules, and
+stripped of accents, in MongoDB's order. The index and queries are treated alike, so a change of a
+rule here, or a stemmer with other rules, means indexing every log again.
 """
 
 from __future__ import annotations
@@ -16,9 +15,9 @@ from unicodedata import ucd_3_2_0 as unicode
 import Stemmer
 
 WORD_LIMIT: Final = 256
-"""Characters of a word; what is longer is an image or a key, which nobody looks up by its text."""
+"""Characters of a word; longer ones are images or keys, which nobody looks up by their text."""
 
-# Terms of words that were met lately, since most words of most texts are common ones.
+# Terms of recent words, since most words of most texts are common ones.
 KEPT: Final = 10_000
 kept_terms: Final[dict[str, str]] = {}
 
@@ -45,12 +44,12 @@ def _code_points(ranges: str) -> Iterator[int]:
 
 
 _TABLE: Final = {
-    # Themselves, since what is missing costs more: the scripts of Europe.
+    # The scripts of Europe map to themselves, since a missing entry costs more.
     **{code_point: chr(code_point) for code_point in range(0x530)},
     **dict.fromkeys(_code_points(_DELIMITERS), " "),
-    ord("ς"): "σ",  # Of a letter's two small forms MongoDB keeps one.
+    ord("ς"): "σ",  # MongoDB keeps one of the letter's two lower-case forms.
 }
-# The same and small letters, for texts in ASCII: much faster.
+# The same, and lower case, for ASCII texts: much faster.
 _ASCII_TABLE: Final = bytes(
     ord(_TABLE[n].lower()) if n < 128 else n for n in range(256)
 )
@@ -61,7 +60,7 @@ _MARKS: Final = dict.fromkeys(
 
 
 def words_of(text: str) -> list[str]:
-    """The words of a text in small letters, in order."""
+    """The words of a text in lower case, in order."""
     if text.isascii():
         words = text.encode("ascii").translate(_ASCII_TABLE).decode("ascii").split()
     else:
@@ -72,12 +71,12 @@ def words_of(text: str) -> list[str]:
 
 
 def terms_of(text: str) -> list[str]:
-    """What stands in the index for the words of a text, in order."""
+    """The terms in the index for the words of a text, in order."""
     return terms_of_words(words_of(text))
 
 
 def terms_of_words(words: Sequence[str]) -> list[str]:
-    """What stands in the index for these words, in order, less those that have no term."""
+    """The terms in the index for these words, in order, without those that have none."""
     terms = list(map(kept_terms.get, words))
     if None in terms:
         new = _new_terms([word for word, term in zip(words, terms) if term is None])
@@ -88,7 +87,7 @@ def terms_of_words(words: Sequence[str]) -> list[str]:
 
 
 def _new_terms(words: list[str]) -> dict[str, str]:
-    # One for each call, because it must not be used by two threads at once.
+    # A new one for each call, because two threads must not use the same.
     stems = Stemmer.Stemmer("english", 0).stemWords(words)
     new = dict(zip(words, map(_without_marks, stems)))
     if len(kept_terms) + len(new) > KEPT:
