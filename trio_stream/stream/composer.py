@@ -42,7 +42,7 @@ class Composer:
         self._texts: dict[tuple[Form, int], bytes] = {}
 
     def is_long(self, selection: Selection, numbers: Iterable[int]) -> bool:
-        """Whether one of these rows' messages takes so long that a thread had better make it."""
+        """Whether one of these rows' messages takes so long that a thread should make it."""
         run = self._run
         if selection.stream is Stream.VALID_BLOCKS:
             return any(len(run.blocks[n].events) > _LONG_ROWS for n in numbers)
@@ -53,7 +53,7 @@ class Composer:
         return any(len(self._contents[key].raw) > _LONG_BYTES for key in places)
 
     def prepare(self, selection: Selection, numbers: Iterable[int]) -> Iterator[None]:
-        """Make of these rows' messages one at a time what takes long together."""
+        """Make these rows' messages one at a time, if all together would take long."""
         if _shows_contents(selection):
             for number in numbers:
                 self._event_text(selection.form, number, self._run.events[number])

@@ -1,9 +1,9 @@
 """Which selections a run concerns, and which of its messages each of them gets.
 
 Selections are found by key: each stands under the values of one of its filters, the one that
-usually leaves the fewest transactions. So a transaction is held against those selections alone
-that it may concern, and a block that cannot match costs nothing. The other filters of a selection
-are then asked one by one.
+usually leaves the fewest transactions. So a transaction is compared only with selections that it
+may concern, and a block that cannot match costs nothing. The other filters of a selection
+are then checked one by one.
 
 A filter by public key or a full message needs more than the events: `Contents`. Where they are
 missing, the selections that need them come out as unknown, and their readers turn to the log.
@@ -28,7 +28,7 @@ Matched = dict[Selection, Sequence[int] | None]
 
 
 class _Candidate:
-    """A selection that was found by one of its filters, and what is left to be asked."""
+    """A selection that is found by one of its filters, and the filters still to be checked."""
 
     __slots__ = ("looks_inside", "rest", "selection")
 
@@ -98,7 +98,7 @@ class SelectionIndex:
                     del self._curious[name][value]
 
     def wanted(self, run: Run) -> list[Position]:
-        """The transactions whose contents `match` has to know."""
+        """The transactions whose contents `match` needs."""
         everything = any(map(_is_full, self._unfiltered[Stream.VALID_TRANSACTIONS]))
         for name, table in self._filtered.items():
             everything = everything or bool(table) and FILTERS[name].looks_inside
@@ -125,8 +125,8 @@ class SelectionIndex:
     ) -> Iterator[None]:
         """Find the selections that the run concerns. `contents` are by a position's key.
 
-        This yields where the caller may rest. Selections may come and go then; those that come
-        are found as unknown.
+        This yields whenever the caller may rest. Selections may be added and removed then;
+        those that are added come out as unknown.
         """
         self._added.clear()
         known = [contents.get(key_of(each.height, each.index)) for each in run.events]
@@ -184,7 +184,7 @@ class SelectionIndex:
 
 
 def _joined(some: Sequence[_Candidates]) -> _Candidates:
-    """One that has several of a transaction's values is a candidate once."""
+    """One candidate each, even for selections that have several of a transaction's values."""
     joined: _Candidates = {}
     for candidates in some:
         joined.update(candidates)
