@@ -94,7 +94,7 @@ async def test_a_fault_of_ours_is_logged_and_answered(
 
     said = await _said(_guest(), broken())
     assert said.startswith(b"HTTP/1.1 500 INTERNAL SERVER ERROR\r\n")
-    assert "GET /a brought this about" in caplog.text
+    assert "unhandled error while answering GET /a" in caplog.text
     assert "a fault of ours" in caplog.text
 
 

@@ -1,1 +1,1 @@
-"""The HTTP door: BigchainDB's API, and the streams as Server-Sent Events and by polling."""
+"""The HTTP server: BigchainDB's API, and the streams as Server-Sent Events and by polling."""

@@ -1,10 +1,8 @@
-"""What the HTTP door says, as bytes: BigchainDB's two ways of writing JSON, its error
-texts, its CORS headers.
+"""The answers of the HTTP API as bytes: BigchainDB's two styles of JSON, its errors and headers.
 
-*Compact* is what BigchainDB wrote itself: members sorted by name, no blanks. *Spaced* is
-what its framework wrote: members in the order given, a blank after comma and colon. Both
-end with a newline and escape everything outside ASCII. Programs compare these bytes.
-Nothing here waits or knows a framework.
+*Compact* JSON is what BigchainDB wrote itself: members sorted by name, no blanks. *Spaced* JSON is
+what its framework wrote: members in the given order, a blank after each comma and colon. Both end
+with a newline and escape everything outside ASCII. Programs compare these bytes.
 """
 
 from __future__ import annotations
@@ -20,17 +18,19 @@ JSON = "application/json"
 HTML = "text/html; charset=utf-8"
 
 _DOCS = "https://docs.bigchaindb.com/projects/server/en/v2.2.2/"
-# The version whose behaviour this is; programs read it.
+# The version of BigchainDB that this behaves like; programs read it.
 _VERSION = "2.2.2"
 _METHODS = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
 
 
 class HttpAnswer(NamedTuple):
+    """A whole answer."""
+
     status: int
     body: bytes
     content_type: str = JSON
     retry_after: int | None = None
-    """Seconds after which it is worth to ask again."""
+    """Seconds after which another attempt is worthwhile."""
 
     @property
     def more_headers(self) -> list[tuple[str, str]]:
@@ -49,12 +49,12 @@ def spaced(value: object) -> bytes:
 
 
 def error(status: int, message: str) -> HttpAnswer:
-    """An error that BigchainDB states itself."""
+    """An error in BigchainDB's own form."""
     return HttpAnswer(status, compact({"message": message, "status": status}))
 
 
 def framework_error(status: int, message: object) -> HttpAnswer:
-    """An error in the words of its framework; for a parameter an object by its name."""
+    """An error in the form of its framework; for a parameter, an object with its name."""
     return HttpAnswer(status, spaced({"message": message}))
 
 
@@ -112,14 +112,14 @@ def _index(prefix: str, streams_url: str) -> dict[str, str]:
 
 
 def cors(origin: str | None) -> list[tuple[str, str]]:
-    """The headers that let a page of any origin read the answer."""
+    """The headers that allow a page of any origin to read the answer."""
     if origin is None:
         return [("Access-Control-Allow-Origin", "*")]
     return [("Access-Control-Allow-Origin", origin), ("Vary", "Origin")]
 
 
 def preflight(method: str | None, headers: str | None) -> list[tuple[str, str]]:
-    """What OPTIONS adds for the request that the browser is about to make."""
+    """The headers that OPTIONS adds, for the request that a browser is about to make."""
     if method is None or method.upper() not in _METHODS:
         return []
     allowed = [("Access-Control-Allow-Methods", ", ".join(_METHODS))]
@@ -130,7 +130,7 @@ def preflight(method: str | None, headers: str | None) -> list[tuple[str, str]]:
 
 
 def parameters(query: bytes) -> dict[str, list[str]]:
-    """The query string by name, every value, in order; an empty value is a value."""
+    """All values in the query string, by name and in order; empty values count."""
     found: dict[str, list[str]] = {}
     for name, value in _pairs(query):
         found.setdefault(name, []).append(value)
@@ -138,10 +138,9 @@ def parameters(query: bytes) -> dict[str, list[str]]:
 
 
 def misspelt(given: Iterable[str], known: Collection[str]) -> HttpAnswer | None:
-    """The refusal of the first name that resembles a known one.
+    """The refusal of the first unknown name that resembles a known one.
 
-    BigchainDB reads past what it does not know, and so do we, unless it can only have been meant
-    for us.
+    BigchainDB ignores unknown parameters, and so do we, unless one is clearly a misspelt name.
     """
     for name in given:
         if name not in known and (meant := meant_by(name, known)):

@@ -1,12 +1,11 @@
-"""The routes of BigchainDB's HTTP API, on Quart-Trio.
+"""BigchainDB's HTTP API on Quart-Trio: all routes, errors and headers.
 
-Here is said which path is answered by what, with which errors and headers; the texts are
-`http_answers`', the way of a posted transaction is `http_submit`'s. What programs ask all day
-is also answered without Quart, and without hypercorn where the request is plain (`direct`): the
-two take most of a request's time. No route but that of a POST wants a body.
+`http.answers` has the texts, `http.routes` what GET reads, `http.submit` what becomes of a posted
+transaction. The most frequent requests are also answered without Quart, and plain ones without
+hypercorn (`direct`), since those two take most of a request's time. Only POST uses a body.
 """
 
-# Quart runs handlers that are no coroutine functions in a thread each.
+# Quart runs handlers that are not coroutine functions in a thread each.
 # flake8: noqa: ASYNC124
 
 from __future__ import annotations
@@ -53,18 +52,18 @@ from trio_stream.stream.selection import STREAMS_PATH, Stream
 
 logger = logging.getLogger(__name__)
 
-# Of the server's 4,096 connections; the others are kept for other requests.
+# Of the server's 4,096 connections; the rest are kept for other requests.
 MAX_STREAMS = 3072
 
 OPENAPI = Path(__file__).parent / "openapi.json"
 
 
 class ApiReader(Examiner, Lookups, Protocol):
-    """What the routes ask the committed state."""
+    """What the API asks of the committed state."""
 
 
 class _Digits(BaseConverter):
-    """Decimal digits, as many as there are; anything else is another path."""
+    """Decimal digits, any number of them; anything else is another path."""
 
     regex = "[0-9]+"
 
@@ -76,7 +75,7 @@ class _Stream(BaseConverter):
 
 
 class _Request(TrioASGIHTTPConnection):
-    """Quart's way of taking a request, less the body, which no route of Quart's wants."""
+    """Takes a request as Quart does, but drains its body, which none of Quart's routes uses."""
 
     async def __call__(self, receive: Receive, send: Send) -> None:
         taken = self._create_request_from_scope(send)
@@ -89,13 +88,13 @@ class _Request(TrioASGIHTTPConnection):
         try:
             answer = await self.app.handle_request(taken)
         except HTTPException:
-            # A `Host` that cannot be routed is raised before there are handlers for it.
+            # Raised for a `Host` that cannot be routed, before Quart's error handlers apply.
             origin = taken.headers.get("Origin")
             respond = partial(write, send, answers.UNREADABLE, origin)
         else:
             respond = partial(self._send_response, send, answer)
         finally:
-            # Its traceback holds the request, which holds it.
+            # The exception's traceback holds the request, which holds the exception.
             taken.routing_exception = None
         await body.answered_by(respond)
 
@@ -145,7 +144,7 @@ class Api(QuartTrio):
         return None
 
     def lasting(self) -> int:
-        """How many requests are under way that end when the channel does."""
+        """How many requests are in progress that end when the channel does."""
         return self.subscriptions.present
 
     async def asgi_app(self, scope: Any, receive: Receive, send: Send) -> None:
@@ -160,7 +159,7 @@ class Api(QuartTrio):
             await self._answer(scope, receive, begin)
         except Exception as error:
             if begun or ends_process(error):
-                raise  # and the connection ends, or the process
+                raise  # which ends the connection, or the process
             logger.exception("%s %s", scope["method"], scope["path"])
             origin = headers_of(scope).get(b"origin")
             await write(send, answers.FAILED, origin, ("connection", "close"))
@@ -195,7 +194,7 @@ class Api(QuartTrio):
         except Exception as error:
             if ends_process(error):
                 raise
-            logger.exception("a posted transaction brought this about")
+            logger.exception("unhandled error while answering a posted transaction")
             return answers.FAILED
 
 
@@ -205,7 +204,7 @@ async def _get(get: Get) -> Response:
 
 def _add_routes(app: Api, routes: Routes, streams_url: str) -> None:
     for path, get in routes.gets.items():
-        # POST is taken in front; it stands here for what `Allow` says.
+        # POST is answered in front of Quart; it is listed here for the `Allow` header.
         methods = ["GET", "POST"] if path == TRANSACTIONS else ["GET"]
         app.add_url_rule(path, path, partial(_get, get), methods=methods)
     root = HttpAnswer(200, answers.root(streams_url))
@@ -232,7 +231,7 @@ def _add_routes(app: Api, routes: Routes, streams_url: str) -> None:
     async def block(height: str) -> Response:
         return _response(await routes.block(height))
 
-    # What these are for is taken in front; here is what is left.
+    # Streams and pulls are answered in front of Quart; these routes get the other requests.
     @app.get(f"{STREAMS_PATH}<stream:_>")
     async def stream(_: str) -> Response:
         return _response(NOT_EVENTS)

@@ -1,9 +1,9 @@
-"""Requests and answers without a framework; and bodies, kept up to a limit, read past beyond.
+"""Plain ASGI requests and answers. Bodies are kept up to a limit and drained beyond it.
 
-It is read to its end even where nobody wants it. Hypercorn 0.18 hands a body over in a
-queue of ten pieces; an application that answers without taking them leaves the connection
-standing for ever, its own last `send` included. And a connection that is closed on unread
-bytes is reset, which takes the answer from a client that was still sending.
+A body is read to its end even if nobody wants it. Hypercorn 0.18 hands it over through a queue of
+ten pieces: an application that answers without taking them blocks the connection for ever, its own
+last `send` included. And closing a connection with unread bytes resets it, so that a client that
+was still sending would lose the answer.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from trio_stream.http.answers import HttpAnswer
 Receive = Callable[[], Awaitable[Any]]
 Send = Callable[[Any], Awaitable[None]]
 
-# What is read past before the answer; then it goes out while the rest is read past.
+# How much is drained before the answer; the rest is drained while the answer is sent.
 READ_PAST = 16 * 1024 * 1024
 
 
 class Disconnected(Exception):
-    """The client went away before its request was complete."""
+    """The client disconnected before its request was complete."""
 
 
 class Body:
-    """A body as ASGI's `receive` gives it, of which up to `limit` bytes are kept."""
+    """A body from ASGI's `receive`, of which at most `limit` bytes are kept."""
 
     def __init__(self, receive: Receive, limit: int) -> None:
         self._receive = receive
@@ -36,8 +36,8 @@ class Body:
         self._more = True
 
     async def read(self) -> bytes | None:
-        """The whole of it; None if it is longer than the limit. Raises `Disconnected`."""
-        # One piece: small ones would take many times their size.
+        """The whole body; None if it exceeds the limit. Raises `Disconnected`."""
+        # Joined at once, since many small pieces would take several times their size.
         kept = bytearray()
         size = 0
         while self._more and size <= READ_PAST:
@@ -54,29 +54,29 @@ class Body:
         return bytes(kept) if size <= self._limit else None
 
     async def answered_by(self, write: Callable[[], Awaitable[None]]) -> None:
-        """Send the answer, and take meanwhile what the client still sends."""
+        """Send the answer, and meanwhile drain what the client still sends."""
         if not self._more:
             await write()
             return
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._read_past)
+            nursery.start_soon(self._drain)
             await write()
             nursery.cancel_scope.cancel()
 
-    async def _read_past(self) -> None:
+    async def _drain(self) -> None:
         while (await self._receive())["type"] == "http.request":
             pass
 
 
 def headers_of(scope: Mapping[str, Any]) -> dict[bytes, str]:
-    """A request's headers by name; of several with one name the last."""
+    """A request's headers by name; if a name occurs several times, the last one."""
     return {name: value.decode("latin-1") for name, value in scope["headers"]}
 
 
 async def write(
     send: Send, answer: HttpAnswer, origin: str | None, *more: tuple[str, str]
 ) -> None:
-    """Send a whole answer, with `more` headers than its own."""
+    """Send a whole answer, with `more` headers besides its own."""
     fields = [
         ("content-type", answer.content_type),
         ("content-length", str(len(answer.body))),

@@ -1,8 +1,8 @@
-"""One connection of the HTTP door: plain requests are answered here, hypercorn has the others.
+"""One connection of the HTTP server: plain requests are answered here, the others by hypercorn.
 
-Hypercorn's own connection is taken as it is, less what costs a task or a system call a request,
-on a transport on which no wait to write lasts. `http_patience` says how long it is read from,
-and answers are given to it when there is room for them (`http_room`).
+This is hypercorn's own connection, without the parts that cost a task or a system call for each
+request, on a transport on which every wait to write ends. `http.patience` limits how long it is
+read from, and answers are written once there is room for them (`http.room`).
 """
 
 from __future__ import annotations
@@ -26,20 +26,20 @@ from trio_stream.http.plain import PHRASES, Direct
 from trio_stream.http.protocol import HttpProtocol, HttpReader
 from trio_stream.net.sockets import linger
 
-# What is written through hypercorn is held by the route and by h11.
+# An answer written through hypercorn is held twice, by the route and by h11.
 _COPIES = 2
-# Nothing that follows is a request.
+# States after which nothing that follows is a request.
 _NO_MORE = (h11.MUST_CLOSE, h11.CLOSED)
 _READ = (h11.DONE, *_NO_MORE)
-# Seconds to say why a connection ends.
+# Seconds for saying why a connection ends.
 _LAST_WORDS = 2.0
 
-# The head is sent by itself, so no body is taken for one.
+# Hypercorn sends the head by itself, so a body can't be mistaken for one.
 _STATUS_LINE = re.compile(rb"(HTTP/1\.1 ([0-9]{3}) )\r\n")
 
 
 class _NoIdleTask:
-    """In place of a task for each pause between two requests: a deadline does it."""
+    """Replaces hypercorn's task for each pause between two requests; a deadline does the same."""
 
     async def restart(self, *_: object) -> None:
         pass
@@ -49,11 +49,11 @@ class _NoIdleTask:
 
 
 class HttpConnection(TCPServer):
-    """Hypercorn's, with fewer steps a request and the reason phrases that it leaves out.
+    """Hypercorn's connection, with fewer steps per request and with reason phrases.
 
-    The head of an answer goes out together with the first bytes of its body, so an
-    answer that streams should begin at once. BigchainDB's phrases are in capitals, and
-    its JavaScript driver shows them to applications.
+    The head of an answer is sent together with the first bytes of its body, so a streaming answer
+    should begin at once. BigchainDB's phrases are in capitals, and its JavaScript driver shows
+    them to applications.
     """
 
     def __init__(
@@ -70,14 +70,14 @@ class HttpConnection(TCPServer):
     ) -> None:
         """`on_idle` is called at the end of each answer."""
         state = ConnectionState({})
-        # It takes a plain stream too, which its annotation does not say (0.18).
+        # A plain stream works too, although the annotation does not say so (0.18).
         super().__init__(app, config, context, state, stream)  # type: ignore[arg-type]
         self._direct = direct
         self._limits = limits
         self._guest = guest
         self._on_idle = on_idle
         self._peer = Peer(stream, limits, guest)
-        self.idle_task = _NoIdleTask()  # type: ignore[assignment]  # all it is asked
+        self.idle_task = _NoIdleTask()  # type: ignore[assignment]  # has what is called
         self.is_idle = True
         self._head = b""
         self._has_begun = self._has_answered = False
@@ -85,20 +85,20 @@ class HttpConnection(TCPServer):
         self._lingers = False
 
     def let_go(self) -> None:
-        """After the end: hypercorn's protocol and the connection hold each other."""
+        """Free hypercorn's protocol after the end: it and the connection hold each other."""
         if hasattr(self, "protocol"):
             del self.protocol
 
     def stop_reading(self) -> None:
-        """Close the connection as if its peer had.
+        """Close the connection as if its peer had closed it.
 
-        Whichever end closes, a reader with a pipelined request in hand would wait for the
-        answer before it, of whose end hypercorn does not tell it then (0.18).
+        Otherwise a reader with a pipelined request would wait for the answer before it to end,
+        which hypercorn does not report once either end has closed (0.18).
         """
         self._peer.stop()
 
     def end(self, refusal: TurnedAway) -> bool:
-        """Say why and end, if the peer still owes something; else False."""
+        """Say why and end, if the peer still owes something; False if it does not."""
         if not self._has_begun or self._has_answered:
             return False
         if self._peer.owed is Owed.NOTHING:
@@ -108,14 +108,14 @@ class HttpConnection(TCPServer):
 
     async def protocol_send(self, event: Event) -> None:
         if self._peer.refusal is not None:
-            # What is still said for the request is not its answer any more.
+            # The request gets the refusal, so what the application still sends is dropped.
             self.stop_reading()
         elif isinstance(event, RawData):
             await self._write(event.data)
         elif isinstance(event, Updated):
             self._is_now(idle=event.idle)
         else:
-            # A connection that is closed on unread bytes is reset, and the answer lost.
+            # Closing a connection with unread bytes resets it, and the answer would be lost.
             self._lingers = self._is_unread()
             if not self._lingers:
                 await self._close()
@@ -139,7 +139,7 @@ class HttpConnection(TCPServer):
         if found is not None:
             phrase = PHRASES.get(int(found[2]), b"")
             data = found[1] + phrase + data[found.end(1) :]
-        # Who waits for an interim answer does not send what the final one needs.
+        # A peer that waits for an interim answer has not sent the whole request yet.
         interim = found is not None and found[2].startswith(b"1")
         if found is not None and not interim:
             self._head = data
@@ -151,7 +151,7 @@ class HttpConnection(TCPServer):
                 return
             self._has_answered = not interim
             try:
-                # Shielded as hypercorn's; the transport ends each wait.
+                # Shielded like hypercorn's; the transport ends every wait.
                 with trio.CancelScope(shield=True):
                     async with self.send_lock:
                         first = head + data[:RECEIVE]
@@ -164,7 +164,7 @@ class HttpConnection(TCPServer):
                 self._guest.give_back(count)
 
     async def _has_room_for(self, count: int) -> bool:
-        """A stream waits with its next piece; a whole answer would be held meanwhile."""
+        """Take room for a piece; only streams wait for it, since a whole answer would be held."""
         if self._has_answered:
             return await self._guest.take(count)
         return self._guest.take_now(count)
@@ -186,7 +186,7 @@ class HttpConnection(TCPServer):
         await self.protocol.handle(Closed())
 
     async def _linger(self) -> None:
-        """Read past what still comes of a request that has been answered already."""
+        """Drain what still arrives of a request that has already been answered."""
         self.is_idle = True
         self._on_idle()
         self._guest.waits()
@@ -194,35 +194,35 @@ class HttpConnection(TCPServer):
             await linger(self.stream, most=self._limits.body_timeout)
 
     async def _read_some(self) -> bool:
-        """Handle what comes next; False if nothing does."""
+        """Handle what arrives next; False if nothing more does."""
         data = await self._peer.receive()
         if data and self.is_idle and self._is_between():
             data = await self._answer_plain(data)
             if not data:
                 return True
         elif data and self._reader.their_state in _NO_MORE:
-            # The answer is under way, and nothing else is read on this connection (RFC 9112 §9.6).
+            # The last answer is on its way, and no further request counts (RFC 9112 §9.6).
             self._dropped += len(data)
             return self._dropped <= RECEIVE
         await self.protocol.handle(RawData(data))
-        self._look_what_is_owed()
+        self._note_what_is_owed()
         return bool(data)
 
-    def _look_what_is_owed(self) -> None:
+    def _note_what_is_owed(self) -> None:
         owed = self._peer.owed
         if self.is_idle:
             if owed is not Owed.HEAD and not self._is_between():
                 self._peer.owes(Owed.HEAD)
         elif self._reader.their_state not in (h11.IDLE, h11.SEND_BODY):
-            # How long the answer takes is the routes'.
+            # The request is complete; how long its answer takes is up to the routes.
             if owed is not Owed.NOTHING:
                 self._peer.owes(Owed.NOTHING)
         elif owed is not Owed.BODY:
             self._peer.owes(Owed.BODY)
 
     async def _say_why_it_ends(self) -> None:
-        """Answer a request that did not come in time, or that there is no room for."""
-        self._peer.look_whether_late()
+        """Answer a request that did not arrive in time, or for which there is no room."""
+        self._peer.note_if_late()
         refusal = self._peer.refusal
         if refusal is None or self._has_answered or self._peer.owed is Owed.REQUEST:
             return
@@ -231,11 +231,11 @@ class HttpConnection(TCPServer):
             await front.refuse(self.stream, refusal)
 
     async def _answer_plain(self, data: bytes) -> bytes:
-        """Answer the plain requests that `data` begins with; returns what is for hypercorn."""
+        """Answer the plain requests at the beginning of `data`; returns the rest, for hypercorn."""
         while data:
             taken = plain.take(data, self._limits.max_body_bytes)
             if isinstance(taken, int):
-                # Under way, as at hypercorn: a stop waits for the rest.
+                # In progress, as it would be in hypercorn: a stop waits for the rest.
                 self.is_idle = False
                 data = await self._peer.complete(data, taken)
                 continue
@@ -256,11 +256,11 @@ class HttpConnection(TCPServer):
         return http.reader
 
     def _is_unread(self) -> bool:
-        """May there be more of a request than was read?"""
+        """Whether there may be more of a request than was read."""
         reader = self._reader
         return reader.their_state not in _READ or bool(reader.trailing_data[0])
 
     def _is_between(self) -> bool:
-        """Hypercorn has neither a request nor a part of one."""
+        """Whether hypercorn has neither a request nor a part of one."""
         reader = self._reader
         return reader.their_state is h11.IDLE and not reader.trailing_data[0]

@@ -1,12 +1,12 @@
-"""Server-Sent Events: the streams of the WebSocket door, over HTTP.
+"""Server-Sent Events: the streams of the WebSocket server, over HTTP.
 
-Each stream is a request that takes long, with a task and a clone of the commit channel of its
-own. It is answered in front of Quart, as plain ASGI: what is awaited here is the channel
-or the client's socket, and nothing in between buffers. Whose socket takes nothing is cut
-by the HTTP door; who stays is given its last messages when the channel ends.
+Each stream is a long request with its own task and its own clone of the commit channel. It is
+answered in front of Quart, as plain ASGI: what is awaited here is the channel or the client's
+socket, and nothing in between buffers. A client whose socket accepts nothing is cut by the HTTP
+server; the others get their last messages when the channel ends.
 
-Positions are each event's id, so a browser that reconnects goes on by itself. Where it said the
-last one with the header `Last-Event-ID`, other clients say it in the query string.
+The id of each event is its position, so a browser that reconnects resumes by itself. It sends the
+last position in the header `Last-Event-ID`; other clients may send it in the query string.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ from trio_stream.stream.resume import Beginning, ResumeRefused
 from trio_stream.stream.selection import STREAMS_PATH, Form, Stream
 
 COMMENT_SECONDS: Final = 15.0
-"""What stands between us may close a connection on which nothing moves."""
-# Browsers reconnect after so many milliseconds; not all at once after a restart.
+"""Seconds after which a comment is sent: proxies may close a connection that stays silent."""
+# Between these many milliseconds browsers reconnect, so not all at once after a restart.
 _RETRY_MILLISECONDS = (1_000, 4_000)
 _PIECE_BYTES = 64 * 1024
 _MEDIA_TYPE = "text/event-stream"
@@ -48,18 +48,18 @@ _STREAMS = {STREAMS_PATH + stream.value: stream for stream in Stream}
 
 
 def stream_at(path: str) -> Stream | None:
-    """The stream that a path names."""
+    """The stream at this path; None if there is none."""
     return _STREAMS.get(path.rstrip("/"))
 
 
 def wants_events(accept: str) -> bool:
-    """Does the header `Accept` ask for Server-Sent Events?"""
+    """Whether the header `Accept` asks for Server-Sent Events."""
     types = (each.partition(";")[0].strip().lower() for each in accept.split(","))
     return _MEDIA_TYPE in types
 
 
 def with_positions(asked: Asked) -> Asked:
-    """The same in a form that says its positions, for those who cut them off again."""
+    """The same in a form with positions, even if those are removed again before sending."""
     if asked.selection.form is not Form.PLAIN:
         return asked
     return replace(asked, selection=replace(asked.selection, form=Form.POSITION))
@@ -83,8 +83,8 @@ class EventStreams:
         last = headers.get(b"last-event-id") or in_query
         origin = headers.get(b"origin")
         if last in sse.OVER:
-            # `fetch` gives 204 no body, on which event-source-polyfill stumbles and comes again
-            # for ever; so who says it in the query and uses `fetch` gets a status with one.
+            # With `fetch` a 204 has no body, which makes event-source-polyfill reconnect for ever.
+            # So a client that puts the id in the query and uses `fetch` gets a status with a body.
             by_fetch = bool(in_query) and b"sec-fetch-mode" in headers
             await _start(send, 410 if by_fetch else 204, origin, [])
             await _more(send, b"", last=True)
@@ -142,8 +142,8 @@ class _Writer:
 
     async def _write_some(self, clone: CommitReceiveChannel) -> None:
         batch = None
-        # Nobody else wakes this one where nothing matches. What has been received is written
-        # outside of the deadline, or it would be lost with the write.
+        # Nothing else wakes this task if nothing matches. What was received is written outside
+        # the deadline, or it could be lost.
         with trio.move_on_after(CHECKPOINT_SECONDS):
             batch = await clone.receive()
         if batch is None:
@@ -204,7 +204,7 @@ def _notice(text: bytes, position: str | None = None) -> bytes:
 
 
 def _refusal(refused: ResumeRefused) -> bytes:
-    """Told as an event, since browsers show neither a refusal's status nor its body."""
+    """A refusal as an event, since browsers show scripts neither the status nor the body of one."""
     data = refused.body().rstrip()
     if refused.retry_after is not None:
         wait = refused.retry_after * 1000 + random.randint(*_RETRY_MILLISECONDS)

@@ -1,4 +1,4 @@
-"""What is said without hypercorn: answers to plain requests, and why a connection ends."""
+"""What is sent without hypercorn: answers to plain requests, and why a connection ends."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from trio_stream.net.sockets import linger
 
 logger = logging.getLogger(__name__)
 
-# Of a piece, together with what stands before it.
+# How much of a piece is sent together with what precedes it.
 _WITH_HEAD = 60 * 1024
 
 
@@ -27,13 +27,15 @@ async def answer(
     request: Plain,
     coming: Awaitable[HttpAnswer | Streamed],
 ) -> None:
-    """Send the answer to a request, for which there must be room."""
+    """Send the answer to a request; if there is no room for it, say that instead."""
     try:
         said = await coming
     except Exception as error:
         if ends_process(error):
             raise
-        logger.exception("%s %s brought this about", request.method, request.path)
+        logger.exception(
+            "unhandled error while answering %s %s", request.method, request.path
+        )
         said = answers.FAILED
     if isinstance(said, HttpAnswer):
         data = _whole(said, guest, request.origin)
@@ -63,7 +65,7 @@ async def _send_pieces(
         if has_begun and not await guest.take(size):
             raise trio.BrokenResourceError("there was no room for an answer")
         has_begun = True
-        # What is large is not copied but for its beginning.
+        # Of a large piece only the beginning is copied.
         await stream.send_all(before + b"%x\r\n" % size + piece[:_WITH_HEAD])
         if size > _WITH_HEAD:
             await stream.send_all(memoryview(piece)[_WITH_HEAD:])
@@ -74,7 +76,7 @@ async def _send_pieces(
 
 
 def _whole(said: HttpAnswer | None, guest: HttpGuest, origin: str | None) -> bytes:
-    """An answer, or that there is no room for it."""
+    """The answer, or a refusal if there is no room for it."""
     if said is not None and guest.take_now(len(said.body)):
         return plain.whole(said, origin)
     return plain.whole(NO_ROOM.answer, origin, *NO_ROOM.headers)

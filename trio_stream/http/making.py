@@ -1,8 +1,8 @@
 """How many answers of one route are made at once.
 
-What an answer holds is counted when it is made (`http_room`). Thousands of requests that come
-together would hold as many pages of the log before that; made some at a time they hold few,
-and take no longer, since the log is read by a few threads anyway.
+The bytes of an answer are counted once it is made (`http.room`). Until then, thousands of
+simultaneous requests would hold as many pages of the log. With a limit they hold few, and take no
+longer, since only a few threads read the log anyway.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ A = TypeVar("A")
 T = TypeVar("T")
 
 AT_ONCE: Final = 64
-"""Of a quarter of a megabyte or two each."""
+"""Answers of one route, of a quarter of a megabyte to two megabytes each."""
 
 
 def some_at_a_time(
     make: Callable[[A], Awaitable[T]], most: int = AT_ONCE
 ) -> Callable[[A], Awaitable[T]]:
-    """As `make`, of which at most so many run at once; the others wait in line."""
+    """Like `make`, but at most `most` run at once; further calls wait in line."""
     limiter = trio.CapacityLimiter(most)
 
     async def made(argument: A) -> T:

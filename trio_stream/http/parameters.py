@@ -1,8 +1,8 @@
-"""Parameters of a query string, read one after the other as BigchainDB's framework did.
+"""Parameters of a query string, read one after another as in BigchainDB's framework.
 
-A parameter is checked when its turn comes, so the order of the calls is the order in which faults
-are named: one at a time, and what is unknown after all that is known. Given twice, every value is
-checked and the first one counts. Whatever a client writes ends as a value or in `Refused`.
+Each parameter is checked when it is read, so the order of the calls is the order in which faults
+are reported: one at a time, and unknown parameters last. If a parameter is given several times,
+every value is checked and the first one counts. Any input becomes a value or an `EarlyAnswer`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ T = TypeVar("T")
 _MISSING: Final = (
     "Missing required parameter in the JSON body or the post body or the query string"
 )
-# A newline at the end slips through, and finds nothing.
+# As in BigchainDB, a newline at the end is accepted, and finds nothing.
 _HASH: Final = re.compile(r"[0-9a-fA-F]{64}\n?")
 _KEY: Final = re.compile(r"[1-9A-HJ-NP-Za-km-z]{43,44}")
 _COUNT: Final = re.compile(r"0*[1-9][0-9]{0,17}")
@@ -29,7 +29,7 @@ _OUTPUT: Final = re.compile(rf"({ID.pattern}):([0-9]{{1,8}})")
 
 
 class EarlyAnswer(Exception):
-    """The request is answered with this."""
+    """The request is answered with this before anything else is done."""
 
     def __init__(self, answer: HttpAnswer) -> None:
         super().__init__(answer)
@@ -44,7 +44,7 @@ class Given:
         self._known: set[str] = set()
 
     def optional(self, name: str, read: Callable[[str], T]) -> T | None:
-        """The value of a parameter; None if it is not there. Raises `Refused`."""
+        """The value of a parameter; None if it is missing. Raises `EarlyAnswer`."""
         self._known.add(name)
         try:
             values = [read(text) for text in self._values.get(name, ())]
@@ -53,21 +53,21 @@ class Given:
         return values[0] if values else None
 
     def required(self, name: str, read: Callable[[str], T]) -> T:
-        """The value of a parameter. Raises `Refused` also if it is not there."""
+        """The value of a parameter. Raises `EarlyAnswer`, also if it is missing."""
         found = self.optional(name, read)
         if found is None:
             raise bad(name, _MISSING)
         return found
 
     def nothing_else(self) -> None:
-        """Raise `Refused` if there are others than those that were asked for."""
+        """Raise `EarlyAnswer` if there are parameters that were not read."""
         unknown = [name for name in self._values if name not in self._known]
         if unknown:
             message = f"Unknown arguments: {', '.join(unknown)}"
             raise EarlyAnswer(answers.framework_error(400, message))
 
     def nothing_misspelt(self) -> None:
-        """Raise `Refused` for a name that resembles one that was asked for."""
+        """Raise `EarlyAnswer` for an unknown name that resembles one that was read."""
         if refusal := answers.misspelt(self._values, sorted(self._known)):
             raise EarlyAnswer(refusal)
 
@@ -77,11 +77,11 @@ def bad(name: str, text: str) -> EarlyAnswer:
     return EarlyAnswer(answers.framework_error(400, {name: text}))
 
 
-# Readers of one value each. What they raise is ValueError with BigchainDB's text.
+# Each of these reads one value, and raises ValueError with BigchainDB's text.
 
 
 def hash_text(text: str) -> str:
-    """A transaction's id, in small letters."""
+    """A transaction id, in lower case."""
     if not _HASH.fullmatch(text):
         raise ValueError("Invalid hash")
     return text.lower()
@@ -95,28 +95,28 @@ def operation(text: str) -> str:
 
 
 def boolean(text: str) -> bool:
-    """True or false, in letters of any size."""
+    """True or false, in upper or lower case."""
     if text.lower() not in ("true", "false"):
         raise ValueError('Boolean value must be "true" or "false" (lowercase)')
     return text.lower() == "true"
 
 
 def public_key(text: str) -> str:
-    """The base58 of an Ed25519 key, by its looks."""
+    """What looks like an Ed25519 key in base58."""
     if not _KEY.fullmatch(text):
         raise ValueError("Invalid base58 ed25519 key")
     return text
 
 
 def count(text: str) -> int:
-    """How many at most; not BigchainDB's, so more than none."""
+    """A positive count. BigchainDB has no such parameter, so zero is refused."""
     if not _COUNT.fullmatch(text):
         raise ValueError("Must be a whole number greater than 0")
     return int(text)
 
 
 def whole(text: str) -> int:
-    """A whole number as Python reads it, and its words where it can't."""
+    """A whole number as Python reads it; errors have Python's text."""
     try:
         return int(text)
     except ValueError:
@@ -125,7 +125,7 @@ def whole(text: str) -> int:
 
 
 def output(text: str) -> tuple[str, int]:
-    """An output, by its transaction and index."""
+    """An output, as its transaction's id and its index."""
     found = _OUTPUT.fullmatch(text)
     if not found:
         raise ValueError("Must be <transaction_id>:<output_index>")

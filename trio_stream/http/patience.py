@@ -1,8 +1,8 @@
-"""What a peer owes the HTTP door, how long it has for it, and how much of it is taken at once.
+"""What a peer owes the HTTP server, how long it has for it, and how much is received at once.
 
-There is a deadline for the whole of what is owed: the next request, its head once that has
-begun, its body. Only the time in which we wait for the peer counts. Bodies are taken from the
-socket when there is room for them (`http_room`).
+There is one deadline for all of what is owed: the next request, its head once it has begun, or its
+body. Only the time in which we wait for the peer counts. Bodies are received from the socket when
+there is room for them (`http.room`).
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ import trio
 from trio_stream.http.places import LATE, NO_ROOM, HttpGuest, TurnedAway
 
 RECEIVE: Final = 64 * 1024
-"""What is taken from a socket at once; of a body at first no more than `_RECEIVE_FIRST`."""
+"""Bytes received from a socket at once; of a body at first at most `_RECEIVE_FIRST`."""
 _RECEIVE_FIRST = 4 * 1024
-# With a head, what comes of its body is not counted, so it is not much.
+# A body's beginning that arrives with its head is not counted, so it is kept small.
 _HEAD = 16 * 1024
 
 
 class PatienceLimits(Protocol):
-    """What is asked of the door's limits."""
+    """The limits of the server that matter here."""
 
     @property
     def head_timeout(self) -> float: ...
@@ -38,7 +38,7 @@ class PatienceLimits(Protocol):
 
 
 class Owed(enum.Enum):
-    """What a peer has to send."""
+    """What a peer has to send next."""
 
     REQUEST = enum.auto()
     HEAD = enum.auto()
@@ -47,23 +47,23 @@ class Owed(enum.Enum):
 
 
 class Peer:
-    """The other end of a connection, as one who sends."""
+    """The other end of a connection, as a sender."""
 
     def __init__(
         self, stream: trio.abc.ReceiveStream, limits: PatienceLimits, guest: HttpGuest
     ) -> None:
         self.owed = Owed.REQUEST
         self.refusal: TurnedAway | None = None
-        """Why nothing more is received, if the peer is to hear of it."""
+        """Why nothing more is received, if the peer is to be told."""
         self.listening = trio.CancelScope()
-        """Ends when nothing more is to be received."""
+        """Cancelled when nothing more is to be received."""
         self._stream = stream
         self._limits = limits
         self._guest = guest
         self._is_receiving = False
-        # Seconds in which what is owed must come.
+        # Seconds left for what is owed.
         self._left = limits.keep_alive
-        # Of a body: what has come, and what more there is room for.
+        # Of a body: the bytes received, and the bytes for which there is room already.
         self._body = self._credit = 0
 
     def stop(self, refusal: TurnedAway | None = None) -> None:
@@ -73,7 +73,7 @@ class Peer:
         self.listening.cancel()
 
     def owes(self, owed: Owed) -> None:
-        """From now on it owes something else."""
+        """From now on the peer owes something else."""
         self.owed = owed
         self._left = self._seconds_for(owed)
         self._body = self._credit = 0
@@ -84,13 +84,13 @@ class Peer:
         else:
             self._guest.waits()
 
-    def look_whether_late(self) -> None:
-        """Once nothing more is received: was it for want of time?"""
+    def note_if_late(self) -> None:
+        """Note, once nothing more is received, if the peer ran out of time."""
         if self.refusal is None and trio.current_time() >= self.listening.deadline:
             self.refusal = LATE
 
     async def receive(self) -> bytes:
-        """What it sends next. Its time runs here and nowhere else."""
+        """The bytes that it sends next. Its time runs only here."""
         size = await self._room_for_body() if self.owed is Owed.BODY else _HEAD
         self.listening.deadline = trio.current_time() + self._left
         self._is_receiving = True
@@ -108,9 +108,9 @@ class Peer:
         return data
 
     async def complete(self, data: bytes, missing: int) -> bytes:
-        """`data`, and what is missing of the body in it. Raises if the peer closes before."""
+        """`data` with the missing bytes of its body. Raises if the peer closes first."""
         self.owes(Owed.BODY)
-        # One piece: small ones would take many times their size.
+        # Joined at once, since many small pieces would take several times their size.
         whole = bytearray(data)
         while missing > 0:
             more = await self.receive()
@@ -130,7 +130,7 @@ class Peer:
         return math.inf
 
     async def _room_for_body(self) -> int:
-        """How much of a body may be received; beyond the limit none of it is kept."""
+        """How many bytes of a body to receive now; those beyond the limit are not kept."""
         if not self._credit and self._body < self._limits.max_body_bytes:
             wanted = min(max(self._body, _RECEIVE_FIRST), RECEIVE)
             if not await self._guest.take(wanted):

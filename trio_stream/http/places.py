@@ -1,11 +1,12 @@
-"""Which connections the HTTP door has, how many there may be, and who gives way to new ones.
+"""Which connections the HTTP server has, how many there may be, and which give way to new ones.
 
-A connection either waits for its peer, which owes it a request, a body, or the reading of an
-answer; or it works. Where all places are taken, in all or for one address, the one that has
-waited for longest gives way, since whoever means to be served does not let the door wait; if
-none has waited for long, the new one is turned away with an answer. So no number of peers
-that drip, stall or do nothing closes the door to others, from however many addresses they
-come. A proxy's connections are those of many, so its address has no limit of its own.
+A connection first waits for its turn. Then it either waits for its peer, which owes a request, a
+body, or the reading of an answer, or it works. If all places are taken, in total or for one
+address, the connection that has waited longest gives way, since a peer that wants to be served
+does not keep the server waiting. If none has waited for long, the new one is turned away with an
+answer. So peers that drip, stall or do nothing lock nobody out, however many they are and from
+however many addresses they come. A trusted proxy connects for many clients, so its address has no
+limit of its own.
 """
 
 from __future__ import annotations
@@ -22,20 +23,20 @@ from trio_stream.http.room import SMALL, Room
 from trio_stream.stream.admission import trusted_networks
 
 GRACE: Final = 1.0
-"""Seconds for which nobody gives its place to another."""
+"""Seconds of waiting before a connection has to give its place to another."""
 HOLDING_GRACE: Final = 5.0
-"""Seconds for which nobody gives back the bytes it holds for its peer."""
+"""Seconds of waiting before a connection has to give back the bytes it holds."""
 
 
 class TurnedAway(NamedTuple):
-    """Why a connection ends; what its peer is told if it waits for an answer."""
+    """Why a connection ends, as an answer for the peer if it still waits for one."""
 
     answer: HttpAnswer
     retry_after: int | None = None
 
     @property
     def headers(self) -> tuple[tuple[str, str], ...]:
-        """What it says beside the answer."""
+        """The headers of the answer besides its own."""
         if self.retry_after is None:
             return ()
         return (("retry-after", str(self.retry_after)),)
@@ -50,7 +51,7 @@ NO_ROOM: Final = TurnedAway(error(503, "Too much is under way: try again later")
 
 
 class PlaceLimits(Protocol):
-    """What is asked of the door's limits."""
+    """The limits of the server that matter here."""
 
     @property
     def max_connections(self) -> int: ...
@@ -63,7 +64,7 @@ class PlaceLimits(Protocol):
 
 
 class HttpGuest:
-    """A connection, as the door knows it."""
+    """A connection, as the places know it."""
 
     def __init__(
         self, places: HttpPlaces, peer: str, let_go: Callable[[TurnedAway], None]
@@ -72,12 +73,12 @@ class HttpGuest:
         self.let_go = let_go
         """Ends the connection."""
         self.held = 0
-        """Bytes of a request or an answer."""
+        """Bytes of a request or an answer that it holds."""
         self._places = places
         self._room = places.room
 
     def begins(self) -> None:
-        """Its turn has come; first it waits for its peer."""
+        """Its turn has come, so now it waits for its peer."""
         self._places.begins(self)
 
     def waits(self) -> None:
@@ -85,11 +86,11 @@ class HttpGuest:
         self._places.waits(self)
 
     def works(self) -> None:
-        """It does not wait for its peer any more."""
+        """It no longer waits for its peer."""
         self._places.works(self)
 
     async def take(self, count: int) -> bool:
-        """Hold so many bytes more; False if there is no room for them."""
+        """Hold `count` more bytes; False if there is no room for them."""
         small = self.held + count <= SMALL
         if not await self._room.take(count, small=small):
             return False
@@ -97,7 +98,7 @@ class HttpGuest:
         return True
 
     def take_now(self, count: int) -> bool:
-        """The same without waiting, for what is there already."""
+        """As `take`, but without waiting, for bytes that exist already."""
         small = self.held + count <= SMALL
         if not self._room.take_now(count, small=small):
             return False
@@ -105,7 +106,7 @@ class HttpGuest:
         return True
 
     def give_back(self, count: int | None = None) -> None:
-        """Hold so many bytes less, or none."""
+        """Hold `count` fewer bytes; by default, none from now on."""
         count = self.held if count is None else count
         if count:
             self.held -= count
@@ -113,7 +114,7 @@ class HttpGuest:
 
 
 class HttpPlaces:
-    """The connections of a door."""
+    """The connections of a server."""
 
     def __init__(
         self,
@@ -126,12 +127,15 @@ class HttpPlaces:
         self._trusted = trusted_networks(limits.trusted_proxies)
         self._present: set[HttpGuest] = set()
         self._by_address: Counter[str] = Counter()
-        # Since when each waits for its turn, and for its peer, the longest first.
+        # Since when each connection waits for its turn, or for its peer, the longest first.
         self._in_line: OrderedDict[HttpGuest, float] = OrderedDict()
         self._waiting: OrderedDict[HttpGuest, float] = OrderedDict()
 
     def address_of(self, peer: str) -> str | None:
-        """What a peer counts as: networks of IPv6 are as easy to have as addresses of IPv4."""
+        """The address that a peer counts as; for IPv6 its /64, as easy to get as an address.
+
+        None if the peer has no limit of its own.
+        """
         try:
             address = ip_address(peer.partition("%")[0])
         except ValueError:
@@ -144,7 +148,7 @@ class HttpPlaces:
         return str(address)
 
     def enter(self, guest: HttpGuest) -> TurnedAway | None:
-        """Give it a place, if there is one or somebody makes way; next it waits for its turn."""
+        """Give a place to a connection, which then waits for its turn, or say why there is none."""
         address = guest.address
         if address is not None:
             if self._by_address[address] >= self._most_per_address:
@@ -163,7 +167,7 @@ class HttpPlaces:
             self.waits(guest)
 
     def leave(self, guest: HttpGuest) -> None:
-        """Its place is free; what it holds is given back by itself."""
+        """Free its place; the bytes it holds are given back separately."""
         if guest not in self._present:
             return
         self._present.remove(guest)
@@ -183,11 +187,11 @@ class HttpPlaces:
         self._waiting.pop(guest, None)
 
     def _make_way(self, address: str | None) -> bool:
-        """Let one go, of this address if there is one.
+        """End one connection, of `address` unless that is None; False if none has waited long.
 
-        Those who wait for their turn make way for other addresses first, since only an address
-        that brings many waits for long; but never for their own, whose newcomers would go on
-        and on to take the turn from the first in the line.
+        For a newcomer from elsewhere, those that wait for their turn go first, since only an
+        address that brings many waits long. For one from their own address they don't: a flood
+        would end the first in line each time, just before its turn.
         """
         latest = trio.current_time() - GRACE
         if address is None:
@@ -205,7 +209,10 @@ class HttpPlaces:
         return False
 
     def _free(self, count: int) -> float:
-        """Let go who holds so many bytes for peers that don't take or complete them."""
+        """End connections that hold bytes for peers which neither read nor complete them.
+
+        Frees `count` bytes if possible; returns when to try again.
+        """
         holding = [guest for guest in self._waiting if guest.held]
         now = trio.current_time()
         for guest in holding:

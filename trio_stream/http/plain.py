@@ -1,11 +1,10 @@
-"""Plain requests, told from all others by their bytes, and their answers as bytes.
+"""Plain requests, recognised by their bytes, and their answers as bytes.
 
-What programs send all day is a GET or a POST of one form: HTTP/1.1, each header once, a body by
-its length, nothing that asks for another protocol or another way to close. Hypercorn takes six
-times as long for one as is needed when nothing else can come. So what is *certainly* plain is
-answered without it, and whatever is not, or might not be, goes to it untouched. This is no
-parser: all that is taken here is a request of the same meaning to h11 (RFC 9112), which the tests
-hold against it.
+Programs mostly send a GET or a POST of one form: HTTP/1.1, each header once, a body with a length,
+nothing that asks for another protocol or another way to close. Hypercorn takes six times as long
+for such a request as is necessary. So a request that is *certainly* plain is answered without it,
+and any other goes to hypercorn untouched. This is not a parser: everything that is recognised here
+means the same to h11 (RFC 9112), which the tests check.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ HEAD_BYTES: Final = 16 * 1024
 """A longer head is not plain."""
 
 PHRASES: Final = {int(s): s.phrase.upper().encode("ascii") for s in HTTPStatus} | {
-    # Python 3.13 has others.
+    # Python 3.13 has other phrases.
     413: b"REQUEST ENTITY TOO LARGE",
     414: b"REQUEST-URI TOO LONG",
 }
@@ -39,7 +38,7 @@ _HEAD: Final = re.compile(
 )
 _FIELD: Final = re.compile(rb"([^:]+): ([^\r]+)\r\n")
 _LENGTH: Final = re.compile(rb"[0-9]{1,10}")
-# Each changes what the request or its connection means; `Connection` may say what is so anyway.
+# Each of these changes what the request or its connection means.
 _MEANINGFUL: Final = frozenset(
     (b"transfer-encoding", b"expect", b"upgrade", b"te", b"trailer", b"http2-settings")
 )
@@ -57,14 +56,14 @@ class Plain(NamedTuple):
 
 
 Direct = Callable[[Plain], Awaitable[HttpAnswer | Streamed] | None]
-"""Who answers a plain request; None if that is for the application behind the server."""
+"""Answers a plain request; None if the application behind the server should."""
 
 
 def take(data: bytes, max_body: int) -> tuple[Plain, bytes] | int | None:
-    """The request that `data` begins with, and what follows it.
+    """The request at the beginning of `data`, and what follows it.
 
-    None if it is not plain, or not to be told; the number of bytes still missing where only
-    the body is incomplete. A body of over `max_body` bytes is not plain.
+    None if it is not plain, or if that cannot be known yet; the number of missing bytes if only
+    the body is incomplete. A body of more than `max_body` bytes is not plain.
     """
     found = _HEAD.match(data)
     if found is None or found.end() > HEAD_BYTES:
@@ -99,14 +98,14 @@ def take(data: bytes, max_body: int) -> tuple[Plain, bytes] | int | None:
 
 
 def whole(answer: HttpAnswer, origin: str | None, *more: tuple[str, str]) -> bytes:
-    """An answer with its length, and `more` headers."""
+    """An answer with its length and `more` headers."""
     length = ("content-length", str(len(answer.body)))
     fields = [length, *answer.more_headers, *more]
     return _head(answer.status, answer.content_type, fields, origin) + answer.body
 
 
 def beginning(origin: str | None) -> bytes:
-    """The head of an answer that comes in chunks."""
+    """The head of an answer that is sent in chunks."""
     return _head(200, answers.JSON, [("transfer-encoding", "chunked")], origin)
 
 

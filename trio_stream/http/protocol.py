@@ -1,10 +1,10 @@
-"""Hypercorn's HTTP/1.1, with what it leaves open decided for this door.
+"""Hypercorn's HTTP/1.1, with this server's decisions on what it leaves open.
 
-HTTP/2 is left to a proxy in front: neither `Upgrade: h2c` nor a client that begins with it
-gets it, since one connection of that kind may cause any amount of work without waiting for
-an answer. An upgrade to anything is ignored, as RFC 9110 §7.8 allows, but for WebSockets, of
-which the client should hear where they are. What is no good request is answered with the
-same JSON and CORS headers as other errors, and its connection closed.
+HTTP/2 is left to a proxy in front. A client gets it neither by `Upgrade: h2c` nor by starting with
+it, since one such connection may cause any amount of work without waiting for an answer. Upgrades
+are ignored, as RFC 9110 §7.8 allows, except to WebSocket: such a client is told where to connect.
+An invalid request is answered with the same JSON and CORS headers as other errors, and its
+connection is closed.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _NO_WEBSOCKET = "No WebSocket is served at this port; `streams` of /api/v1 says 
 
 
 class HttpReader(RequestReader):
-    """Reads what this door answers."""
+    """Reads requests, and refuses those that this server does not answer."""
 
     def __init__(self, *, head_limit: int, max_body_bytes: int) -> None:
         super().__init__(head_limit=head_limit)
@@ -31,7 +31,7 @@ class HttpReader(RequestReader):
     def judge(self, request: h11.Request) -> None:
         fields = dict(request.headers)
         most = self._max_body_bytes if request.method == b"POST" else READ_PAST
-        # Said before the body comes, and in place of a 100 (RFC 9110 §10.1.1).
+        # Refused before the body arrives, instead of a 100 (RFC 9110 §10.1.1).
         if int(fields.get(b"content-length", 0)) > most:
             raise Unacceptable(413, "")
         upgrade = fields.get(b"upgrade", b"").lower()
@@ -40,7 +40,7 @@ class HttpReader(RequestReader):
 
 
 class HttpProtocol(H11Protocol):
-    """In place of the one that hypercorn has made for a connection."""
+    """Replaces the protocol that hypercorn has made for a connection."""
 
     def __init__(self, made: H11Protocol, max_body_bytes: int) -> None:
         super().__init__(
@@ -61,10 +61,10 @@ class HttpProtocol(H11Protocol):
         self.connection = self.reader
 
     async def _check_protocol(self, event: h11.Request) -> None:
-        """Hypercorn looks here whether to go over to HTTP/2."""
+        """Do nothing: here hypercorn would switch to HTTP/2."""
 
     async def _send_error_response(self, status_code: int) -> None:
-        """Answer what could not be read, or may not be asked."""
+        """Answer a request that could not be read or is refused."""
         answer = self._refusal(status_code)
         fields = [
             ("content-type", answer.content_type),

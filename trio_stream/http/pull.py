@@ -1,7 +1,7 @@
-"""GET /api/v1/events: the streams for those who ask again and again.
+"""GET /api/v1/events: the streams for clients that poll.
 
-One answer holds the next messages, oldest first, and the position to ask for next. It
-comes at once if there are any, and else waits for the first, as long as the client wants.
+An answer holds the next messages, oldest first, and the position for the next request. It comes at
+once if there are any messages; otherwise it waits for the first, as long as the client wishes.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ from trio_stream.stream.selection import Form
 
 PULL_PATH: Final = "/api/v1/events"
 
-# Messages with whole transactions may be large; one of any size is given.
+# Messages with whole transactions may be large; at least one is sent, whatever its size.
 _ANSWER_BYTES = 1024 * 1024
-# Seconds for which the log is searched where a filter matches nothing; then the client
-# is told how far that got.
+# Seconds for which the log is searched while a filter matches nothing; then the answer says how
+# far the search got.
 _PATIENCE = 1.0
 _PIECE_BYTES = 64 * 1024
 
 
 class Pulled(NamedTuple):
-    """An answer, and the seconds after which to come again if it cannot be given."""
+    """An answer, and for a refusal the seconds after which to ask again."""
 
     answer: HttpAnswer
     retry_after: int | None = None
@@ -95,7 +95,7 @@ class Pull:
 
 
 class _Collecting:
-    """Takes from a clone what one answer is to hold."""
+    """Collects from a clone what one answer will hold."""
 
     def __init__(self, clone: CommitReceiveChannel, asked: Asked) -> None:
         self._clone = clone
@@ -104,11 +104,11 @@ class _Collecting:
 
     @property
     def _left(self) -> float:
-        """Seconds for which the client still waits."""
+        """The seconds that the client is still willing to wait."""
         return max(0.0, self._began + self._asked.wait - trio.current_time())
 
     async def has_reached(self) -> bool:
-        """Wait for the log to get where the client is."""
+        """Wait until the log has reached the client's position."""
         reached = False
         with trio.move_on_after(self._left), suppress(trio.EndOfChannel):
             await self._clone.reached()
@@ -116,7 +116,7 @@ class _Collecting:
         return reached
 
     async def texts(self) -> list[bytes]:
-        """The messages, which may be some more than wanted."""
+        """The messages; there may be some more than the limit."""
         found: list[bytes] = []
         size = 0
         with suppress(trio.EndOfChannel):
@@ -134,7 +134,7 @@ class _Collecting:
         return trio.current_time() - self._began > max(_PATIENCE, self._asked.wait)
 
     async def _take(self) -> bytes:
-        # Short of the tip nothing waits but for the log.
+        # Before the tip only the log is waited for, and that ends by itself.
         left = self._left if self._clone.at_tip else math.inf
         with trio.move_on_after(left):
             batch = await self._clone.receive()

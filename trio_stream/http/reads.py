@@ -1,10 +1,10 @@
-"""What GET answers from the committed state, for requests that carry parameters.
+"""What GET answers from the committed state, for requests with parameters.
 
-Each method takes the query string and gives an answer; arrays are of one state, that which the
-first page saw.
+Each method takes a query string and returns an answer. All pages of an array show the same state,
+the one that the first page saw.
 
-`limit` and `after` are not BigchainDB's. `after` is what an array says of its own items, so a
-client goes on with the last one it has got, on any node.
+`limit` and `after` are not BigchainDB's. `after` is taken from an item of the array itself, so a
+client can go on after the last item it has, on any node.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ SEARCH_TOO_LONG: Final = answers.error(
 
 
 class Checks(Protocol):
-    """What is known of checks before a block."""
+    """What is known from checks, before a block decides."""
 
     def newest(self, transaction_id: str) -> Check | None: ...
 
@@ -53,7 +53,7 @@ Get = Callable[["Reads", bytes], Awaitable[HttpAnswer | Streamed]]
 
 
 def _answered(get: Get) -> Get:
-    """Also where a parameter is refused."""
+    """Answers with the refusal if a parameter is refused."""
 
     @wraps(get)
     async def answered(self: Reads, query: bytes) -> HttpAnswer | Streamed:
@@ -95,7 +95,8 @@ class Reads:
         if limit is None and last_seen is None:
             given.nothing_misspelt()
         else:
-            given.nothing_else()  # these two are ours, and who writes them speaks to us
+            # Only our own clients use these two, so here an unknown name is a mistake.
+            given.nothing_else()
         after = BEGINNING
         if last_seen is not None:
             after = Cursor(await self._place("after", last_seen))
@@ -151,7 +152,8 @@ class Reads:
         given = Given(query)
         transaction_id = given.required("transaction_id", parameters.hash_text)
         given.nothing_else()
-        # Before the log is asked: what it has not heard of by then is decided after this check.
+        # Asked before the log, so that a block which the log does not know yet is newer than
+        # this check.
         check = self._checks.newest(transaction_id)
         outcome = await self._reader.outcome(transaction_id)
         known = {"transaction_id": transaction_id, **_status(outcome, check)}

@@ -1,10 +1,10 @@
-"""Room for the bytes that requests and answers under way hold, all of them together.
+"""Room for the bytes that all requests and answers in progress hold together.
 
-Whoever wants more than is left waits for it, which is what makes a peer send no further; those
-who came first are served first. If there is none in time the request gets 503. Peers that
-neither send nor read what they should hold bytes too, so those who have done so for longest
-give way (`make_way`). The last eighth is for what is small: it is answered whatever large
-bodies and answers there are.
+A connection that wants more than is left waits for it, first come, first served; meanwhile its
+peer is not read from. If there is no room in time the request gets 503. Peers that neither send
+nor read what they should hold bytes too, so those that have done so longest give way (`make_way`).
+The last eighth is reserved for small requests and answers, so that these are served whatever large
+ones there are.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import trio
 PATIENCE: Final = 10.0
 """Seconds to wait for room."""
 SMALL: Final = 64 * 1024
-"""So many bytes of one connection are small."""
+"""A connection is small while it holds no more bytes than this."""
 
 
 @dataclass(slots=True, eq=False)
@@ -32,8 +32,9 @@ class _Asking:
 class Room:
     """At most `limit` bytes, of which `taken` are in use.
 
-    `make_way` lets connections go that are due, to free so many bytes, and says at what time
-    to ask it again. Who holds much already awaits a `turn` for more, one after the other.
+    `make_way` ends connections that are due, to free the given number of bytes, and returns the
+    time at which to call it again. Connections that are not small await a `turn` for more bytes,
+    one after another.
     """
 
     def __init__(
@@ -51,10 +52,10 @@ class Room:
         self._asking: deque[_Asking] = deque()
 
     async def take(self, count: int, *, small: bool) -> bool:
-        """Take so many bytes; False if they are not to be had in time."""
+        """Take `count` bytes; False if they do not become available in time."""
         limit = self._limit if small else self._large
         if not small:
-            # In the queue for turns, which others use too, is one of us at a time.
+            # Only one of us at a time is in the queue for turns, which others use too.
             async with self._next:
                 await self._turn()
         if self.taken + count <= limit and (small or not self._asking):
@@ -63,7 +64,7 @@ class Room:
         return await self._wait(_Asking(count, limit))
 
     def take_now(self, count: int, *, small: bool) -> bool:
-        """Take so many bytes if there is room; who is due gives way for others that come."""
+        """Take `count` bytes if there is room now; if not, room is made for later requests."""
         limit = self._limit if small else self._large
         if self.taken + count > limit:
             self._make_way(count)
@@ -72,7 +73,7 @@ class Room:
         return True
 
     def give_back(self, count: int) -> None:
-        """Make so many bytes free again."""
+        """Free `count` bytes."""
         self.taken -= count
         self._grant()
 

@@ -1,14 +1,13 @@
-"""A posted transaction on its way: from the request's body to the answer.
+"""POST /api/v1/transactions: from the body of the request to the answer.
 
-The order is BigchainDB's, since it decides which of several faults is named: the mode,
-the JSON text, the transaction by itself, the transaction against the committed state,
-and only then the consensus node. What goes to the node is the JSON value written anew in
-ASCII, members in the order received, so that the bytes in the block are the same
-whichever encoding the client chose.
+The checks are in BigchainDB's order, since that decides which of several faults is reported: the
+mode, the JSON text, the transaction by itself, the transaction against the committed state, and
+only then the consensus engine. The engine is sent the JSON value rewritten in ASCII, with its
+members in the order received, so that the bytes in the block don't depend on the client's encoding.
 
-Mode `commit` does not use the engine's `broadcast_tx_commit`, which takes one of its
-hundred subscriptions for each call: it broadcasts as `sync` does and waits on our own
-commit channel, where the transaction appears committed or refused.
+Mode `commit` does not use the engine's `broadcast_tx_commit`, which takes one of its hundred
+subscriptions for each call. It broadcasts as `sync` does and waits on our own commit channel,
+where the transaction appears as committed or refused.
 """
 
 from __future__ import annotations
@@ -47,15 +46,15 @@ logger = logging.getLogger(__name__)
 
 _MODES = ("async", "sync", "commit")
 _MODE_HELP = 'Mode must be "async", "sync" or "commit"'
-# A body of these types is eaten as a form before anybody looks for JSON in it.
+# BigchainDB parses a body of these types as a form, and then finds no JSON in it.
 _FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
-# The JSON-RPC code of every error that a method of the engine returns.
+# The JSON-RPC code of all errors that the engine's methods return.
 _INTERNAL_ERROR = -32603
 
 RETRY_SECONDS = 5
-"""After which a node may be there again."""
+"""After which the engine may be reachable again."""
 
-# BigchainDB's text, then three of the engine's, as they come to its clients.
+# BigchainDB's text, then three of the engine's, as BigchainDB's clients receive them.
 INVALID = answers.error(500, "Transaction validation failed")
 TIMED_OUT = answers.error(
     500, "Internal error - Timed out waiting for tx to be included in a block"
@@ -84,7 +83,7 @@ class Watched(Protocol):
 
 
 class _Posted(NamedTuple):
-    """What was posted, as it goes to the node, and as it is answered once that has taken it."""
+    """A posted transaction: the bytes for the engine, and the answer once it has accepted them."""
 
     raw: bytes
     answer: bytes
@@ -113,7 +112,7 @@ class Submission:
         self._troubles = Seldom(logger, at_most=10)
 
     async def post(self, query: bytes, content_type: str, body: bytes) -> HttpAnswer:
-        """Take a transaction; any input gets an answer."""
+        """The answer to a posted transaction; any input gets one."""
         given = answers.parameters(query)
         modes = given.get("mode", ["async"])
         media_type = content_type.partition(";")[0].strip().lower()
@@ -142,7 +141,7 @@ class Submission:
         return refused or HttpAnswer(202, posted.answer)
 
     async def _examined(self, body: bytes, media_type: str) -> _Posted | HttpAnswer:
-        """What a body holds, found good; or the answer to one that is not."""
+        """The transaction in a body if it is valid; else the answer."""
         if len(body) <= IN_PLACE_BYTES:
             return await self._examine(body, media_type)
         async with self._one_each.turn():
@@ -168,7 +167,7 @@ class Submission:
 
     async def _commit(self, raw: bytes) -> HttpAnswer | None:
         try:
-            # From before the broadcast: the block may be faster than the answer.
+            # Watch from before the broadcast, since the block may come before its answer.
             with self._channel.watch(hashlib.sha256(raw).digest()) as watch:
                 if not await self._broadcast_to_wait(raw):
                     return INVALID
@@ -185,7 +184,7 @@ class Submission:
         try:
             return (await self._engine.broadcast("sync", raw)).code == 0
         except EngineUnavailable as error:
-            # Silence is no refusal: if it has arrived, its block will tell.
+            # Silence is not a refusal: if the transaction has arrived, a block will show it.
             if not error.may_have_arrived:
                 raise
             self._troubles.log(
@@ -195,7 +194,7 @@ class Submission:
 
 
 def _read(body: bytes, media_type: str) -> _Posted | HttpAnswer:
-    """What a body holds, or the answer to one that holds no transaction."""
+    """The transaction in a body, or the answer if it does not hold one."""
     try:
         value = _value(body)
     except (UnicodeDecodeError, MalformedTransaction):
@@ -208,16 +207,15 @@ def _read(body: bytes, media_type: str) -> _Posted | HttpAnswer:
 
 
 def _value(body: bytes) -> object:
-    """The JSON value of a body in UTF-8, -16 or -32, with a byte order mark or without.
+    """The JSON value of a body in UTF-8, -16 or -32, with or without a byte order mark.
 
-    Raises UnicodeDecodeError, `MalformedTransaction` for what is no JSON text,
-    `NestingTooDeep`.
+    Raises UnicodeDecodeError, `MalformedTransaction` if it is not JSON, or `NestingTooDeep`.
     """
     return canonical.load(body.decode(json.detect_encoding(body)))
 
 
 def _has_bad_mode(value: object, media_type: str) -> bool:
-    """Whether the body has a wrong `mode`, which counts as the parameter in JSON bodies."""
+    """Whether a JSON body has a wrong `mode`, which counts like the parameter."""
     is_json = media_type == answers.JSON or media_type.endswith("+json")
     if not is_json or not isinstance(value, dict) or "mode" not in value:
         return False
@@ -235,12 +233,12 @@ def _too_large(max_bytes: int) -> HttpAnswer:
 def _unavailable(error: EngineUnavailable) -> HttpAnswer:
     if not error.is_busy:
         return answers.FAILED
-    told = (
+    problem = (
         "did not answer in time, and may have taken the transaction all the same"
         if error.may_have_arrived
         else "cannot be reached, or has too much to do"
     )
-    answer = answers.framework_error(503, f"The consensus node {told}")
+    answer = answers.framework_error(503, f"The consensus node {problem}")
     return answer._replace(retry_after=RETRY_SECONDS)
 
 
@@ -251,7 +249,7 @@ def _invalid(error: ValidationError) -> HttpAnswer:
 
 
 def _refused(error: EngineRefused, mode: str) -> HttpAnswer:
-    # Engines write this one with a capital or without; programs know it with.
+    # Engines write this with or without a capital; programs compare the one with.
     data = "Tx already exists in cache" if error.already_known else error.data
     if mode == "commit" and error.code == _INTERNAL_ERROR:
         data = f"Error on broadcastTxCommit: {data}"

@@ -1,11 +1,11 @@
-"""The way to the streams over HTTP: which requests are for them, and how they end.
+"""The streams over HTTP: which requests are for them, and how they end.
 
-They are answered in front of Quart. Each may last long, with the client doing nothing but
-listen, so its going away is watched for; and they are counted, because a server that stops
-waits for all other requests first, and lets these have their last messages then.
+They are answered in front of Quart. Each may last long while the client only listens, so a task
+watches for it to disconnect. They are counted, because a server that stops waits for all other
+requests first, and then sends these their last messages.
 
-Who is served here is a subscriber like those of the WebSocket door, and counts together with
-them. Whoever is one too many gets a status and not an event: it may be anything that asks.
+A client here is a subscriber like those of the WebSocket server, and counts together with them. A
+client beyond the limits gets a status instead of an event, since it may be any kind of program.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ Serve = Callable[[Receive, Send], Awaitable[None]]
 
 
 class Subscriptions:
-    """Server-Sent Events and pulls, for at most `most` clients that `admission` lets in."""
+    """Server-Sent Events and pulls, for at most `most` clients that `admission` admits."""
 
     def __init__(
         self, channel: CommitChannel, admission: Admission, *, most: int
@@ -53,7 +53,7 @@ class Subscriptions:
         """How many requests are being answered."""
 
     def door_of(self, scope: Mapping[str, Any]) -> Serve | None:
-        """What answers this GET, if it is for here."""
+        """What answers this GET; None if it is not for a stream."""
         headers = headers_of(scope)
         query = scope["query_string"].decode("latin-1")
         origin = headers.get(b"origin")
@@ -101,7 +101,7 @@ class Subscriptions:
 
     @contextmanager
     def _counted(self, scope: Mapping[str, Any]) -> Iterator[TooMany | None]:
-        """Gives the limit at which a request is one too many; else it counts meanwhile."""
+        """Yields the limit that a request exceeds, or None and counts the request meanwhile."""
         forwarded = [v for name, v in scope["headers"] if name == b"x-forwarded-for"]
         peer, *_ = scope["client"] or ("unknown",)
         address = self._admission.address_of(peer, forwarded)

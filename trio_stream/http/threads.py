@@ -1,7 +1,7 @@
-"""Work that grows with what a peer sends or asks for: in place while it is small, else in a thread.
+"""Work that grows with what a peer sends or requests: in place if it is small, else in a thread.
 
-A megabyte of JSON takes a tenth of a second to read or to write, for which nobody else would be
-served. To the thread and back takes longer than most of it, so what is small is not sent there.
+A megabyte of JSON takes a tenth of a second to read or to write, during which nobody else would be
+served. The way to a thread and back takes longer than most of this work, so small work stays here.
 """
 
 from __future__ import annotations
@@ -21,22 +21,23 @@ from trio_stream.net import heap
 T = TypeVar("T")
 
 IN_PLACE_BYTES: Final = 8 * 1024
-"""JSON of this size is read, and written anew, in a millisecond or two, whatever it holds."""
+"""JSON of this size is read and rewritten within two milliseconds, whatever it holds."""
 THREADS: Final = 2
-"""More would take turns at the interpreter all the same."""
+"""More threads would only take turns at the interpreter."""
 
 TRIM_BYTES: Final = 8 << 20
-"""Work on so much leaves holes in the heap, of megabytes after some time, which do not close again.
+"""After work on this many bytes the heap is trimmed.
 
-It takes a tenth of a second; to give the holes back takes half a millisecond.
+Large work leaves holes in the heap that add up to megabytes and are not reused. Work on this much
+takes a tenth of a second; returning the holes to the system takes half a millisecond.
 """
 
 PEER: Final[ContextVar[str | None]] = ContextVar("peer", default=None)
-"""Whose request a task answers: an address, or None where peers are not told apart."""
+"""The address whose request a task answers; None if addresses are not distinguished."""
 
 
 class OneEach:
-    """Lets one request of each peer in at a time, so that those of others come between."""
+    """Admits one request of each peer at a time, so that others' requests get in between."""
 
     def __init__(self) -> None:
         self._limiters: dict[str, trio.CapacityLimiter] = {}
@@ -44,7 +45,7 @@ class OneEach:
 
     @asynccontextmanager
     async def turn(self) -> AsyncIterator[None]:
-        """Wait until no other request of this task's peer is inside of such a block."""
+        """Wait until no other request of this task's peer is inside such a block."""
         peer = PEER.get()
         if peer is None:
             yield
@@ -61,7 +62,7 @@ class OneEach:
 
 
 class Threads:
-    """Threads for one purpose; who finds them taken waits in line."""
+    """Threads for one purpose; work waits in line while all of them are busy."""
 
     def __init__(
         self, *, count: int = THREADS, run_sync: RunSync = trio.to_thread.run_sync
@@ -71,7 +72,7 @@ class Threads:
         self._untrimmed = 0
 
     async def run(self, work: Callable[[], T], *, size: int) -> T:
-        """What `work`, which is with `size` bytes, returns. Not always a checkpoint."""
+        """What `work` on `size` bytes returns. Not always a checkpoint."""
         if size <= IN_PLACE_BYTES:
             return work()
         self._untrimmed += size
