@@ -100,7 +100,7 @@ class Chaos:
             assert await daemon.stop() == 0, daemon.last_words()
 
     async def _check(self, subscriber: ChaosSubscriber) -> None:
-        owed = list(subscriber.wish.owed(self._engine.told))
+        owed = list(subscriber.wish.owed(self._engine.blocks))
         with trio.move_on_after(_CATCH_UP_SECONDS):
             await subscriber.has(len(owed))
         if isinstance(subscriber, HandmadeSubscriber) and await subscriber.rest():
@@ -113,21 +113,21 @@ class Chaos:
         return sum(len(each.facts) for each in self.subscribers)
 
 
-def compare(owed: Sequence[object], told: Sequence[object]) -> str:
+def compare(owed: Sequence[object], received: Sequence[object]) -> str:
     """How the messages that were received differ from those owed; empty if they don't."""
-    if list(owed) == list(told):
+    if list(owed) == list(received):
         return ""
-    lost = len(set(owed) - set(told))
-    repeated = len(told) - len(set(told))
-    strange = len(set(told) - set(owed))
+    lost = len(set(owed) - set(received))
+    repeated = len(received) - len(set(received))
+    strange = len(set(received) - set(owed))
     place = next(
-        (at for at, (a, b) in enumerate(zip(owed, told, strict=False)) if a != b),
-        min(len(owed), len(told)),
+        (at for at, (a, b) in enumerate(zip(owed, received, strict=False)) if a != b),
+        min(len(owed), len(received)),
     )
     return (
         f"{lost} of {len(owed)} lost, {repeated} repeated, {strange} never owed;"
         f" the first difference is at {place}:"
-        f" {owed[place : place + 2]} was owed, {told[place : place + 2]} was received"
+        f" {owed[place : place + 2]} was owed, {received[place : place + 2]} was received"
     )
 
 
@@ -155,7 +155,7 @@ async def run_chaos(
     facts = sum(len(each.facts) for each in chaos.subscribers)
     return (
         f"{kills} kills of the daemon under {engine}: {clients} subscribers received"
-        f" {facts:,} messages of {len(maker.told):,} blocks;"
+        f" {facts:,} messages of {len(maker.blocks):,} blocks;"
         " none was lost, none repeated, none out of order"
     )
 

@@ -45,7 +45,7 @@ class BlockMaker(Protocol):
     """The CREATE of an asset that moves in many blocks."""
     life: float
     """For how many seconds, at most, the daemon may run once its doors are open."""
-    told: list[KnownBlock]
+    blocks: list[KnownBlock]
     """All blocks; complete once `finish` is done."""
 
     async def drive(self, daemon: RunningDaemon) -> None:
@@ -66,9 +66,9 @@ class StandIn:
 
     def __init__(self, chance: random.Random) -> None:
         self.asset: Document = create(ALICE, data={"moves": chance.random()})
-        self.told: list[KnownBlock] = []
+        self.blocks: list[KnownBlock] = []
         self._chance = chance
-        self._blocks: list[list[bytes]] = []
+        self._raw_blocks: list[list[bytes]] = []
         self._hashes: dict[int, bytes] = {}
         self._moved: Document = self.asset
 
@@ -76,7 +76,7 @@ class StandIn:
         await self._make(daemon, None)
 
     async def finish(self, daemon: RunningDaemon) -> None:
-        await self._make(daemon, len(self._blocks) + 20)
+        await self._make(daemon, len(self._raw_blocks) + 20)
 
     async def _make(self, daemon: RunningDaemon, last: int | None) -> None:
         address = urlsplit(daemon.abci)
@@ -90,16 +90,16 @@ class StandIn:
             if height == 0:
                 await engine.init_chain()
             # The block that was being committed may have been, and its answer lost.
-            assert len(self._blocks) - 1 <= height <= len(self._blocks), height
+            assert len(self._raw_blocks) - 1 <= height <= len(self._raw_blocks), height
             while last is None or height < last:
                 height += 1
-                if height > len(self._blocks):
+                if height > len(self._raw_blocks):
                     self._decide()
                 await self._execute(engine, height)
                 await trio.sleep(self._chance.random() * self.pause)
 
     def _decide(self) -> None:
-        height = len(self._blocks) + 1
+        height = len(self._raw_blocks) + 1
         chance = self._chance
         count = chance.choice(
             (0, 1, 1, 2, 3, 5, 40 if height % self.large_every == 0 else 1)
@@ -107,18 +107,18 @@ class StandIn:
         if height == 1:
             count = max(count, 1)  # with the asset that moves
         block: list[bytes] = []
-        told: list[Document | None] = []
+        valid: list[Document | None] = []
         for index in range(count):
             document = self._document(height, index)
             raw = encode(document) if document else b"nonsense"
             block.append(raw)
-            told.append(document)
+            valid.append(document)
             if chance.random() < 0.1:
                 # Twice, so the second is refused.
                 block.append(raw)
-                told.append(None)
-        self._blocks.append(block)
-        self.told.append(KnownBlock(height, told))
+                valid.append(None)
+        self._raw_blocks.append(block)
+        self.blocks.append(KnownBlock(height, valid))
 
     def _document(self, height: int, index: int) -> Document | None:
         if height == 1 and index == 0 or not self.asset:
@@ -132,12 +132,12 @@ class StandIn:
         return create(signer, data={"height": height, "index": index})
 
     async def _execute(self, engine: FakeEngine, height: int) -> None:
-        txs, told = self._blocks[height - 1], self.told[height - 1]
+        txs, block = self._raw_blocks[height - 1], self.blocks[height - 1]
         time = Time(GENESIS_TIME.seconds + height, 0)
         await engine.propose(txs)
         results, app_hash = await engine.execute(height, txs, time)
         assert [result.code == 0 for result in results] == [
-            document is not None for document in told.transactions
+            document is not None for document in block.transactions
         ], height
         # A block that is executed again gives the same hash.
         assert self._hashes.setdefault(height, app_hash) == app_hash, height
@@ -151,7 +151,7 @@ class RealEngine:
 
     def __init__(self, binary: Path, validator: ValidatorHome) -> None:
         self.asset: Document = create(ALICE, data={"moves": "often"})
-        self.told: list[KnownBlock] = []
+        self.blocks: list[KnownBlock] = []
         self._binary = binary
         self._validator = validator
         self._moved: Document = self.asset
@@ -183,7 +183,7 @@ class RealEngine:
                 await self._post(daemon)
             await self._move(daemon)
             tip = await _settled(engine)
-            self.told = [await _block(engine, h) for h in range(1, tip + 1)]
+            self.blocks = [await _block(engine, h) for h in range(1, tip + 1)]
 
     async def _repeat(
         self, work: Callable[[RunningDaemon], Awaitable[None]], daemon: RunningDaemon
@@ -223,8 +223,8 @@ async def _settled(engine: RunningEngine) -> int:
 async def _block(engine: RunningEngine, height: int) -> KnownBlock:
     txs = await engine.rpc.transactions(height)
     codes = await engine.rpc.codes(height)
-    told: list[Any] = [
+    transactions: list[Any] = [
         json.loads(raw) if code == 0 else None
         for raw, code in zip(txs, codes, strict=True)
     ]
-    return KnownBlock(height, told)
+    return KnownBlock(height, transactions)

@@ -44,7 +44,7 @@ class MemoryListener(trio.abc.Listener[trio.abc.Stream]):
 
 
 class Served:
-    """A door that is open, and what was announced at it."""
+    """An open door, and the heights announced at it."""
 
     def __init__(self, application: FakeApplication) -> None:
         self.application = application
@@ -65,7 +65,7 @@ async def serving(
     frame_limit: int = LIMIT,
     listeners: Callable[[Served], list[trio.SocketListener]] | None = None,
 ) -> AsyncIterator[Served]:
-    """The door, open until the block is left; it is left in good order."""
+    """The door, open while the block runs; then it stops in good order."""
     served = Served(application or FakeApplication())
     doors = [served.listener] if listeners is None else listeners(served)
 

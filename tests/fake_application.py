@@ -16,7 +16,7 @@ T = TypeVar("T")
 async def run_inline(
     sync_fn: Callable[[], T], *, limiter: trio.CapacityLimiter | None = None
 ) -> T:
-    """What to give as `run_sync` where the mock clock is used: no thread."""
+    """A `run_sync` without a thread, for tests with a mock clock."""
     await trio.lowlevel.checkpoint()
     return sync_fn()
 

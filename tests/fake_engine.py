@@ -133,7 +133,7 @@ class FakeEngine:
         return self._connections["snapshot"]
 
     async def info(self) -> m.InfoAnswer:
-        """Where the application says it is."""
+        """The height and hash that the application reports."""
         return _expect(m.InfoAnswer, await self.query.call(self.dialect.info))
 
     async def handshake(self) -> m.InfoAnswer:
@@ -195,7 +195,7 @@ class FakeEngine:
     async def execute(
         self, height: int, txs: Sequence[bytes], time: m.Time = GENESIS_TIME
     ) -> tuple[list[m.TxResult], bytes]:
-        """Send a block up to, but without, its Commit; its results, and hash if told."""
+        """Send a block except its Commit; returns the results, and the hash if an answer has it."""
         if self.dialect.finalizes:
             answer = await self.consensus.call(m.FinalizeBlock(txs, height, time))
             block = _expect(m.FinalizeBlockAnswer, answer)
@@ -210,7 +210,7 @@ class FakeEngine:
         return [_expect(m.TxResult, answer) for answer in answers], b""
 
     async def commit(self) -> bytes:
-        """Commit what was executed; the hash, where Commit carries it."""
+        """Commit what was executed; returns the hash if Commit carries it."""
         await self.mempool.call(m.Flush())  # the mempool is locked during Commit
         return _expect(m.CommitAnswer, await self.consensus.call(m.Commit())).app_hash
 
@@ -257,7 +257,7 @@ class EngineConnection:
         return answers[:-1]
 
     async def _send(self, data: bytes) -> None:
-        # Whoever waits for the answer finds out by itself.
+        # The task that waits for the answer finds out by itself.
         with suppress(trio.BrokenResourceError):
             await self.stream.send_all(data)
 

@@ -1,4 +1,4 @@
-"""The whole daemon on a clock that stands still but when a test lets time pass.
+"""The whole daemon on a clock that stands still except when a test lets time pass.
 
 So what a setting says about seconds is seen to the second, however slow the machine is. Threads
 need no time here, as the clock never jumps by itself before the daemon is to stop.
@@ -50,27 +50,27 @@ class Still:
         return stream
 
     async def settle(self) -> None:
-        """Let everybody do what can be done without time or a thread."""
+        """Let all tasks do what needs neither time nor a thread."""
         await wait_all_tasks_blocked(_ARRIVES)
 
     async def passes(self, seconds: float) -> None:
-        """Let time pass for whoever waits by now."""
+        """Let time pass for all tasks that are waiting."""
         await self.settle()
         self._clock.jump(seconds)
         await self.settle()
 
     async def until(self, is_so: Callable[[], object]) -> None:
-        """Wait for what needs no time."""
+        """Wait for something that needs no time on the clock."""
         while not is_so():
             await self.settle()
 
     def stop(self) -> None:
-        """Have it end, as an operator would."""
+        """Ask it to stop, as an operator would."""
         self._is_stopping = True
         signal.raise_signal(signal.SIGTERM)
 
     def finish(self) -> None:
-        """Have it end in as much time as it takes."""
+        """Ask it to stop, and let time pass as needed."""
         if not self._is_stopping:
             self.stop()
         self._clock.autojump_threshold = _ARRIVES
@@ -113,7 +113,7 @@ async def _fail_if_not(over: threading.Event) -> None:
 
 
 def server_end(client: trio.socket.SocketType) -> socket.socket | None:
-    """The daemon's socket of a client's connection, to be asked and closed; None: closed."""
+    """The daemon's end of a client's connection, for the caller to close; None if it is closed."""
     here = client.getsockname()
     for name in os.listdir("/proc/self/fd"):
         with suppress(OSError):

@@ -1,4 +1,4 @@
-"""A consensus node's RPC over a real socket, which answers what a test tells it to."""
+"""An engine's RPC over a real socket, which gives the answers that a test prepares."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ def internal_error(data: str) -> dict[str, Any]:
 class StubRpc:
     """Answers each call with the next of `answers`, or with `ACCEPTED`.
 
-    An answer is the members beside `id` and `jsonrpc`, or bytes that are written as they
-    are, or None: the connection is closed without one. `calls` has what was asked, and
-    `batches` in how many calls a request.
+    An answer is a dictionary of the members beside `id` and `jsonrpc`, or bytes that are written
+    as they are, or None: then the connection is closed without one. `calls` holds the calls, and
+    `batches` the number of calls in each request.
     """
 
     def __init__(self) -> None:

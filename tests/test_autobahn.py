@@ -27,7 +27,7 @@ def report(**changes: Any) -> dict[str, Any]:
         {"behaviorClose": "INFORMATIONAL"},
     ],
 )
-def test_a_missing_echo_is_none(changes: dict[str, Any]) -> None:
+def test_a_missing_echo_is_not_a_failure(changes: dict[str, Any]) -> None:
     assert failures(report(**changes)) == []
 
 
@@ -41,5 +41,5 @@ def test_a_missing_echo_is_none(changes: dict[str, Any]) -> None:
         {"behaviorClose": "WRONG CODE"},
     ],
 )
-def test_a_wrong_pong_and_a_wrong_close_are(changes: dict[str, Any]) -> None:
+def test_a_wrong_pong_and_a_wrong_close_are_failures(changes: dict[str, Any]) -> None:
     assert len(failures(report(**changes))) == 1

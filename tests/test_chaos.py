@@ -15,12 +15,12 @@ from tests.ledger.chains import ALICE
 FACTS = [(1, "a"), (2, "b"), (2, "c"), (4, "d")]
 
 
-def test_the_same_is_no_difference() -> None:
+def test_equal_messages_do_not_differ() -> None:
     assert compare(FACTS, list(FACTS)) == ""
 
 
 @pytest.mark.parametrize(
-    ("told", "said"),
+    ("received", "said"),
     [
         (FACTS[:3], "1 of 4 lost, 0 repeated, 0 never owed"),
         ([*FACTS[:2], *FACTS[1:]], "0 of 4 lost, 1 repeated, 0 never owed"),
@@ -29,9 +29,9 @@ def test_the_same_is_no_difference() -> None:
     ],
 )
 def test_lost_repeated_strange_and_reordered_are_noticed(
-    told: list[tuple[int, object]], said: str
+    received: list[tuple[int, object]], said: str
 ) -> None:
-    assert compare(FACTS, told).startswith(said)
+    assert compare(FACTS, received).startswith(said)
 
 
 def test_what_a_subscriber_is_owed_follows_from_the_blocks() -> None:

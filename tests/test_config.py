@@ -1,4 +1,4 @@
-"""Where a setting comes from, and what a wrong one says."""
+"""Where a setting comes from, and what an error in one says."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ import pytest
 from trio_stream.config import Address, Config, ConfigError, load
 
 
-def test_nothing_given_is_the_defaults() -> None:
+def test_without_settings_the_defaults_hold() -> None:
     assert load({}, {}, file=None) == Config()
     assert str(Config().stream) == "localhost:9985"
     assert Config().max_clients == 20_000
 
 
-def test_flag_over_environment_over_file_over_default(tmp_path: Path) -> None:
+def test_flags_override_environment_file_and_defaults(tmp_path: Path) -> None:
     file = tmp_path / "config.toml"
     file.write_text('api = "a:1"\nstream = "a:2"\nnode = "http://a:3"\n')
     environment = {"TRIO_STREAM_API": "b:1", "TRIO_STREAM_STREAM": "b:2"}
@@ -29,7 +29,7 @@ def test_flag_over_environment_over_file_over_default(tmp_path: Path) -> None:
     assert config.abci == Config().abci
 
 
-def test_the_file_is_named_by_the_environment_too(tmp_path: Path) -> None:
+def test_the_environment_can_name_the_file(tmp_path: Path) -> None:
     file = tmp_path / "config.toml"
     file.write_text("max_clients = 7\n")
     assert load({}, {"TRIO_STREAM_CONFIG": str(file)}, file=None).max_clients == 7
@@ -125,9 +125,7 @@ def test_bigchaindbs_json_file(tmp_path: Path) -> None:
         ("{", "config.toml"),
     ],
 )
-def test_what_is_wrong_in_the_file_is_named(
-    tmp_path: Path, text: str, named: str
-) -> None:
+def test_errors_in_the_file_are_named(tmp_path: Path, text: str, named: str) -> None:
     file = tmp_path / "config.toml"
     file.write_text(text)
     with pytest.raises(ConfigError, match=named.replace(".", r"\.")):
@@ -198,7 +196,7 @@ def test_each_number_has_a_range(name: str) -> None:
         ('node = "http://localhost:9984"', "own api address"),
     ],
 )
-def test_what_contradicts_another_setting_is_refused(
+def test_contradicting_settings_are_refused(
     tmp_path: Path, text: str, named: str
 ) -> None:
     file = tmp_path / "config.toml"
@@ -217,7 +215,9 @@ def test_what_contradicts_another_setting_is_refused(
         'abci = "unix:///run/abci"\nnode = "http://localhost:26658"',
     ],
 )
-def test_what_does_not_contradict_is_taken(tmp_path: Path, text: str) -> None:
+def test_settings_that_do_not_contradict_are_accepted(
+    tmp_path: Path, text: str
+) -> None:
     file = tmp_path / "config.toml"
     # As some editors save it.
     file.write_text("\ufeff" + text)
@@ -240,7 +240,7 @@ SERVICE = {
 
 
 @pytest.mark.parametrize("variable", SERVICE)
-def test_what_kubernetes_says_of_a_service_is_ignored_with_a_warning(
+def test_variables_of_kubernetes_services_are_ignored_with_a_warning(
     variable: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     assert load({}, {variable: SERVICE[variable]}, file=None) == Config()
@@ -267,7 +267,7 @@ def test_a_port_that_looks_like_one_is_a_setting(
     assert not caplog.records
 
 
-def test_what_is_wrong_elsewhere_is_named(tmp_path: Path) -> None:
+def test_errors_elsewhere_are_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="TRIO_STREAM_HOEM"):
         load({}, {"TRIO_STREAM_HOEM": "x"}, file=None)
     with pytest.raises(ConfigError, match="TRIO_STREAM_MAX_CLIENTS"):
@@ -286,7 +286,7 @@ def test_what_is_wrong_elsewhere_is_named(tmp_path: Path) -> None:
         load({}, {"TRIO_STREAM_CONFIG": "~nobody-of-this-name/x"}, file=None)
 
 
-def test_texts_of_the_environment_become_values() -> None:
+def test_strings_of_the_environment_become_values() -> None:
     environment = {
         "TRIO_STREAM_TRUSTED_PROXIES": "10.0.0.0/8, ::1",
         "TRIO_STREAM_STALL_TIMEOUT": "1.5",
@@ -310,14 +310,12 @@ def test_texts_of_the_environment_become_values() -> None:
         ("BIGCHAINDB_CONFIG_PAHT", "BIGCHAINDB_CONFIG_PATH"),
     ],
 )
-def test_a_misspelt_variable_of_bigchaindb_s_is_refused(
-    variable: str, meant: str
-) -> None:
+def test_a_misspelt_bigchaindb_variable_is_refused(variable: str, meant: str) -> None:
     with pytest.raises(ConfigError, match=f"{variable}; did you mean {meant}"):
         load({}, {variable: "localhost:1"}, file=None)
 
 
-def test_other_variables_of_bigchaindb_s_may_be_set() -> None:
+def test_other_bigchaindb_variables_may_be_set() -> None:
     theirs = {
         **dict.fromkeys(("BIGCHAINDB_SERVER_WORKERS", "BIGCHAINDB_DATABASE_PORT"), "1"),
         **{"BIGCHAINDB_WSSERVER_SCHEME": "ws", "BIGCHAINDB_LOG_FILE": "x"},
@@ -327,7 +325,7 @@ def test_other_variables_of_bigchaindb_s_may_be_set() -> None:
     assert load({}, theirs, file=None) == load({}, {}, file=None)
 
 
-def test_a_misspelt_key_among_those_that_are_read_past_is_refused(
+def test_a_misspelt_key_among_the_ignored_ones_is_refused(
     tmp_path: Path,
 ) -> None:
     file = tmp_path / "config.json"

@@ -88,7 +88,7 @@ async def index(addresses: Addresses) -> dict[str, str]:
 @pytest.mark.parametrize(
     "dialect", ["T31", "T32", "T33", "T34", "C37", "C38", "C39", "C10"]
 )
-async def test_what_a_block_commits_reaches_a_subscriber(
+async def test_committed_transactions_reach_a_subscriber(
     tmp_path: Path, dialect: str
 ) -> None:
     created = create(ALICE)
@@ -190,7 +190,7 @@ async def test_the_index_advertises_the_stream(tmp_path: Path) -> None:
         assert (await index(addresses))["streams"] == expected
 
 
-async def test_what_listens_everywhere_says_so(
+async def test_a_daemon_that_listens_everywhere_says_so(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO")
@@ -208,7 +208,7 @@ async def test_what_listens_everywhere_says_so(
     assert "abci is bound to tcp://0.0.0.0:0 and has no authentication" in caplog.text
 
 
-async def test_a_door_for_this_machine_alone_is_no_warning(
+async def test_a_door_for_this_machine_alone_causes_no_warning(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with running(settings(tmp_path)):
@@ -256,5 +256,5 @@ async def test_a_taken_port_is_one_line_and_status_1(tmp_path: Path) -> None:
     assert done.returncode == 1
     *warnings, said = done.stderr.splitlines()
     assert f"127.0.0.1:{port}: Address already in use (stop".encode() in said
-    # Where few files may be open.
+    # If the limit of open files is low.
     assert all(b" WARNING " in line for line in warnings)

@@ -1,4 +1,4 @@
-"""An orderly stop, whatever the clients of any door do or leave undone."""
+"""An orderly stop, whatever the clients of any door do or fail to do."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from trio_stream import daemon
 from trio_stream.daemon import Addresses
 
 ALICE = Key.from_seed(b"\x01" * 32)
-# Of these events the kernel takes a small part for who does not read.
+# The kernel buffers only a small part of these events for a client that does not read.
 LONG = [create(ALICE, metadata={"n": n, "x": "y" * 40_000}) for n in range(100)]
 STREAM = "/api/v1/streams/valid_transactions?after=earliest&detail=full"
 UPGRADE = (
@@ -44,7 +44,7 @@ REQUESTS = {
 async def test_clients_that_read_and_send_nothing_do_not_hold_it_up(
     tmp_path: Path, total: float
 ) -> None:
-    """Neither the phases nor the whole are waited for longer than the settings say."""
+    """Neither a phase nor the whole takes longer than the settings say."""
     ages = DEADLINE * 100
     phases = {f"shutdown_{name}": total / 3 for name in ("http", "abci", "stream")}
     if total > DEADLINE:

@@ -70,5 +70,5 @@ def test_each_disagreement_has_its_cure(said: str, advice: str) -> None:
     "said",
     ["", REPLAY.format(3, 6, 6), REPLAY.format(0, 0, 0) + "listen: address in use"],
 )
-def test_other_ends_are_no_disagreement(said: str) -> None:
+def test_other_exits_are_not_disagreements(said: str) -> None:
     assert hint(said, home="/srv/engine") is None

@@ -1,4 +1,4 @@
-"""Questions that share a way: who is asked with whom, and what becomes of the others."""
+"""Questions that share a turn: which are asked together, and what becomes of the others."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Oracle:
         await wait_all_tasks_blocked()
 
 
-async def test_who_finds_a_turn_free_asks_alone() -> None:
+async def test_an_asker_that_finds_a_free_turn_asks_alone() -> None:
     oracle = Oracle()
     for item in ("a", "b"):
         oracle.go.release()
@@ -59,7 +59,7 @@ async def test_who_finds_a_turn_free_asks_alone() -> None:
 
 
 @pytest.mark.parametrize(("turns", "batches"), [(1, [3]), (2, [3, 2]), (3, [3, 2])])
-async def test_who_comes_in_the_same_step_is_asked_for_together(
+async def test_askers_of_the_same_step_are_asked_for_together(
     turns: int, batches: list[int]
 ) -> None:
     oracle = Oracle(turns=turns)
@@ -78,9 +78,7 @@ async def test_who_comes_in_the_same_step_is_asked_for_together(
     assert oracle.answered == {item: item for item in "abcde" + "fghi"[:turns]}
 
 
-async def test_who_comes_meanwhile_is_asked_for_in_the_next_turn_up_to_the_limit() -> (
-    None
-):
+async def test_later_askers_share_the_next_turn_up_to_the_limit() -> None:
     oracle = Oracle()
     async with trio.open_nursery() as nursery:
         await oracle.ask_in_order(nursery, "a b c d e")
@@ -95,7 +93,7 @@ async def test_who_comes_meanwhile_is_asked_for_in_the_next_turn_up_to_the_limit
     assert oracle.answered == {item: item for item in "abcde"}
 
 
-async def test_several_turns_may_be_under_way() -> None:
+async def test_several_turns_may_be_in_flight() -> None:
     oracle = Oracle(turns=2)
     async with trio.open_nursery() as nursery:
         await oracle.ask_in_order(nursery, "a b c d")
@@ -137,7 +135,7 @@ async def test_a_turn_that_fails_fails_for_all_in_it_and_no_others() -> None:
 
 
 @pytest.mark.parametrize("who", ["b", "c"])
-async def test_who_leaves_the_line_is_not_asked_for(who: str) -> None:
+async def test_an_asker_that_leaves_the_line_is_not_asked_for(who: str) -> None:
     oracle = Oracle()
     async with trio.open_nursery() as nursery:
         scopes = {item: trio.CancelScope() for item in "abc"}
@@ -156,7 +154,7 @@ async def test_who_leaves_the_line_is_not_asked_for(who: str) -> None:
     assert oracle.batches == [["a"], [{"b": "c", "c": "b"}[who]]]
 
 
-async def test_who_leaves_while_it_is_asked_for_leaves_the_others_be() -> None:
+async def test_an_asker_that_leaves_its_turn_does_not_affect_the_others() -> None:
     oracle = Oracle()
     async with trio.open_nursery() as nursery:
         await oracle.ask_in_order(nursery, "a b")
@@ -171,7 +169,7 @@ async def test_who_leaves_while_it_is_asked_for_leaves_the_others_be() -> None:
     assert oracle.answered == {"a": "a", "b": "b"}
 
 
-async def test_if_the_leader_is_cancelled_the_others_are_asked_for_again() -> None:
+async def test_if_the_leader_is_cancelled_the_others_are_asked_again() -> None:
     oracle = Oracle()
     async with trio.open_nursery() as nursery:
         await oracle.ask_in_order(nursery, "a")

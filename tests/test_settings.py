@@ -41,7 +41,7 @@ LASTING = ("websocket", "events")
 async def ask(
     addresses: Addresses, door: str, *, query: str = "", headers: str = ""
 ) -> tuple[trio.SocketStream, bytes]:
-    """A connection on which a subscriber asked, and the beginning of what it was told."""
+    """A subscriber's connection, and the beginning of the answer to its request."""
     name, path, more = DOORS[door]
     host, port = host_and_port(getattr(addresses, name))
     stream = await trio.open_tcp_stream(host, port)
@@ -105,7 +105,7 @@ async def test_home(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("door", ["abci", "stream", "api"])
 async def test_addresses(tmp_path: Path, door: str) -> None:
-    """Where somebody else listens already, it does not start."""
+    """If another program listens there already, the daemon does not start."""
     (taken,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
     async with taken:
         place = Address("127.0.0.1", taken.socket.getsockname()[1])

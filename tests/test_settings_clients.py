@@ -39,7 +39,7 @@ READS = {
         f"GET /api/v1/transactions/{LONG['id']} {HEAD}Connection: close\r\n\r\n",
     ),
 }
-"""Who asks for more than sockets hold."""
+"""Requests for more than sockets hold."""
 GONE = (-1, None)
 
 
@@ -156,7 +156,7 @@ async def commit_four_blocks(addresses: Addresses) -> None:
 async def test_tail_bytes(
     tmp_path: Path, tail_bytes: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Who comes back is given what is in the tail without a look into the log.
+    """A client that comes back gets what is in the tail without a read of the log.
 
     It is kept as the WebSocket sends it by itself; all other forms are made from the log.
     """
@@ -206,7 +206,7 @@ async def test_handshake_timeout(
 async def test_max_handshakes(
     tmp_path: Path, tls: bool, files: dict[str, Path], mock_clock: MockClock
 ) -> None:
-    """Beyond `max_clients`; who is one too many need say nothing to be answered."""
+    """Beyond `max_clients`; one client too many is answered before it says anything."""
     config = settings(
         tmp_path, max_clients=2, max_handshakes=16, **(files if tls else {})
     )
@@ -215,7 +215,7 @@ async def test_max_handshakes(
         await daemon.settle()
         async with await daemon.connect("stream") as late:
             told = await everything(late)
-        # Over TLS there is no time to say it.
+        # Over TLS there is no time for an answer.
         assert told.startswith(b"HTTP/1.1 503 ") != tls
         assert (b"retry-after:" in told.lower()) != tls
         assert all(map(is_open, held))

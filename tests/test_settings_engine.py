@@ -22,7 +22,7 @@ POST = f"POST /api/v1/transactions {HEAD}Content-Length: "
 
 
 def check_tx(size: int, count: int) -> bytes:
-    """The first bytes of a message of this size, with so many of its body."""
+    """The beginning of a message of this size, with the given number of bytes of its body."""
     tag = b"\x42"
     member = size - len(tag) - len(write_varint(size - 5))
     return write_varint(size) + tag + write_varint(member) + bytes(count)

@@ -34,7 +34,7 @@ WAYS = {
 
 
 def beginning(way: str, size: int, count: int) -> str:
-    """A request with a body of this size, up to so many characters of that."""
+    """A request with a body of this size, cut off after the given number of characters."""
     head, body = (part.format(size=size, body="z" * count) for part in WAYS[way])
     return head + body
 
@@ -56,7 +56,7 @@ async def test_http_connections(tmp_path: Path, mock_clock: MockClock) -> None:
         async with await daemon.connect("api", GET) as late:
             told = await everything(late)
             assert b" 503 " in told and b"\r\nretry-after: " in told
-        # Who has waited for a while gives way.
+        # A connection that has waited for a while gives way.
         await daemon.passes(2)
         async with await daemon.connect("api", GET) as late:
             assert b" 200 " in await answer(late)
@@ -225,7 +225,7 @@ async def test_node_connections(
 ) -> None:
     async with StubRpc().serving() as rpc:
         rpc.hold = trio.Event()
-        # Half of them are for those who wait for a verdict.
+        # Half of them are for callers that wait for a verdict.
         most = 4 if mode == "async" else 2
         config = settings(
             tmp_path, node=rpc.url, node_connections=most, node_timeout=3600
@@ -234,7 +234,7 @@ async def test_node_connections(
             clients: list[trio.SocketStream] = []
             while len(clients) < 5 or rpc.most_at_once < 2:
                 clients.append(await _post(daemon, mode, len(clients)))
-                # Those who come at once would go together.
+                # Concurrent ones would share a request.
                 await daemon.passes(0.1)
             rpc.hold.set()
             await daemon.until(lambda: len(rpc.calls) == len(clients))

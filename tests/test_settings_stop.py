@@ -37,7 +37,7 @@ SUBSCRIBERS = {
 async def subscribed(
     daemon: Still, door: str, *, receive_buffer: int | None = None
 ) -> trio.SocketStream:
-    """Somebody who gets what is committed from now on."""
+    """A subscriber from now on."""
     client = await daemon.connect(*SUBSCRIBERS[door], receive_buffer=receive_buffer)
     assert await client.receive_some()
     await daemon.settle()
@@ -60,7 +60,7 @@ async def send(client: trio.SocketStream, data: bytes) -> None:
 
 
 async def test_shutdown_http(tmp_path: Path, mock_clock: MockClock) -> None:
-    """For so long a request under way is waited for before anything else stops."""
+    """How long a request in progress may take before anything else stops."""
     config = settings(
         tmp_path, shutdown_http=5, shutdown_total=LONG, http_body_timeout=LONG
     )
@@ -83,7 +83,7 @@ async def test_shutdown_http(tmp_path: Path, mock_clock: MockClock) -> None:
 
 
 async def test_shutdown_abci(tmp_path: Path, mock_clock: MockClock) -> None:
-    """For so long an engine may take its answers."""
+    """How long an engine may take to read its answers."""
     config = settings(tmp_path, shutdown_abci=8, shutdown_total=LONG)
     async with still(config, mock_clock) as daemon:
         client = await subscribed(daemon, "plain websocket")
@@ -109,7 +109,7 @@ async def test_shutdown_abci(tmp_path: Path, mock_clock: MockClock) -> None:
 async def test_shutdown_stream(
     tmp_path: Path, door: str, mock_clock: MockClock
 ) -> None:
-    """For so long a subscriber may take what is left for it."""
+    """How long a subscriber may take to read what is left for it."""
     config = settings(
         tmp_path, shutdown_stream=8, shutdown_total=LONG, stall_timeout=LONG
     )

@@ -1,7 +1,7 @@
 """A BigchainDB-compatible node whose commit-event stream loses nothing.
 
-For programs there is `trio_stream.client`, whose names in `__all__` are kept. All else belongs
-to the node and may change with any release.
+Programs may use `trio_stream.client`: the names in its `__all__` are stable. Everything else
+belongs to the node and may change with any release.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ __version__ = "0.1.0"
 
 
 def __getattr__(name: str) -> object:
-    # Loaded when it is asked for: the node needs nothing of it, and it nothing of the node.
+    # Loaded on demand: neither the node nor the client needs the other.
     if name == "client":
         return importlib.import_module("trio_stream.client")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

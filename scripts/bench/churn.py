@@ -153,7 +153,7 @@ class Churn:
 
     async def _check(self) -> None:
         """Does everybody who stayed have everything, and nothing else?"""
-        owed = list(Wish().owed(self.engine.told))
+        owed = list(Wish().owed(self.engine.blocks))
         witness, *others = self._stayers
         with trio.move_on_after(_CATCH_UP_SECONDS):
             while len(self.witnessed) < len(owed):
@@ -185,7 +185,7 @@ async def run_churn(
         await churn.run(seconds=seconds, stayers=stayers, wanderers=wanderers)
         if status := await daemon.stop():
             raise Failed(f"the daemon ended with {status}: {daemon.last_words()}")
-    blocks, events = len(churn.engine.told), len(churn.witnessed)
+    blocks, events = len(churn.engine.blocks), len(churn.witnessed)
     return (
         f"{seconds:g} s: {wanderers:,} subscribers came and went {churn.visits:,} times,"
         f" and {churn.turned_away:,} times were not let in in time;"

@@ -96,7 +96,7 @@ class AnswerReader:
         self._frames.feed(data)
 
     def next_answer(self) -> tuple[str, m.Answer] | None:
-        """The kind of the next response, and what it says; None until it is there."""
+        """The kind of the next response, and its content; None until it has arrived."""
         message = self._frames.next_frame()
         if message is None:
             return None
@@ -163,7 +163,7 @@ def _member(request: m.Request, dialect: Dialect) -> tuple[str, bytes]:
         case m.BeginBlock(chain_id, height, stamp, app_hash):
             header = pb.Header(chain_id=chain_id, height=height, time=_time(stamp))
             if dialect.name in ("T31", "T32"):
-                # Two hashes of other things stand where later releases have theirs.
+                # Hashes of two other things are where later releases have the app hash.
                 header.app_hash, header.app_hash_to_0_32 = b"next", app_hash or b""
             else:
                 header.last_block_id = b""

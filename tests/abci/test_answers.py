@@ -111,7 +111,7 @@ def test_every_recorded_answer_is_written_byte_for_byte(vector: Vector) -> None:
 
 @pytest.mark.parametrize("framing", Framing)
 @pytest.mark.parametrize("name", SAID)
-def test_what_is_answered_is_what_the_engine_reads(framing: Framing, name: str) -> None:
+def test_an_engine_reads_the_answer_that_was_sent(framing: Framing, name: str) -> None:
     request, answer = SAID[name]
     reader = AnswerReader(framing)
 
@@ -197,7 +197,7 @@ def test_a_secp256k1_key_is_written_in_its_place(
     ],
     ids=repr,
 )
-def test_an_answer_of_another_kind_is_our_own_fault(
+def test_an_answer_of_the_wrong_kind_is_our_own_fault(
     request_: m.Request, answer: m.Answer
 ) -> None:
     with pytest.raises(LocalProtocolError):

@@ -178,7 +178,7 @@ def test_answers_must_follow_the_order_of_the_requests() -> None:
         connection.send(second, m.TxResult(0))
 
 
-def test_requests_before_garbage_are_given_out_first() -> None:
+def test_requests_before_garbage_are_returned_first() -> None:
     dialect = DIALECTS["C38"]
     connection = opened(dialect)
     connection.receive_data(encode_request(m.Echo("x"), dialect) + b"\x00")
@@ -263,7 +263,7 @@ def test_no_transaction_can_forge_the_codec(dialect: Dialect, txs: list[bytes]) 
 
 
 @each_dialect
-def test_queries_are_closed_before_work_where_an_engine_ends_by_that(
+def test_queries_are_closed_before_blocks_if_an_engine_exits_because_of_that(
     dialect: Dialect,
 ) -> None:
     silent = AbciConnection(frame_limit=LIMIT)

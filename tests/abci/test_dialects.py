@@ -41,7 +41,7 @@ def test_the_numbering_is_found_in_the_first_message(vector: Vector) -> None:
     ],
     ids=repr,
 )
-def test_no_first_message_of_an_engine_is_mistaken(
+def test_no_first_message_of_an_engine_is_misjudged(
     name: str, request_: m.Request
 ) -> None:
     dialect = DIALECTS[name]
@@ -57,11 +57,11 @@ def test_old_echo_and_old_set_option_are_known_too() -> None:
     assert detect_codec(Framing.SIGNED, member(5, b"\x0a\x01x")) is Codec.SIGNED_OLD
 
 
-def test_a_number_of_no_numbering_counts_as_new() -> None:
+def test_an_unknown_number_counts_as_new() -> None:
     assert detect_codec(Framing.SIGNED, member(77, b"")) is Codec.SIGNED_NEW
 
 
-def test_fields_of_fixed_width_are_passed_over() -> None:
+def test_fields_of_fixed_width_are_skipped() -> None:
     body = b"\x09" + bytes(8) + b"\x15" + bytes(4) + b"\x12\x00"
 
     assert detect_codec(Framing.SIGNED, member(8, body)) is Codec.SIGNED_OLD

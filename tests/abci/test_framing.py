@@ -46,7 +46,7 @@ def test_a_varint_over_64_bits_is_refused(data: bytes) -> None:
 
 
 @pytest.mark.parametrize("tag", [0, 2, 7, 2**32])
-def test_a_tag_of_no_field_is_refused(tag: int) -> None:
+def test_an_impossible_tag_is_refused(tag: int) -> None:
     with pytest.raises(RemoteProtocolError):
         split_tag(tag)
 
@@ -93,7 +93,7 @@ def test_framing_of_any_first_request_is_found(
         b"\xff" * 11,
     ],
 )
-def test_what_is_no_abci_is_refused_at_once(data: bytes) -> None:
+def test_bytes_that_are_not_abci_are_refused_at_once(data: bytes) -> None:
     reader = FrameReader(limit=LIMIT)
     reader.feed(data)
 
@@ -181,7 +181,7 @@ def test_a_later_length_may_come_in_pieces() -> None:
     assert reader.next_frame() == message
 
 
-def test_what_is_incomplete_is_kept_and_nothing_else() -> None:
+def test_only_an_incomplete_message_is_kept() -> None:
     reader = FrameReader(limit=LIMIT)
     reader.feed(frame(b"\x12\x00", Framing.SIGNED) + b"\x04")
 

@@ -102,7 +102,7 @@ SAMPLES: list[m.Request] = [
         if has_request(dialect, sample)
     ],
 )
-def test_what_an_engine_sends_is_what_is_received(
+def test_a_request_is_received_as_the_engine_sent_it(
     dialect: Dialect, sent: m.Request
 ) -> None:
     data = encode_request(sent, dialect)
@@ -148,7 +148,7 @@ def test_a_validator_without_key_has_no_type() -> None:
 
 @pytest.mark.parametrize("codec", Codec)
 @pytest.mark.parametrize("number", [23, 30, 2**29 - 1])
-def test_an_unknown_number_is_told(codec: Codec, number: int) -> None:
+def test_an_unknown_number_is_reported(codec: Codec, number: int) -> None:
     tag = number << 3 | 2
     message = bytearray()
     while tag >= 0x80:
@@ -170,7 +170,7 @@ def test_an_unknown_number_is_told(codec: Codec, number: int) -> None:
         b"\x03",
     ],
 )
-def test_what_can_not_be_decoded_is_the_peers_fault(message: bytes) -> None:
+def test_a_message_that_cannot_be_decoded_is_the_peers_fault(message: bytes) -> None:
     with pytest.raises(RemoteProtocolError):
         decode_request(message, Codec.UNSIGNED)
 

@@ -46,7 +46,7 @@ OF_STATE = [INFO, INIT, CHECK, BEGIN, DELIVER, END, COMMIT, FINALIZE]
 
 
 @pytest.mark.parametrize("request_", DONE, ids=repr)
-def test_a_feature_that_we_do_not_have_needs_no_state(request_: m.Request) -> None:
+def test_a_feature_that_we_lack_needs_no_state(request_: m.Request) -> None:
     assert routine_answer(request_) == m.Done()
 
 
@@ -55,7 +55,7 @@ def test_the_state_machine_answers_the_rest(request_: m.Request) -> None:
     assert routine_answer(request_) is None
 
 
-def test_echo_says_the_same() -> None:
+def test_echo_answers_with_the_same_text() -> None:
     assert routine_answer(m.Echo("x")) == m.EchoAnswer("x")
 
 

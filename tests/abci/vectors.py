@@ -63,4 +63,4 @@ NEVER_FIRST = frozenset(
         ("T34", "DeliverTx"),
     }
 )
-"""What no engine sends first on a connection, and can't be told from what one does."""
+"""Requests that no engine sends first, and that look like some that one does."""

@@ -35,7 +35,7 @@ LOW = 500
         Config(max_handshakes=16),
     ],
 )
-def test_all_doors_together_take_no_more_than_is_allowed(
+def test_all_doors_together_need_no_more_files_than_allowed(
     allowed: int,
     config: Config,
     monkeypatch: pytest.MonkeyPatch,
@@ -52,7 +52,7 @@ def test_all_doors_together_take_no_more_than_is_allowed(
     assert bool(caplog.records) == (fitted != config)
 
 
-def test_what_is_allowed_is_taken_as_it_is(
+def test_settings_within_the_limit_are_kept(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(open_files, "raise_limit", lambda wanted: wanted)
@@ -60,7 +60,9 @@ def test_what_is_allowed_is_taken_as_it_is(
     assert not caplog.records
 
 
-def test_too_few_for_anything_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_few_files_for_any_client_are_an_error(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(open_files, "raise_limit", lambda wanted: 256)
     with pytest.raises(ConfigError, match="files is 256,.*needs at least 320.*ulimit"):
         open_files.fit(Config())
@@ -119,7 +121,7 @@ class Limited(Settings):
         return ["sh", "-c", limit, "sh", *Settings.command(self)]
 
 
-async def test_where_files_are_few_the_engine_finds_one(tmp_path: Path) -> None:
+async def test_an_engine_gets_a_file_even_if_files_are_few(tmp_path: Path) -> None:
     """Four times as many clients as there are files; some say nothing, some subscribe."""
     with trio.fail_after(4 * DEADLINE):
         async with run_daemon(Limited(home=tmp_path / "home")) as daemon:

@@ -97,7 +97,7 @@ def test_filters_are_passed_on(network: Network) -> None:
     }
 
 
-def test_a_state_goes_on_where_it_ended(
+def test_a_state_file_resumes_where_it_ended(
     network: Network, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     async def part(visit: Visit) -> None:
@@ -131,7 +131,7 @@ def test_a_refusal_is_one_line_and_status_2(
         (["ws://a/streams/valid_blocks", "ws://b"], "same stream"),
     ],
 )
-def test_what_cannot_be_meant_is_one_line_and_status_2(
+def test_impossible_options_are_one_line_and_status_2(
     capsys: pytest.CaptureFixture[str], arguments: list[str], named: str
 ) -> None:
     assert tail(*arguments) == 2
@@ -183,7 +183,7 @@ def test_what_breaks_it_is_one_line_and_status_1(
     assert line.startswith("trio-stream: ")
 
 
-def test_an_interrupt_is_an_end_and_keeps_what_was_printed(
+def test_an_interrupt_ends_it_and_saves_what_was_printed(
     network: Network, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     lines: list[object] = []
@@ -214,7 +214,7 @@ def test_a_reader_that_has_enough_is_an_end(
     assert (tmp_path / "state").read_text().startswith("0::")
 
 
-def test_lost_connections_are_told(
+def test_lost_connections_are_reported(
     network: Network, caplog: pytest.LogCaptureFixture
 ) -> None:
     network.host("a", rejecting(503, "full"), serve(code=1000))

@@ -1,4 +1,4 @@
-"""Broadcasts that go together: who waits for whom, and for how long."""
+"""Broadcasts that share a request: which wait for which, and for how long."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def at_rest(batches: Batches[bytes]) -> bool:
 
 
 async def asked(engine: SlowEngine, count: int, *, size: int = 1) -> list[float]:
-    """When each of so many that come at once has its answer."""
+    """When each of `count` concurrent callers has its answer."""
     batches: Batches[bytes] = Batches(engine.ask_all, requests=16)
     began = trio.current_time()
     answered: list[float] = []
@@ -80,11 +80,13 @@ async def test_a_slow_engine_is_asked_by_several(autojump_clock: MockClock) -> N
     assert sum(engine.requests) == 200 and engine.most_at_once == 16
 
 
-async def test_who_comes_alone_does_not_wait(autojump_clock: MockClock) -> None:
+async def test_a_lone_caller_does_not_wait(autojump_clock: MockClock) -> None:
     assert await asked(SlowEngine(5), 1) == [5]
 
 
-async def test_large_ones_go_beside_each_other(autojump_clock: MockClock) -> None:
+async def test_large_broadcasts_go_in_parallel_requests(
+    autojump_clock: MockClock,
+) -> None:
     engine = SlowEngine(5)
     answered = await asked(engine, 10, size=400_000)
     assert engine.requests == [1] * 10
@@ -99,7 +101,7 @@ async def test_an_engine_that_takes_one_call_is_asked_for_each(
     assert engine.requests.count(1) == 12 and len(answered) == 12
 
 
-async def test_those_whom_a_leader_left_are_asked_for_again(
+async def test_callers_left_by_a_cancelled_leader_are_asked_again(
     autojump_clock: MockClock,
 ) -> None:
     engine = SlowEngine(5)
@@ -126,7 +128,7 @@ async def test_those_whom_a_leader_left_are_asked_for_again(
 
 
 @pytest.mark.parametrize("seed", range(20))
-async def test_at_rest_nobody_waits_and_every_place_is_free(
+async def test_afterwards_nobody_waits_and_every_slot_is_free(
     seed: int, autojump_clock: MockClock
 ) -> None:
     chance = random.Random(seed)
@@ -154,7 +156,7 @@ async def test_at_rest_nobody_waits_and_every_place_is_free(
 async def broadcast(
     engine: SlowEngine, count: int, *, size: int, monkeypatch: pytest.MonkeyPatch
 ) -> list[tuple[Any, float]]:
-    """What comes of so many that come at once, and when."""
+    """The outcomes of `count` concurrent broadcasts, each with its time."""
     client = EngineClient("http://localhost:1", max_connections=32, timeout=15)
     monkeypatch.setattr(RpcConnections, "post", engine.post)
     began = trio.current_time()

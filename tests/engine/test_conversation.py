@@ -48,7 +48,7 @@ class CountingStream(trio.abc.Stream):
         await self._stream.aclose()
 
 
-async def test_the_answers_to_one_receive_leave_in_one_write_in_order() -> None:
+async def test_the_answers_to_one_receive_are_one_write_in_order() -> None:
     dialect = DIALECTS["C38"]
     asked: list[m.Request] = [
         *(m.CheckTx(b"bad%d" % n if n % 2 else b"good") for n in range(70)),
@@ -70,7 +70,7 @@ async def test_the_answers_to_one_receive_leave_in_one_write_in_order() -> None:
 
 
 @pytest.mark.parametrize(("dialect", "held"), [("T33", True), ("T34", False)])
-async def test_an_old_engine_gets_its_verdicts_not_too_soon(
+async def test_an_old_engine_does_not_get_its_verdicts_too_early(
     dialect: str, held: bool, autojump_clock: MockClock
 ) -> None:
     async with serving() as served, FakeEngine(dialect, served.connect) as engine:
@@ -193,7 +193,9 @@ async def test_a_stream_that_can_not_half_close_is_closed_after_a_failure() -> N
         assert b"unknown request" in await read_to_end(client)
 
 
-async def test_who_stays_after_a_failure_is_closed(autojump_clock: MockClock) -> None:
+async def test_a_peer_that_stays_after_a_failure_is_disconnected(
+    autojump_clock: MockClock,
+) -> None:
     async with serving() as served:
         client = await served.connect()
         await client.send_all(b"\x03\xba\x02\x00")
@@ -208,7 +210,7 @@ async def test_who_stays_after_a_failure_is_closed(autojump_clock: MockClock) ->
     assert trio.current_time() - began <= conversation.FAREWELL_SECONDS + 0.2
 
 
-async def test_an_engine_that_does_not_read_is_cut(
+async def test_an_engine_that_does_not_read_is_disconnected(
     autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
@@ -282,32 +284,32 @@ async def test_a_large_answer_passes_in_slices() -> None:
 
 
 def beginning_of_a_message(size: int) -> bytes:
-    """The first bytes of a CheckTx that has so many."""
+    """A CheckTx of `size` bytes, without its last byte."""
     whole = encode_request(m.CheckTx(bytes(size)), DIALECTS["C38"])
     return whole[: len(whole) - size]
 
 
 async def fed(served: Served, count: int) -> trio.abc.Stream:
-    """A stranger who has sent so many bytes of a message, and the last is missing."""
+    """A stranger that has sent `count` bytes of a message whose last byte is missing."""
     stranger = await served.connect()
     await stranger.send_all(beginning_of_a_message(count + 1) + bytes(count))
     await trio.testing.wait_all_tasks_blocked()
     return stranger
 
 
-async def test_what_is_held_of_unfinished_messages_is_bounded(
+async def test_held_bytes_of_unfinished_messages_are_bounded(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     size = LIMIT - 2000
     async with serving() as served, FakeEngine("C38", served.connect) as engine:
         await engine.handshake()
-        # Who comes directly after the engine could be one of its connections.
+        # A connection that comes directly after the engine could be one of its own.
         beside = [await served.connect() for _ in range(BESIDE)]
         first = await fed(served, size)
         second = await fed(served, size)
         small = await fed(served, 1000)
         assert "unanswered" not in caplog.text
-        # An engine gives way to nobody, the others do.
+        # An engine gives way to nobody; the others do.
         await engine.block(bytes(LIMIT // 2))
         assert await read_to_end(first) == b""
         # Among others the oldest does.
@@ -338,7 +340,7 @@ async def test_bytes_of_messages_that_were_answered_do_not_count() -> None:
     assert LIMIT > SMALL_BYTES
 
 
-async def test_a_message_that_does_not_come_on_ends_its_connection(
+async def test_a_message_that_stops_arriving_ends_its_connection(
     autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with serving() as served:
@@ -390,8 +392,8 @@ async def test_info_echo_and_query_wait_for_nothing(busy: m.Request) -> None:
             gate.set()
 
 
-async def test_an_engine_that_begins_hears_of_the_commit_that_it_interrupted() -> None:
-    """Else it would send that block again, to an application that has it by then."""
+async def test_an_engine_that_starts_learns_of_the_commit_that_it_interrupted() -> None:
+    """Otherwise it would send that block again, to an application that already has it."""
     gate = trio.Event()
 
     async def gated(sync_fn: Callable[[], None], **options: object) -> None:

@@ -1,4 +1,4 @@
-"""Who gives up a place at the ABCI door."""
+"""Which connection gives up its place at the ABCI door."""
 
 from __future__ import annotations
 
@@ -48,16 +48,16 @@ def silent(numbers: Iterable[int], host: str = "here") -> list[AbciGuest]:
     return [guest(number, host=host) for number in numbers]
 
 
-def test_the_oldest_of_silent_ones_leaves_first() -> None:
+def test_the_oldest_silent_connection_leaves_first() -> None:
     assert leaving(*silent([3, 1, 2])) == [1, 2, 3]
 
 
-def test_of_those_who_asked_the_one_that_is_idle_for_longest_leaves_first() -> None:
+def test_among_those_that_asked_the_longest_idle_leaves_first() -> None:
     askers = [guest(n, INFO, now=now) for n, now in ((1, 300.0), (2, 100), (3, 200))]
     assert leaving(*askers) == [2, 3, 1]
 
 
-def test_who_asked_nothing_leaves_before_who_did() -> None:
+def test_silent_connections_leave_before_those_that_asked() -> None:
     assert leaving(guest(1, INFO), guest(9)) == [9, 1]
 
 
@@ -67,13 +67,13 @@ def test_flush_and_echo_ask_for_nothing() -> None:
     ]
 
 
-def test_what_came_beside_an_engines_connection_leaves_last() -> None:
+def test_the_neighbours_of_an_engines_connection_leave_last() -> None:
     engine = [guest(10, INFO), *silent([11, 12, 13])]
     strangers = silent([*range(1, 7), *range(15, 20)])
     assert leaving(*engine, *strangers)[-4:] == [13, 12, 11, 10]
 
 
-def test_an_engine_that_did_nothing_yet_stays_where_each_stranger_asked() -> None:
+def test_an_engine_that_has_done_nothing_yet_outlasts_strangers_that_asked() -> None:
     engine = [guest(10, INFO, now=1), *silent([11, 12, 13])]
     strangers = [guest(n, INFO) for n in [*range(1, 7), *range(17, 30)]]
     assert set(leaving(*strangers, *engine)[-4:]) == {10, 11, 12, 13}
@@ -84,7 +84,7 @@ def test_other_hosts_leave_first() -> None:
     assert leaving(*engine, *silent([9], host="there")) == [9, 11, 10]
 
 
-def test_who_drives_the_chain_leaves_last_with_those_beside_it() -> None:
+def test_the_connection_that_drives_the_chain_leaves_last_with_its_neighbours() -> None:
     old = [guest(20, m.Commit(), drives=True), *silent([21])]
     engine = guest(40, m.Commit(), now=1, drives=True)
     kin = silent([37, 38, 39])
@@ -96,7 +96,7 @@ def test_who_drives_the_chain_leaves_last_with_those_beside_it() -> None:
     assert set(order[7:]) == {37, 38, 39, 40}
 
 
-def test_only_one_who_asked_for_info_alone_left_at_once() -> None:
+def test_only_a_guest_that_asked_nothing_but_info_left_at_once() -> None:
     soon, late = 100 + LEFT_AT_ONCE_SECONDS - 1, 100 + LEFT_AT_ONCE_SECONDS
     assert guest(1, m.Flush(), INFO, m.Flush()).left_at_once(soon)
     assert not guest(1, INFO).left_at_once(late)

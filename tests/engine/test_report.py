@@ -42,7 +42,7 @@ async def ask_and_leave(connect: Callable[[], Awaitable[trio.abc.Stream]]) -> No
         await engine.info()
 
 
-async def test_an_engine_that_asks_and_leaves_is_reported(
+async def test_an_engine_that_asks_for_the_height_and_exits_is_reported(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     async with serving() as served:
@@ -54,7 +54,7 @@ async def test_an_engine_that_asks_and_leaves_is_reported(
     assert "Keep this data directory" in warning
 
 
-async def test_other_ways_to_leave_are_no_disagreement(
+async def test_other_ways_to_leave_are_not_taken_for_a_disagreement(
     caplog: pytest.LogCaptureFixture, autojump_clock: MockClock
 ) -> None:
     async with serving() as served:
@@ -94,7 +94,7 @@ async def test_the_log_names_the_dialect_and_the_reason(
     assert "the latest Info" not in caplog.text
 
 
-async def test_a_connection_that_speaks_otherwise_than_info_is_logged(
+async def test_a_connection_whose_dialect_is_not_that_of_info_is_logged(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     async with serving() as served, FakeEngine("T33", served.connect) as engine:

@@ -121,7 +121,7 @@ async def test_what_is_not_http_is_not_an_answer(
     assert unavailable.value.may_have_arrived
 
 
-async def test_an_engine_that_is_away_has_not_got_it() -> None:
+async def test_an_engine_that_is_away_cannot_have_taken_it() -> None:
     listener = trio.socket.socket()
     await listener.bind(("127.0.0.1", 0))
     port = listener.getsockname()[1]

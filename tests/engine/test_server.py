@@ -96,7 +96,7 @@ async def test_real_sockets_and_a_real_thread(family: str, tmp_path: Path) -> No
     assert threading.get_ident() not in served.application.threads
 
 
-async def test_what_the_application_raises_ends_the_door() -> None:
+async def test_an_error_of_the_application_ends_the_door() -> None:
     class LogBroken(Exception):
         pass
 
@@ -137,7 +137,7 @@ async def test_a_reset_connection_harms_nobody() -> None:
     assert served.announced == [1]
 
 
-async def test_a_stop_lets_the_batch_in_hand_finish(autojump_clock: MockClock) -> None:
+async def test_a_stop_lets_the_current_batch_finish(autojump_clock: MockClock) -> None:
     gate = trio.Event()
 
     async def gated(sync_fn: Callable[[], None], **options: object) -> None:
@@ -183,7 +183,7 @@ async def test_a_stop_does_not_wait_for_ever(
 async def test_an_engine_can_finish_its_work_when_the_door_stops(
     dialect: str, autojump_clock: MockClock
 ) -> None:
-    """Closing the query connection makes an engine end; it still wants answers meanwhile."""
+    """Closing the query connection makes an engine exit; until then it needs answers."""
     async with serving() as served:
         async with FakeEngine(dialect, served.connect) as engine:
             await engine.handshake()
@@ -217,7 +217,7 @@ async def test_an_engine_that_stays_when_the_door_stops_is_left(
             assert await read_to_end(engine.consensus.stream) == b""
 
 
-async def test_a_commit_on_its_way_is_announced_though_the_stop_is_late() -> None:
+async def test_a_commit_in_progress_is_announced_even_if_the_stop_is_late() -> None:
     entered = trio.Event()
     release = threading.Event()
     token = trio.lowlevel.current_trio_token()
@@ -258,7 +258,7 @@ async def test_silent_connections_give_way_to_an_engine(
             await engine.handshake()
             for stranger in crowd[:4]:
                 assert await read_to_end(stranger) == b""
-            # Nor do strangers who come after it push out what is silent of the engine's.
+            # Nor do later strangers push out the silent connections of the engine.
             more = [await served.connect() for _ in range(MAX_CONNECTIONS)]
             await trio.testing.wait_all_tasks_blocked()
             assert await read_to_end(crowd[4]) == b""
@@ -273,7 +273,7 @@ async def test_silent_connections_give_way_to_an_engine(
 
 
 @pytest.mark.parametrize("asked", [m.Query(), m.Echo("x"), DIALECTS["C38"].info])
-async def test_strangers_who_asked_something_give_way_to_an_engine_that_keeps_its_places(
+async def test_strangers_that_asked_something_give_way_to_an_engine_which_keeps_its_places(
     asked: m.Request, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def come() -> trio.abc.Stream:
@@ -290,7 +290,7 @@ async def test_strangers_who_asked_something_give_way_to_an_engine_that_keeps_it
             for stranger in before[:4]:
                 assert await read_to_end(stranger) == b""
             await engine.block(b"a")
-            # The rest of the engine is silent, but nobody who comes now takes its places.
+            # The other connections of the engine are silent, but no newcomer takes their places.
             after = [await come() for _ in range(2 * MAX_CONNECTIONS)]
             assert await read_to_end(before[4]) == b""
             assert await read_to_end(after[BESIDE]) == b""

@@ -23,7 +23,7 @@ def nothing(height: int) -> None:
     pass
 
 
-async def test_a_hop_is_answered_in_order_with_what_is_routine() -> None:
+async def test_a_hop_is_answered_in_order_routine_requests_included() -> None:
     machine = StateMachine(FakeApplication(), on_commit=nothing, run_sync=run_inline)
     requests: list[m.Request] = [
         m.CheckTx(b"a"),
@@ -105,7 +105,7 @@ async def test_consensus_goes_before_mempool_and_query_waits_for_nobody() -> Non
     assert [owner for _, owner in application.asked] == [1, 4, 0, 3, 5, 2]
 
 
-async def test_who_is_cancelled_while_waiting_loses_only_its_own_turn() -> None:
+async def test_a_task_cancelled_while_waiting_loses_only_its_own_turn() -> None:
     gate = trio.Event()
 
     async def gated(sync_fn: Callable[[], None], **options: object) -> None:
@@ -200,7 +200,7 @@ async def test_a_commit_before_a_crash_is_announced_and_nobody_gets_in_again(
     assert application.disowned == []
 
 
-def test_a_gone_connection_is_disowned_at_once_if_the_thread_is_free() -> None:
+def test_a_closed_connection_is_disowned_at_once_if_the_thread_is_free() -> None:
     application = FakeApplication()
     machine = StateMachine(application, on_commit=nothing, run_sync=run_inline)
 
@@ -209,7 +209,7 @@ def test_a_gone_connection_is_disowned_at_once_if_the_thread_is_free() -> None:
     assert application.disowned == [7]
 
 
-async def test_a_gone_connection_is_disowned_after_the_hop_that_runs() -> None:
+async def test_a_closed_connection_is_disowned_after_the_running_hop() -> None:
     gate = trio.Event()
 
     async def gated(sync_fn: Callable[[], None], **options: object) -> None:

@@ -25,7 +25,7 @@ from scripts.engines.home import Key, ValidatorHome, Value
 from scripts.engines.process import Rpc, RpcError, RunningEngine
 
 PATIENCE = 30.0
-"""Seconds any one thing may take; on a good day none takes one."""
+"""Seconds that any one step may take; usually none takes one."""
 
 ALICE, BOB, CAROL = (signing.Key.from_seed(bytes([n]) * 32) for n in (1, 2, 3))
 
@@ -149,7 +149,7 @@ async def commit(
 
 
 async def check(rpc: Rpc, raw: bytes) -> tuple[int, str]:
-    """Code and log of CheckTx, whatever way this release tells them."""
+    """Code and log of CheckTx, however this release reports them."""
     try:
         result = await rpc.broadcast("sync", raw)
     except RpcError as error:
@@ -194,7 +194,7 @@ async def settled(rpc: Rpc) -> int:
             int(info["latest_block_height"]),
             bytes.fromhex(info["latest_app_hash"]),
         )
-        # A fresh chain makes its first block by itself, so height 0 is no rest.
+        # A new chain makes its first block by itself, so it does not rest at height 0.
         return signed[0] or None if signed == await rpc.application() else None
 
     return await child.poll(at_rest, seconds=PATIENCE, what="rest of the chain")

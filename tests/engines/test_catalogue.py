@@ -38,7 +38,7 @@ def test_a_binary_of_another_version_does_not_count(folder: Path) -> None:
     assert not build.ENGINES["cometbft-0.38.26"].is_there()
 
 
-def test_the_path_of_a_binary_is_told(
+def test_the_path_of_a_binary_is_printed(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert build.main(["--path", "tendermint-0.31.12"]) == 1

@@ -19,7 +19,7 @@ BACK_AGAIN = 4 * PATIENCE
 
 
 class Lines:
-    """Counts what a program said so far, and wakes who waits for more."""
+    """Counts a program's lines of one kind, and wakes those waiting for more."""
 
     def __init__(self, text: str) -> None:
         self._text = text

@@ -63,7 +63,7 @@ def test_everything_else_stays_as_it_was() -> None:
         assert old == new or old.partition(" = ")[0] == new.partition(" = ")[0]
 
 
-def test_it_may_be_done_again() -> None:
+def test_a_home_can_be_configured_again() -> None:
     once = home.configure(TEXT, VALIDATOR)
     assert home.configure(once, VALIDATOR) == once
 
@@ -76,12 +76,12 @@ def test_a_pause_after_each_block_is_not_skipped() -> None:
     assert consensus["skip_timeout_commit"] is False
 
 
-def test_a_release_without_skip_timeout_commit_is_set_up_all_the_same() -> None:
+def test_a_release_without_skip_timeout_commit_is_set_up_nevertheless() -> None:
     text = TEXT.replace("skip_timeout_commit = false\n", "")
     assert "skip_timeout_commit" not in home.configure(text, VALIDATOR)
 
 
-def test_a_file_without_a_key_that_matters_is_refused() -> None:
+def test_a_file_without_a_required_key_is_refused() -> None:
     with pytest.raises(BadHome, match=r"has no p2p\.pex"):
         home.configure(TEXT.replace("pex = true\n", ""), VALIDATOR)
 

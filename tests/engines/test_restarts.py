@@ -102,7 +102,7 @@ async def under_load(
 async def post_while_possible(
     daemon: RunningDaemon, documents: list[signing.Document]
 ) -> None:
-    """Whoever posts while a part of the chain goes down is told so, or gets no answer."""
+    """A post while a part of the chain goes down gets an error or no answer."""
     for document in documents:
         try:
             answer = await daemon.post(signing.encode(document))
@@ -149,7 +149,7 @@ async def goes_on(
     await client.until([created["id"], moved["id"]])
     await settled(engine.rpc)
     log = await log_of(daemon)
-    # What a subscriber was told stays, at the height at which it was told, in that order.
+    # Messages to a subscriber stay true: at the same heights, in the same order.
     assert log[: len(before)] == before
     seen = client.events
     assert log[len(log) - len(seen) :] == seen

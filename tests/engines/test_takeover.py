@@ -24,7 +24,7 @@ TRANSACTIONS = 43
 APP_HASH = b"840f25cd3959c28b6eeacb92ed7bdf0370e323cecc432a57654f68089b41b24c"
 
 
-async def test_the_chain_of_a_bigchaindb_is_taken_over(site: Site) -> None:
+async def test_the_chain_of_a_bigchaindb_is_continued(site: Site) -> None:
     await site.prepare()
     with tarfile.open(VECTORS / "chain_0.31.5.tar.gz") as archive:
         archive.extractall(site.validator.home, filter="data")

@@ -1,4 +1,4 @@
-"""What the C library is told about freed memory, and that others are left alone."""
+"""What the C library is asked to do with freed memory, and that others are left alone."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 from trio_stream.net import heap
 
 
-def test_the_c_library_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_c_library_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[tuple[int, ...]] = []
     monkeypatch.setattr(heap, "_mallopt", lambda *args: told.append(args))
     monkeypatch.setattr(heap, "_malloc_trim", lambda *args: told.append(args))
@@ -16,7 +16,7 @@ def test_the_c_library_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     assert told == [(-3, heap.MMAP_THRESHOLD), (0,)]
 
 
-def test_this_c_library_takes_it() -> None:
+def test_this_c_library_accepts_it() -> None:
     heap.trim()
 
 

@@ -67,7 +67,7 @@ async def test_a_unix_socket_in_use_is_left_alone(tmp_path: Path) -> None:
             pass
 
 
-async def test_a_file_that_is_no_socket_is_left_alone(tmp_path: Path) -> None:
+async def test_a_file_that_is_not_a_socket_is_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "abci.sock"
     path.write_text("mine")
     with pytest.raises(OSError, match="not a socket"):

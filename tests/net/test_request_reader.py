@@ -123,7 +123,7 @@ def test_an_absolute_target_becomes_a_path_and_the_host(cut) -> None:
         (GET.replace(b"Host", b"A: a\r\n" * LIMIT + b"Host"), 431),
     ],
 )
-def test_what_is_no_good_request_has_its_status(data: bytes, status: int, cut) -> None:
+def test_a_bad_request_has_its_status(data: bytes, status: int, cut) -> None:
     assert outcome(data, cut) == [status]
     assert outcome(POST + data, cut) == [b"/", status]
 
@@ -157,11 +157,11 @@ def test_chunks_are_a_body(body: bytes, cut) -> None:
         b"0\r\nA: " + b"a" * 2 * LIMIT,
     ],
 )
-def test_what_are_no_chunks_is_no_body(body: bytes, cut) -> None:
+def test_malformed_chunks_are_refused(body: bytes, cut) -> None:
     assert outcome(CHUNKED + body, cut) == [b"/", 400]
 
 
-def test_who_asked_is_known_for_the_answer() -> None:
+def test_the_origin_is_known_for_the_answer() -> None:
     reader = RequestReader(head_limit=LIMIT)
     head = b"HEAD ? HTTP/1.1\r\nHost: a\r\nOrigin: http://o\r\n\r\n"
     assert read(reader, [head]) == [400]

@@ -1,4 +1,4 @@
-"""Lines that a peer can cause are few, and none is lost for those who look closely."""
+"""Lines that a peer can cause are few, and at DEBUG none is lost."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import trio.testing
 from trio_stream.net.seldom import PERIOD_SECONDS, Seldom
 
 
-async def test_the_first_few_of_a_minute_are_said_and_the_rest_counted(
+async def test_the_first_lines_of_a_minute_are_logged_and_the_rest_counted(
     caplog: pytest.LogCaptureFixture, autojump_clock: trio.testing.MockClock
 ) -> None:
     caplog.set_level(logging.DEBUG)

@@ -76,7 +76,7 @@ async def logged(daemon: RunningDaemon, text: str) -> None:
 
 
 @pytest.mark.slow
-async def test_the_process_survives_what_is_ignored(tmp_path: Path) -> None:
+async def test_the_process_survives_ignored_signals(tmp_path: Path) -> None:
     with trio.fail_after(DEADLINE):
         async with run_daemon(Settings(home=tmp_path / "home")) as process:
             for number in (signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2):

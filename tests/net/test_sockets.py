@@ -75,7 +75,7 @@ async def test_lingering_has_limits(
     assert trio.current_time() == pytest.approx(seconds)
 
 
-async def test_lingering_on_a_stream_that_is_gone_or_has_no_eof(
+async def test_lingering_on_a_closed_stream_or_one_without_eof(
     autojump_clock: MockClock,
 ) -> None:
     ours, theirs = memory_stream_pair()

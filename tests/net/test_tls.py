@@ -55,7 +55,7 @@ def files(tmp_path: Path) -> Files:
     return Files(tmp_path)
 
 
-def test_a_good_pair_is_taken(files: Files) -> None:
+def test_a_valid_pair_is_accepted(files: Files) -> None:
     context = server_context(files.certificate, files.key, alpn=("http/1.1",))
     assert context is not None
     assert context.protocol is ssl.PROTOCOL_TLS_SERVER

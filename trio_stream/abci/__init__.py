@@ -1,1 +1,1 @@
-"""Bytes to ABCI messages and back, in every dialect; pure."""
+"""The ABCI codec: bytes to messages and back, in every dialect; pure."""
