@@ -191,7 +191,7 @@ async def outcome_of(
         return await watch.wait()
 
 
-async def test_a_watch_tells_that_a_transaction_was_committed() -> None:
+async def test_a_watch_reports_that_a_transaction_was_committed() -> None:
     log = MemoryLog()
     async with running(log) as (channel, _):
         commit = lambda: channel.advance(log.commit(2))  # noqa: E731
@@ -199,7 +199,7 @@ async def test_a_watch_tells_that_a_transaction_was_committed() -> None:
         assert await outcome_of(channel, sha256(1, 1), commit) == event(1, 1)
 
 
-async def test_a_watch_tells_that_a_transaction_was_refused() -> None:
+async def test_a_watch_reports_that_a_transaction_was_refused() -> None:
     log = MemoryLog()
     async with running(log) as (channel, _):
         commit = lambda: channel.advance(log.commit(2, refused=[1]))  # noqa: E731

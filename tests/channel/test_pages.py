@@ -22,7 +22,7 @@ Take = Callable[[Frames], bool]
 
 
 class SlowLog(MemoryLog):
-    """A log whose reads wait until a test lets them."""
+    """A log whose reads wait until a test lets them continue."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -55,7 +55,7 @@ async def test_a_page_is_the_frames_after_a_position() -> None:
     assert (page.start, page.end) == (Position(1, 0), Position.end_of(2))
 
 
-async def test_those_at_the_same_place_share_one() -> None:
+async def test_readers_at_the_same_place_share_a_page() -> None:
     log = log_with(2)
     pages = ReplayPages(log)
     pages.join()
@@ -74,7 +74,7 @@ async def test_those_at_the_same_place_share_one() -> None:
     assert all(page is got[0] for page in got)
 
 
-async def test_when_the_one_that_reads_is_cancelled_another_reads() -> None:
+async def test_if_the_reading_task_is_cancelled_another_reads() -> None:
     log = log_with(2)
     pages = ReplayPages(log)
     pages.join()
@@ -157,7 +157,7 @@ async def test_each_selection_has_pages_of_its_own() -> None:
     assert pages.statistics().bytes == plain.weight + rich.weight
 
 
-async def test_a_page_ends_where_it_is_told() -> None:
+async def test_a_page_does_not_go_beyond_its_end() -> None:
     log = log_with(2, 2)
     log.gate.set()
 
@@ -193,13 +193,13 @@ async def test_two_pages_are_read_while_one_is_sent() -> None:
         assert await reads_after(page[1], tip) == [page[1], page[2], page[3]]
         assert await reads_after(page[2], tip) == [page[4]]
         pages.leave()
-        # Nobody replays, so nobody is expected.
+        # Nobody replays, so no page is expected to be wanted.
         assert await reads_after(page[1], tip) == [page[1]]
         nursery.cancel_scope.cancel()
 
 
 class Turns(ShortPages):
-    """Tells how many pages were made in each go, none before all else has come to rest."""
+    """Records how many pages were made in each go, none before all other tasks are blocked."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -281,7 +281,7 @@ class InThread(ShortPages):
         await trio.to_thread.run_sync(read)
 
 
-async def test_two_may_read_the_same_page_and_it_is_kept_once() -> None:
+async def test_a_page_that_is_read_twice_is_kept_once() -> None:
     log = InThread()
     for _ in range(4):
         log.commit(2)
@@ -312,7 +312,7 @@ class Short(MemoryLog):
         return await super().frames(request._replace(until=end))
 
 
-async def test_where_the_log_falls_short_reading_ahead_comes_to_an_end() -> None:
+async def test_if_the_log_falls_short_reading_ahead_ends() -> None:
     log = Short()
     log.commit(1)
     pages, announced = ReplayPages(log), Position.end_of(2)

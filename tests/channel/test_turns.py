@@ -72,7 +72,7 @@ async def test_held_turns_are_rare(autojump_clock: MockClock) -> None:
     assert times[-1] - began == pytest.approx(10 * HELD_SECONDS)
 
 
-async def test_who_is_cancelled_leaves_the_queue() -> None:
+async def test_a_cancelled_task_leaves_the_queue() -> None:
     turns, steps = Turns(), list[str]()
     async with trio.open_nursery() as nursery:
         nursery.start_soon(turns.give)
@@ -87,7 +87,7 @@ async def test_who_is_cancelled_leaves_the_queue() -> None:
     assert steps == ["here"]
 
 
-async def test_when_nobody_gives_turns_everybody_has_one() -> None:
+async def test_while_turns_are_not_given_everybody_gets_one() -> None:
     turns, steps = Turns(), list[str]()
     for name in "ab":
         await take(turns, name, steps)
@@ -105,7 +105,7 @@ async def test_when_nobody_gives_turns_everybody_has_one() -> None:
     assert sorted(steps) == ["a", "b", "c", "d", "e"]
 
 
-async def test_who_wants_quiet_waits_for_it_but_not_for_long(
+async def test_waiting_for_quiet_does_not_last_long(
     autojump_clock: MockClock,
 ) -> None:
     turns = Turns()
@@ -127,3 +127,18 @@ async def test_who_wants_quiet_waits_for_it_but_not_for_long(
         nursery.start_soon(hold)
         await wait_all_tasks_blocked()
         assert await waited() == pytest.approx(QUIET_SECONDS / 5)
+
+
+async def test_statistics_say_who_waits_and_whether_turns_are_held() -> None:
+    turns = Turns()
+    assert turns.statistics() == (0, 0, True)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(turns.give)
+        await wait_all_tasks_blocked()
+        with turns.held():
+            for name in "abc":
+                nursery.start_soon(take, turns, name, [])
+            await wait_all_tasks_blocked()
+            assert turns.statistics() == (2, 1, False)
+        nursery.cancel_scope.cancel()
+    assert turns.statistics() == (0, 0, True)

@@ -16,7 +16,7 @@ from scripts.bench.long_log import frames as long_frames
 from scripts.bench.long_log import write_long_log
 from tests.rich_log import ASSETS, FIRST, KEYS, LAST, OPERATIONS, commit_all, messages
 from trio_stream.log.file import FILE_NAME, open_for_reading
-from trio_stream.log.replay import read_frames
+from trio_stream.log.replay import read_frame_pages, read_frames
 from trio_stream.log.writer import CommitLog
 from trio_stream.stream.frames import Frames, text_frame
 from trio_stream.stream.page_request import PageRequest
@@ -142,6 +142,24 @@ def assert_pages_are_the_frames(
     for page in read:
         assert len(page.data) <= max_bytes or len(page.ends) == 1
         assert all(Position.of_key(key) <= page.end for key in page.keys)
+
+
+def test_pages_follow_each_other_until_no_more_is_taken(log: apsw.Connection) -> None:
+    request = PageRequest(PLAIN, START, END, WIDE, 10)
+    expected = [next_page := read_frames(log, request)]
+    for _ in range(3):
+        request = request.following(next_page)
+        expected.append(next_page := read_frames(log, request))
+    taken: list[Frames] = []
+
+    def take(page: Frames) -> bool:
+        taken.append(page)
+        return len(taken) < 4
+
+    read_frame_pages(log, PageRequest(PLAIN, START, END, WIDE, 10), take=take)
+
+    assert [each.data for each in taken] == [each.data for each in expected]
+    assert [each.end for each in taken] == [each.end for each in expected]
 
 
 def test_there_are_lengths_of_all_sizes() -> None:

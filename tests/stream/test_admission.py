@@ -34,7 +34,7 @@ def test_each_address_has_its_limit() -> None:
     assert door.enter("a") is None
 
 
-def test_who_was_refused_is_not_counted() -> None:
+def test_a_refused_subscriber_is_not_counted() -> None:
     door = Admission(total=9, per_address=1)
     door.enter("a")
     door.enter("a")
@@ -67,7 +67,7 @@ TRUSTED = trusted_networks(["10.0.0.0/8", "::1"])
         ("unix", [b"5.6.7.8"], "unix"),
     ],
 )
-def test_the_nearest_that_is_no_trusted_proxy_counts(
+def test_the_nearest_address_that_is_not_a_trusted_proxy_counts(
     peer: str, forwarded: list[bytes], address: str
 ) -> None:
     assert client_address(peer, forwarded, TRUSTED) == address
@@ -79,6 +79,18 @@ def test_a_forwarded_client_counts_for_itself() -> None:
     assert door.address_of("2.2.2.2", [b"1.1.1.1"]) == "2.2.2.2"
 
 
-def test_a_proxy_that_is_no_network_is_an_error() -> None:
+def test_a_proxy_that_is_not_a_network_is_an_error() -> None:
     with pytest.raises(ValueError, match="proxy.example"):
         trusted_networks(["proxy.example"])
+
+
+def test_addresses_are_counted_if_they_have_a_limit() -> None:
+    door, unlimited = Admission(per_address=2), Admission()
+    for address in ("1.1.1.1", "1.1.1.1", "2.2.2.2"):
+        assert door.enter(address) is unlimited.enter(address) is None
+    assert (door.addresses, unlimited.addresses) == (2, 0)
+    door.leave("1.1.1.1")
+    assert door.addresses == 2
+    door.leave("1.1.1.1")
+    unlimited.leave("1.1.1.1")
+    assert (door.addresses, unlimited.present) == (1, 2)

@@ -98,7 +98,7 @@ def test_long_are_large_transactions_shown_whole_and_blocks_of_many() -> None:
     assert Composer(huge, {}).is_long(BLOCKS, [0])
 
 
-def test_what_takes_long_together_is_made_one_by_one() -> None:
+def test_texts_that_take_long_together_are_made_one_by_one() -> None:
     run = run_of(3)
     composer = Composer(run, contents_of(run))
     assert len(list(composer.prepare(FULL, range(3)))) == 3

@@ -50,7 +50,7 @@ def verdict(
         ({b"sec-websocket-extensions": b"permessage-deflate"}, b"GET", STREAM_PATH),
     ],
 )
-def test_a_good_upgrade(
+def test_a_valid_upgrade(
     changes: dict[bytes, bytes | None], method: bytes, target: bytes
 ) -> None:
     assert verdict(changes, method=method, target=target) == Upgrade(KEY.decode())
@@ -61,7 +61,7 @@ def test_connection_is_one_list_however_many_lines_it_takes() -> None:
     assert judge(b"GET", STREAM_PATH, lines) == Upgrade(KEY.decode())
 
 
-def test_an_upgrade_in_http_1_0_is_none() -> None:
+def test_http_1_0_has_no_upgrade() -> None:
     verdict = judge(b"GET", STREAM_PATH, GOOD.items(), b"1.0")
     assert isinstance(verdict, Rejection) and verdict.status == 426
     head = verdict.encode(server="x", date="y")
@@ -69,7 +69,9 @@ def test_an_upgrade_in_http_1_0_is_none() -> None:
 
 
 @pytest.mark.parametrize("version", [b"12", b"14", b"13, 8", b"", None])
-def test_another_version_is_told_which_one_is_spoken(version: bytes | None) -> None:
+def test_another_version_is_answered_with_the_supported_one(
+    version: bytes | None,
+) -> None:
     rejection = verdict({b"sec-websocket-version": version})
     assert isinstance(rejection, Rejection) and rejection.status == 400
     head = rejection.encode(server="x", date="y")
@@ -84,7 +86,7 @@ def test_an_upgrade_says_which_stream_and_how(stream: Stream) -> None:
 
 
 @pytest.mark.parametrize(("status", "retry"), [(409, b""), (503, b"Retry-After: 10")])
-def test_who_cannot_begin_is_told_in_json(status: int, retry: bytes) -> None:
+def test_a_client_that_cannot_begin_gets_json(status: int, retry: bytes) -> None:
     refused = ResumeRefused(status, "no", "not here", Landmarks(tip=7))
 
     data = refusal(refused).encode(server="x", date="y")
@@ -154,7 +156,7 @@ def test_no_upgrade_at_all_gets_a_hint() -> None:
         ({b"sec-websocket-key": b"\xff"}, "Handshake error: '\\udcff'"),
     ],
 )
-def test_a_bad_upgrade_is_told_what_is_wrong(
+def test_the_answer_to_a_bad_upgrade_says_what_is_wrong(
     changes: dict[bytes, bytes | None], text: str
 ) -> None:
     rejection = verdict(changes)

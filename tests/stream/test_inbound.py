@@ -107,7 +107,7 @@ def test_pongs_are_counted() -> None:
         ((4999).to_bytes(2, "big") + "é".encode(), 4999),
     ],
 )
-def test_any_good_close_is_passed_on_as_one_without_a_reason(
+def test_any_valid_close_is_passed_on_as_1000_without_a_reason(
     payload: bytes, code: int, step: int
 ) -> None:
     wanted, frames = feed(frame(CLOSE, payload) + b"garbage behind it", step)

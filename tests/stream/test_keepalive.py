@@ -27,7 +27,7 @@ def begin(*present: Someone) -> Keepalive[Someone]:
     return keepalive
 
 
-def test_nobody_is_due_where_nobody_is() -> None:
+def test_without_subscribers_none_is_due() -> None:
     assert begin().next_due is None
     assert looked_at(begin(), now=100) == []
 
@@ -42,7 +42,7 @@ def test_each_is_asked_when_it_is_due() -> None:
     assert looked_at(keepalive, now=21) == [(second, Verdict.PING)]
 
 
-def test_who_answers_is_asked_again() -> None:
+def test_a_peer_that_answers_is_asked_again() -> None:
     someone = Someone()
     keepalive = begin(someone)
     looked_at(keepalive, now=20)
@@ -53,7 +53,7 @@ def test_who_answers_is_asked_again() -> None:
     assert looked_at(keepalive, now=50) == [(someone, Verdict.PING)]
 
 
-def test_who_does_not_answer_is_closed() -> None:
+def test_a_peer_that_does_not_answer_is_closed() -> None:
     someone = Someone()
     keepalive = begin(someone)
     looked_at(keepalive, now=20)
@@ -72,7 +72,7 @@ def test_an_answer_to_nothing_does_not_count() -> None:
     assert looked_at(keepalive, now=30) == [(someone, Verdict.CLOSE)]
 
 
-def test_who_is_owed_bytes_is_not_asked() -> None:
+def test_a_peer_that_is_owed_bytes_is_not_asked() -> None:
     someone = Someone(quiet=False)
     keepalive = begin(someone)
 
@@ -83,7 +83,7 @@ def test_who_is_owed_bytes_is_not_asked() -> None:
     assert looked_at(keepalive, now=40) == [(someone, Verdict.PING)]
 
 
-def test_who_was_asked_and_is_owed_bytes_since_is_not_closed() -> None:
+def test_a_peer_that_was_asked_and_is_owed_bytes_since_is_not_closed() -> None:
     someone = Someone()
     keepalive = begin(someone)
     looked_at(keepalive, now=20)
@@ -132,7 +132,7 @@ def test_a_ping_that_could_not_be_sent_is_not_held_against_it() -> None:
     assert looked_at(keepalive, now=30) == [(someone, Verdict.PING)]
 
 
-def test_who_left_is_forgotten() -> None:
+def test_a_peer_that_left_is_forgotten() -> None:
     someone, other = Someone(), Someone()
     keepalive = begin(someone, other)
 

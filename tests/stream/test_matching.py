@@ -1,4 +1,4 @@
-"""What selections get of a run, against asking each of each transaction."""
+"""What selections get of a run, compared with checking each one against each transaction."""
 
 from __future__ import annotations
 
@@ -154,7 +154,7 @@ def test_without_contents_it_is_not_known(rows, selections, data):
 
 
 @given(blocks_of, st.lists(selections, min_size=1, max_size=8), st.data())
-def test_who_has_left_is_not_found(rows, selections, data):
+def test_a_selection_that_was_discarded_is_not_found(rows, selections, data):
     run, contents = run_of(rows)
     left = data.draw(st.sets(st.sampled_from(selections)))
     index = index_of(selections)
@@ -168,7 +168,7 @@ def test_who_has_left_is_not_found(rows, selections, data):
     assert not index and not match(index, run, contents)
 
 
-def test_contents_are_wanted_only_where_they_decide():
+def test_contents_are_wanted_only_if_they_decide():
     run, _ = run_of(
         [[("a" * 64, "CREATE", NOBODY), None, ("b" * 64, "TRANSFER", NOBODY)]]
     )
@@ -188,7 +188,7 @@ def test_contents_are_wanted_only_where_they_decide():
         assert index_of([selection]).wanted(run) == places
 
 
-def test_contents_are_wanted_no_more_when_those_who_look_inside_have_left():
+def test_contents_are_not_wanted_once_no_selection_looks_inside():
     run, _ = run_of([[("b" * 64, "TRANSFER", NOBODY)]])
     plain = Filters(asset_id=["b" * 64])
     curious = [Selection(form=Form.FULL, filters=plain) for _ in range(2)]
@@ -204,7 +204,7 @@ def test_contents_are_wanted_no_more_when_those_who_look_inside_have_left():
     assert index.wanted(run) == []
 
 
-def test_many_selections_are_matched_with_rests_and_who_comes_then_reads_the_log():
+def test_many_selections_are_matched_with_rests_and_newcomers_read_the_log():
     events: Rows = [[("b" * 64, "TRANSFER", NOBODY)] * 8]
     run, contents = run_of(events)
     assets = [["b" * 64, f"{number:064}"] for number in range(1_500)]

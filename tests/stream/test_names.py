@@ -35,7 +35,7 @@ def test_a_name_that_resembles_none(name):
     assert meant_by(name, KNOWN) is None
 
 
-def test_another_systems_word_counts_where_ours_is_known():
+def test_another_systems_word_counts_if_ours_is_known():
     assert meant_by("count", KNOWN) is None
     assert meant_by("count", (*KNOWN, "limit")) == "limit"
 

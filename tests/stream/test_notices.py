@@ -51,7 +51,7 @@ def test_the_first_notice_says_what_the_headers_say():
     ]
 
 
-def test_a_refusal_is_told_with_its_facts():
+def test_a_refusal_notice_gives_its_details():
     refused = ResumeRefused(409, "other_history", "no", MARKS)
 
     message = json.loads(refused_text(refused))
@@ -79,7 +79,7 @@ def due(telling, height, *, live=True, at_tip=False, now=0.0):
     return telling.due(end, live=live, at_tip=at_tip, now=now)
 
 
-def test_catching_up_and_falling_behind_are_told_in_turn():
+def test_notices_of_catching_up_and_falling_behind_alternate():
     telling = Telling(Position.end_of(0), now=0)
 
     told = [

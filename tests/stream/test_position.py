@@ -90,7 +90,7 @@ def test_the_forms_of_a_position(text, position, fingerprint):
         *("1::0", "1::0123abcde", "1:::", "1:67108863", "1:999999999", "9" * 19),
     ],
 )
-def test_everything_else_is_no_position(text):
+def test_everything_else_is_not_a_position(text):
     with pytest.raises(ValueError, match=r"."):
         parse_position(text)
 

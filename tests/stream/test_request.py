@@ -23,7 +23,7 @@ KEY = "4K9sWUMFwTgaDGPfdynrbxWqWS6sWmKbZoTjxLtVUibD"
 @pytest.mark.parametrize(
     "query", ["", "&", "x=1", "_=1699999999&_=2", "%ff=%ff", "=", "t"]
 )
-def test_what_is_not_meant_for_us_is_ignored(query):
+def test_names_that_are_not_meant_for_us_are_ignored(query):
     assert parse_request(Stream.VALID_TRANSACTIONS, query) == Asked(selection=PLAIN)
 
 

@@ -1,4 +1,4 @@
-"""The commit channel: from the one who commits to any number of subscribers.
+"""The commit channel: from one writer to any number of subscribers.
 
 What it is given is a level, "the tip is now h", and never an event: a level
 cannot be lost and needs no buffer. What was committed is read back from the log, so what

@@ -1,4 +1,4 @@
-"""Pages of the log for subscribers who are behind the tail.
+"""Pages of the log for subscribers that are behind the tail.
 
 A page is a run of frames like those of the tail, made by one read of the log. Subscribers with the
 same selection at the same position share it: the first one reads, the others wait. Pages are kept

@@ -16,7 +16,7 @@ MAX_WATCHES: Final = 10_000
 
 
 class TooManyWatches(Exception):
-    """As many requests as there may be wait for their transactions already."""
+    """The maximum number of requests already wait for their transactions."""
 
 
 class Watch:

@@ -25,7 +25,7 @@ from trio_stream.stream.selection import Form, Selection, Stream
 _LONG_BYTES: Final = 32 * 1024
 """A transaction of this size takes some milliseconds to be written as JSON."""
 _LONG_ROWS: Final = 8 * 1024
-"""A block of so many transactions takes some milliseconds to be named one by one."""
+"""Listing the ids of a block of so many transactions takes some milliseconds."""
 
 
 def _shows_contents(selection: Selection) -> bool:

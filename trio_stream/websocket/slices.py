@@ -1,4 +1,4 @@
-"""Sends bytes in slices, so that a peer which takes some of them is told from one that stalls."""
+"""Sends bytes in slices, to distinguish a peer that takes some of them from one that stalls."""
 
 from __future__ import annotations
 
