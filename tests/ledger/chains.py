@@ -57,7 +57,7 @@ class MemoryStore:
 
 
 class Engine:
-    """Sends what an engine sends, in either way of sending a block; owner 1 unless told."""
+    """Sends what an engine sends, in either way of sending a block; the owner is 1 by default."""
 
     def __init__(
         self, application: Application, store: Store, *, whole: bool = False

@@ -60,7 +60,7 @@ def test_info_before_any_chain():
     assert answer == messages.InfoAnswer("7.1", 0, b"")
 
 
-def test_info_has_no_hash_before_the_first_block_whatever_the_chain_starts_from():
+def test_info_has_no_hash_before_the_first_block_however_the_chain_starts():
     engine = new_engine(whole=True)
     assert engine.memory.begun.start_hash
     assert engine.ask(INFO) == messages.InfoAnswer("0", 0, b"")

@@ -1,4 +1,4 @@
-"""What the mempool is told of a transaction, and what is remembered of it."""
+"""The answers to checks, and what is remembered of them."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_a_refusal_is_remembered_with_its_reason(checks: Checks) -> None:
     assert checks.recent.newest(moved["id"]) == Check(7, refused, True)
 
 
-def test_what_is_too_dear_is_refused(checks: Checks) -> None:
+def test_what_is_too_expensive_is_refused(checks: Checks) -> None:
     dear = dear_create(ALICE, signatures=500, prefix_bytes=200_000, real=False)
     assert checks.check(dear, 0).log.startswith("TooCostly: ")
 

@@ -1,4 +1,4 @@
-"""What is said where the chain and this log part."""
+"""The warnings when the chain and this log diverge."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def block_with(*errors: str) -> Block:
     return Block(5, TIME, "ab" * 32, [], refused)
 
 
-def test_the_same_hash_is_no_departure() -> None:
+def test_the_same_hash_is_not_a_departure() -> None:
     assert other_hash(5, b"ab", "ab", is_first=False) is None
     assert other_hash(1, b"", "", is_first=True) is None
 

@@ -1,4 +1,4 @@
-"""What is remembered of checks, and for how long."""
+"""Which checks are remembered, and for how long."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_the_newest_check_of_an_id_counts(refused: RefusedCheck | None) -> None:
     assert checks.newest(own_id(DOCUMENTS[1])) is None
 
 
-def test_what_has_no_id_that_can_be_read_is_not_remembered() -> None:
+def test_a_check_without_a_readable_id_is_not_remembered() -> None:
     checks = RecentChecks()
     checks.note(Candidate(b"nonsense", b""), 1, FORGED)
     checks.note(candidate(DOCUMENTS[0], id="x"), 1, FORGED)

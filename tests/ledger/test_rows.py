@@ -1,4 +1,4 @@
-"""What the log is handed of an accepted transaction."""
+"""The rows that the log is handed for an accepted transaction."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a transaction sees of the block that it stands in."""
+"""What a transaction sees of the block that it is in."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def staged():
 
 
 def deliver(block, *documents):
-    """The errors of these, in order; None where accepted."""
+    """The errors of these, in order; None for each that is accepted."""
     refusals = [block.deliver(CACHE.examine(encode(each))) for each in documents]
     return [refused and refused.error for refused in refusals]
 
@@ -54,7 +54,7 @@ def test_a_refused_transaction_leaves_no_trace():
     assert errors == [None, "InvalidSignature", "InputDoesNotExist", None]
 
 
-def test_an_id_that_is_none_is_not_kept():
+def test_text_that_is_not_an_id_is_not_kept():
     document = {**create(ALICE), "id": "x" * 100}
     block = staged()
     deliver(block, document)

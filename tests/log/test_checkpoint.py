@@ -54,7 +54,7 @@ async def test_it_begins_anew_after_a_step(log, checkpointer, tmp_path):
 async def test_a_reader_inside_keeps_it_growing_but_loses_nothing(
     log, checkpointer, tmp_path, caplog
 ):
-    """Another process reads all the time: commits go on, and the operator is told."""
+    """Another process reads all the time: commits go on, and the operator is warned."""
     commit_blocks(log, 1)
     other = open_for_reading(log.path)
     with other:

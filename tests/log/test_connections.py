@@ -1,4 +1,4 @@
-"""Sets of read-only connections: threads of their own, shared looks, pauses, late reads."""
+"""Sets of read-only connections: their threads, shared hops, pauses, late reads."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from trio_stream.log.connections import LATE_SECONDS, ConnectionsStatistics
 from trio_stream.log.reader import LOOKUP_THREADS
 
 
-async def test_reads_run_in_threads_unless_told_otherwise(log):
+async def test_reads_run_in_threads_by_default(log):
     reader = open_reader(log, run_sync=trio.to_thread.run_sync)
     assert await reader.tip() == Tip(BLOCKS, app_hash_of(BLOCKS))
     assert len(await reader.blocks_after(0, max_bytes=MEGABYTE)) == BLOCKS

@@ -68,7 +68,9 @@ def test_what_sqlite_says_is_kept_as_the_cause(
     )
 
 
-def test_who_has_the_lock_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_process_that_holds_the_lock_is_named(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr("trio_stream.log.errors.holder", lambda path: "process 7")
     error = log_error("read", PLACE, apsw.BusyError("locked"))
     assert error.cause == "BusyError: locked, by process 7"

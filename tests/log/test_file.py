@@ -1,4 +1,4 @@
-"""How the log's file is opened, whose it is, and which files are refused."""
+"""How the log's file is opened and locked, and which files are refused."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_commits_are_synchronous_and_leave_checkpoints_to_others(log):
     assert log.wal_bytes > 4_100_000
 
 
-def test_a_second_daemon_is_told_which_process_has_the_directory(home, log):
+def test_a_second_daemon_learns_which_process_uses_the_directory(home, log):
     with pytest.raises(LogInUse) as caught:
         CommitLog.open(home)
     said = str(caught.value)
@@ -85,7 +85,7 @@ def test_a_log_that_is_a_directory_is_named(home):
         CommitLog.open(home)
 
 
-def test_a_file_that_is_no_database_is_refused_and_the_lock_let_go(home):
+def test_a_file_that_is_not_a_database_is_refused_and_the_lock_released(home):
     home.mkdir()
     (home / "log.db").write_bytes(b"nothing of ours" * 1000)
     with pytest.raises(LogDamaged) as caught:
@@ -160,7 +160,7 @@ def damage(path: Path, *, page: int) -> None:
 
 @pytest.fixture
 def closed(tmp_path: Path) -> Path:
-    """The file of a log with some blocks that nobody has open."""
+    """The closed file of a log with some blocks."""
     with CommitLog.open(tmp_path) as log:
         commit_blocks(log, 40)
     return log.path

@@ -1,4 +1,4 @@
-"""Who judges what is dear rests between its signatures; what is cheap is judged on the spot."""
+"""Threads that judge expensive posts rest between signatures; cheap posts have no such thread."""
 
 from __future__ import annotations
 

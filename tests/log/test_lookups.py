@@ -211,7 +211,7 @@ def test_the_history_of_an_asset(
         assert last.next is None
 
 
-def test_the_id_of_a_transfer_is_no_asset_but_finds_the_transfer(
+def test_the_id_of_a_transfer_is_not_an_asset_but_finds_the_transfer(
     reading: apsw.Connection,
 ) -> None:
     moved = accepted_of(2)[1]
@@ -338,7 +338,9 @@ def test_a_transaction_over_the_limit_is_not_read(reading: apsw.Connection) -> N
 
 
 @pytest.mark.parametrize("text", ["", "x", "a" * 64, "\udc00", "A" * 64, "a" * 65])
-def test_no_block_has_what_is_not_there(text: str, reading: apsw.Connection) -> None:
+def test_no_block_has_an_unknown_transaction(
+    text: str, reading: apsw.Connection
+) -> None:
     assert lookups.heights_with(text, reading) == []
     assert lookups.position_of(text, reading) is None
     assert lookups.body(text, ALL, reading) is None

@@ -1,4 +1,4 @@
-"""The manual's section on SQL: its views are those that there are, its queries answer."""
+"""The manual's section on SQL: it names the existing views, and its queries work."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ ANSWERS: list[Rows] = [
 
 
 def manual() -> list[str]:
-    """The queries of the README, as they stand there."""
+    """The queries of the README, word for word."""
     return [sql for block in blocks("sql") for sql in block.split(";\n") if sql]
 
 
@@ -77,7 +77,7 @@ def nested(levels: int) -> object:
 
 
 def hostile() -> list[bytes]:
-    """What anybody can have committed, and a query may stumble over."""
+    """Contents that anybody can have committed, and that a query may stumble over."""
     great = 9 * 10**18
     values: list[object] = [
         "50",

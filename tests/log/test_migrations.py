@@ -55,7 +55,7 @@ def write_1(old: Path, new: Path) -> None:
 
 
 def everything(home: Path) -> Iterator[tuple[str, list[tuple[Any, ...]]]]:
-    """The schema and all rows, those of the index of words too."""
+    """The schema and all rows, including those of the index of words."""
     connection = apsw.Connection(str(home / FILE_NAME), flags=apsw.SQLITE_OPEN_READONLY)
     sql = "SELECT type, name, tbl_name, sql FROM sqlite_schema ORDER BY type, name"
     schema: list[tuple[Any, ...]] = connection.execute(sql).fetchall()

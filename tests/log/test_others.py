@@ -33,7 +33,7 @@ sys.stdin.read()
 
 
 class Clock:
-    """Time that passes while somebody sleeps."""
+    """Time that passes only while somebody sleeps."""
 
     def __init__(self) -> None:
         self.now = 100.0
@@ -46,7 +46,7 @@ class Clock:
 
 
 def waited(patience: Patience, clock: Clock) -> float:
-    """How long it waits for a lock that is never let go."""
+    """How long it waits for a lock that is never released."""
     began, tries = clock.now, 0
     while patience(tries):
         tries += 1
@@ -108,7 +108,7 @@ def test_a_lock_that_does_not_end_is_named_with_its_process(locked) -> None:
     assert log.tip().height == 3
 
 
-def test_where_the_system_tells_no_locks_nobody_is_named(
+def test_nobody_is_named_if_the_system_lists_no_locks(
     locked, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     log, _ = locked
@@ -179,7 +179,7 @@ def test_a_directory_that_is_moved_away_is_noticed(tmp_path: Path) -> None:
 
 @pytest.fixture
 def closed(tmp_path: Path) -> Path:
-    """The file of a log with some blocks that nobody has open."""
+    """The closed file of a log with some blocks."""
     with CommitLog.open(tmp_path) as log:
         commit_blocks(log, 40)
     return log.path
@@ -204,7 +204,7 @@ def cut_short(path: Path) -> None:
 async def test_damage_met_while_it_runs_ends_the_daemon_with_a_line(
     closed: Path, harm: Callable[[Path], None], target: str
 ) -> None:
-    """By who looks something up, and by who reads the log from its beginning."""
+    """Met by a look-up, and by a reader that starts at the beginning of the log."""
     with trio.fail_after(120):
         async with run_daemon(Settings(home=closed.parent)) as daemon:
             harm(closed)

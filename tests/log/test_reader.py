@@ -1,4 +1,4 @@
-"""What the log tells its readers while it is written."""
+"""What the log answers its readers while it is being written."""
 
 from __future__ import annotations
 
@@ -137,7 +137,7 @@ async def test_look_ups_answer_what_is_committed(reader, log):
     db = log.connection
 
     assert await reader.block(2) == lookups.block_page(2, BEGINNING, db)
-    place = await reader.place(asset)
+    place = await reader.position_of(asset)
     assert place == Position(1, 0).key
     assert await reader.heights_with(asset) == [1]
     assert await reader.outcome(asset) == EVENTS[0]
@@ -193,7 +193,7 @@ async def test_transactions_are_examined_against_what_is_committed(reader):
         await reader.examine(unknown)
 
 
-async def test_what_is_too_dear_to_judge_is_refused(reader):
+async def test_what_is_too_expensive_to_judge_is_refused(reader):
     dear = dear_create(ALICE, signatures=500, prefix_bytes=200_000, real=False)
     with pytest.raises(TooCostly, match="about 4"):
         await reader.examine(dear)

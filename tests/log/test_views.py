@@ -1,4 +1,4 @@
-"""The views that other programs may rely on: what they show, and by which index."""
+"""The views that other programs may rely on: what they show, and which index they use."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ def blocks() -> Rows:
 
 
 def documents(view: str) -> Rows:
-    """The rows of assets and metadata, but for the JSON in them."""
+    """The rows of assets and metadata, without the JSON in them."""
     return [
         {"sequence": at, "id": document["id"]}
         | (
@@ -181,7 +181,7 @@ def test_a_key_that_is_listed_but_not_in_the_condition(tmp_path: Path) -> None:
     ]
 
 
-def test_a_document_that_sqlite_does_not_read_is_null_and_spoils_no_query(
+def test_a_document_that_sqlite_cannot_read_is_null_and_spoils_no_query(
     tmp_path: Path,
 ) -> None:
     good, odd = create(ALICE, data={"a": 1}), create(BOB, data={"a": 2})
@@ -196,7 +196,7 @@ def test_a_document_that_sqlite_does_not_read_is_null_and_spoils_no_query(
             assert program(log.path, sql, {}) == [{"id": odd["id"]}]
 
 
-def test_the_views_are_there_when_the_node_is_not(tmp_path: Path) -> None:
+def test_the_views_can_be_read_while_the_node_is_stopped(tmp_path: Path) -> None:
     with CommitLog.open(tmp_path) as log:
         commit_blocks(log, 3)
     for program in PROGRAMS.values():

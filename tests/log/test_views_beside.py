@@ -1,4 +1,4 @@
-"""A program that reads the views while the node writes: what it sees is whole, and nobody waits."""
+"""A program that reads the views while the node writes: it sees whole blocks, and nobody waits."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ _IN_ONE = "log.execute('BEGIN')\n" + _EACH_TIME
 
 
 def check_whole(sums: dict[str, int]) -> int:
-    """All that is seen is of the same blocks; how many."""
+    """Assert that everything seen is of the same blocks; their number."""
     assert sums["transactions"] == sums["documents"] == sums["metadata"]
     assert sums["transactions"] == sums["accepted"]
     assert sums["not_accepted"] == sums["refused"]

@@ -58,7 +58,7 @@ def test_a_new_directory_is_made(home, log):
     assert log.tip() is None
 
 
-def test_what_was_kept_is_there_after_opening_again(home):
+def test_what_was_stored_is_found_after_opening_again(home):
     with CommitLog.open(home) as log:
         log.begin_chain(CHAIN)
         log.append(Block(3, TIME, "ab" * 32, [], []))
@@ -217,7 +217,7 @@ def test_a_block_that_contradicts_the_log_is_refused(home, log):
     assert assert_whole(home) == 3
 
 
-def test_a_spend_of_what_is_not_there_is_refused(home, log):
+def test_a_spend_of_a_missing_output_is_refused(home, log):
     """Validation never lets one through; the log checks that state and block agree."""
     memory = MemoryStore()
     asset = create(ALICE)
@@ -225,12 +225,12 @@ def test_a_spend_of_what_is_not_there_is_refused(home, log):
     engine.block(encode(asset))
     engine.block(encode(transfer(asset, ALICE)))
     log.begin_chain(memory.begun)
-    with pytest.raises(LogDamaged, match="not there, or spent"):
+    with pytest.raises(LogDamaged, match="does not exist, or is already spent"):
         log.append(memory.blocks[1])
     assert log.tip() is None
 
 
-def test_nothing_is_written_into_a_file_that_is_gone(home, log):
+def test_nothing_is_written_into_a_file_that_was_removed(home, log):
     commit_blocks(log, 1)
     log.path.rename(home / "elsewhere")
     with pytest.raises(LogReplaced, match="log.db was removed"):

@@ -30,7 +30,7 @@ def raw_of(recorded: dict[str, Any]) -> bytes:
 
 
 def sealed(**changes: object) -> dict[str, Any]:
-    """A CREATE with other members, whose id is right and whose signature is not."""
+    """A CREATE with other members, whose id is right but whose signature is not."""
     return seal({**create(ALICE), **changes})
 
 

@@ -19,7 +19,7 @@ def test_text_is_that_of_an_independent_writer(data: bytes) -> None:
 
 
 @given(st.binary(max_size=40).filter(lambda data: len(data) != 32))
-def test_other_lengths_are_no_keys(data: bytes) -> None:
+def test_text_of_other_lengths_is_not_a_key(data: bytes) -> None:
     assert decode_key(encode(data)) is None
 
 
@@ -30,7 +30,7 @@ def test_white_space_at_the_end_does_not_count(key: bytes, blank: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "0", "O", "I", "l", "é", "\ud800", "^"])
-def test_other_characters_are_no_digits(text: str) -> None:
+def test_other_characters_are_not_digits(text: str) -> None:
     key = encode(b"\x07" * 32)
     assert decode_key(text + key[1:]) is None
     assert decode_key(f"{key[:9]}{text}{key[10:]}") is None

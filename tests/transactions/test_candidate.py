@@ -58,7 +58,7 @@ def test_a_candidate_of_invalid_bytes_has_the_error_and_the_claimed_id() -> None
     assert candidate.transaction_id == claimed
 
 
-def test_an_error_is_made_anew_each_time_so_that_it_keeps_no_frames() -> None:
+def test_an_error_is_a_new_one_each_time_so_that_it_keeps_no_frames() -> None:
     candidate = CandidateCache(LARGE).examine(b"[]")
     for _ in range(2):
         error = candidate.error
@@ -69,7 +69,7 @@ def test_an_error_is_made_anew_each_time_so_that_it_keeps_no_frames() -> None:
 
 
 @pytest.mark.parametrize("raw", [b"", b"[]", b"{}", b'{"id": 5}', b'{"id": "abc"}'])
-def test_what_claims_no_id_has_none(raw: bytes) -> None:
+def test_bytes_that_claim_no_id_have_none(raw: bytes) -> None:
     candidate = Candidate(raw, b"")
     assert candidate.transaction_id is None
     assert candidate.error is not None
@@ -153,11 +153,11 @@ def _weight(raw: bytes) -> int:
 
 
 MAKERS = pytest.mark.parametrize("make", [_raw, _unreadable])
-"""Refused by the state, and whatever the state."""
+"""Refused by the state, and refused in any state."""
 
 
 def _refuse_ten(cache: CandidateCache, make: Callable[[int], bytes]) -> list[bool]:
-    """Refuse ten of one weight; whether each is kept then."""
+    """Refuse ten of one weight; returns for each whether it is still cached."""
     raws = [make(number) for number in range(1_000, 1_010)]
     for raw in raws:
         cache.refuse(cache.examine(raw))
@@ -175,7 +175,7 @@ def test_refused_candidates_take_a_share_of_the_cache_and_no_more(
 
 
 @MAKERS
-def test_where_the_cache_is_full_they_push_out_no_more_than_their_share(
+def test_in_a_full_cache_they_displace_no_more_than_their_share(
     make: Callable[[int], bytes],
 ) -> None:
     share = 3 * _weight(make(1_000))
@@ -230,7 +230,7 @@ def test_the_lock_is_held_for_the_table_alone() -> None:
 
 
 class _Turnstile:
-    """Lets somebody else in before each turn but the first."""
+    """Lets another thread in before each turn except the first."""
 
     def __init__(self) -> None:
         self.before: list[Callable[[], object]] = []
@@ -334,7 +334,7 @@ def _apply(steps: list[Step], cache: CandidateCache) -> list[Verdict]:
 
 
 def _generate(steps: list[Step]) -> list[bytes]:
-    """Transactions, good, bad and repeated, over few keys and outputs."""
+    """Transactions, valid, invalid and repeated, over few keys and outputs."""
     made: list[Document] = [create(ALICE, recipients=[(ALICE, 1), (BOB, 2)])]
     raws = [encode(made[0])]
     for kind, which, detail in steps:

@@ -1,4 +1,4 @@
-"""What is dear to judge is known before it is judged."""
+"""The cost of judging a transaction is known before it is judged."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def signature(message: bytes = MESSAGE) -> Ed25519:
     return Ed25519(bytes(ALICE.secret.verify_key), ALICE.sign(message))
 
 
-def test_the_dearest_costs_what_its_signatures_cover() -> None:
+def test_the_most_expensive_costs_what_its_signatures_cover() -> None:
     raw = dear_create(ALICE, signatures=2500, prefix_bytes=250_000, real=False)
     assert len(raw) <= TRANSACTION_BYTES
     cost = judging_cost(parse(raw))
@@ -156,7 +156,7 @@ def test_an_rsa_signature_counts_once_too(monkeypatch: pytest.MonkeyPatch) -> No
     assert good.validate(MESSAGE)
 
 
-def test_dear_ones_of_a_block_are_verified_by_whoever_maps() -> None:
+def test_expensive_candidates_of_a_block_are_verified_by_map_dear() -> None:
     given: list[Candidate] = []
 
     def backwards(

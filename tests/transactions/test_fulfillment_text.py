@@ -1,4 +1,4 @@
-"""What can be read as a fulfillment, against the reference's recorded answers.
+"""Which texts can be read as a fulfillment, against the reference's recorded answers.
 
 The recorded cases are those of a comparison with the reference's reader over tens of
 thousands of made and mutated fulfillments that showed something, and one for every

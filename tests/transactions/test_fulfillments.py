@@ -29,7 +29,7 @@ def _signed(message: bytes = MESSAGE) -> Ed25519:
     return Ed25519(_public(ALICE.public), ALICE.sign(message))
 
 
-def test_a_signature_is_good_for_its_message_and_key() -> None:
+def test_a_signature_is_valid_for_its_message_and_key() -> None:
     assert _signed().validate(MESSAGE)
     assert not _signed().validate(MESSAGE + b"!")
     assert not Ed25519(_public(BOB.public), ALICE.sign(MESSAGE)).validate(MESSAGE)
@@ -70,7 +70,7 @@ def test_a_threshold_needs_all_of_its_parts() -> None:
     assert Threshold((), (other,)).validate(MESSAGE)
 
 
-def test_details_in_place_of_a_fulfillment_are_no_proof() -> None:
+def test_details_in_place_of_a_fulfillment_prove_nothing() -> None:
     unsigned: Fulfillment = Unsigned()
     assert [unsigned.condition(), unsigned.cost(), unsigned.encode()] == [None] * 3
     assert not unsigned.validate(MESSAGE)

@@ -129,7 +129,7 @@ def test_a_wrong_id_is_refused(wrong: object) -> None:
 
 
 @pytest.mark.parametrize("raw", [b"[]", b"5", b'"a"', b"null", b"true"])
-def test_what_is_no_object_is_refused(raw: bytes) -> None:
+def test_what_is_not_an_object_is_refused(raw: bytes) -> None:
     assert _refusal(raw) == ("MalformedTransaction", "not a JSON object")
 
 

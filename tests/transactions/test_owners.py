@@ -90,7 +90,7 @@ def test_null_public_keys_are_none():
     assert keys_of(vector("q10_create_public_keys_null_owners_empty")) == []
 
 
-def test_a_number_that_a_duplicate_replaces_is_no_obstacle():
+def test_a_number_that_a_duplicate_replaces_does_no_harm():
     document = create(ALICE)
     raw = b'{"version": ' + b"9" * 5_000 + b", " + encode(document)[1:]
     transaction = CandidateCache(0).examine(raw).transaction

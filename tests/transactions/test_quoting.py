@@ -1,4 +1,4 @@
-"""Values as texts quote them: as `repr` does, and the same in every version of Python."""
+"""Values are quoted as `repr` does, and alike in every version of Python."""
 
 from __future__ import annotations
 

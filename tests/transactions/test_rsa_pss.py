@@ -22,7 +22,7 @@ def key(request: pytest.FixtureRequest) -> rsa.RSAPrivateKey:
     return rsa.generate_private_key(65_537, request.param)
 
 
-def test_signatures_of_an_independent_signer_are_good(key: rsa.RSAPrivateKey) -> None:
+def test_signatures_of_an_independent_signer_are_valid(key: rsa.RSAPrivateKey) -> None:
     modulus, signature = _sign(key, MESSAGE)
     assert verify(modulus, signature, MESSAGE)
     assert verify(b"\0" + modulus, signature, MESSAGE)

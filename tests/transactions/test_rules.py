@@ -126,7 +126,7 @@ def test_a_transaction_may_come_only_once() -> None:
         _accept(moved, state)
 
 
-def test_a_duplicate_is_told_before_its_signature_is_checked() -> None:
+def test_a_duplicate_is_found_before_its_signature_is_checked() -> None:
     state = State()
     unsigned = create(ALICE)
     unsigned["inputs"][0]["fulfillment"] = create(BOB)["inputs"][0]["fulfillment"]

@@ -15,7 +15,7 @@ def document(data: Any, metadata: Any = None) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("nothing", [None, {}, {"n": 1, "b": True, "l": [None, 2.5]}])
-def test_names_numbers_and_booleans_are_no_text(nothing: object) -> None:
+def test_names_numbers_and_booleans_are_not_text(nothing: object) -> None:
     assert text_of(document(nothing, nothing)) == Text(None, None)
 
 
@@ -26,7 +26,7 @@ def test_strings_at_any_depth_in_their_order() -> None:
     )
 
 
-def test_depth_is_no_limit() -> None:
+def test_depth_is_not_limited() -> None:
     data: object = "deep"
     for _ in range(480):
         data = [data]

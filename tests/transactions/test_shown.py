@@ -124,7 +124,7 @@ def test_the_uri_is_that_of_the_details() -> None:
     assert _shown(document)["outputs"][0]["condition"]["uri"] != condition["uri"]
 
 
-def test_where_no_uri_can_be_computed_it_is_shown_as_sent() -> None:
+def test_a_uri_that_cannot_be_computed_is_shown_as_sent() -> None:
     document = vector("q08_create_threshold_larger_than_subconditions")["transaction"]
     assert _shown(document) == document
 

@@ -1,4 +1,4 @@
-"""Structure, against RapidJSON's validator over the rules written as JSON Schema."""
+"""Structure, compared with RapidJSON's validator for the rules as JSON Schema."""
 
 from __future__ import annotations
 
@@ -266,7 +266,7 @@ def test_each_scrap_in_each_place(scrap: object) -> None:
                 assert _verdict(document) == _verdict_of_rapidjson(document)
 
 
-def test_anything_that_is_no_object_is_refused() -> None:
+def test_anything_that_is_not_an_object_is_refused() -> None:
     for scrap in SCRAPS:
         assert _verdict(scrap) == "SchemaValidationError"
 

@@ -1,4 +1,4 @@
-"""What refusals say, letter by letter: it is stored and streamed, so no node may say it otherwise.
+"""The texts of refusals, letter by letter: they are stored and streamed, the same on every node.
 
 Neither the version of Python nor that of a library may show: run with each that is supported.
 """

@@ -1,4 +1,4 @@
-"""Words and their stems: what a search takes for the same word, and what not."""
+"""Words and their stems: what a search takes for the same word, and what it does not."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def test_a_term_holds_nothing_that_divides_terms_in_the_index(text: str) -> None
             assert not sign.isascii() or sign.isalnum() or sign in "_'"
 
 
-def test_what_is_too_long_is_no_word() -> None:
+def test_what_is_too_long_is_not_a_word() -> None:
     assert terms_of(f"{'x' * WORD_LIMIT} {'y' * (WORD_LIMIT + 1)}") == [
         "x" * WORD_LIMIT
     ]

@@ -181,7 +181,7 @@ class Reads:
         return await answer_array(pages.read, BEGINNING, sure=True)
 
     async def _place(self, name: str, transaction_id: str) -> int:
-        found = await self._reader.place(transaction_id)
+        found = await self._reader.position_of(transaction_id)
         if found is None:
             raise parameters.bad(name, "No such transaction")
         return found

@@ -214,7 +214,7 @@ class LogReader:
             partial(lookups.outcome, transaction_id), quick=True
         )
 
-    async def place(self, transaction_id: str) -> int | None:
+    async def position_of(self, transaction_id: str) -> int | None:
         """The position of a committed transaction, as a `Cursor` has it."""
         look = partial(lookups.position_of, transaction_id)
         return await self._lookups.read(look, quick=True)

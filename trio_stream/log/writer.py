@@ -215,7 +215,7 @@ class CommitLog(StoredView):
             raise LogDamaged(
                 f"append block {block.height} to",
                 self.path,
-                "an output that the block spends is not there, or spent",
+                "an output that the block spends does not exist, or is already spent",
             )
 
     def _insert_refused(self, block: Block) -> None:
