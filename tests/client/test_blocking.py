@@ -185,7 +185,9 @@ def test_an_interrupt_while_waiting_loses_nothing() -> None:
         signal.signal(signal.SIGINT, before)
 
 
-def test_a_trio_that_cannot_run_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_error_of_a_trio_that_cannot_run_is_raised(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     def fail(main: object) -> None:
         raise OSError("no epoll")
 

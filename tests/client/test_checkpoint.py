@@ -10,7 +10,7 @@ import pytest
 from trio_stream.client.checkpoint import CheckpointError, FileCheckpoint, Marks
 
 
-def test_what_was_saved_is_loaded(tmp_path: Path) -> None:
+def test_the_saved_position_is_loaded(tmp_path: Path) -> None:
     checkpoint = FileCheckpoint(tmp_path / "state")
     assert checkpoint.load() is None
     for position in ("5:1:abcdef12", "6::00112233"):
@@ -37,7 +37,7 @@ def test_a_link_stays_one(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("data", [b"", b"\n", b"5:", b"earliest", b"\xff", b"5\n6\n"])
-def test_what_is_no_position_is_said(tmp_path: Path, data: bytes) -> None:
+def test_a_file_without_a_position_is_reported(tmp_path: Path, data: bytes) -> None:
     (tmp_path / "state").write_bytes(data)
     with pytest.raises(CheckpointError, match="does not hold a position"):
         FileCheckpoint(tmp_path / "state").load()
@@ -71,7 +71,7 @@ def test_the_old_position_is_whole_until_the_new_one_is_durable(
     ]
 
 
-def test_only_what_was_processed_is_due() -> None:
+def test_only_processed_events_are_due() -> None:
     marks = Marks(1)
     assert marks.due(idle=True) is None
     marks.hand_out("1")

@@ -70,7 +70,7 @@ async def test_a_server_that_talks_is_not_pinged(autojump_clock: MockClock) -> N
 
 
 @pytest.mark.parametrize("more", range(4))
-async def test_a_slow_caller_gets_what_was_sent_before_a_goodbye(
+async def test_a_slow_caller_gets_what_was_sent_before_a_close(
     autojump_clock: MockClock, more: int
 ) -> None:
     events_sent = [message(height, 0) for height in range(1, HAND_OVER + more)]

@@ -42,7 +42,7 @@ def test_delays_are_jittered_and_bounded(
     assert route.failed() <= FIRST_DELAY
 
 
-def test_what_a_server_wishes_counts_when_all_have_been_asked() -> None:
+def test_a_retry_after_counts_once_all_servers_have_been_asked() -> None:
     route = Route(["a", "b"], jitter=lambda: 1.0)
     assert route.failed(retry_after=10) == FIRST_DELAY
     assert route.failed() == FIRST_DELAY + 10
@@ -50,7 +50,7 @@ def test_what_a_server_wishes_counts_when_all_have_been_asked() -> None:
     assert route.failed(retry_after=10**9) == 2 * FIRST_DELAY + LONGEST_RETRY_AFTER
 
 
-def test_what_a_server_wished_is_forgotten_when_one_works() -> None:
+def test_a_retry_after_is_forgotten_when_a_server_works() -> None:
     route = Route(["a", "b"], jitter=lambda: 1.0)
     route.failed(retry_after=10)
     route.worked()
@@ -133,7 +133,9 @@ def test_retry_after_is_read_in_seconds(value: str, seconds: int) -> None:
 
 
 @pytest.mark.parametrize("status", [400, 409])
-def test_only_what_asking_again_cannot_change_is_final(status: int) -> None:
+def test_only_refusals_that_another_attempt_cannot_change_are_final(
+    status: int,
+) -> None:
     said = {"notice": "refused", "status": status, "message": "so"}
     for verdict in (
         refusal(URL, Rejected(status, {}, b"so")),
@@ -144,7 +146,7 @@ def test_only_what_asking_again_cannot_change_is_final(status: int) -> None:
         assert str(verdict) == f"ws://a refused with {status}: so"
 
 
-def test_a_refusal_without_a_status_is_no_final_one() -> None:
+def test_a_refusal_without_a_status_is_not_final() -> None:
     assert isinstance(refusal_notice(URL, {"notice": "refused"}), Lost)
 
 

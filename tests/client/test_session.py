@@ -58,7 +58,7 @@ async def test_a_height_to_begin_at_is_asked_for_once(
         max_size=8,
     )
 )
-def test_what_is_got_over_all_connections_is_the_log(
+def test_the_events_of_all_connections_together_are_the_log(
     cuts: list[tuple[str, int, int | None]],
 ) -> None:
     async def main() -> None:

@@ -151,7 +151,7 @@ async def test_another_history_is_found_out(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("notices", [True, False])
-async def test_another_history_is_found_out_when_it_gets_there(
+async def test_another_history_is_detected_when_the_server_reaches_the_position(
     tmp_path: Path, notices: bool
 ) -> None:
     book = Addressbook()
@@ -176,7 +176,7 @@ async def commit_slowly(engine: FakeEngine) -> None:
         await trio.testing.wait_all_tasks_blocked(0.01)
 
 
-async def test_only_what_matches_is_sent(tmp_path: Path) -> None:
+async def test_only_matching_events_are_sent(tmp_path: Path) -> None:
     book, chain = Addressbook(), Chain()
     created = create(ALICE)
     moved = transfer(created, ALICE, recipients=[(BOB, 1)])
@@ -233,7 +233,7 @@ async def test_streams_of_blocks_and_refusals(tmp_path: Path) -> None:
     assert refusal["transaction_id"] is None
 
 
-async def test_what_the_server_does_not_take_is_raised(tmp_path: Path) -> None:
+async def test_what_the_server_refuses_is_raised(tmp_path: Path) -> None:
     with trio.fail_after(DEADLINE):
         async with running(settings(tmp_path)) as addresses:
             for options in (Options(after="yesterday"), Options(asset_id="x")):
@@ -256,7 +256,7 @@ async def run(*arguments: str | Path) -> subprocess.CompletedProcess[bytes]:
     )
 
 
-async def test_tail_prints_what_was_committed(tmp_path: Path) -> None:
+async def test_tail_prints_committed_events(tmp_path: Path) -> None:
     documents = some(20, "tail")
     chain = Chain()
     with trio.fail_after(DEADLINE):

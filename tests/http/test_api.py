@@ -187,7 +187,7 @@ async def test_a_transaction_is_shown_spaced(slash: str, client: Client) -> None
         "/api/v1/blocks/" + "9" * 5000,
     ],
 )
-async def test_what_is_not_there_is_not_found(path: str, client: Client) -> None:
+async def test_an_unknown_id_is_not_found(path: str, client: Client) -> None:
     answer = await client.ask("GET", path)
     assert answer.status == 404
     assert answer.body == b'{"message":"Not found","status":404}\n'
@@ -229,7 +229,7 @@ async def test_the_head_of_a_long_array_has_no_body(client: Client) -> None:
     assert (answer.status, answer.body) == (200, b"")
 
 
-async def test_an_array_that_breaks_off_is_no_whole_answer(
+async def test_an_array_that_breaks_off_is_not_a_whole_answer(
     client: Client, caplog: pytest.LogCaptureFixture
 ) -> None:
     with pytest.raises(h11.RemoteProtocolError, match="closed connection"):
@@ -238,7 +238,7 @@ async def test_an_array_that_breaks_off_is_no_whole_answer(
     assert (await client.ask("GET", "/")).status == 200
 
 
-async def test_a_bad_parameter_is_told_to_any_origin(client: Client) -> None:
+async def test_a_bad_parameter_is_reported_to_any_origin(client: Client) -> None:
     answer = await client.ask("GET", "/api/v1/outputs?public_key=x")
     assert answer.status == 400
     assert answer.body == (
@@ -327,7 +327,7 @@ async def test_any_origin_is_allowed(client: Client) -> None:
     assert answer.headers["vary"] == "Origin"
 
 
-async def test_options_tells_what_may_be_asked(client: Client) -> None:
+async def test_options_lists_the_allowed_methods(client: Client) -> None:
     answer = await client.ask("OPTIONS", "/api/v1/transactions")
     assert (answer.status, answer.body) == (200, b"")
     assert answer.headers["content-type"] == HTML
@@ -353,7 +353,7 @@ async def test_a_preflight_allows_what_it_names(client: Client) -> None:
     assert answer.headers["access-control-allow-headers"] == "X-A, content-type, x-b"
 
 
-async def test_what_nobody_foresaw_is_500_and_logged_once(
+async def test_an_unforeseen_error_is_500_and_logged_once(
     client: Client, caplog: pytest.LogCaptureFixture
 ) -> None:
     answer = await client.ask("GET", "/api/v1/transactions/broken", origin="http://a")
@@ -444,7 +444,7 @@ async def test_an_endless_body_ends_with_its_connection(method: bytes) -> None:
             await stream.aclose()
 
 
-async def test_who_goes_away_in_the_middle_of_a_body_is_forgotten(
+async def test_a_client_that_disconnects_within_a_body_is_forgotten(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     async with served() as (client, _):
@@ -459,7 +459,7 @@ async def test_who_goes_away_in_the_middle_of_a_body_is_forgotten(
     assert caplog.text == ""
 
 
-async def test_an_upgrade_is_not_what_this_port_is_for(
+async def test_an_upgrade_to_websocket_is_refused_at_this_port(
     client: Client, caplog: pytest.LogCaptureFixture
 ) -> None:
     answer = await client.ask(
@@ -474,7 +474,7 @@ async def test_an_upgrade_is_not_what_this_port_is_for(
     assert caplog.text == ""
 
 
-async def test_a_host_that_makes_no_sense_is_no_error_of_ours(client: Client) -> None:
+async def test_an_invalid_host_is_not_an_error_of_ours(client: Client) -> None:
     request = b"GET %b HTTP/1.1\r\nHost: %b\r\nConnection: close\r\n\r\n"
     for host in (b"", b"a b", b"[", b"x" * 5000, b"\xff"):
         for path in (b"/api/v1/blocks/0", b"/api//v1", b"*", b"http://h/api/v1/"):

@@ -70,13 +70,13 @@ async def test_of_a_body_beyond_the_limit_nothing_is_kept() -> None:
     assert peak < LIMIT
 
 
-async def test_who_leaves_within_a_body_is_said_to_have_gone() -> None:
+async def test_a_client_that_disconnects_within_a_body_raises_disconnected() -> None:
     body = Body(handing([b"x"], {"type": "http.disconnect"}), LIMIT)
     with pytest.raises(Disconnected):
         await body.read()
 
 
-async def test_what_still_comes_is_taken_while_the_answer_goes_out() -> None:
+async def test_the_rest_of_a_body_is_drained_while_the_answer_is_sent() -> None:
     taken = trio.Event()
 
     def pieces() -> Iterable[bytes]:

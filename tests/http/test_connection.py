@@ -132,7 +132,7 @@ async def test_a_body_over_the_limit_is_refused_before_it_comes() -> None:
     assert data.startswith(b"HTTP/1.1 413 REQUEST ENTITY TOO LARGE\r\n")
 
 
-async def test_who_closes_within_a_body_gets_no_answer() -> None:
+async def test_a_client_that_closes_within_a_body_gets_no_answer() -> None:
     async with opened() as door, await door.connect() as stream:
         await stream.send_all(post(b"x" * 100)[:-50])
         await stream.send_eof()

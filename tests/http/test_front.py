@@ -78,7 +78,7 @@ async def test_a_large_piece_is_one_chunk() -> None:
 
 
 @pytest.mark.parametrize("make", [_whole, _array])
-async def test_what_there_is_no_room_for_is_refused(make: object) -> None:
+async def test_an_answer_without_room_is_refused(make: object) -> None:
     assert callable(make)
     said = await _said(_guest(room=LARGE), make(LARGE))
     assert said.startswith(b"HTTP/1.1 503 SERVICE UNAVAILABLE\r\n")
@@ -98,7 +98,7 @@ async def test_a_fault_of_ours_is_logged_and_answered(
     assert "a fault of ours" in caplog.text
 
 
-async def test_who_is_refused_hears_why_while_still_sending() -> None:
+async def test_a_refused_client_is_told_why_while_it_still_sends() -> None:
     ours, theirs = memory_stream_pair()
     async with trio.open_nursery() as nursery:
         nursery.start_soon(front.refuse, ours, FULL)

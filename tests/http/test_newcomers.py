@@ -188,7 +188,7 @@ async def test_somebody_else_is_served_while_an_address_brings_many() -> None:
             await stream.aclose()
 
 
-async def test_those_who_wait_count_against_the_limits() -> None:
+async def test_waiting_connections_count_against_the_limits() -> None:
     turns = Turns()
     limits = {"max_connections_per_address": 3}
     async with opened(turn=turns.turn, **limits) as door:
@@ -204,7 +204,7 @@ async def test_those_who_wait_count_against_the_limits() -> None:
             await stream.aclose()
 
 
-async def test_one_that_closes_while_it_waits_has_no_place_any_more() -> None:
+async def test_a_connection_that_closes_while_it_waits_frees_its_place() -> None:
     turns = Turns()
     limits = {"max_connections_per_address": 2}
     async with opened(turn=turns.turn, **limits) as door:
@@ -237,7 +237,7 @@ async def test_the_wait_does_not_shorten_the_time_for_a_head(
             await stream.aclose()
 
 
-async def test_an_orderly_stop_does_not_wait_for_those_who_wait() -> None:
+async def test_an_orderly_stop_does_not_wait_for_waiting_connections() -> None:
     turns = Turns()
     async with opened(turn=turns.turn, shutdown_timeout=60) as door:
         async with await door.connect(HONEST) as stream:
@@ -285,7 +285,7 @@ async def _turned_away(strangers: Strangers, ours: trio.SocketStream) -> None:
         await strangers.turn_away(ours, lambda: ours, FLOOD, FULL)
 
 
-async def test_only_so_many_are_told_why_they_are_turned_away(
+async def test_only_a_limited_number_is_told_why_it_is_turned_away(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     strangers = Strangers(trio.lowlevel.checkpoint, 2)

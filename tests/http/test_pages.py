@@ -67,7 +67,7 @@ async def test_pages_are_one_array(count: int, empty: tuple[int, ...]) -> None:
     assert body == json.dumps(numbers).encode() + b"\n"
 
 
-async def test_what_has_one_page_has_a_length() -> None:
+async def test_an_array_of_one_page_has_a_length() -> None:
     assert isinstance(await answer_array(Pages(1).read, BEGINNING), HttpAnswer)
     pages = Pages(5, empty=(0, 2, 3, 4))
     assert isinstance(await answer_array(pages.read, BEGINNING), HttpAnswer)

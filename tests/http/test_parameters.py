@@ -42,7 +42,7 @@ def test_names_and_values_are_unescaped() -> None:
     assert given.required("search", str) == "a b é�"
 
 
-def test_what_is_unknown_is_named_in_the_order_of_the_query() -> None:
+def test_unknown_parameters_are_named_in_the_order_of_the_query() -> None:
     given = Given(b"foo=1&key=2&bar=3&foo=4&%C3%A9=")
     given.required("key", str)
     with pytest.raises(EarlyAnswer) as caught:
@@ -82,7 +82,7 @@ def test_a_hash_has_64_hex_digits_of_any_case(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "a" * 63, "a" * 65, "g" * 64, "a" * 64 + " "])
-def test_what_is_no_hash(text: str) -> None:
+def test_what_is_not_a_hash(text: str) -> None:
     with pytest.raises(ValueError, match="^Invalid hash$"):
         parameters.hash_text(text)
 

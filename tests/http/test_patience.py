@@ -72,7 +72,7 @@ POST = b"POST %b HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\n"
         ),
     ],
 )
-async def test_who_drips_is_answered_408(
+async def test_a_client_that_drips_is_answered_408(
     begins: bytes, drips: bytes, within: float, patient_clock: MockClock
 ) -> None:
     async with opened() as door, await door.connect() as stream:
@@ -140,7 +140,7 @@ async def test_a_connection_on_which_nothing_is_asked_is_closed_without_a_word(
             assert data.count(b"HTTP/1.1") == bool(request)
 
 
-async def test_what_follows_on_a_connection_that_closes_is_not_read_for_ever(
+async def test_bytes_after_the_last_request_are_not_read_for_ever(
     patient_clock: MockClock,
 ) -> None:
     async with opened() as door, await door.connect() as stream:
@@ -154,7 +154,7 @@ async def test_what_follows_on_a_connection_that_closes_is_not_read_for_ever(
 
 @pytest.mark.parametrize("path", [b"/large", b"/front/large"])
 @pytest.mark.parametrize("cancelled", [False, True])
-async def test_who_does_not_read_holds_up_no_stop(
+async def test_a_client_that_does_not_read_does_not_delay_a_stop(
     path: bytes, cancelled: bool, patient_clock: MockClock
 ) -> None:
     with trio.CancelScope() as scope:

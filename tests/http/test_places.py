@@ -39,7 +39,9 @@ class Here:
         return refusal
 
 
-async def test_who_has_waited_for_longest_gives_way(autojump_clock: MockClock) -> None:
+async def test_the_connection_that_has_waited_longest_gives_way(
+    autojump_clock: MockClock,
+) -> None:
     here = Here(max_connections=3, max_connections_per_address=0)
     for name in "abc":
         assert here.enter(name) is None
@@ -52,7 +54,7 @@ async def test_who_has_waited_for_longest_gives_way(autojump_clock: MockClock) -
     assert here.enter("f") is FULL
 
 
-async def test_those_who_wait_for_their_turn_give_way_to_other_addresses_first(
+async def test_connections_that_wait_for_their_turn_give_way_to_other_addresses_first(
     autojump_clock: MockClock,
 ) -> None:
     here = Here(max_connections=5, max_connections_per_address=3)
@@ -71,7 +73,7 @@ async def test_those_who_wait_for_their_turn_give_way_to_other_addresses_first(
     assert list(here.gone) == ["a", "b", "idle"]
 
 
-async def test_what_begins_after_it_was_let_go_has_no_place(
+async def test_a_connection_that_begins_after_it_has_left_has_no_place(
     autojump_clock: MockClock,
 ) -> None:
     here = Here(max_connections=1, max_connections_per_address=0)
@@ -119,7 +121,7 @@ async def test_a_place_is_free_when_its_guest_leaves() -> None:
     assert not here.places._waiting
 
 
-async def test_slow_ones_and_idle_ones_give_way_and_are_told_so(
+async def test_slow_and_idle_connections_give_way_and_are_told_why(
     patient_clock: MockClock,
 ) -> None:
     begun = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n"
@@ -156,7 +158,7 @@ async def test_slow_ones_and_idle_ones_give_way_and_are_told_so(
         ({"max_connections": 9, "max_connections_per_address": 2}, b"429"),
     ],
 )
-async def test_whom_there_is_no_place_for_gets_an_answer(
+async def test_a_connection_without_a_place_gets_an_answer(
     limits: dict[str, int],
     status: bytes,
     patient_clock: MockClock,
@@ -191,7 +193,9 @@ async def test_the_connections_of_a_trusted_proxy_are_those_of_many(
         door.go.set()
 
 
-async def test_who_takes_no_answer_gives_way(patient_clock: MockClock) -> None:
+async def test_a_client_that_does_not_read_its_answer_gives_way(
+    patient_clock: MockClock,
+) -> None:
     limits = {"max_connections": 4, "max_connections_per_address": 0}
     async with opened(**limits) as door:
         streams = [await door.connect() for _ in range(4)]

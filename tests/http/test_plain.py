@@ -25,7 +25,7 @@ def test_the_parts_of_a_plain_request() -> None:
     assert take(GET, MOST) == (Plain("GET", "/api/v1/outputs", b"", "", None, b""), b"")
 
 
-def test_a_body_that_is_not_there_yet_is_counted() -> None:
+def test_missing_bytes_of_a_body_are_counted() -> None:
     assert take(POST[:-1], MOST) == 1
     assert take(POST[:-2], MOST) == 2
 
@@ -59,7 +59,7 @@ def test_a_body_that_is_not_there_yet_is_counted() -> None:
         (b"\r\n\r\n{}", b"\r\n"),
     ],
 )
-def test_what_is_not_plain_is_left_alone(old: bytes, new: bytes) -> None:
+def test_requests_that_are_not_plain_are_left_alone(old: bytes, new: bytes) -> None:
     assert take(POST.replace(old, new), MOST) is None
 
 

@@ -137,7 +137,7 @@ async def test_a_good_request_is_answered_and_its_connection_kept(
         GET.replace(b"Host", b"Connection: x, Close\r\nHost"),
     ],
 )
-async def test_who_asks_for_the_end_gets_it_after_the_answer(
+async def test_a_connection_closes_after_the_answer_if_the_client_asks_for_that(
     sent: bytes, port: int
 ) -> None:
     said = await ask(port, sent)
@@ -248,7 +248,7 @@ async def test_a_body_is_asked_for_before_it_comes(
             assert answer.endswith(b"<POST /? a 2>")
 
 
-async def test_who_does_not_wait_for_the_interim_answer_gets_the_final_one(
+async def test_a_client_that_does_not_wait_for_the_interim_answer_gets_the_final_one(
     port: int,
 ) -> None:
     request = POST.replace(b"Host", b"Expect: 100-continue\r\nHost")

@@ -143,7 +143,7 @@ async def test_transactions_of_an_asset(
         assert body == array(*documents)
 
 
-async def test_an_asset_that_is_not_there_has_no_transactions(world: World) -> None:
+async def test_an_unknown_asset_has_no_transactions(world: World) -> None:
     for query in (ABSENT, f"{ABSENT}%0A", f"{ABSENT}&last_tx=true"):
         assert await world.body("transactions", f"asset_id={query}") == "[]\n"
 
@@ -371,7 +371,7 @@ async def test_pages_make_the_same_array(
     assert await world.body(route, query) == whole
 
 
-async def test_what_is_long_is_not_built(
+async def test_a_long_array_is_not_held_as_a_whole(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(lookups, "PAGE_OUTPUTS", 1)

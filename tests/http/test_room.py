@@ -17,7 +17,7 @@ def nobody(count: int) -> float:
     return math.inf
 
 
-async def test_those_who_ask_first_are_served_first(autojump_clock: MockClock) -> None:
+async def test_first_come_first_served(autojump_clock: MockClock) -> None:
     room = Room(800, nobody)
     served: list[int] = []
 
@@ -40,7 +40,9 @@ async def test_those_who_ask_first_are_served_first(autojump_clock: MockClock) -
     assert room.taken == 700
 
 
-async def test_the_last_of_it_is_for_what_is_small(autojump_clock: MockClock) -> None:
+async def test_the_last_eighth_is_reserved_for_small_requests(
+    autojump_clock: MockClock,
+) -> None:
     room = Room(800, nobody)
     assert await room.take(700, small=False)
     began = trio.current_time()
@@ -57,7 +59,7 @@ async def test_the_last_of_it_is_for_what_is_small(autojump_clock: MockClock) ->
     assert room.taken == 800
 
 
-async def test_who_is_due_gives_way_when_it_is(autojump_clock: MockClock) -> None:
+async def test_a_connection_gives_way_when_it_is_due(autojump_clock: MockClock) -> None:
     began = trio.current_time()
 
     def make_way(count: int) -> float:
@@ -174,7 +176,7 @@ async def test_unread_answers_have_a_bound_and_give_way(
 
 
 @pytest.mark.parametrize("path", [b"/large", b"/front/large"])
-async def test_an_answer_that_there_is_no_room_for_is_503(
+async def test_an_answer_without_room_is_503(
     path: bytes, patient_clock: MockClock
 ) -> None:
     get = b"GET %b HTTP/1.1\r\nHost: a\r\n\r\n" % path
@@ -186,7 +188,7 @@ async def test_an_answer_that_there_is_no_room_for_is_503(
     assert b"\r\nretry-after: 5\r\n" in said
 
 
-async def test_who_holds_much_awaits_a_turn_for_more_one_at_a_time() -> None:
+async def test_large_requests_await_turns_for_more_one_at_a_time() -> None:
     asking = most = turns = 0
 
     async def turn() -> None:

@@ -232,7 +232,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     return folder / "cert.pem", folder / "key.pem"
 
 
-async def test_https_is_spoken_and_survives_what_is_no_tls(
+async def test_https_survives_bytes_that_are_not_tls(
     certificate: tuple[Path, Path],
 ) -> None:
     certfile, keyfile = certificate
@@ -274,7 +274,7 @@ async def test_tls_that_never_reads_cannot_stop_the_server_from_stopping(
     await silent.aclose()
 
 
-async def test_who_is_still_shaking_hands_when_the_server_stops_gets_no_request_in(
+async def test_a_client_that_is_shaking_hands_when_the_server_stops_gets_no_request_in(
     certificate: tuple[Path, Path],
 ) -> None:
     certfile, keyfile = certificate
@@ -301,7 +301,7 @@ async def test_who_is_still_shaking_hands_when_the_server_stops_gets_no_request_
 
 
 @pytest.mark.parametrize("lasting", [0, 1])
-async def test_what_lasts_is_not_waited_for(lasting: int) -> None:
+async def test_lasting_requests_are_not_waited_for(lasting: int) -> None:
     answered = trio.Event()
     async with served(answered=answered, lasting=lambda: lasting) as server:
         stream = await server.connect()
@@ -330,7 +330,7 @@ async def test_each_connection_awaits_a_turn() -> None:
             assert turns == number + 1
 
 
-async def test_who_has_no_turn_when_the_server_stops_is_let_go() -> None:
+async def test_a_connection_without_a_turn_is_closed_when_the_server_stops() -> None:
     async with served(turn=trio.sleep_forever) as server:
         async with await server.connect() as stream:
             await trio.sleep(0.01)

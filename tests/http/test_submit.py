@@ -128,7 +128,7 @@ async def test_an_accepted_transaction_is_answered_as_it_was_posted(
         '"{}"'.format("é" * (TRANSACTION_BYTES // 2 - 1)).encode(),
     ],
 )
-async def test_what_the_node_does_not_take_is_refused_by_its_limit(
+async def test_a_transaction_beyond_the_engines_limit_is_refused(
     body: bytes, world: World
 ) -> None:
     answer = await world.post(body)
@@ -157,7 +157,7 @@ async def test_another_mode_is_refused_before_all_else(
 
 
 @pytest.mark.parametrize("name", ["Mode", "mod", "moed", "modes", "mode[]"])
-async def test_who_misspells_the_mode_does_not_get_another_one(
+async def test_a_misspelt_mode_does_not_select_another_one(
     name: str, world: World
 ) -> None:
     answer = await world.post(query=f"{name}=commit")
@@ -232,9 +232,7 @@ async def test_members_go_to_the_node_in_the_order_received(world: World) -> Non
         b"[" * 400,
     ],
 )
-async def test_what_is_no_json_text_cannot_be_understood(
-    body: bytes, world: World
-) -> None:
+async def test_what_is_not_json_cannot_be_understood(body: bytes, world: World) -> None:
     assert await world.post(body) == HttpAnswer(400, UNREADABLE)
 
 
@@ -278,7 +276,7 @@ async def test_strange_json_is_a_refusal_with_a_reason(
 
 
 @pytest.mark.parametrize("path", sorted(VECTORS.glob("[ix][0-9]*.json")), ids=str)
-async def test_no_recorded_refusal_is_an_error_of_ours(
+async def test_no_recorded_refusal_is_an_internal_error(
     path: object, world: World
 ) -> None:
     vector = json.loads(path.read_text())  # type: ignore[attr-defined]
@@ -342,7 +340,7 @@ TOO_LARGE = "Error reading request body: http: request body too large"
         ),
     ],
 )
-async def test_what_the_engine_says_no_to_is_passed_on(
+async def test_refusals_of_the_engine_are_passed_on(
     mode: str, refusal: EngineRefused, answer: HttpAnswer, world: World
 ) -> None:
     world.answer = refusal
@@ -395,7 +393,7 @@ async def test_large_ones_of_one_peer_are_judged_one_by_one(world: World) -> Non
 
 
 @pytest.mark.parametrize("mode", ["sync", "async", "commit"])
-async def test_a_node_that_makes_no_sense_is_an_error_and_a_line(
+async def test_an_engine_that_makes_no_sense_is_an_error_and_a_log_line(
     mode: str, world: World, caplog: pytest.LogCaptureFixture
 ) -> None:
     world.answer = EngineUnavailable("http://x: refused", False)
@@ -404,7 +402,7 @@ async def test_a_node_that_makes_no_sense_is_an_error_and_a_line(
     assert "http://x: refused" in caplog.text
 
 
-async def test_posts_that_no_node_takes_do_not_fill_the_log(
+async def test_posts_that_no_engine_takes_do_not_fill_the_log(
     world: World, caplog: pytest.LogCaptureFixture
 ) -> None:
     world.answer = EngineUnavailable("http://x: no answer", False, True)
@@ -452,7 +450,7 @@ async def test_a_block_that_does_not_come_is_waited_for_ten_seconds(
     assert world.watches == {}
 
 
-async def test_silence_of_the_node_is_no_refusal_when_the_block_comes(
+async def test_silence_of_the_engine_is_not_a_refusal_if_the_block_comes(
     world: World,
 ) -> None:
     world.answer = EngineUnavailable("http://x: no answer within 15 s", True)
@@ -473,7 +471,7 @@ async def test_when_the_channel_ends_the_waiting_is_over(world: World) -> None:
         )
 
 
-async def test_too_many_that_wait_are_told(world: World) -> None:
+async def test_too_many_waiting_posts_are_refused(world: World) -> None:
     world.full = True
     assert await world.post(query="mode=commit") == error(
         500,

@@ -28,7 +28,7 @@ def steps(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return steps
 
 
-async def test_what_much_work_left_in_the_heap_is_given_back_after_it(
+async def test_holes_that_large_work_leaves_in_the_heap_are_returned(
     steps: list[str],
 ) -> None:
     threads = Threads(run_sync=inline)

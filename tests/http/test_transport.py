@@ -58,7 +58,7 @@ async def test_nothing_taken_for_its_time_breaks_the_transport(
         assert trio.current_time() - began == pytest.approx((taken_after or 0) + 60)
 
 
-async def test_nothing_is_written_behind_what_was_not_taken_whole(
+async def test_nothing_is_written_after_a_slice_that_was_not_fully_accepted(
     autojump_clock: trio.testing.MockClock,
 ) -> None:
     ours, theirs = socket.socketpair()
