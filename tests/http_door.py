@@ -1,4 +1,4 @@
-"""The HTTP door before an application that does what its tests need."""
+"""The HTTP server in front of an application that does what tests need."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ HOLD = GET.replace(b"/", b"/hold", 1)
 
 
 class Door:
-    """At /hold waits for `go`; at /large gives much; else says how long the body was.
+    """Waits for `go` at /hold, sends much at /large, else answers with the body's length.
 
     What begins with /front is answered in front of hypercorn.
     """
@@ -68,20 +68,20 @@ class Door:
         return await trio.open_tcp_stream("127.0.0.1", self.port, local_address=address)
 
     async def ask(self, request: bytes, address: str = "127.0.0.1") -> bytes:
-        """What comes for a request on a connection of its own."""
+        """The answer to a request on a connection of its own."""
         async with await self.connect(address) as stream:
             await stream.send_all(request)
             return await everything(stream)
 
 
 async def everything(stream: trio.SocketStream) -> bytes:
-    """What comes until the door closes."""
+    """Everything up to the end of the connection."""
     return b"".join([bytes(piece) async for piece in stream])
 
 
 @asynccontextmanager
 async def opened(**settings: Any) -> AsyncIterator[Door]:
-    """A door on a free port, which has ended when the block ends; `turn`, and limits."""
+    """A server on a free port, stopped when the block ends. Takes `turn`, and limits."""
     turn = settings.pop("turn", trio.lowlevel.checkpoint)
     listeners = await trio.open_tcp_listeners(0, host="127.0.0.1")
     door = Door(listeners[0].socket.getsockname()[1])

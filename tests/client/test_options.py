@@ -1,4 +1,4 @@
-"""The options of a client: their names, and what is made of them."""
+"""The options of a client: their names, and the puller made from them."""
 
 from __future__ import annotations
 

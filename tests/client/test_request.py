@@ -1,4 +1,4 @@
-"""The addresses of servers, and what a client asks there."""
+"""The addresses of servers, and what a client requests from them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a server's answers mean: another try, or an error of the stream."""
+"""What a server's answers mean: another attempt, or an error of the stream."""
 
 from __future__ import annotations
 

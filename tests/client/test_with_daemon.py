@@ -36,7 +36,7 @@ def short_delays(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class Addressbook:
-    """Names for nodes whose ports are others after each start."""
+    """Names for nodes whose ports change with each start."""
 
     def __init__(self) -> None:
         self._streams: dict[str, tuple[str, int]] = {}
@@ -48,7 +48,7 @@ class Addressbook:
     async def node(
         self, name: str, home: Path, chain: Chain
     ) -> AsyncIterator[FakeEngine]:
-        """A daemon and its engine, which has brought it up to date; stopped in the end."""
+        """A daemon and its engine, which has brought it up to date; stopped at the end."""
         async with running(settings(home)) as addresses:
             async with self.engine(name, addresses, chain) as node:
                 yield node

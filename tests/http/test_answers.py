@@ -1,4 +1,4 @@
-"""The texts of the HTTP door."""
+"""The texts of the HTTP API."""
 
 from __future__ import annotations
 

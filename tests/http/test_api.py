@@ -1,4 +1,4 @@
-"""The routes, over the real server and a real log; posted transactions: test_http_submit."""
+"""The routes, over the real server and a real log. Posted transactions: test_submit."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ class HttpAnswer:
 
 
 class Client:
-    """Asks on one connection after the other what a test wants asked."""
+    """Sends a test's requests, each on a connection of its own."""
 
     def __init__(self, port: int) -> None:
         self.port = port

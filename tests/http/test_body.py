@@ -1,4 +1,4 @@
-"""Bodies as an application's server hands them over, in pieces of any size."""
+"""Bodies as an ASGI server hands them over, in pieces of any size."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ def post(body: bytes, path: bytes = b"/front") -> bytes:
 
 
 class Door:
-    """What is in front answers with the body's length, what is behind with `behind`."""
+    """Plain requests are answered with the body's length, others with `behind`."""
 
     def __init__(self, port: int, stop: trio.Event) -> None:
         self.port = port

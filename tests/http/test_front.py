@@ -1,4 +1,4 @@
-"""Answers as they are sent without hypercorn, and the last words to a peer."""
+"""Answers that are sent without hypercorn, and why a connection ends."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""At most so many answers are made at once."""
+"""A limited number of answers is made at once."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ class Turns:
         await self.waiting.park()
 
     async def give(self, count: int = 1) -> None:
-        """Give so many, one after the other."""
+        """Give `count` turns, one after another."""
         for _ in range(count):
             await wait_all_tasks_blocked()
             self.waiting.unpark()

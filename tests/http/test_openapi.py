@@ -95,7 +95,7 @@ async def test_requests_made_from_it_get_answers_that_it_allows(tmp_path: Path) 
 
 
 def ask_all(url: str) -> Counter[str]:
-    """Send the requests; how many to each operation. Raises what an answer fails."""
+    """Send the requests; how many to each operation. Raises if an answer is not as described."""
     load_all_checks()
     checks: list[Any] = [schemathesis.checks.CHECKS.get_one(name) for name in CHECKS]
     schema = schemathesis.openapi.from_dict(DESCRIPTION)

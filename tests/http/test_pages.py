@@ -32,7 +32,7 @@ from trio_stream.log.search import Documents
 
 
 class Pages:
-    """So many pages of a number each; those in `empty` have none."""
+    """`count` pages with one number each; those in `empty` have no items."""
 
     def __init__(self, count: int, *, empty: tuple[int, ...] = ()) -> None:
         self.count = count

@@ -1,4 +1,4 @@
-"""Parameters: what is taken, what is refused with which text, and which fault comes first."""
+"""Parameters: what is accepted, what is refused with which text, and which fault comes first."""
 
 from __future__ import annotations
 

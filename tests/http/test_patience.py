@@ -1,4 +1,4 @@
-"""How long the HTTP door waits for its peers, and what it says when it does not any more."""
+"""How long the HTTP server waits for its peers, and what it answers when their time is up."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who has a place at the HTTP door, who gives way, and what is said to whom there is none for."""
+"""Which connections have a place, which give way, and what those without a place are told."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is taken for a plain request means the same to h11."""
+"""A request that is recognised as plain means the same to h11."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ def test_plain_means_the_same_to_h11(data: bytes) -> None:
 
 
 def read(data: bytes) -> tuple[h11.Response, bytes]:
-    """What h11 reads of an answer."""
+    """What h11 reads from an answer."""
     http = h11.Connection(h11.CLIENT)
     http.send(h11.Request(method="GET", target="/", headers=[("Host", "a")]))
     http.send(h11.EndOfMessage())

@@ -1,4 +1,4 @@
-"""What the HTTP door answers to each way of asking, on real sockets (RFC 9110, RFC 9112)."""
+"""What the HTTP server answers to each kind of request, on real sockets (RFC 9110, RFC 9112)."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ async def _app(scope: Any, receive: Any, send: Any) -> None:
 
 @asynccontextmanager
 async def opened() -> AsyncIterator[int]:
-    """The port of a door that answers nothing in front of its application."""
+    """The port of a server that leaves all requests to its application."""
     listeners = await trio.open_tcp_listeners(0, host="127.0.0.1")
     stop = trio.Event()
     serve = partial(
@@ -68,7 +68,7 @@ async def opened() -> AsyncIterator[int]:
 
 
 class Said:
-    """An answer, and whether its connection was closed behind it."""
+    """An answer, and whether its connection was closed after it."""
 
     def __init__(self, data: bytes, closed: bool) -> None:
         head, _, self.body = data.partition(b"\r\n\r\n")
@@ -79,7 +79,7 @@ class Said:
 
 
 async def ask(port: int, sent: bytes, marks: int = 0) -> Said:
-    """What is said to that, until the end or so many of the application's marks."""
+    """What is answered, up to the end or to this many of the application's marks."""
     data = b""
     with trio.fail_after(30):
         async with await trio.open_tcp_stream("127.0.0.1", port) as stream:

@@ -1,4 +1,4 @@
-"""Bytes under way at the HTTP door: who gets room, who waits, and that none is lost."""
+"""Room for bytes in progress: who gets it, who waits, and that none is lost."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ async def test_a_connection_gives_way_when_it_is_due(autojump_clock: MockClock) 
 
 @pytest.mark.parametrize("seed", range(20))
 async def test_at_rest_all_of_it_is_free(seed: int, autojump_clock: MockClock) -> None:
-    """Whoever is cancelled, also in the step in which there was room for it."""
+    """Cancelling a wait for room, also in the step in which it was granted."""
     chance = random.Random(seed)
     room = Room(100, lambda count: trio.current_time() + 1)
 

@@ -1,4 +1,4 @@
-"""The HTTP door on real sockets: healthy, rude, and stopping."""
+"""The HTTP server on real sockets: healthy and rude clients, and a stop."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A posted transaction on its way: what is answered when, and what reaches the node."""
+"""Posted transactions: what is answered when, and what reaches the engine."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ REFUSED = RefusalEvent(5, 0, ASSET["id"], SHA256, "DoubleSpend", "")
 
 
 class World:
-    """The committed state, the node and the channel, each as a test wants it."""
+    """The committed state, the engine and the channel, each as a test needs it."""
 
     def __init__(self) -> None:
         self.error: Exception | None = None

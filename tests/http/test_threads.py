@@ -1,4 +1,4 @@
-"""The threads that the HTTP door gives its long work to."""
+"""The threads that do the long work of the HTTP server."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ async def inline(work: Callable[[], T], *, limiter: trio.CapacityLimiter) -> T:
 
 @pytest.fixture
 def steps(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """What is done, in order: each work adds its name, and so does a trim."""
+    """The work done, in order: each piece adds its name, and so does a trim."""
     steps: list[str] = []
     monkeypatch.setattr(heap, "trim", lambda: steps.append("trim"))
     return steps

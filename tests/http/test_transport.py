@@ -1,4 +1,4 @@
-"""Writes on the HTTP door's sockets end, whatever the peer does."""
+"""Writes to the HTTP server's sockets end, whatever the peer does."""
 
 from __future__ import annotations
 
