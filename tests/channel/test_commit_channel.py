@@ -11,7 +11,7 @@ import trio
 from trio.testing import wait_all_tasks_blocked
 
 from tests.history import accepted_of, commit_blocks
-from tests.memory_log import MemoryLog, event, refusal, sha256
+from tests.memory_log import START_HASH, MemoryLog, app_hash, event, refusal, sha256
 from trio_stream.channel.clones import CommitReceiveChannel
 from trio_stream.channel.commit_channel import CommitChannel
 from trio_stream.log.errors import LogDamaged
@@ -19,7 +19,10 @@ from trio_stream.log.reader import LogReader
 from trio_stream.log.writer import CommitLog
 from trio_stream.stream.events import CommitEvent, CommittedBlock
 from trio_stream.stream.frames import frame_events
-from trio_stream.stream.position import Position
+from trio_stream.stream.position import GivenPosition, Position
+from trio_stream.stream.request import Asked, BadRequest
+from trio_stream.stream.resume import ResumeRefused
+from trio_stream.stream.selection import PLAIN, Form, Selection
 from trio_stream.transactions.candidate import CandidateCache
 
 START = Position.end_of(0)
@@ -33,6 +36,11 @@ async def running(log: MemoryLog) -> AsyncIterator[tuple[CommitChannel, trio.Eve
         await nursery.start(partial(channel.run, stop=stop))
         yield channel, stop
         stop.set()
+
+
+async def now(channel: CommitChannel) -> Position:
+    """Where a stream begins that asks for no position."""
+    return (await channel.begin(Asked(selection=PLAIN))).after
 
 
 def framed(events: list[CommitEvent]) -> bytes:
@@ -51,7 +59,7 @@ async def read(clone: CommitReceiveChannel, count: int) -> bytes:
 async def test_blocks_reach_a_clone_in_order() -> None:
     log = MemoryLog()
     async with running(log) as (channel, _):
-        clone = channel.clone(await channel.tip())
+        clone = channel.clone(await now(channel))
         for events in (3, 0, 2, 1):
             channel.advance(log.commit(events))
 
@@ -122,7 +130,7 @@ async def test_from_now_on_begins_at_the_end_of_the_log() -> None:
     log = MemoryLog()
     async with running(log) as (channel, _):
         log.commit()  # durable, not announced yet
-        clone = channel.clone(await channel.tip())
+        clone = channel.clone(await now(channel))
         channel.advance(1)
         channel.advance(log.commit())
 
@@ -230,7 +238,7 @@ async def test_the_real_log_is_followed_and_replayed(tmp_path: Path) -> None:
         channel, stop = CommitChannel(reader, tail_bytes=1), trio.Event()
         async with trio.open_nursery() as nursery:
             await nursery.start(partial(channel.run, stop=stop))
-            early, late = channel.clone(START), channel.clone(await channel.tip())
+            early, late = channel.clone(START), channel.clone(await now(channel))
             commit_blocks(log, 7)
             channel.advance(13)
 
@@ -267,3 +275,75 @@ async def test_turns_wait_while_undisturbed_work_is_done() -> None:
             nursery.start_soon(take)
 
     assert order == ["turn", "worked"]
+
+
+async def test_a_stream_begins_where_it_asks_to() -> None:
+    log = MemoryLog()
+    log.commit(2)
+    channel = CommitChannel(log)
+
+    now = await channel.begin(Asked(selection=PLAIN))
+    given = GivenPosition(Position(1, 0), None)
+    behind = await channel.begin(Asked(selection=PLAIN, after=given))
+    far = GivenPosition(Position.end_of(999), None)
+    with pytest.raises(ResumeRefused, match="blocks ahead of this node") as caught:
+        await channel.begin(Asked(selection=PLAIN, after=far))
+
+    assert (now.after, behind.after) == (Position.end_of(1), Position(1, 0))
+    assert caught.value.landmarks.tip == 1
+    assert (await channel.refuse(BadRequest("no"))).landmarks.tip == 1
+
+
+async def test_a_fingerprint_is_compared_once_the_log_has_reached_it() -> None:
+    log = MemoryLog()
+    channel = CommitChannel(log)
+    right = GivenPosition(Position.end_of(1), app_hash(1)[:8])
+    wrong = GivenPosition(Position.end_of(1), "0" * 8)
+    begun = [
+        await channel.begin(Asked(selection=PLAIN, after=given))
+        for given in (right, wrong)
+    ]
+    log.commit(1)
+
+    await channel.prove(begun[0])
+    with pytest.raises(ResumeRefused, match="does not belong to this node's chain"):
+        await channel.prove(begun[1])
+
+
+async def test_positions_are_written_with_what_stands_there() -> None:
+    log = MemoryLog()
+    async with running(log) as (channel, _):
+        assert channel.end_text is None
+        assert await channel.position_text(START) == f"0::{START_HASH[:8]}"
+        clone = channel.clone(START)
+        channel.advance(log.commit(2))
+        await clone.receive()
+
+        assert channel.height == 1 and channel.bytes_framed > 0
+        end = f"1::{app_hash(1)[:8]}"
+        assert (
+            channel.end_text == await channel.position_text(Position.end_of(1)) == end
+        )
+        first = await channel.position_text(Position(1, 0))
+        assert first == f"1:0:{event(1, 0).transaction_id[:8]}"
+        assert await channel.position_text(Position(9, 9)) == "9:9"
+
+
+async def test_contents_are_read_for_filters_that_look_inside() -> None:
+    log = MemoryLog()
+    async with running(log) as (channel, _):
+        full = channel.clone(START, selection=Selection(form=Form.FULL))
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(full.receive)
+            await wait_all_tasks_blocked()
+            channel.advance(log.commit(2))
+    assert log.looked_into == [Position(1, 0), Position(1, 1)]
+
+
+async def test_work_is_done_in_a_thread_at_a_turn() -> None:
+    channel, limiter = CommitChannel(MemoryLog()), trio.CapacityLimiter(1)
+
+    thread = await channel.run_in_turn(threading.get_ident, limiter=limiter)
+
+    assert thread != threading.get_ident()
+    assert not limiter.borrowed_tokens

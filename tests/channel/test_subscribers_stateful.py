@@ -35,6 +35,8 @@ from tests.wandering_client import WanderingClient
 from trio_stream.channel import waiters
 from trio_stream.channel.commit_channel import CommitChannel
 from trio_stream.stream.position import Position
+from trio_stream.stream.request import Asked
+from trio_stream.stream.selection import PLAIN
 
 PATHS = [
     "valid_transactions",
@@ -64,7 +66,8 @@ CROWD = 20
 
 async def _listen_to_all(channel: CommitChannel) -> None:
     take_all = lambda frames, offset: None  # noqa: E731
-    with channel.clone(await channel.tip(), send_nowait=take_all) as clone:
+    now = (await channel.begin(Asked(selection=PLAIN))).after
+    with channel.clone(now, send_nowait=take_all) as clone:
         with suppress(trio.EndOfChannel):
             while True:
                 await clone.receive()

@@ -102,10 +102,6 @@ class CommitChannel:
         """An upper bound for the bytes that any one subscriber was sent in place."""
         return self._clones.bytes_framed
 
-    async def tip(self) -> Position:
-        """The end of the newest block in the log."""
-        return Position.end_of((await self._reader.tip()).height)
-
     @property
     def height(self) -> int:
         """The newest block that has been given to subscribers."""
