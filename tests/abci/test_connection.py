@@ -13,9 +13,12 @@ from tests.abci.test_requests import expected
 from tests.abci.vectors import NEVER_FIRST, REQUESTS, Vector
 from trio_stream.abci import messages as m
 from trio_stream.abci.connection import (
+    LARGE_BYTES,
+    VERDICT_DELAY_SECONDS,
     AbciConnection,
     LocalProtocolError,
     RemoteProtocolError,
+    is_much,
 )
 
 LIMIT = 100_000
@@ -275,3 +278,29 @@ def test_queries_are_closed_before_blocks_if_an_engine_exits_because_of_that(
     assert not silent.closes_last
     assert not queries.closes_last
     assert work.closes_last == (dialect.name not in ("T31", "T32", "T33"))
+
+
+def test_a_large_message_is_much_work_to_decode_and_a_large_block_to_answer() -> None:
+    dialect = DIALECTS["C38"]
+    connection = opened(dialect)
+    large = m.FinalizeBlock((bytes(LARGE_BYTES + 1),), 1, m.Time(0, 0))
+    data = encode_request(large, dialect)
+    limited = AbciConnection(frame_limit=len(data))
+    limited.receive_data(data[:-1])
+    assert not limited.next_requests() and not limited.has_much
+    limited.receive_data(data[-1:])
+    assert limited.has_much
+    assert limited.next_requests() == [large]
+    assert not limited.has_much and not connection.has_much
+    assert is_much([large])
+    assert is_much([m.PrepareProposal(1, (b"",) * 501)])
+    assert not is_much([m.FinalizeBlock((b"",), 1, m.Time(0, 0)), m.Flush()])
+
+
+@each_dialect
+def test_only_an_old_engine_gets_its_verdicts_after_a_pause(dialect: Dialect) -> None:
+    connection = opened(dialect)
+    pause = VERDICT_DELAY_SECONDS if dialect.is_old else 0
+    assert connection.delay_before_answers([m.CheckTx(b"a")]) == pause
+    assert connection.delay_before_answers([m.Flush()]) == 0
+    assert connection.unfinished == 0

@@ -191,3 +191,15 @@ def test_only_an_incomplete_message_is_kept() -> None:
 
     reader.feed(b"\x12\x00")
     assert reader.next_frame() == b"\x12\x00"
+
+
+def test_ready_bytes_may_be_a_whole_message() -> None:
+    reader = FrameReader(limit=100, framing=Framing.UNSIGNED)
+    reader.feed(b"\x05abc")
+    assert reader.ready == reader.unfinished == 4
+    assert reader.next_frame() is None
+    assert (reader.ready, reader.unfinished) == (0, 4)
+    reader.feed(b"de")
+    assert reader.ready == 6
+    assert reader.next_frame() == b"abcde"
+    assert reader.ready == 0

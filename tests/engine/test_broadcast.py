@@ -272,3 +272,12 @@ async def test_a_body_refused_while_it_is_sent_is_reported() -> None:
     async with resetting(http_answer(text)) as client:
         with pytest.raises(EngineRefused, match="Invalid Request - x"):
             await client.broadcast("async", b"x" * 3_000_000)
+
+
+async def test_an_engine_that_closes_on_a_batch_is_reported_to_each_of_it(
+    stub: StubRpc, client: EngineClient
+) -> None:
+    stub.answers.append(None)
+    found = await at_once(client, 3)
+    assert [type(each) for each in found] == [EngineUnavailable] * 3
+    assert len({id(each) for each in found}) == 3

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 import pytest
 import trio
@@ -238,3 +239,45 @@ async def test_a_hop_is_shown_to_the_application_before_it_is_asked(
     await machine.answer(hop, owner=1)
     await machine.answer(CHECK, owner=1)
     assert application.prepared == [hop.requests]
+
+
+async def test_large_proposals_have_a_thread_beside_the_turns() -> None:
+    threads: list[object] = []
+
+    async def counted(sync_fn: Callable[[], None], **options: object) -> None:
+        await trio.lowlevel.checkpoint()
+        threads.append(options["limiter"])
+        sync_fn()
+
+    machine = StateMachine(FakeApplication(), on_commit=nothing, run_sync=counted)
+    proposal = m.PrepareProposal(1 << 30, (b"x",) * 1_000)
+    answers = await machine.answer(Hop(None, [proposal]), owner=1)
+    assert answers == [m.PrepareProposalAnswer(proposal.txs)]
+    assert len(threads) == 1
+
+
+async def test_it_is_settled_once_a_commit_is_done() -> None:
+    gate = trio.Event()
+
+    async def gated(sync_fn: Callable[[], None], **options: object) -> None:
+        await gate.wait()
+        sync_fn()
+
+    machine = StateMachine(FakeApplication(), on_commit=nothing, run_sync=gated)
+    await machine.settled()
+    order: list[str] = []
+
+    async def wait() -> None:
+        await machine.settled()
+        order.append("settled")
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(
+            partial(machine.answer, Hop(Priority.CONSENSUS, [m.Commit()]), owner=1)
+        )
+        await trio.testing.wait_all_tasks_blocked()
+        nursery.start_soon(wait)
+        await trio.testing.wait_all_tasks_blocked()
+        order.append("commit")
+        gate.set()
+    assert order == ["commit", "settled"]

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import trio
+import trio.testing
 
 from scripts import child
 from scripts.daemon_process import RunningDaemon, Settings, run_daemon
@@ -98,3 +99,15 @@ async def test_other_ends_are_orderly_as_well(
             process.send_signal(number)
             assert await process.wait() == 0
             assert f"{number.name}: stopping" in process.last_words()
+
+
+async def test_the_next_signal_cancels() -> None:
+    caught, received = trio.open_memory_channel[int](1)
+    with caught, received, trio.CancelScope() as scope:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(daemon_signals.cancel_on, received, scope)
+            await trio.testing.wait_all_tasks_blocked()
+            assert not scope.cancel_called
+            caught.send_nowait(signal.SIGTERM)
+            await trio.sleep_forever()
+    assert scope.cancelled_caught
