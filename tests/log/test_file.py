@@ -12,7 +12,7 @@ import pytest
 
 from scripts.signing import encode
 from tests.history import accepted_of, assert_whole, commit_blocks
-from trio_stream.log import file as log_file
+from trio_stream.log import file
 from trio_stream.log.errors import (
     CommitLogError,
     LogDamaged,
@@ -187,8 +187,8 @@ def test_a_large_log_is_checked_for_a_while_alone(
     closed: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
-    monkeypatch.setattr(log_file, "CHECK_SECONDS", -1.0)
-    monkeypatch.setattr(log_file, "_CHECK_STEPS", 10)
+    monkeypatch.setattr(file, "CHECK_SECONDS", -1.0)
+    monkeypatch.setattr(file, "_CHECK_STEPS", 10)
     with CommitLog.open(closed.parent) as log:
         assert log.tip()
     assert "only a part of it could be checked" in caplog.text

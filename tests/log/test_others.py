@@ -17,9 +17,9 @@ import trio
 
 from scripts.daemon_process import Settings, run_daemon
 from tests.history import assert_whole, commit_blocks
-from trio_stream.log import file as log_file
 from trio_stream.log import others
 from trio_stream.log.errors import LogDamaged, LogLocked, LogReplaced
+from trio_stream.log.file import FILE_NAME
 from trio_stream.log.others import OPEN_SECONDS, WRITE_SECONDS, Patience, holder
 from trio_stream.log.writer import CommitLog
 
@@ -140,7 +140,7 @@ def test_a_start_is_held_up_by_a_lock_and_says_so(
         "trio_stream.log.writer.Patience",
         partial(Patience, clock=clock, sleep=clock.sleep),
     )
-    other = apsw.Connection(str(tmp_path / log_file.FILE_NAME))
+    other = apsw.Connection(str(tmp_path / FILE_NAME))
     other.execute("BEGIN IMMEDIATE")
     try:
         with pytest.raises(LogLocked, match="cannot open"):
