@@ -9,7 +9,7 @@ from collections import Counter
 import pytest
 import trio
 
-from tests.http.test_events import served
+from tests.http.streaming import served
 from tests.websocket_door import open_door
 
 UPGRADE = (

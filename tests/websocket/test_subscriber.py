@@ -1,93 +1,31 @@
-"""Resuming, filtering and notices, at the WebSocket door."""
+"""Subscribers from a place on: replay, live, filters, ends, over the real WebSocket server."""
 
 from __future__ import annotations
 
 import json
 import ssl
-from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-import trio
-from trio.testing import MockClock, wait_all_tasks_blocked
+from trio.testing import wait_all_tasks_blocked
 
 from scripts.certificate import write_certificate
-from tests.memory_log import CHAIN, KEYS, MemoryLog, app_hash, event, keys_of, refusal
-from tests.websocket_door import Door, open_door
-from tests.websocket_peer import CLOSE, PATH, TEXT, Peer, request
+from tests.memory_log import CHAIN, KEYS, app_hash, event, keys_of, refusal
+from tests.websocket.subscribing import (
+    BLOCKS,
+    REFUSED,
+    START,
+    end_of,
+    head_of,
+    notice,
+    position_of,
+    refused,
+    texts_of,
+)
+from tests.websocket_door import open_door
+from tests.websocket_peer import CLOSE, PATH
 from trio_stream.stream.admission import Admission
-from trio_stream.stream.composer import Composer
-from trio_stream.stream.frames import texts_in
-from trio_stream.stream.matching import Matched, SelectionIndex
-from trio_stream.stream.position import Position, parse_position
-from trio_stream.stream.request import parse_request
-from trio_stream.stream.runs import cut
-from trio_stream.stream.selection import Stream
-from trio_stream.websocket.server import WebSocketLimits
-
-START = Position.end_of(0)
-
-BLOCKS = "/api/v1/streams/valid_blocks"
-REFUSED = "/api/v1/streams/refused_transactions"
-
-
-def texts_of(log: MemoryLog, path: str, after: Position = START) -> list[str]:
-    """All messages that this path and query select."""
-    name, _, query = path.rpartition("/")[2].partition("?")
-    kept = "&".join(p for p in query.split("&") if not p.startswith(("after", "until")))
-    selection = parse_request(Stream(name), kept).selection
-    index, texts = SelectionIndex(), list[str]()
-    index.add(selection)
-    for run in cut(log.blocks, after=START):
-        contents = {p.key: log.contents_of(p) for p in index.wanted(run)}
-        found: Matched = {}
-        for _ in index.match(run, contents, found):
-            pass
-        for numbers in found.values():
-            frames = Composer(run, contents).frames(selection, numbers or ())
-            texts += [
-                text.decode()
-                for key, text in zip(frames.keys, texts_in(frames.data), strict=True)
-                if key > after.key
-            ]
-    return texts
-
-
-def head_of(peer: Peer) -> Mapping[str, str]:
-    lines = peer.head.decode().split("\r\n")[1:-2]
-    return {
-        name.lower(): value for name, _, value in (x.partition(": ") for x in lines)
-    }
-
-
-async def refused(
-    door: Door, path: str
-) -> tuple[int, Mapping[str, str], dict[str, object]]:
-    """What is answered to one who may not come in."""
-    peer = await door.connect()
-    await peer.send(request(target=path))
-    answer = await peer.read_all()
-    peer.head, _, body = answer.partition(b"\r\n\r\n")
-    return int(answer.split()[1]), head_of(peer), json.loads(body)
-
-
-async def notice(peer: Peer) -> dict[str, object]:
-    opcode, payload = await peer.next()
-    assert opcode == TEXT, (opcode, payload)
-    message: dict[str, object] = json.loads(str(payload))
-    assert "notice" in message, message
-    return message
-
-
-def position_of(log: MemoryLog, height: int, index: int) -> str:
-    return f"{height}:{index}:{event(height, index).transaction_id[:8]}"
-
-
-def end_of(height: int) -> str:
-    return f"{height}::{app_hash(height)[:8]}"
-
-
-# Beginnings and ends
+from trio_stream.stream.position import Position
 
 
 @pytest.mark.parametrize("tail_bytes", [1, 1 << 20])
@@ -243,8 +181,6 @@ async def test_an_end_that_has_passed_is_the_end_at_once() -> None:
             assert await peer.next() == (CLOSE, (1000, ""))
 
 
-# Streams, filters and forms
-
 SELECTIONS = [
     f"{PATH}?detail=position",
     f"{PATH}?detail=full",
@@ -356,182 +292,6 @@ async def test_contents_that_are_too_large_are_read_from_the_log() -> None:
             wanted = texts_of(door.log, path)[-3:]
             assert await peer.texts(3) == wanted
         assert door.log.replays
-
-
-# Notices
-
-
-async def test_the_first_notice_says_what_the_headers_say() -> None:
-    async with open_door() as door:
-        door.commit(3)
-        peer = await door.subscribe(path=f"{PATH}?after=1:1&notices=1")
-
-        position = position_of(door.log, 1, 1)
-        assert await notice(peer) == {
-            "notice": "subscribed",
-            "position": position,
-            "oldest": 1,
-            "tip": 1,
-            "chain": CHAIN,
-        }
-
-
-@pytest.mark.parametrize("query", ["", "&operation=TRANSFER"])
-@pytest.mark.parametrize("tail_bytes", [1, 1 << 20])
-async def test_catching_up_is_told_between_history_and_news(
-    tail_bytes: int, query: str
-) -> None:
-    path = f"{PATH}?after=earliest&notices=1{query}"
-    async with open_door(tail_bytes=tail_bytes) as door:
-        for _ in range(3):
-            door.commit(2)
-        await wait_all_tasks_blocked()
-        peer = await door.subscribe(path=path)
-        assert (await notice(peer))["notice"] == "subscribed"
-        history = texts_of(door.log, path)
-        assert await peer.texts(len(history)) == history
-
-        told = await notice(peer)
-        door.commit(2)
-
-        assert told == {
-            "notice": "caught_up",
-            "position": end_of(3),
-            "chain": CHAIN,
-        }
-        news = texts_of(door.log, path)[len(history) :]
-        assert await peer.texts(len(news)) == news
-
-
-async def test_falling_behind_is_told_and_catching_up_again() -> None:
-    limits = WebSocketLimits(send_buffer=4096)
-    async with open_door(limits=limits, tail_bytes=1) as door:
-        path = f"{PATH}?notices=1"
-        peer = await door.subscribe(path=path, receive_buffer=4096)
-        assert [(await notice(peer))["notice"] for _ in "12"] == [
-            "subscribed",
-            "caught_up",
-        ]
-        for _ in range(20):
-            door.commit(500)
-            await wait_all_tasks_blocked()
-        texts: list[str] = []
-        told: list[str] = []
-        while told[-1:] != ["caught_up"]:
-            _, text = await peer.next()
-            message = json.loads(str(text))
-            if "notice" in message:
-                told.append(message["notice"])
-                last = json.loads(texts[-1])
-                reached = parse_position(message["position"]).position
-                assert last["height"] == reached.height
-            else:
-                texts.append(str(text))
-
-        assert told == ["fell_behind", "caught_up"]
-        assert texts == door.texts()
-
-
-async def test_who_asks_for_no_notices_gets_none() -> None:
-    async with open_door() as door:
-        peer = await door.subscribe(path=f"{PATH}?after=earliest")
-        door.commit()
-        await peer.texts(1)
-        door.shut_down()
-
-        assert await peer.next() == (CLOSE, (1001, ""))
-
-
-@pytest.mark.parametrize("query", ["", f"&public_key={KEYS[0]}"])
-async def test_a_shutdown_is_told_with_the_last_position(query: str) -> None:
-    async with open_door() as door:
-        peer = await door.subscribe(path=f"{PATH}?notices=1{query}")
-        assert [(await notice(peer))["notice"] for _ in "12"] == [
-            "subscribed",
-            "caught_up",
-        ]
-        door.commit(3)
-        wanted = texts_of(door.log, PATH + ("?" + query[1:] if query else ""))
-        await peer.texts(len(wanted))
-        door.shut_down()
-
-        told = await notice(peer)
-        assert (told["notice"], told["position"]) == ("closing", end_of(1))
-        assert await peer.next() == (CLOSE, (1001, ""))
-
-
-@pytest.mark.parametrize(
-    ("query", "code", "error"),
-    [
-        ("after=x", 4400, "bad_request"),
-        ("since=1", 4400, "bad_request"),
-        ("after=" + "0" * 64, 4404, "unknown_transaction"),
-        ("after=0::12345678", 4409, "other_history"),
-        ("after=500", 4503, "ahead"),
-    ],
-)
-async def test_a_browser_is_told_why_it_is_refused(
-    query: str, code: int, error: str
-) -> None:
-    async with open_door() as door:
-        peer = await door.subscribe(path=f"{PATH}?{query}&notices=1")
-
-        told = await notice(peer)
-        assert (told["notice"], told["error"]) == ("refused", error)
-        assert (told["status"], told["tip"]) == (code - 4000, 0)
-        assert await peer.next() == (CLOSE, (code, error))
-        assert "stream-position" not in head_of(peer)
-
-
-async def test_checkpoints_while_nothing_matches(patient_clock: MockClock) -> None:
-    async with open_door() as door:
-        asset = event(4, 0).transaction_id
-        peer = await door.subscribe(path=f"{PATH}?asset_id={asset}&notices=1")
-        assert [(await notice(peer))["notice"] for _ in "12"] == [
-            "subscribed",
-            "caught_up",
-        ]
-        for _ in range(3):
-            door.commit()
-        began = trio.current_time()
-
-        told = await notice(peer)
-
-        assert (told["notice"], told["position"]) == ("checkpoint", end_of(3))
-        assert trio.current_time() - began <= 5
-        door.commit()
-        assert await peer.texts(1) == door.texts(after=3)
-        with trio.move_on_after(15):
-            raise AssertionError(await notice(peer))
-
-
-async def test_who_gets_messages_needs_no_checkpoints(
-    patient_clock: MockClock,
-) -> None:
-    async with open_door() as door:
-        peer = await door.subscribe(path=f"{PATH}?notices=1")
-        assert [(await notice(peer))["notice"] for _ in "12"] == [
-            "subscribed",
-            "caught_up",
-        ]
-        for _ in range(4):
-            door.commit()
-            await trio.sleep(4)
-
-        assert await peer.texts(4) == door.texts()
-
-
-async def test_the_end_that_was_asked_for_is_told_as_a_position() -> None:
-    async with open_door() as door:
-        for _ in range(3):
-            door.commit()
-        path = f"{PATH}?after=1&until=2&public_key={'1' * 44}&notices=1"
-        peer = await door.subscribe(path=path)
-
-        assert (await notice(peer))["notice"] == "subscribed"
-        told = await notice(peer)
-        assert (told["notice"], told["position"]) == ("checkpoint", end_of(2))
-        assert await peer.next() == (CLOSE, (1000, ""))
 
 
 async def test_over_tls_it_is_all_the_same(tmp_path: Path) -> None:
