@@ -7,69 +7,23 @@ import pytest
 import trio
 from trio.testing import wait_all_tasks_blocked
 
-from tests.memory_log import MemoryLog, event
-from trio_stream.channel import waiters
+from tests.channel.world import (
+    BLOCKS,
+    CREATES,
+    END,
+    START,
+    TRANSFERS,
+    Sink,
+    World,
+    drain,
+    nothing_is_left,
+)
+from tests.memory_log import event
 from trio_stream.channel.clones import CommitReceiveChannel
-from trio_stream.channel.waiters import Clones, SendNowait
-from trio_stream.stream.frames import Frames, frame_events
+from trio_stream.stream.frames import frame_events
 from trio_stream.stream.page_request import PageRequest
 from trio_stream.stream.position import Position
-from trio_stream.stream.runs import cut
-from trio_stream.stream.selection import PLAIN, Filters, Form, Selection, Stream
-
-END = Position.end_of
-START = END(0)
-
-
-class World:
-    """Clones of a channel whose blocks a test commits itself."""
-
-    def __init__(self, *, tail_bytes: int = 1 << 20) -> None:
-        self.log = MemoryLog()
-        self.clones = Clones(self.log, tail_bytes=tail_bytes)
-
-    async def commit(self, events: int = 1) -> None:
-        self.log.commit(events)
-        for run in cut(self.log.blocks[-1:], after=self.clones.tail.end):
-            wanted = self.clones.wanted(run)
-            contents = await self.log.contents(wanted, max_bytes=1 << 20)
-            await self.clones.publish(run, contents)
-
-    def clone(
-        self,
-        after: Position = START,
-        send: SendNowait | None = None,
-        selection: Selection = PLAIN,
-    ) -> CommitReceiveChannel:
-        return CommitReceiveChannel(self.clones, after, send, selection=selection)
-
-    @property
-    def everything(self) -> bytes:
-        return frame_events(self.log.events, start=START, end=START).data
-
-
-class Sink:
-    """Takes so many bytes of what is sent in place."""
-
-    def __init__(self, room: int = 1 << 30) -> None:
-        self.room = room
-        self.got = b""
-
-    def send_nowait(self, frames: Frames, offset: int) -> int | None:
-        wanted = len(frames.data) - offset
-        size = min(self.room, wanted)
-        self.room -= size
-        end = frames.frame_end(offset + size)
-        self.got += frames.data[offset:end]  # the rest of a frame counts as owed
-        return None if size == wanted else end
-
-
-async def drain(clone: CommitReceiveChannel, got: bytearray) -> None:
-    try:
-        while True:
-            got += (await clone.receive()).data
-    except (trio.EndOfChannel, trio.ClosedResourceError):
-        pass
+from trio_stream.stream.selection import PLAIN, Selection
 
 
 async def test_each_clone_gets_every_event() -> None:
@@ -95,36 +49,6 @@ async def test_a_clone_of_a_clone_goes_on_from_the_same_place() -> None:
     await world.commit()
 
     assert (await second.receive()).data == (await first.receive()).data
-
-
-async def test_waiting_is_standing_at_the_tails_end() -> None:
-    world, sink = World(), Sink()
-    clone = world.clone(send=sink.send_nowait)
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(drain, clone, bytearray())
-        await wait_all_tasks_blocked()
-        assert clone.waiting and clone.position == START
-
-        await world.commit(2)
-
-        assert clone.waiting and clone.position == END(1)
-        clone.close()
-    assert clone.position == END(1)
-    assert not clone.waiting
-
-
-async def test_a_clone_served_in_place_sleeps_on() -> None:
-    world, sink, woken = World(), Sink(), bytearray()
-    clone = world.clone(send=sink.send_nowait)
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(drain, clone, woken)
-        await wait_all_tasks_blocked()
-        for _ in range(3):
-            await world.commit(2)
-        world.clones.end()
-
-    assert sink.got == world.everything
-    assert woken == b""
 
 
 async def test_what_a_full_socket_did_not_take_is_received() -> None:
@@ -237,22 +161,6 @@ async def test_a_clone_ahead_in_the_middle_of_a_block_gets_the_rest_of_it() -> N
     assert got == frame_events([event(1, 2)], start=START, end=START).data
 
 
-async def test_a_clone_that_waits_when_the_tail_begins_finds_its_place() -> None:
-    world, got = World(), bytearray()
-    for _ in range(3):
-        world.log.commit()
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(drain, world.clone(START), got)
-        nursery.start_soon(drain, world.clone(END(3)), bytearray())
-        await wait_all_tasks_blocked()
-        world.clones.begin(END(3))
-        await wait_all_tasks_blocked()
-        world.clones.end()
-
-    assert got == world.everything
-    assert world.log.replays == [START]
-
-
 async def test_who_is_behind_the_tail_reads_the_log_and_then_the_tail() -> None:
     world, got = World(tail_bytes=1), bytearray()
     for _ in range(4):
@@ -314,148 +222,6 @@ async def test_pages_are_freed_when_the_last_one_stops_replaying() -> None:
     await other.receive()  # from the tail
 
     assert not world.clones.pages.statistics().bytes
-
-
-async def test_a_clone_may_go_in_the_middle_of_a_pass() -> None:
-    world = World()
-    clones: list[CommitReceiveChannel] = []
-    got: dict[int, int] = {}
-
-    def send(number: int) -> SendNowait:
-        def send_nowait(frames: Frames, offset: int) -> None:
-            for other in clones[number + 1 :: 2]:  # they cut the next ones off
-                other.close()
-            got[number] = got.get(number, 0) + 1
-
-        return send_nowait
-
-    async with trio.open_nursery() as nursery:
-        for number in range(6):
-            clones.append(world.clone(send=send(number)))
-            nursery.start_soon(drain, clones[number], bytearray())
-            await wait_all_tasks_blocked()
-        await world.commit()
-        await world.commit()
-        world.clones.end()
-
-    # The pass begins with the last one; each of those left is served once a block.
-    assert set(got.values()) <= {1, 2}
-    assert not any(clone.waiting for clone in clones)
-
-
-def nothing_is_left(world: World) -> None:
-    """Nothing is kept of the clones that are closed, and none waits any more."""
-    left = world.clones.statistics()
-    assert (left.selections, left.waiting, left.waiting_for_an_end) == (0, 0, 0)
-    assert not any(world.clones.pages.statistics())
-
-
-CREATES = Selection(filters=Filters(operation=["CREATE"]))
-TRANSFERS = Selection(form=Form.FULL, filters=Filters(operation=["TRANSFER"]))
-BLOCKS = Selection(Stream.VALID_BLOCKS, empty_blocks=True)
-
-
-@pytest.fixture
-def resting_often(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Passes that let all other tasks run after each waiter."""
-    monkeypatch.setattr(waiters, "_PASS_SECONDS", -1.0)
-    monkeypatch.setattr(waiters, "_LOOK_EVERY", 1)
-
-
-@pytest.mark.usefixtures("resting_often")
-@pytest.mark.parametrize("comes_back", [False, True])
-async def test_all_of_a_group_may_leave_while_others_are_served(
-    comes_back: bool,
-) -> None:
-    world, got = World(), [bytearray() for _ in range(2)]
-    clones = [world.clone(selection=CREATES)]
-
-    async def leave_when_woken() -> None:
-        await world.clone().receive()
-        clones[0].close()
-        if comes_back:
-            clones.append(world.clone(END(1), selection=CREATES))
-            nursery.start_soon(drain, clones[1], got[1])
-
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(drain, clones[0], got[0])
-        for _ in range(20):
-            nursery.start_soon(drain, world.clone(), bytearray())
-        nursery.start_soon(leave_when_woken)
-        await wait_all_tasks_blocked()
-        await world.commit(2)
-        await world.commit(2)
-        await wait_all_tasks_blocked()
-        world.clones.end()
-
-    clones[-1].close()
-    assert got[0] == b""
-    assert got[1].count(b"transaction_id") == comes_back
-    nothing_is_left(world)
-
-
-async def test_a_clone_that_its_own_send_closes_leaves_the_waiters() -> None:
-    world = World()
-
-    def send_nowait(frames: Frames, offset: int) -> int:
-        clone.close()
-        return offset
-
-    clone = world.clone(send=send_nowait)
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(drain, clone, bytearray())
-        await wait_all_tasks_blocked()
-        await world.commit()
-        await world.commit()
-
-    assert not clone.waiting
-
-
-async def test_a_pass_lets_others_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(waiters, "_PASS_SECONDS", 0.0)
-    world, sinks = World(), [Sink() for _ in range(100)]
-    ran = 0
-
-    async def count() -> None:
-        nonlocal ran
-        while not world.clones.ended:
-            ran += 1
-            await trio.lowlevel.checkpoint()
-
-    async with trio.open_nursery() as nursery:
-        for sink in sinks:
-            nursery.start_soon(drain, world.clone(send=sink.send_nowait), bytearray())
-        await wait_all_tasks_blocked()
-        nursery.start_soon(count)
-        await world.commit()
-        world.clones.end()
-
-    assert ran >= 5
-    assert all(sink.got == world.everything for sink in sinks)
-
-
-async def test_while_a_pass_rests_everybody_has_a_position(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(waiters, "_PASS_SECONDS", 0.0)
-    world, sinks = World(), [Sink() for _ in range(40)]
-    clones = [world.clone(send=sink.send_nowait) for sink in sinks]
-    seen: set[Position] = set()
-
-    async def look() -> None:
-        while not world.clones.ended:
-            seen.update(clone.position for clone in clones)
-            await trio.lowlevel.checkpoint()
-
-    async with trio.open_nursery() as nursery:
-        for clone in clones:
-            nursery.start_soon(drain, clone, bytearray())
-        await wait_all_tasks_blocked()
-        nursery.start_soon(look)
-        await world.commit()
-        world.clones.end()
-
-    assert seen == {START, END(1)}
 
 
 @pytest.mark.usefixtures("resting_often")

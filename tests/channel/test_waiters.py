@@ -1,0 +1,181 @@
+"""Who waits for the next commit, and the pass that serves them."""
+
+import pytest
+import trio
+from trio.testing import wait_all_tasks_blocked
+
+from tests.channel.world import CREATES, END, START, Sink, World, drain, nothing_is_left
+from trio_stream.channel import waiters
+from trio_stream.channel.clones import CommitReceiveChannel
+from trio_stream.channel.waiters import SendNowait
+from trio_stream.stream.frames import Frames
+from trio_stream.stream.position import Position
+
+
+async def test_waiting_is_standing_at_the_tails_end() -> None:
+    world, sink = World(), Sink()
+    clone = world.clone(send=sink.send_nowait)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(drain, clone, bytearray())
+        await wait_all_tasks_blocked()
+        assert clone.waiting and clone.position == START
+
+        await world.commit(2)
+
+        assert clone.waiting and clone.position == END(1)
+        clone.close()
+    assert clone.position == END(1)
+    assert not clone.waiting
+
+
+async def test_a_clone_served_in_place_sleeps_on() -> None:
+    world, sink, woken = World(), Sink(), bytearray()
+    clone = world.clone(send=sink.send_nowait)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(drain, clone, woken)
+        await wait_all_tasks_blocked()
+        for _ in range(3):
+            await world.commit(2)
+        world.clones.end()
+
+    assert sink.got == world.everything
+    assert woken == b""
+
+
+async def test_a_clone_that_waits_when_the_tail_begins_finds_its_place() -> None:
+    world, got = World(), bytearray()
+    for _ in range(3):
+        world.log.commit()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(drain, world.clone(START), got)
+        nursery.start_soon(drain, world.clone(END(3)), bytearray())
+        await wait_all_tasks_blocked()
+        world.clones.begin(END(3))
+        await wait_all_tasks_blocked()
+        world.clones.end()
+
+    assert got == world.everything
+    assert world.log.replays == [START]
+
+
+async def test_a_clone_may_go_in_the_middle_of_a_pass() -> None:
+    world = World()
+    clones: list[CommitReceiveChannel] = []
+    got: dict[int, int] = {}
+
+    def send(number: int) -> SendNowait:
+        def send_nowait(frames: Frames, offset: int) -> None:
+            for other in clones[number + 1 :: 2]:  # they cut the next ones off
+                other.close()
+            got[number] = got.get(number, 0) + 1
+
+        return send_nowait
+
+    async with trio.open_nursery() as nursery:
+        for number in range(6):
+            clones.append(world.clone(send=send(number)))
+            nursery.start_soon(drain, clones[number], bytearray())
+            await wait_all_tasks_blocked()
+        await world.commit()
+        await world.commit()
+        world.clones.end()
+
+    # The pass begins with the last one; each of those left is served once a block.
+    assert set(got.values()) <= {1, 2}
+    assert not any(clone.waiting for clone in clones)
+
+
+@pytest.mark.usefixtures("resting_often")
+@pytest.mark.parametrize("comes_back", [False, True])
+async def test_all_of_a_group_may_leave_while_others_are_served(
+    comes_back: bool,
+) -> None:
+    world, got = World(), [bytearray() for _ in range(2)]
+    clones = [world.clone(selection=CREATES)]
+
+    async def leave_when_woken() -> None:
+        await world.clone().receive()
+        clones[0].close()
+        if comes_back:
+            clones.append(world.clone(END(1), selection=CREATES))
+            nursery.start_soon(drain, clones[1], got[1])
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(drain, clones[0], got[0])
+        for _ in range(20):
+            nursery.start_soon(drain, world.clone(), bytearray())
+        nursery.start_soon(leave_when_woken)
+        await wait_all_tasks_blocked()
+        await world.commit(2)
+        await world.commit(2)
+        await wait_all_tasks_blocked()
+        world.clones.end()
+
+    clones[-1].close()
+    assert got[0] == b""
+    assert got[1].count(b"transaction_id") == comes_back
+    nothing_is_left(world)
+
+
+async def test_a_clone_that_its_own_send_closes_leaves_the_waiters() -> None:
+    world = World()
+
+    def send_nowait(frames: Frames, offset: int) -> int:
+        clone.close()
+        return offset
+
+    clone = world.clone(send=send_nowait)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(drain, clone, bytearray())
+        await wait_all_tasks_blocked()
+        await world.commit()
+        await world.commit()
+
+    assert not clone.waiting
+
+
+async def test_a_pass_lets_others_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(waiters, "_PASS_SECONDS", 0.0)
+    world, sinks = World(), [Sink() for _ in range(100)]
+    ran = 0
+
+    async def count() -> None:
+        nonlocal ran
+        while not world.clones.ended:
+            ran += 1
+            await trio.lowlevel.checkpoint()
+
+    async with trio.open_nursery() as nursery:
+        for sink in sinks:
+            nursery.start_soon(drain, world.clone(send=sink.send_nowait), bytearray())
+        await wait_all_tasks_blocked()
+        nursery.start_soon(count)
+        await world.commit()
+        world.clones.end()
+
+    assert ran >= 5
+    assert all(sink.got == world.everything for sink in sinks)
+
+
+async def test_while_a_pass_rests_everybody_has_a_position(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(waiters, "_PASS_SECONDS", 0.0)
+    world, sinks = World(), [Sink() for _ in range(40)]
+    clones = [world.clone(send=sink.send_nowait) for sink in sinks]
+    seen: set[Position] = set()
+
+    async def look() -> None:
+        while not world.clones.ended:
+            seen.update(clone.position for clone in clones)
+            await trio.lowlevel.checkpoint()
+
+    async with trio.open_nursery() as nursery:
+        for clone in clones:
+            nursery.start_soon(drain, clone, bytearray())
+        await wait_all_tasks_blocked()
+        nursery.start_soon(look)
+        await world.commit()
+        world.clones.end()
+
+    assert seen == {START, END(1)}
