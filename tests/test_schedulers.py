@@ -77,8 +77,7 @@ def test_turns_to_ask_come_back(
             assert fails
 
     run(partial(storm, ask, lives))
-    assert gathering._free_turns == turns
-    assert not gathering._line and not gathering._collecting
+    assert gathering.statistics() == (turns, 0)
 
 
 @settings(max_examples=25)
@@ -200,8 +199,7 @@ def test_the_state_machine_is_let_go(lives: Lives, lasts: int) -> None:
             machine.disown(number)
 
     run(partial(storm, ask, lives))
-    assert not machine._taken and not any(machine._waiting) and not machine._gone
-    assert machine._announced == application.height
+    assert machine.statistics() == (False, 0, 0, application.height)
 
 
 @given(lives=LIVES, counts=st.lists(st.integers(1, 700), min_size=1), lasts=STEPS)
@@ -218,7 +216,7 @@ def test_room_is_given_back(lives: Lives, counts: list[int], lasts: int) -> None
                 room.give_back(count)
 
     run(partial(storm, hold, lives))
-    assert not room.taken and not room._asking
+    assert room.taken == room.waiting == 0
 
 
 @given(lives=LIVES, total=st.integers(1, 4), lasts=STEPS)
@@ -251,6 +249,6 @@ async def test_connections_to_the_node_come_back(seed: int) -> None:
         connections = RpcConnections(rpc.url, max_connections=3, timeout=30)
         await storm(lambda _: connections.post(b'{"id": "1"}'), lives)
 
-        assert connections._limit.borrowed_tokens == 0
-        assert 0 < len(connections._resting) <= 3
+        busy, idle = connections.statistics()
+        assert busy == 0 and 0 < idle <= 3
         await connections.aclose()

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 import outcome
 import trio
@@ -56,6 +56,14 @@ class _Asker(Generic[T, R]):
             del found
 
 
+class GatheringStatistics(NamedTuple):
+    """What `Gathering.statistics` returns."""
+
+    free_turns: int
+    waiting: int
+    """Those who ask and are in no turn yet."""
+
+
 class Gathering(Generic[T, R]):
     """Asks through `ask_all`, which returns an outcome for each item, in order.
 
@@ -76,6 +84,10 @@ class Gathering(Generic[T, R]):
         self._collecting = False
         # Those who are not in a turn. Ordered, and anybody can leave without a search.
         self._line: OrderedDict[_Asker[T, R], None] = OrderedDict()
+
+    def statistics(self) -> GatheringStatistics:
+        """How many turns and askers there are; at rest all turns are free and nobody waits."""
+        return GatheringStatistics(self._free_turns, len(self._line))
 
     async def ask(self, item: T) -> R:
         """The answer to `item`. Cancelling this does not affect the other askers."""

@@ -38,19 +38,19 @@ class Answer:
     data: bytes = b""
 
     async def begin(self) -> Self:
-        found = await self._next()
+        found = await self.next()
         assert isinstance(found, h11.Response)
         self.status = found.status_code
         self.headers = {n.decode(): v.decode() for n, v in found.headers}
         return self
 
-    async def _next(self) -> Any:
+    async def next(self) -> Any:
         while (found := self.http.next_event()) is h11.NEED_DATA:
             self.http.receive_data(bytes(await self.stream.receive_some()))
         return found
 
     async def whole(self) -> bytes:
-        while isinstance(found := await self._next(), h11.Data):
+        while isinstance(found := await self.next(), h11.Data):
             self.data += bytes(found.data)
         assert isinstance(found, h11.EndOfMessage)
         return self.data
@@ -59,7 +59,7 @@ class Answer:
         """The next event that is no comment, as its fields."""
         while True:
             while b"\n\n" not in self.data:
-                found = await self._next()
+                found = await self.next()
                 if isinstance(found, h11.EndOfMessage):
                     raise trio.EndOfChannel
                 self.data += bytes(found.data)

@@ -239,7 +239,7 @@ async def test_a_silent_stream_is_kept_open_by_comments(
         answer = await server.listen(PATH)
         began = trio.current_time()
         while b"\n:\n\n" not in answer.data:
-            answer.data += bytes((await answer._next()).data)
+            answer.data += bytes((await answer.next()).data)
         assert trio.current_time() - began <= 20
 
 

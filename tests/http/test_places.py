@@ -118,7 +118,7 @@ async def test_a_place_is_free_when_its_guest_leaves() -> None:
         here.places.leave(guest)
         here.places.leave(guest)
         guest.waits()
-    assert not here.places._waiting
+    assert here.places.waiting == 0
 
 
 async def test_slow_and_idle_connections_give_way_and_are_told_why(

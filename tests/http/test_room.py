@@ -97,7 +97,7 @@ async def test_at_rest_all_of_it_is_free(seed: int, autojump_clock: MockClock) -
         for _ in range(100):
             nursery.start_soon(use)
     assert room.taken == 0
-    assert not room._asking
+    assert room.waiting == 0
 
 
 POST = b"POST %b HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n"

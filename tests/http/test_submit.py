@@ -389,7 +389,7 @@ async def test_large_ones_of_one_peer_are_judged_one_by_one(world: World) -> Non
         await arrived.wait()
         go_on.set()
     assert most == {"a": 1, "b": 1, None: 3, "c": 2}
-    assert not world.submission._one_each._limiters
+    assert world.submission.peers == 0
 
 
 @pytest.mark.parametrize("mode", ["sync", "async", "commit"])

@@ -20,7 +20,7 @@ import trio
 
 from trio_stream.channel.clones import CommitReceiveChannel
 from trio_stream.channel.pages import Replay, log_fell_short
-from trio_stream.channel.waiters import Clones, SendNowait
+from trio_stream.channel.waiters import Clones, ClonesStatistics, SendNowait
 from trio_stream.channel.watches import Watch, Watches
 from trio_stream.stream.events import CommittedBlock
 from trio_stream.stream.filters import Contents
@@ -96,6 +96,10 @@ class CommitChannel:
         if tip > self._tip:
             self._tip = tip
             self._moved.set()
+
+    def statistics(self) -> ClonesStatistics:
+        """The figures of the clones and of the tail."""
+        return self._clones.statistics()
 
     @property
     def bytes_framed(self) -> int:

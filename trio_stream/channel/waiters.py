@@ -98,6 +98,8 @@ class ClonesStatistics(NamedTuple):
     """Clones that wait for something new."""
     waiting_for_an_end: int
     """Those of them that wait for the end they asked for."""
+    tail_bytes: int
+    """What the newest blocks take that are kept encoded."""
 
 
 class Clones:
@@ -128,6 +130,7 @@ class Clones:
             selections=len(groups) - 1,
             waiting=sum(1 for _ in self._everybody()),
             waiting_for_an_end=len(self._ending),
+            tail_bytes=self.tail.weight,
         )
 
     def begin(self, position: Position) -> None:

@@ -8,6 +8,7 @@ of that, because what it asked for may have been done twice.
 from __future__ import annotations
 
 import re
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 import h11
@@ -124,6 +125,15 @@ class RpcConnection:
         return bytes(answer)
 
 
+class RpcStatistics(NamedTuple):
+    """What `RpcConnections.statistics` returns."""
+
+    busy: int
+    """Connections that a request is using."""
+    idle: int
+    """Connections that are open and kept for the next request."""
+
+
 class RpcConnections:
     """At most `max_connections` to one engine; each request takes at most `timeout` seconds.
 
@@ -148,6 +158,9 @@ class RpcConnections:
         self._limit = trio.CapacityLimiter(max_connections)
         self._resting: list[RpcConnection] = []
         self._closed = False
+
+    def statistics(self) -> RpcStatistics:
+        return RpcStatistics(int(self._limit.borrowed_tokens), len(self._resting))
 
     async def post(self, body: bytes) -> tuple[bytes, bool]:
         """The body of the answer, and whether the request was repeated.

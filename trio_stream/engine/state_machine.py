@@ -20,7 +20,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import trio
 
@@ -65,6 +65,18 @@ class AbciApplication(Protocol):
         ...
 
 
+class StateMachineStatistics(NamedTuple):
+    """What `StateMachine.statistics` returns."""
+
+    busy: bool
+    waiting: int
+    """Hops in line for the thread."""
+    closed: int
+    """Connections that have closed and that the application has not been told of."""
+    announced: int
+    """The last height that was announced."""
+
+
 class StateMachine:
     """An application behind its one thread.
 
@@ -92,6 +104,15 @@ class StateMachine:
         self._commits = 0
         self._unsettled = trio.lowlevel.ParkingLot()
         self._gone: list[int] = []
+
+    def statistics(self) -> StateMachineStatistics:
+        """What the state machine is doing; at rest it is not busy and nobody waits."""
+        return StateMachineStatistics(
+            self._taken,
+            sum(map(len, self._waiting)),
+            len(self._gone),
+            self._announced,
+        )
 
     async def answer(self, hop: Hop, *, owner: int) -> list[Answer]:
         """Answers to the hop's requests, up to the first Failure.

@@ -131,6 +131,11 @@ class HttpPlaces:
         self._in_line: OrderedDict[HttpGuest, float] = OrderedDict()
         self._waiting: OrderedDict[HttpGuest, float] = OrderedDict()
 
+    @property
+    def waiting(self) -> int:
+        """How many connections wait for their peer."""
+        return len(self._waiting)
+
     def address_of(self, peer: str) -> str | None:
         """The address that a peer counts as; for IPv6 its /64, as easy to get as an address.
 

@@ -51,6 +51,11 @@ class Room:
         self._next = trio.Lock()
         self._asking: deque[_Asking] = deque()
 
+    @property
+    def waiting(self) -> int:
+        """How many wait for bytes to become available."""
+        return len(self._asking)
+
     async def take(self, count: int, *, small: bool) -> bool:
         """Take `count` bytes; False if they do not become available in time."""
         limit = self._limit if small else self._large

@@ -111,6 +111,11 @@ class Submission:
         self._one_each = OneEach()
         self._troubles = Seldom(logger, at_most=10)
 
+    @property
+    def peers(self) -> int:
+        """How many peers have large posts in progress or in line."""
+        return self._one_each.peers
+
     async def post(self, query: bytes, content_type: str, body: bytes) -> HttpAnswer:
         """The answer to a posted transaction; any input gets one."""
         given = answers.parameters(query)

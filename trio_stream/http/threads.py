@@ -43,6 +43,11 @@ class OneEach:
         self._limiters: dict[str, trio.CapacityLimiter] = {}
         self._present: Counter[str] = Counter()
 
+    @property
+    def peers(self) -> int:
+        """How many peers have requests in such a block or waiting for one."""
+        return len(self._limiters)
+
     @asynccontextmanager
     async def turn(self) -> AsyncIterator[None]:
         """Wait until no other request of this task's peer is inside such a block."""
