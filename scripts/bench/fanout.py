@@ -35,6 +35,7 @@ from pathlib import Path
 import trio
 
 from scripts.bench import report
+from scripts.bench.fanout_ours import ours
 from scripts.bench.fanout_senders import (
     Block,
     Receiver,
@@ -42,7 +43,6 @@ from scripts.bench.fanout_senders import (
     aiohttp_loop,
     bare,
     make_blocks,
-    ours,
 )
 from scripts.bench.fanout_stalled import compare_latency, process_bytes, watch_memory
 from scripts.certificate import write_certificate

@@ -1,4 +1,4 @@
-"""Three ways to bring blocks of events to many WebSocket clients, for `bench.fanout`.
+"""Two ways to bring blocks of events to many WebSocket clients, to compare ours with.
 
 Each serves at a free port, waits until the receiver has all its clients subscribed, and sends
 one block after the other, each once the one before it has been handed to every socket. Times are
@@ -14,13 +14,7 @@ import ssl
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import (
-    AbstractAsyncContextManager,
-    AbstractContextManager,
-    nullcontext,
-)
-from dataclasses import replace
+from collections.abc import Sequence
 from functools import partial
 from types import TracebackType
 from typing import Self
@@ -29,14 +23,8 @@ import aiohttp.web
 import trio
 
 from scripts.bench.fanout_receiver import PATH
-from trio_stream.channel.commit_channel import CommitChannel
-from trio_stream.ledger.block import Tip
-from trio_stream.stream.events import CommitEvent, CommittedBlock, encode
-from trio_stream.stream.filters import Contents
-from trio_stream.stream.frames import Frames, text_frame
-from trio_stream.stream.position import Position
-from trio_stream.stream.resume import Landmarks
-from trio_stream.websocket import server
+from trio_stream.stream.events import CommitEvent, encode
+from trio_stream.stream.frames import text_frame
 
 Block = tuple[CommitEvent, ...]
 Times = tuple[list[float], list[float]]
@@ -216,113 +204,3 @@ async def _aiohttp_loop(
     receiver.__exit__(None, None, None)
     await runner.cleanup()
     return starts, times
-
-
-class _Log:
-    """The commit log's reading side; gives one block a read, so that blocks stay apart."""
-
-    def __init__(self, blocks: Sequence[Block]) -> None:
-        self.blocks = blocks
-        self.committed = 0
-        self.starts: list[float] = []
-
-    async def tip(self) -> Tip:
-        await trio.lowlevel.checkpoint()
-        return Tip(self.committed, "")
-
-    async def blocks_after(
-        self, height: int, *, max_bytes: int
-    ) -> list[CommittedBlock]:
-        await trio.lowlevel.checkpoint()
-        if height == len(self.starts):  # not announced one by one
-            self.starts.append(time.monotonic())
-        return [CommittedBlock(height + 1, "", self.blocks[height], ())]
-
-    async def landmarks(self, place: Position | str | None) -> Landmarks:
-        await trio.lowlevel.checkpoint()
-        return Landmarks(tip=self.committed)
-
-    async def contents(
-        self, places: Sequence[Position], *, max_bytes: int
-    ) -> Mapping[int, Contents]:
-        raise AssertionError("nobody filters")
-
-    async def frames(self, *_: object, **__: object) -> Frames:
-        raise AssertionError("the tail holds all of it")
-
-    async def frame_pages(self, *_: object, **__: object) -> None:
-        raise AssertionError("nobody replays")
-
-
-def ours(
-    blocks: Sequence[Block],
-    receiver: Receiver,
-    *,
-    tls: ssl.SSLContext | None,
-    pause: float = 0.0,
-    watch: AbstractContextManager[object] | None = None,
-    beside: AbstractAsyncContextManager[None] | None = None,
-    limits: server.WebSocketLimits | None = None,
-    tail_bytes: int = 1 << 30,
-    instruments: Sequence[trio.abc.Instrument] = (),
-) -> Times:
-    """The commit channel and the WebSocket door.
-
-    With `pause`, one block is announced each so many seconds; `beside` is what runs
-    meanwhile; `watch` is entered when all clients are there and left when they have everything.
-    """
-    # The receiver answers nothing, and a Ping would be counted as part of a block.
-    limits = limits or server.WebSocketLimits()
-    limits = replace(limits, ping_interval=3600)
-    log = _Log(blocks)
-    channel = CommitChannel(log, tail_bytes=tail_bytes)
-    run = partial(_ours, log, channel, receiver, limits, tls, pause, watch, beside)
-    return trio.run(run, instruments=instruments)
-
-
-async def _ours(
-    log: _Log,
-    channel: CommitChannel,
-    receiver: Receiver,
-    limits: server.WebSocketLimits,
-    tls: ssl.SSLContext | None,
-    pause: float,
-    watch: AbstractContextManager[object] | None,
-    beside: AbstractAsyncContextManager[None] | None,
-) -> Times:
-    listeners = await trio.open_tcp_listeners(0, host="127.0.0.1", backlog=4096)
-    stop = trio.Event()
-    async with trio.open_nursery() as nursery:
-        await nursery.start(partial(channel.run, stop=stop))
-        await nursery.start(
-            partial(
-                server.serve,
-                channel,
-                listeners,
-                limits=limits,
-                tls=tls,
-                stop=stop,
-            )
-        )
-        port = listeners[0].socket.getsockname()[1]
-        await trio.to_thread.run_sync(receiver.connect, port)
-        async with beside or nullcontext():
-            with watch or nullcontext():
-                async with trio.open_nursery() as announcer:
-                    announcer.start_soon(_announce, channel, log, pause)
-                    times = await trio.to_thread.run_sync(receiver.times)
-        nursery.cancel_scope.cancel()
-    return log.starts, times
-
-
-async def _announce(channel: CommitChannel, log: _Log, pause: float) -> None:
-    if not pause:
-        log.committed = len(log.blocks)
-        channel.advance(log.committed)
-        return
-    begin = trio.current_time()
-    for height in range(1, len(log.blocks) + 1):
-        await trio.sleep_until(begin + height * pause)
-        log.committed = height
-        log.starts.append(time.monotonic())
-        channel.advance(height)

@@ -20,7 +20,8 @@ from typing import NamedTuple
 import trio
 
 from scripts.bench import report
-from scripts.bench.fanout_senders import Receiver, make_blocks, ours
+from scripts.bench.fanout_ours import ours
+from scripts.bench.fanout_senders import Receiver, make_blocks
 from trio_stream.websocket.server import WebSocketLimits
 
 PAUSE = 0.1

@@ -74,7 +74,7 @@ def calls(signer: signing.Key) -> Iterator[bytes]:
         yield load.post("/", json.dumps(call).encode())
 
 
-class Source(Protocol):
+class EventSource(Protocol):
     """Makes the blocks that subscribers get."""
 
     async def make(self, events: int) -> None:
@@ -84,7 +84,7 @@ class Source(Protocol):
         """Raise RuntimeError unless it was one block."""
 
 
-class Chain(Source):
+class ChainSource(EventSource):
     """The engine, which makes a block of what is posted."""
 
     def __init__(self, rpc: Rpc, requests: Iterator[bytes]) -> None:
@@ -105,7 +105,7 @@ class Chain(Source):
             raise RuntimeError(f"{events} transactions came in blocks of {counts}")
 
 
-class Bare(Source):
+class BareSource(EventSource):
     """A loop of sends, without a daemon or an engine."""
 
     def __init__(self) -> None:
@@ -126,7 +126,7 @@ class Bare(Source):
 
 
 async def deliver(
-    kind: str, port: int, source: Source, given: argparse.Namespace, stalled: int
+    kind: str, port: int, source: EventSource, given: argparse.Namespace, stalled: int
 ) -> list[Step]:
     """Subscribe so many clients; before each larger block there is one of a single event."""
     wanted = [each for events in given.events for each in (1, events)]
@@ -156,7 +156,7 @@ async def deliver(
 
 async def deliver_bare(given: argparse.Namespace) -> list[Step]:
     """The same from a bare loop of sends."""
-    source = Bare()
+    source = BareSource()
     with socket.create_server(("127.0.0.1", 0), backlog=4096) as listener:
         listener.settimeout(ACCEPTING)
         port = listener.getsockname()[1]
@@ -195,7 +195,7 @@ async def measure(given: argparse.Namespace) -> dict[str, list[Step]]:
             "daemon": urlsplit(daemon.stream).port or 80,
             "engine": engine.rpc.port,
         }
-        chain = Chain(engine.rpc, requests)
+        chain = ChainSource(engine.rpc, requests)
         for _ in range(given.rounds):
             for kind, port in ports.items():
                 found[kind] += await deliver(kind, port, chain, given, given.stalled)

@@ -49,7 +49,7 @@ NOW = Time(1_500_000_000, 0)
 
 
 @dataclass
-class Watch:
+class Stopwatch:
     """Seconds spent on each kind of work, in the order it first came."""
 
     spent: dict[str, float] = field(default_factory=dict)
@@ -99,7 +99,7 @@ def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--directory", type=Path, help="where the log is written")
-    watch = Watch()
+    watch = Stopwatch()
     with ExitStack() as stack:
         place = parser.parse_args().directory
         directory = stack.enter_context(tempfile.TemporaryDirectory(dir=place))
@@ -121,7 +121,7 @@ def _row(kind: str, spent: float, limit: float) -> list[str]:
     ]
 
 
-def _measure(judge: Machine, watch: Watch) -> None:
+def _measure(judge: Machine, watch: Stopwatch) -> None:
     keys = [Key.from_seed(n.to_bytes(32, "big")) for n in range(SIGNERS)]
     for number_of_round in range(ROUNDS):
         checked, unseen, transfers = _transactions(keys, number_of_round)

@@ -11,7 +11,7 @@ import trio
 
 from trio_stream.http.answers import NOT_FOUND, HttpAnswer
 from trio_stream.http.pages import Lookups
-from trio_stream.http.reads import Checks
+from trio_stream.http.reads import CheckOutcomes
 from trio_stream.http.routes import Routes
 from trio_stream.ledger.block import Validator
 from trio_stream.log.lookups import Cursor, TransactionsPage
@@ -50,7 +50,7 @@ async def inline(
 
 
 async def find(log: Log, path: str, query: bytes = b"") -> Any:
-    routes = Routes(cast(Lookups, log), cast(Checks, None), run_sync=inline)
+    routes = Routes(cast(Lookups, log), cast(CheckOutcomes, None), run_sync=inline)
     coming = routes.find(path, query)
     return None if coming is None else await coming
 

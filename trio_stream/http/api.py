@@ -34,7 +34,7 @@ from trio_stream.http.body import Body, Disconnected, Receive, Send, headers_of,
 from trio_stream.http.pages import Lookups, Streamed
 from trio_stream.http.plain import Plain
 from trio_stream.http.pull import PULL_PATH
-from trio_stream.http.reads import Checks
+from trio_stream.http.reads import CheckOutcomes
 from trio_stream.http.routes import (
     API,
     BLOCK,
@@ -110,7 +110,7 @@ class Api(QuartTrio):
         reader: ApiReader,
         engine: Broadcaster,
         channel: CommitChannel,
-        checks: Checks,
+        checks: CheckOutcomes,
         streams_url: str,
         commit_timeout: float,
         max_body_bytes: int,

@@ -43,7 +43,7 @@ SEARCH_TOO_LONG: Final = answers.error(
 )
 
 
-class Checks(Protocol):
+class CheckOutcomes(Protocol):
     """What is known from checks, before a block decides."""
 
     def newest(self, transaction_id: str) -> Check | None: ...
@@ -69,7 +69,7 @@ class Reads:
     """Answers GET requests with parameters; every query string gets an answer."""
 
     def __init__(
-        self, reader: Lookups, checks: Checks, threads: Threads | None = None
+        self, reader: Lookups, checks: CheckOutcomes, threads: Threads | None = None
     ) -> None:
         self._reader = reader
         self._checks = checks

@@ -14,7 +14,7 @@ from trio_stream.http import answers
 from trio_stream.http.answers import HttpAnswer
 from trio_stream.http.making import some_at_a_time
 from trio_stream.http.pages import Lookups, Streamed
-from trio_stream.http.reads import Checks, Reads, answer_block
+from trio_stream.http.reads import CheckOutcomes, Reads, answer_block
 from trio_stream.http.threads import Threads
 from trio_stream.log.connections import RunSync
 
@@ -36,7 +36,9 @@ Get = Callable[[bytes], Awaitable[HttpAnswer | Streamed]]
 class Routes:
     """Answers GET requests; each kind of answer is made a few at a time."""
 
-    def __init__(self, reader: Lookups, checks: Checks, *, run_sync: RunSync) -> None:
+    def __init__(
+        self, reader: Lookups, checks: CheckOutcomes, *, run_sync: RunSync
+    ) -> None:
         threads = Threads(run_sync=run_sync)
         reads = Reads(reader, checks, threads)
         gets: dict[str, Get] = {

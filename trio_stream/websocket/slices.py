@@ -16,7 +16,7 @@ _TLS_SLICE_BYTES: Final = 16 * 1024
 T = TypeVar("T")
 
 
-class Progress(Protocol):
+class Step(Protocol):
     """Awaits one step, which ends when the socket has taken something."""
 
     async def __call__(self, step: Callable[[], Awaitable[T]], /) -> T: ...
@@ -25,7 +25,7 @@ class Progress(Protocol):
 async def send_slices(
     stream: trio.abc.SendStream,
     data: bytes | bytearray | memoryview,
-    progress: Progress,
+    progress: Step,
 ) -> None:
     """Send all of it. Raises as the stream does, and as `progress` does."""
     unsent = memoryview(data)
