@@ -24,7 +24,7 @@ async def attack(
 ) -> None:
     """So many of each way, all at once, from so many addresses.
 
-    Who is cut comes again after `again` seconds (0: never).
+    A client that is cut comes again after `again` seconds (0: never).
     """
     ways: dict[str, Way] = {
         "dripping": _drip,

@@ -55,7 +55,7 @@ class Row(NamedTuple):
 
 
 class Server(NamedTuple):
-    """Who is asked."""
+    """The server that is measured."""
 
     port: int
     pid: int

@@ -54,7 +54,7 @@ class _Caller(Generic[R]):
 
 
 class BatchesStatistics(NamedTuple):
-    """Who is where."""
+    """How many callers are at each stage."""
 
     callers_in_line: int
     requests_in_flight: int

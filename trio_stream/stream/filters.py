@@ -2,7 +2,8 @@
 
 A filter goes by the name of its parameter. To add one is to add an entry here, which says what a
 value of it may be and what of a transaction it is compared with, and a query in `log.matches`,
-which finds the same transactions in the log. All else that deals with filters goes by their names.
+which finds the same transactions in the log. Everything else that deals with filters goes by
+their names.
 """
 
 from __future__ import annotations
