@@ -35,7 +35,7 @@ def split_last_id(query: str) -> tuple[str, str]:
     what they were given; so the last one counts. Empty if there is none.
     """
     last, others = "", []
-    for part in query.split("&"):
+    for part in filter(None, query.split("&")):
         name, _, value = part.partition("=")
         if unquote_plus(name).lower().replace("-", "").replace("_", "") == _LAST_ID:
             last = unquote_plus(value)
