@@ -125,6 +125,7 @@ async def test_unix_socket(tmp_path: Path) -> None:
     assert not (tmp_path / "abci.sock").exists()
 
 
+@pytest.mark.slow
 async def test_a_stop_sends_everything_committed_and_then_close_1001(
     tmp_path: Path,
 ) -> None:

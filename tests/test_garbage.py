@@ -220,6 +220,7 @@ def refused_bodies() -> dict[str, Callable[[int], bytes]]:
     }
 
 
+@pytest.mark.slow
 async def test_refused_posts(tmp_path: Path) -> None:
     numbers = count()
     async with world(tmp_path) as served:

@@ -36,6 +36,9 @@ from trio_stream.log.writer import CommitLog
 from trio_stream.transactions.candidate import CandidateCache
 from trio_stream.transactions.model import parse
 
+# Requests of the largest size that each door allows.
+pytestmark = pytest.mark.slow
+
 # Less than that for the rest of a transaction, and for the blanks with which it is written anew.
 LARGE = TRANSACTION_BYTES * 2 // 3
 MAX_BODY = 2 * 1024 * 1024
@@ -193,9 +196,7 @@ async def test_what_is_posted_is_read_aside(name: str, served: Served) -> None:
     assert answer[:13] in (b"HTTP/1.1 400 ", b"HTTP/1.1 413 ")
 
 
-@pytest.mark.parametrize(
-    "mode", [pytest.param("async", marks=pytest.mark.slow), "sync"]
-)
+@pytest.mark.parametrize("mode", ["async", "sync"])
 async def test_large_transactions_are_judged_aside(mode: str, served: Served) -> None:
     for document in large_ones():
         raw = encode(

@@ -32,12 +32,13 @@ from trio_stream.transactions.candidate import CandidateCache
 from trio_stream.transactions.model import parse
 from trio_stream.websocket import server as websocket_server
 
+# No part of such blocks would show what is done for a whole block in one step.
+pytestmark = pytest.mark.slow
+
 MANY = 20_000
 """Transactions of a block, some more than of the smallest fit into the 21 MiB an engine allows."""
 LARGE = 510
 """Transactions of a block of which a run has as many bytes as are looked into."""
-SAMPLE = 5
-"""Of such blocks, the part that is enough to find what is done for a whole block in one step."""
 STREAMS = "/api/v1/streams/"
 ASSET = "a" * 64
 # As many values as a head of 16 KiB has room for.
@@ -59,21 +60,10 @@ FILTERS = {
 }
 
 
-@pytest.fixture(
-    scope="module",
-    params=[pytest.param(1, marks=pytest.mark.slow), SAMPLE],
-    ids=["whole", "sample"],
-)
-def part(request: pytest.FixtureRequest) -> int:
-    """What the sizes of blocks are divided by."""
-    divisor: int = request.param
-    return divisor
-
-
 @cache
-def many(height: int, part: int) -> Block:
+def many(height: int) -> Block:
     """A block of very many transactions, and of refusals at length."""
-    count = MANY // part
+    count = MANY
     one = rows_of(parse(encode(create(BOB))), 0, bytes(32))
     ids = (hashlib.sha256(b"%d %d" % (height, n)).hexdigest() for n in range(count))
     found = [
@@ -87,10 +77,10 @@ def many(height: int, part: int) -> Block:
 
 
 @cache
-def large(height: int, part: int) -> Block:
+def large(height: int) -> Block:
     """A block of large transactions, with as much inside as they may have."""
     found = []
-    for n in range(LARGE // part):
+    for n in range(LARGE):
         data = {"h": height, "n": n, "a": [{"b": 1.5}] * 500}
         raw = encode(create(BOB, data=data))
         found.append(rows_of(parse(raw), n, hashlib.sha256(raw).digest()))
@@ -122,11 +112,11 @@ class Served:
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory, part: int) -> Path:
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     home = tmp_path_factory.mktemp("streams")
     with CommitLog.open(home) as log:
         log.begin_chain(Chain(CHAIN_ID, 1, "", 1, Time(0, 0), ()))
-        for block in large(1, part), many(2, part):
+        for block in large(1), many(2):
             log.append(block)
     return home
 
@@ -216,13 +206,11 @@ async def test_what_is_replayed_comes_in_short_steps(
 
 
 @pytest.mark.parametrize("name", FILTERS)
-async def test_what_is_new_comes_in_short_steps(
-    name: str, served: Served, part: int
-) -> None:
+async def test_what_is_new_comes_in_short_steps(name: str, served: Served) -> None:
     heights = itertools.count(3)
 
     async def follow_two_blocks() -> None:
-        blocks = large(next(heights), part), many(next(heights), part)
+        blocks = large(next(heights)), many(next(heights))
         ends = _last_words(name, blocks[1])
         async with trio.open_nursery() as nursery:
             for door in "websocket", "http":
@@ -234,8 +222,8 @@ async def test_what_is_new_comes_in_short_steps(
                 await served.commit(block)
 
     # What these take to make is not to be measured.
-    large(3, part)
-    many(4, part)
+    large(3)
+    many(4)
     await assert_short_steps(follow_two_blocks)
 
 

@@ -248,6 +248,7 @@ async def test_a_stalled_client_is_cut_after_its_time(
         assert await comes_true(stalled.is_cut, seconds=300)
 
 
+@pytest.mark.slow
 async def test_a_slow_client_that_is_alive_gets_everything(
     patient_clock: MockClock,
 ) -> None:

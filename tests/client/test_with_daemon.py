@@ -256,6 +256,7 @@ async def run(*arguments: str | Path) -> subprocess.CompletedProcess[bytes]:
     )
 
 
+@pytest.mark.slow
 async def test_tail_prints_committed_events(tmp_path: Path) -> None:
     documents = some(20, "tail")
     chain = Chain()
@@ -282,6 +283,7 @@ async def test_tail_prints_committed_events(tmp_path: Path) -> None:
                 assert b"409" in line
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 async def test_tail_ends_well_when_it_is_asked_to(
     tmp_path: Path, number: signal.Signals
@@ -324,6 +326,7 @@ async def saved(state: Path, text: str) -> bool | None:
     return (state.exists() and state.read_text() == text) or None
 
 
+@pytest.mark.slow
 async def test_tail_ends_well_when_nobody_reads(tmp_path: Path) -> None:
     with trio.fail_after(DEADLINE):
         async with running(settings(tmp_path / "home")) as addresses:

@@ -121,6 +121,7 @@ class Limited(Settings):
         return ["sh", "-c", limit, "sh", *Settings.command(self)]
 
 
+@pytest.mark.slow
 async def test_an_engine_gets_a_file_even_if_files_are_few(tmp_path: Path) -> None:
     """Four times as many clients as there are files; some say nothing, some subscribe."""
     with trio.fail_after(4 * DEADLINE):

@@ -35,6 +35,7 @@ async def test_pieces_become_the_body(size: int) -> None:
     assert await Body(handing([*pieces, b"x"]), LIMIT).read() is None
 
 
+@pytest.mark.slow
 async def test_a_body_takes_little_more_than_its_size_however_small_the_pieces() -> (
     None
 ):

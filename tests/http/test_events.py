@@ -243,6 +243,7 @@ async def test_a_silent_stream_is_kept_open_by_comments(
         assert trio.current_time() - began <= 20
 
 
+@pytest.mark.slow
 async def test_what_is_written_slowly_is_not_lost(patient_clock: MockClock) -> None:
     async with served() as server:
         written: list[bytes] = []

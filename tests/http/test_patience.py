@@ -98,6 +98,7 @@ async def _drip(stream: trio.SocketStream, begins: bytes, drips: bytes) -> None:
         pass
 
 
+@pytest.mark.slow
 async def test_a_body_that_comes_fast_enough_may_take_long(
     patient_clock: MockClock,
 ) -> None:

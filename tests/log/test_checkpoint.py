@@ -51,6 +51,7 @@ async def test_it_begins_anew_after_a_step(log, checkpointer, tmp_path):
     assert assert_whole(tmp_path) == 200
 
 
+@pytest.mark.slow
 async def test_a_reader_inside_keeps_it_growing_but_loses_nothing(
     log, checkpointer, tmp_path, caplog
 ):

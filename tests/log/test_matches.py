@@ -38,6 +38,7 @@ def test_each_filter_has_a_query() -> None:
     assert list(QUERIES) == list(FILTERS)
 
 
+@pytest.mark.slow
 @given(
     st.builds(
         Filters,

@@ -107,6 +107,7 @@ questions = given(
 )
 
 
+@pytest.mark.slow
 @questions
 @settings(max_examples=50)
 def test_pages_of_any_bounds_are_the_frames_of_the_messages(

@@ -20,6 +20,7 @@ JSON = st.recursive(
 )
 
 
+@pytest.mark.slow
 @given(JSON)
 def test_what_every_python_knows_is_quoted_as_repr_does(value: object) -> None:
     assert quote(value, 10_000) == repr(value)
