@@ -17,6 +17,7 @@ import trio
 
 LONGEST_STEP = 0.020
 """Seconds that no step may take, whatever a peer sends or asks for."""
+TRIES = 3
 
 
 class LoopSteps(trio.abc.Instrument):
@@ -69,11 +70,11 @@ def only_short_steps(longest: float = LONGEST_STEP) -> Iterator[LoopSteps]:
 async def assert_short_steps(do: Callable[[], Awaitable[object]]) -> None:
     """Fail if a step takes longer each time that this is done.
 
-    Where others use the processor too, its caches are cold and large copies take longer: one try
-    of three is to do.
+    Where others use the processor too, its caches are cold and large copies take longer: one of the
+    tries is to do.
     """
     tried = []
-    for _ in range(3):
+    for _ in range(TRIES):
         with measured_steps() as steps:
             await do()
         if steps.count and steps.longest <= LONGEST_STEP:

@@ -36,8 +36,9 @@ from trio_stream.log.writer import CommitLog
 from trio_stream.transactions.candidate import CandidateCache
 from trio_stream.transactions.model import parse
 
-# Requests of the largest size that each door allows.
-pytestmark = pytest.mark.slow
+# Requests of the largest size that each door allows. Coverage would be measured along with the
+# steps.
+pytestmark = [pytest.mark.slow, pytest.mark.no_cover]
 
 # Less than that for the rest of a transaction, and for the blanks with which it is written anew.
 LARGE = TRANSACTION_BYTES * 2 // 3

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import itertools
 import shutil
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ import trio
 
 from scripts.signing import create, encode
 from tests.ledger.chains import BOB, CHAIN_ID
-from tests.loop_steps import assert_short_steps
+from tests.loop_steps import TRIES, assert_short_steps
 from tests.websocket_peer import BINARY, PING, TEXT, frame, request
 from trio_stream.abci.messages import Time
 from trio_stream.channel.commit_channel import CommitChannel
@@ -32,8 +31,9 @@ from trio_stream.transactions.candidate import CandidateCache
 from trio_stream.transactions.model import parse
 from trio_stream.websocket import server as websocket_server
 
-# No part of such blocks would show what is done for a whole block in one step.
-pytestmark = pytest.mark.slow
+# No part of such blocks would show what is done for a whole block in one step. Coverage would be
+# measured along with the steps.
+pytestmark = [pytest.mark.slow, pytest.mark.no_cover]
 
 MANY = 20_000
 """Transactions of a block, some more than of the smallest fit into the 21 MiB an engine allows."""
@@ -207,10 +207,11 @@ async def test_what_is_replayed_comes_in_short_steps(
 
 @pytest.mark.parametrize("name", FILTERS)
 async def test_what_is_new_comes_in_short_steps(name: str, served: Served) -> None:
-    heights = itertools.count(3)
+    # What these take to make is not to be measured.
+    made = [(large(3 + 2 * n), many(4 + 2 * n)) for n in range(TRIES)]
 
     async def follow_two_blocks() -> None:
-        blocks = large(next(heights)), many(next(heights))
+        blocks = made.pop(0)
         ends = _last_words(name, blocks[1])
         async with trio.open_nursery() as nursery:
             for door in "websocket", "http":
@@ -221,9 +222,6 @@ async def test_what_is_new_comes_in_short_steps(name: str, served: Served) -> No
             for block in blocks:
                 await served.commit(block)
 
-    # What these take to make is not to be measured.
-    large(3)
-    many(4)
     await assert_short_steps(follow_two_blocks)
 
 
