@@ -24,6 +24,7 @@ from trio.testing import wait_all_tasks_blocked
 
 from scripts.http_client import ClientConnection as Client
 from scripts.http_client import fetch
+from tests.garbage import without_an_untraced_ring
 from trio_stream.http import server as http_server
 from trio_stream.http.connection import HttpConnection
 from trio_stream.http.server import HttpLimits
@@ -339,6 +340,7 @@ async def test_a_connection_without_a_turn_is_closed_when_the_server_stops() -> 
                 assert await stream.receive_some() == b""
 
 
+@without_an_untraced_ring
 async def test_what_a_connection_took_is_freed_without_the_garbage_collector() -> None:
     def present() -> int:
         return sum(isinstance(each, HttpConnection) for each in gc.get_objects())
