@@ -8,8 +8,7 @@ answered, 10 blocks a second of one event each, by itself and while 1,000 client
 are behind by 10,000 blocks. wal: how large the write-ahead log becomes while four clients read all
 of the log again and again and blocks of 100 transactions are committed one after the other.
 
-The daemon is the process that a user starts, on a data directory with a long history; FakeEngine is
-its engine.
+The daemon is a process as a user starts it, with a long history; FakeEngine is its engine.
 """
 
 from __future__ import annotations

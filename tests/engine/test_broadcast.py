@@ -25,12 +25,6 @@ RAW = b'{"a": 1}'
 
 
 @pytest.fixture
-async def stub() -> AsyncIterator[StubRpc]:
-    async with StubRpc().serving() as stub:
-        yield stub
-
-
-@pytest.fixture
 async def client(stub: StubRpc) -> AsyncIterator[EngineClient]:
     client = EngineClient(stub.url, max_connections=2, timeout=10)
     yield client

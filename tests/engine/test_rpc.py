@@ -17,13 +17,6 @@ CALL = b'{"id": "1", "method": "m"}'
 
 
 @pytest.fixture
-async def stub() -> AsyncIterator[StubRpc]:
-    stub = StubRpc()
-    async with stub.serving():
-        yield stub
-
-
-@pytest.fixture
 async def rpc(stub: StubRpc) -> AsyncIterator[RpcConnections]:
     connections = RpcConnections(stub.url, max_connections=2, timeout=30)
     yield connections

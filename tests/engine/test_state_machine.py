@@ -13,7 +13,7 @@ import trio.testing
 from tests.fake_application import FakeApplication, run_inline
 from trio_stream.abci import messages as m
 from trio_stream.abci.routine import Hop, Priority
-from trio_stream.engine.state_machine import StateMachine
+from trio_stream.engine.state_machine import RunSync, StateMachine
 
 CHECK = Hop(Priority.MEMPOOL, [m.CheckTx(b"")])
 INFO = Hop(Priority.QUERY, [m.Info("", "")])
@@ -22,6 +22,16 @@ COMMIT = Hop(Priority.CONSENSUS, [m.Commit()])
 
 def nothing(height: int) -> None:
     pass
+
+
+def behind(gate: trio.Event) -> RunSync:
+    """Runs what it is given in place, once the gate is open."""
+
+    async def gated(sync_fn: Callable[[], None], **options: object) -> None:
+        await gate.wait()
+        sync_fn()
+
+    return gated
 
 
 async def test_a_hop_is_answered_in_order_routine_requests_included() -> None:
@@ -50,14 +60,9 @@ async def test_routine_requests_need_no_thread() -> None:
 
 async def test_quick_checks_need_no_thread_and_have_their_turn() -> None:
     gate = trio.Event()
-
-    async def gated(sync_fn: Callable[[], None], **options: object) -> None:
-        await gate.wait()
-        sync_fn()
-
     application = FakeApplication()
     application.quick = True
-    machine = StateMachine(application, on_commit=nothing, run_sync=gated)
+    machine = StateMachine(application, on_commit=nothing, run_sync=behind(gate))
 
     assert await machine.answer(CHECK, owner=1) == [m.TxResult(0)]
     async with trio.open_nursery() as nursery:
@@ -86,13 +91,8 @@ async def test_a_failure_is_the_last_answer() -> None:
 
 async def test_consensus_goes_before_mempool_and_query_waits_for_nobody() -> None:
     gate = trio.Event()
-
-    async def gated(sync_fn: Callable[[], None], **options: object) -> None:
-        await gate.wait()
-        sync_fn()
-
     application = FakeApplication()
-    machine = StateMachine(application, on_commit=nothing, run_sync=gated)
+    machine = StateMachine(application, on_commit=nothing, run_sync=behind(gate))
 
     async def ask(hop: Hop, owner: int) -> None:
         await machine.answer(hop, owner=owner)
@@ -108,13 +108,8 @@ async def test_consensus_goes_before_mempool_and_query_waits_for_nobody() -> Non
 
 async def test_a_task_cancelled_while_waiting_loses_only_its_own_turn() -> None:
     gate = trio.Event()
-
-    async def gated(sync_fn: Callable[[], None], **options: object) -> None:
-        await gate.wait()
-        sync_fn()
-
     application = FakeApplication()
-    machine = StateMachine(application, on_commit=nothing, run_sync=gated)
+    machine = StateMachine(application, on_commit=nothing, run_sync=behind(gate))
 
     async def ask(owner: int, scope: trio.CancelScope) -> None:
         with scope:
@@ -212,13 +207,8 @@ def test_a_closed_connection_is_disowned_at_once_if_the_thread_is_free() -> None
 
 async def test_a_closed_connection_is_disowned_after_the_running_hop() -> None:
     gate = trio.Event()
-
-    async def gated(sync_fn: Callable[[], None], **options: object) -> None:
-        await gate.wait()
-        sync_fn()
-
     application = FakeApplication()
-    machine = StateMachine(application, on_commit=nothing, run_sync=gated)
+    machine = StateMachine(application, on_commit=nothing, run_sync=behind(gate))
     async with trio.open_nursery() as nursery:
         nursery.start_soon(lambda: machine.answer(CHECK, owner=1))
         await trio.testing.wait_all_tasks_blocked()
@@ -258,12 +248,7 @@ async def test_large_proposals_have_a_thread_beside_the_turns() -> None:
 
 async def test_it_is_settled_once_a_commit_is_done() -> None:
     gate = trio.Event()
-
-    async def gated(sync_fn: Callable[[], None], **options: object) -> None:
-        await gate.wait()
-        sync_fn()
-
-    machine = StateMachine(FakeApplication(), on_commit=nothing, run_sync=gated)
+    machine = StateMachine(FakeApplication(), on_commit=nothing, run_sync=behind(gate))
     await machine.settled()
     order: list[str] = []
 
