@@ -21,8 +21,8 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 from tests.test_daemon import DEADLINE, host_and_port
 from trio_stream import daemon
 from trio_stream.config import Config
-from trio_stream.daemon import Addresses
 from trio_stream.net.sockets import unacknowledged
+from trio_stream.node import Addresses
 
 _ARRIVES = 0.01
 """Seconds of the real clock in which what one task wrote to a socket wakes another one."""

@@ -24,7 +24,7 @@ from scripts.signing import Key, create, encode, transfer
 from tests.fake_engine import Chain, FakeEngine
 from trio_stream import daemon
 from trio_stream.config import Address, Config
-from trio_stream.daemon import Addresses
+from trio_stream.node import Addresses
 
 ALICE = Key.from_seed(b"\x01" * 32)
 BOB = Key.from_seed(b"\x02" * 32)

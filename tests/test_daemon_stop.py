@@ -13,7 +13,7 @@ from trio.testing import wait_all_tasks_blocked
 from scripts.signing import Key, create, encode
 from tests.test_daemon import DEADLINE, engine_at, host_and_port, settings
 from trio_stream import daemon
-from trio_stream.daemon import Addresses
+from trio_stream.node import Addresses
 
 ALICE = Key.from_seed(b"\x01" * 32)
 # The kernel buffers only a small part of these events for a client that does not read.

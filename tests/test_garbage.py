@@ -24,8 +24,8 @@ from tests.fake_engine import FakeEngine
 from tests.garbage import Ask, garbage_of, without_an_untraced_ring
 from tests.stub_rpc import ACCEPTED, StubRpc, internal_error
 from tests.test_daemon import engine_at, host_and_port, running, settings
-from trio_stream.daemon import Addresses
 from trio_stream.http.api import OPENAPI
+from trio_stream.node import Addresses
 
 ALICE = Key.from_seed(b"\x01" * 32)
 ASSET = create(ALICE, data={"word": "bicycle"}, metadata={"n": 1})

@@ -24,7 +24,7 @@ from tests.test_daemon import DEADLINE, host_and_port, running, settings
 from tests.websocket_peer import PATH
 from trio_stream import daemon
 from trio_stream.config import Address, Config
-from trio_stream.daemon import Addresses
+from trio_stream.node import Addresses
 
 WEBSOCKET = (
     "Connection: Upgrade\r\nUpgrade: websocket\r\n"

@@ -19,9 +19,9 @@ from scripts.signing import Key, create, encode
 from tests.still_daemon import Still, everything, is_full, is_open, server_end, still
 from tests.test_daemon import engine_at, host_and_port, running, settings
 from tests.websocket_peer import PATH, PING, Peer, request
-from trio_stream.daemon import Addresses
 from trio_stream.log.reader import LogReader
 from trio_stream.net.sockets import unacknowledged
+from trio_stream.node import Addresses
 from trio_stream.stream.frames import Frames
 from trio_stream.stream.page_request import PageRequest
 

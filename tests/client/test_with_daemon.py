@@ -21,7 +21,7 @@ from tests.fake_engine import Chain, FakeEngine
 from tests.test_daemon import DEADLINE, engine_at, host_and_port, running, settings
 from trio_stream import daemon
 from trio_stream.client import Events, Options, Refused, open_stream
-from trio_stream.daemon import Addresses
+from trio_stream.node import Addresses
 
 ALICE = Key.from_seed(b"\x01" * 32)
 BOB = Key.from_seed(b"\x02" * 32)

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-from dataclasses import fields
 from pathlib import Path
-from typing import get_type_hints
 
 import pytest
 
-from trio_stream.config import Address, Config, ConfigError, load
+from trio_stream.config import Address, Config, ConfigError, load, load_traced
 
 
 def test_without_settings_the_defaults_hold() -> None:
@@ -132,98 +130,6 @@ def test_errors_in_the_file_are_named(tmp_path: Path, text: str, named: str) -> 
         load({}, {}, file=file)
 
 
-LEAST_AND_MOST = {
-    "frame_limit": (2 << 20, 1 << 30),
-    "cache_bytes": (0, 64 << 30),
-    "node_connections": (1, 1_000),
-    "max_clients": (1, 1_000_000),
-    "max_clients_per_address": (0, 1_000_000),
-    "max_handshakes": (16, 1_000_000),
-    "send_buffer": (4096, 64 << 20),
-    "tail_bytes": (4096, 64 << 30),
-    "resume_ahead": (0, 1_000_000),
-    "http_connections": (16, 1_000_000),
-    "http_connections_per_address": (0, 1_000_000),
-    "http_keep_alive": (0.1, 86400),
-    "http_body_timeout": (0.1, 3600),
-    "http_body_rate": (1, 1 << 30),
-    "http_bytes_under_way": (1 << 20, 64 << 30),
-    "max_body_bytes": (1024, 128 << 20),
-    "advertised_port": (1, 65535),
-    "node_timeout": (0.1, 3600),
-    "ping_interval": (0.1, 86400),
-    "pong_timeout": (0.1, 86400),
-    "stall_timeout": (0.1, 86400),
-    "handshake_timeout": (0.1, 3600),
-    "commit_timeout": (0.1, 3600),
-    "shutdown_http": (0.1, 3600),
-    "shutdown_abci": (0.1, 3600),
-    "shutdown_stream": (0.1, 3600),
-    "shutdown_total": (0.1, 3600),
-}
-
-
-@pytest.mark.parametrize("name", [each.name for each in fields(Config)])
-def test_each_number_has_a_range(name: str) -> None:
-    kind = get_type_hints(Config)[name]
-    if kind not in (int, float, int | None):
-        assert name not in LEAST_AND_MOST
-        return
-    step = 0.01 if kind is float else 1
-    least, most = LEAST_AND_MOST[name]
-    # With everything else at its most generous, so that nothing contradicts it.
-    room = {"shutdown_total": 3600, "shutdown_http": 0.1, "shutdown_abci": 0.1}
-    room |= {"shutdown_stream": 0.1, "max_body_bytes": 1024}
-    for good in (least, most):
-        if name.startswith("shutdown_"):
-            good = min(good, 3000) if name != "shutdown_total" else max(good, 0.3)
-        assert getattr(load({**room, name: good}, {}, file=None), name) == good
-    for bad in (least - step, most + step):
-        with pytest.raises(ConfigError, match=f"--{name.replace('_', '-')} must be"):
-            load({name: bad}, {}, file=None)
-
-
-@pytest.mark.parametrize(
-    ("text", "named"),
-    [
-        ('tls_key = "key.pem"', "tls_certificate and tls_key"),
-        ("shutdown_total = 21", r"shutdown_total \(21 s\) must be at least .*22 s"),
-        ("http_bytes_under_way = 2_000_000", "http_bytes_under_way .* max_body_bytes"),
-        ('api = "localhost:7"\nstream = "localhost:7"', "api and stream"),
-        ('api = "0.0.0.0:7"\nstream = "10.0.0.1:7"', "api and stream"),
-        ('api = "[::1]:7"\nabci = "tcp://localhost:7"', "api and abci"),
-        ('node = "http://127.0.0.1:26658"', "own abci address.*26657"),
-        ('node = "http://localhost:9984"', "own api address"),
-    ],
-)
-def test_contradicting_settings_are_refused(
-    tmp_path: Path, text: str, named: str
-) -> None:
-    file = tmp_path / "config.toml"
-    file.write_text(text)
-    with pytest.raises(ConfigError, match=named):
-        load({}, {}, file=file)
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        'api = "localhost:0"\nstream = "localhost:0"',
-        'api = "[::1]:7"\nstream = "127.0.0.1:7"',
-        'api = "10.0.0.1:7"\nstream = "10.0.0.2:7"',
-        'abci = "tcp://0.0.0.0:26658"\nnode = "http://engine:26658"',
-        'abci = "unix:///run/abci"\nnode = "http://localhost:26658"',
-    ],
-)
-def test_settings_that_do_not_contradict_are_accepted(
-    tmp_path: Path, text: str
-) -> None:
-    file = tmp_path / "config.toml"
-    # As some editors save it.
-    file.write_text("\ufeff" + text)
-    load({}, {}, file=file)
-
-
 SERVICE = {
     "TRIO_STREAM_SERVICE_HOST": "10.0.0.1",
     "TRIO_STREAM_SERVICE_PORT": "9984",
@@ -332,3 +238,25 @@ def test_a_misspelt_key_among_the_ignored_ones_is_refused(
     file.write_text('{"server": {"bnd": "localhost:1", "workers": 3}}')
     with pytest.raises(ConfigError, match="key server.bnd; did you mean bind"):
         load({}, {}, file=file)
+
+
+def test_the_origin_of_each_value_is_told(tmp_path: Path) -> None:
+    file = tmp_path / "config.toml"
+    file.write_text('api = "a:1"\nmax_clients = 5\n')
+    environment = {"TRIO_STREAM_MAX_CLIENTS": "6", "BIGCHAINDB_TENDERMINT_PORT": "7"}
+    loaded = load_traced({"home": "x", "abci": None}, environment, file=file)
+    assert loaded.config.max_clients == 6
+    assert loaded.origins == {
+        "api": f"{file}: api",
+        "max_clients": "TRIO_STREAM_MAX_CLIENTS",
+        "node": "environment BIGCHAINDB tendermint.port",
+        "home": "--home",
+    }
+
+
+def test_host_and_port_of_bigchaindb_have_an_origin_each() -> None:
+    both = {"BIGCHAINDB_WSSERVER_HOST": "a", "BIGCHAINDB_WSSERVER_PORT": "1"}
+    assert load_traced({}, both, file=None).origins == {
+        "stream": "environment BIGCHAINDB wsserver.host"
+        " and environment BIGCHAINDB wsserver.port"
+    }

@@ -1,0 +1,258 @@
+"""What the node consists of: what the doors serve, where they listen, and the tasks that serve it.
+
+Everything is made from the `Config` here, and nowhere else: no room below knows a setting.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import ssl
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from functools import partial
+
+import trio
+
+from trio_stream import __version__
+from trio_stream.channel.commit_channel import CommitChannel
+from trio_stream.config import Address, Config
+from trio_stream.engine import server as abci_server
+from trio_stream.engine.broadcast import EngineClient
+from trio_stream.engine.report import warn_if_exposed
+from trio_stream.http import api as http_api
+from trio_stream.http import server as http_server
+from trio_stream.ledger.application import Application
+from trio_stream.log.checkpoint import Checkpointer
+from trio_stream.log.reader import LogReader
+from trio_stream.log.writer import CommitLog
+from trio_stream.net.listeners import open_abci, open_door, port_of
+from trio_stream.net.stoppable import Stoppable
+from trio_stream.net.tls import server_context
+from trio_stream.stream.admission import Admission
+from trio_stream.stream.handshake import STREAM_PATH
+from trio_stream.transactions.candidate import CandidateCache
+from trio_stream.websocket import server as websocket_server
+
+logger = logging.getLogger(__name__)
+
+_PATH = STREAM_PATH.decode("ascii")
+
+
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """Where the doors listen, as URLs for a client on this machine."""
+
+    abci: str
+    stream: str
+    api: str
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """The node, open but not running: its addresses, and its tasks by name in starting order."""
+
+    addresses: Addresses
+    tasks: dict[str, Stoppable]
+
+
+@dataclass(frozen=True, slots=True)
+class _Core:
+    """What the doors serve."""
+
+    application: Application
+    channel: CommitChannel
+    checkpointer: Checkpointer
+    reader: LogReader
+    engine: EngineClient
+
+
+@dataclass(frozen=True, slots=True)
+class _Sockets:
+    """What the doors listen on."""
+
+    abci: list[trio.SocketListener]
+    stream: list[trio.SocketListener]
+    api: list[trio.SocketListener]
+
+
+@dataclass(frozen=True, slots=True)
+class _Tls:
+    """For each public door; None without a certificate."""
+
+    stream: ssl.SSLContext | None
+    api: ssl.SSLContext | None
+
+
+async def open_node(config: Config, stack: AsyncExitStack) -> Node:
+    """Open the log and the doors' sockets; what is open is closed with `stack`.
+
+    Raises `OSError`, `CommitLogError` or `CertificateError`.
+    """
+    certificate = config.tls_certificate, config.tls_key
+    tls = _Tls(
+        stream=server_context(*certificate),
+        api=server_context(*certificate, alpn=http_server.ALPN),
+    )
+    core = _open_core(config, stack)
+    sockets = await _bind(config, stack)
+    addresses = _addresses(config, sockets)
+    return Node(addresses, _tasks(config, core, sockets, addresses, tls))
+
+
+def _open_core(config: Config, stack: AsyncExitStack) -> _Core:
+    """Open the log, and make what reads and writes it."""
+    log = stack.enter_context(CommitLog.open(config.home))
+    # A block's transactions that are costly to verify share the processors.
+    verifiers = stack.enter_context(ThreadPoolExecutor(os.cpu_count()))
+    cache = CandidateCache(
+        config.cache_bytes, lock=threading.Lock(), map_dear=verifiers.map
+    )
+    reader = LogReader(log.path, cache)
+    stack.push_async_callback(reader.aclose)
+    application = Application(
+        log, cache, version=__version__, warn=partial(logger.warning, "%s")
+    )
+    channel = CommitChannel(
+        reader, tail_bytes=config.tail_bytes, resume_ahead=config.resume_ahead
+    )
+    engine = EngineClient(
+        config.node,
+        max_connections=config.node_connections,
+        timeout=config.node_timeout,
+    )
+    stack.push_async_callback(engine.aclose)
+    return _Core(application, channel, Checkpointer(log, reader), reader, engine)
+
+
+async def _bind(config: Config, stack: AsyncExitStack) -> _Sockets:
+    abci = await stack.enter_async_context(open_abci(config.abci))
+    warn_if_exposed(abci, config.abci)
+    stream, api = [
+        await stack.enter_async_context(open_door(address.host, address.port))
+        for address in (config.stream, config.api)
+    ]
+    return _Sockets(abci, stream, api)
+
+
+def _tasks(
+    config: Config,
+    core: _Core,
+    sockets: _Sockets,
+    addresses: Addresses,
+    tls: _Tls,
+) -> dict[str, Stoppable]:
+    """Which task serves what, by name and in starting order."""
+    channel = core.channel
+
+    def on_commit(height: int) -> None:
+        channel.advance(height)
+        core.checkpointer.committed()
+
+    # One for all doors, because the limit on clients counts those of both.
+    admission = Admission(
+        total=config.max_clients,
+        per_address=config.max_clients_per_address,
+        trusted_proxies=config.trusted_proxies,
+    )
+    app = http_api.Api(
+        reader=core.reader,
+        engine=core.engine,
+        channel=channel,
+        checks=core.application.recent_checks,
+        streams_url=_streams_url(config, sockets),
+        commit_timeout=config.commit_timeout,
+        max_body_bytes=config.max_body_bytes,
+        admission=admission,
+        # Streams stay; some connections are kept for requests that don't.
+        max_streams=config.http_connections - config.http_connections // 4,
+    )
+    serve_abci = partial(
+        abci_server.serve,
+        core.application,
+        sockets.abci,
+        on_commit=on_commit,
+        frame_limit=config.frame_limit,
+        shutdown_timeout=config.shutdown_abci,
+        run_sync=channel.run_undisturbed,
+    )
+    serve_stream = partial(
+        websocket_server.serve,
+        channel,
+        sockets.stream,
+        limits=_limits(config),
+        admission=admission,
+        tls=tls.stream,
+    )
+    answered = trio.Event()
+    serve_api = partial(
+        http_server.serve,
+        app,
+        sockets.api,
+        tls=tls.api,
+        limits=_http_limits(config),
+        lasting=app.lasting,
+        answered=answered,
+        direct=app.direct,
+        turn=channel.turn,
+    )
+    tasks = (
+        Stoppable("channel", channel.run),
+        Stoppable("checkpoints", core.checkpointer.run),
+        Stoppable("reads", core.reader.run),
+        Stoppable("abci", serve_abci, addresses.abci),
+        Stoppable("stream", serve_stream, addresses.stream),
+        Stoppable("api", serve_api, addresses.api, idle=answered),
+    )
+    return {task.name: task for task in tasks}
+
+
+def _limits(config: Config) -> websocket_server.WebSocketLimits:
+    return websocket_server.WebSocketLimits(
+        max_connections=config.max_clients + config.max_handshakes,
+        ping_interval=config.ping_interval,
+        pong_timeout=config.pong_timeout,
+        stall_timeout=config.stall_timeout,
+        send_buffer=config.send_buffer,
+        handshake_timeout=config.handshake_timeout,
+        shutdown_timeout=config.shutdown_stream,
+    )
+
+
+def _http_limits(config: Config) -> http_server.HttpLimits:
+    return http_server.HttpLimits(
+        max_connections=config.http_connections,
+        max_connections_per_address=config.http_connections_per_address,
+        trusted_proxies=config.trusted_proxies,
+        head_timeout=config.handshake_timeout,
+        keep_alive=config.http_keep_alive,
+        body_timeout=config.http_body_timeout,
+        body_rate=config.http_body_rate,
+        stall_timeout=config.stall_timeout,
+        send_buffer=config.send_buffer,
+        max_body_bytes=config.max_body_bytes,
+        bytes_under_way=config.http_bytes_under_way,
+        # The streams that it serves end after the channel, within the whole of a stop.
+        shutdown_timeout=config.shutdown_total,
+    )
+
+
+def _streams_url(config: Config, sockets: _Sockets) -> str:
+    """Where the index documents say the stream is."""
+    scheme = config.advertised_scheme or ("wss" if config.tls_certificate else "ws")
+    host = config.advertised_host or config.stream.host
+    port = config.advertised_port or port_of(sockets.stream[0])
+    return f"{scheme}://{Address(host, port)}{_PATH}"
+
+
+def _addresses(config: Config, sockets: _Sockets) -> Addresses:
+    secure = "s" if config.tls_certificate else ""
+    abci = config.abci
+    if abci.startswith("tcp://"):
+        host = abci.removeprefix("tcp://").rpartition(":")[0].strip("[]")
+        abci = f"tcp://{Address(host, port_of(sockets.abci[0]))}"
+    stream = Address(config.stream.host, port_of(sockets.stream[0]))
+    api = Address(config.api.host, port_of(sockets.api[0]))
+    return Addresses(abci, f"ws{secure}://{stream}{_PATH}", f"http{secure}://{api}")
