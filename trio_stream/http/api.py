@@ -31,6 +31,7 @@ from trio_stream.channel.commit_channel import CommitChannel
 from trio_stream.http import answers
 from trio_stream.http.answers import HttpAnswer
 from trio_stream.http.body import Body, Disconnected, Receive, Send, headers_of, write
+from trio_stream.http.files import CLIENT, StaticFile, add_file
 from trio_stream.http.pages import Lookups, Streamed
 from trio_stream.http.plain import Plain
 from trio_stream.http.pull import PULL_PATH
@@ -222,6 +223,9 @@ def _add_routes(app: Api, routes: Routes, streams_url: str) -> None:
     @app.get(f"{API}/openapi.json")
     async def openapi() -> Response:
         return _response(description)
+
+    for name in CLIENT:
+        add_file(app, f"/{name}", StaticFile.read(name))
 
     @app.get(f"{TRANSACTION}<transaction_id>")
     async def transaction(transaction_id: str) -> Response:
