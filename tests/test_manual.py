@@ -1,8 +1,8 @@
-"""What the README prints runs as it is printed: programs, commands and queries are taken from it.
+"""What the manual prints runs as it is printed: programs and commands are taken from its pages.
 
 All that is changed are the ports, which are free ones here and not those of a daemon that may run
 on this machine. What is not run here stands in `ELSEWHERE`, with what covers it; a block or command
-that is in neither fails a test. The queries in SQL are `test_manual_sql`'s.
+that is in neither fails a test. What the pages as such must be is `test_manual_pages`'.
 """
 
 from __future__ import annotations
@@ -60,6 +60,16 @@ ELSEWHERE = {
 }
 """Commands that no test of this file runs to their end, and what covers them."""
 
+LANGUAGES = {
+    "js": "here",
+    "python": "here",
+    "sh": "here",
+    "sql": "tests/log/test_manual_sql.py",
+    "text": "tests/engines/test_demo.py",
+    "toml": "tests/test_manual_pages.py",
+}
+"""The languages of fenced blocks, and what runs or compares them; drawings have none."""
+
 
 @asynccontextmanager
 async def node(home: Path) -> AsyncIterator[tuple[InstantNode, Line]]:
@@ -76,9 +86,10 @@ def moved(text: str, *, stream: int | str, api: int | str = "") -> str:
 
 
 def test_every_block_is_run_here_or_elsewhere() -> None:
-    assert manual.languages() == {"", "js", "python", "sh", "sql"}
-    (drawing,) = manual.blocks("")
-    assert "nursery" in drawing
+    assert manual.languages() == {"", *LANGUAGES}
+    assert all("─" in drawing for drawing in manual.blocks(""))
+    for place in LANGUAGES.values():
+        assert place == "here" or (child.ROOT / place).is_file()
 
 
 async def printed(
@@ -201,7 +212,7 @@ def test_every_command_is_run_here_or_elsewhere() -> None:
 
 @pytest.mark.slow
 async def test_a_transaction_is_made_and_posted_with_curl(tmp_path: Path) -> None:
-    (block,) = (each for each in manual.blocks("sh") if "curl" in each)
+    (block,) = (each for each in manual.blocks("sh") if "-d @" in each)
     with trio.fail_after(DEADLINE):
         async with instant_node(tmp_path / "home") as running:
             api = urlsplit(running.http_url).port
@@ -224,7 +235,7 @@ async def test_a_transaction_is_made_and_posted_with_curl(tmp_path: Path) -> Non
 
 @pytest.mark.slow
 async def test_websocat_prints_what_is_committed(tmp_path: Path) -> None:
-    (command,) = (each for each in commands() if each.startswith("websocat"))
+    (command,) = {each for each in commands() if each.startswith("websocat")}
     path = os.environ["PATH"]
     if not shutil.which("websocat"):
         stand_in = tmp_path / "websocat"
@@ -242,6 +253,26 @@ async def test_websocat_prints_what_is_committed(tmp_path: Path) -> None:
     assert [json.loads(line)["transaction_id"] for line in lines] == IDS
 
 
+@pytest.mark.slow
+async def test_curl_prints_what_is_committed(tmp_path: Path) -> None:
+    (command,) = {each for each in commands() if each.startswith("curl -N")}
+
+    def make(port: str) -> list[str]:
+        return ["bash", "-c", "exec " + moved(command, stream="", api=port)]
+
+    with trio.fail_after(DEADLINE):
+        async with instant_node(tmp_path / "home") as running:
+            line = Line(running.http_url)
+            async with line.listening() as port:
+
+                async def commit() -> None:
+                    await line.answered.wait()
+                    running.block(*map(encode, DOCUMENTS))
+
+                lines = await printed(make(str(port)), tmp_path, 12, commit)
+    assert re.findall(r'"transaction_id": ?"(\w+)"', "".join(lines))[:3] == IDS
+
+
 @pytest.mark.parametrize("command", ["run", "tail"])
 def test_printed_flags_are_those_that_there_are(
     command: str, capsys: pytest.CaptureFixture[str]
@@ -249,7 +280,7 @@ def test_printed_flags_are_those_that_there_are(
     (usage,) = (
         each
         for each in manual.spans()
-        if each.startswith(f"python -m trio_stream {command} ")
+        if each.startswith(f"python -m trio_stream {command} ") and "[" in each
     )
     with pytest.raises(SystemExit) as ended:
         program.main([command, "--help"])
@@ -277,7 +308,7 @@ async def test_what_a_moved_log_has_above_a_height_is_printed(tmp_path: Path) ->
     async with instant_node(tmp_path / "moved") as running:
         for document in DOCUMENTS:
             running.block(encode(document))
-    (command,) = (each for each in commands() if each.startswith("sqlite3"))
+    (command,) = (each for each in commands() if "> M" in each)
     done = await trio.run_process(
         ["bash", "-c", command.replace("> M", "> 2")],
         cwd=tmp_path,
@@ -286,24 +317,41 @@ async def test_what_a_moved_log_has_above_a_height_is_printed(tmp_path: Path) ->
     assert done.stdout.splitlines() == [encode(each) for each in DOCUMENTS[1:]]
 
 
+VALUES = {
+    "after": "earliest",
+    "limit": "5",
+    "wait": "0",
+    "transaction_id": IDS[0],
+    "asset_id": IDS[0],
+    "public_key": ALICE.public,
+    "search": "bicycle",
+}
+PLACES = {"ID": IDS[0], "HEIGHT": "2", "NAME": "valid_transactions?until=tip"}
+"""What stands for the words in capitals."""
+
+
 async def test_printed_paths_answer(tmp_path: Path) -> None:
     paths = [each for each in manual.spans() if re.search(r"^(GET )?/api/v1/\w+", each)]
     assert len(paths) >= 2
-    values = {"after": "earliest", "limit": "5", "wait": "0", "transaction_id": IDS[0]}
     async with instant_node(tmp_path) as running:
+        running.block(*map(encode, DOCUMENTS))
         for each in paths:
             target = each.removeprefix("GET ")
-            for name, value in values.items():
+            for name, value in VALUES.items():
                 target = re.sub(rf"\b{name}=(?=&|$)", f"{name}={value}", target)
+            for name, value in PLACES.items():
+                target = re.sub(rf"(?<=/){name}$", value, target)
             url = f"{running.http_url}{target}"
+            accept = "text/event-stream" if "/streams/" in target else "*/*"
             done = await trio.run_process(
-                ["curl", "-sS", "-o", os.devnull, "-w", "%{http_code}", url],
+                ["curl", "-sS", "-o", os.devnull, "-w", "%{http_code}"]
+                + ["-H", f"Accept: {accept}", url],
                 capture_stdout=True,
             )
             assert done.stdout == b"200", target
 
 
 def test_printed_modules_are_there() -> None:
-    for name in re.findall(r"`(bench\.\w+|chaos)\b", manual.TEXT):
+    for name in re.findall(r"`(bench\.[a-z_]+|chaos)\b", manual.TEXT):
         assert (child.ROOT / "scripts" / f"{name.replace('.', '/')}.py").is_file()
     assert "pydoc trio_stream.client.Options" in manual.TEXT

@@ -24,8 +24,8 @@ _REFUSED = re.compile(
 )
 
 _AGAIN = (
-    "its transactions are kept in the log.db that was moved, and can be posted again (README,"
-    " 'When engine and log disagree')"
+    "its transactions are kept in the log.db that was moved, and can be posted again (see"
+    " 'When engine and log disagree' in the manual, trio_stream/manual/operating.md)"
 )
 
 

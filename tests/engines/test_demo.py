@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import sys
 from collections.abc import Callable
@@ -13,6 +14,7 @@ import trio
 from scripts import child
 from scripts.engines import build
 from scripts.engines.build import Release
+from tests import manual
 from tests.engines.site import PATIENCE
 
 ENGINES = [build.DEFAULT]
@@ -46,9 +48,21 @@ async def test_the_demo_shows_events_and_ends_by_itself(
     assert said.count("202 posted  CREATE") == 2
     assert said.count("202 posted  TRANSFER") == 3
     assert said.count('  event   {"height": ') == 5
+    (shown,) = manual.blocks("text", manual.README)
+    for line in shown.splitlines():
+        assert re.search(pattern(line), said), line
     assert "websocat ws://" in said
     assert "5 events" in said
     assert [path.name for path in tmp_path.iterdir()] == ["demo.out"]
+
+
+def pattern(line: str) -> str:
+    """What a line of the README stands for: its ids are shortened, and numbers differ."""
+    escaped = re.sub(r'"[0-9a-f]+…"', '"ID"', line)
+    escaped = re.sub(r"(?<=: )\d+|\d+(?= ms)", "NUMBER", escaped)
+    return (
+        re.escape(escaped).replace("NUMBER", r"\d+").replace('"ID"', '"[0-9a-f]{64}"')
+    )
 
 
 async def test_ctrl_c_ends_the_demo_cleanly(engine: Release, tmp_path: Path) -> None:

@@ -1,0 +1,76 @@
+"""The pages of the manual as such: which there are, where their links lead, what they list."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from importlib.resources import files
+
+import pytest
+
+from scripts import child
+from tests import manual
+from trio_stream.config import Config
+from trio_stream.manual import TOPICS, page
+
+TITLES = {
+    "api": "API",
+    "differences": "Differences from BigchainDB 2.2.2",
+    "sql": "SQL",
+}
+"""Where the title is not the topic with a capital."""
+
+
+def test_each_page_is_a_topic() -> None:
+    found = {each.name for each in files("trio_stream.manual").iterdir()}
+    assert {f"{topic}.md" for topic in TOPICS} == {
+        name for name in found if name.endswith(".md")
+    }
+
+
+def test_what_is_no_topic_has_no_page() -> None:
+    with pytest.raises(KeyError):
+        page("../manual/start")
+
+
+@pytest.mark.parametrize("topic", TOPICS)
+def test_a_page_has_one_title(topic: str) -> None:
+    text = manual.prose(manual.PAGES[topic])
+    titles = re.findall(r"^# (.*)$", text, re.MULTILINE)
+    assert titles == [TITLES.get(topic, topic.capitalize())]
+    assert text.startswith("# ")
+
+
+@pytest.mark.parametrize("topic", TOPICS)
+def test_links_between_pages_lead_somewhere(topic: str) -> None:
+    for link in manual.links(manual.PAGES[topic]):
+        target, _, part = link.partition("#")
+        if not target.startswith("https://"):
+            assert target.removesuffix(".md") in TOPICS, link
+            assert not part, "a page as a whole is linked, and its part named"
+
+
+@pytest.mark.parametrize("text", [manual.README, *manual.GUIDES.values()])
+def test_links_of_the_readmes_lead_to_files(text: str) -> None:
+    for link in manual.links(text):
+        assert link.startswith("https://") or (child.ROOT / link).is_file(), link
+
+
+def test_the_readme_is_a_first_page() -> None:
+    assert len(manual.README.splitlines()) <= 150
+
+
+def test_the_readme_lists_the_pages_as_they_are() -> None:
+    rows = re.findall(
+        r"^\| \[\w+\]\(trio_stream/manual/(\w+)\.md\) \| (.*) \|$",
+        manual.README,
+        re.MULTILINE,
+    )
+    assert rows == list(TOPICS.items())
+
+
+def test_the_engine_is_pointed_at_the_default_address() -> None:
+    for block in manual.blocks("toml", manual.README + manual.PAGES["start"]):
+        settings = tomllib.loads(block)
+        assert settings["proxy_app"] == Config().abci
+        assert settings["consensus"] == {"create_empty_blocks": False}

@@ -1,0 +1,31 @@
+"""The manual: one page of Markdown per topic, for `trio-stream help` and the HTTP server.
+
+The pages are files, so that they can be read wherever the package is; this module only knows which
+there are, in the order in which a newcomer reads them.
+"""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from typing import Final
+
+TOPICS: Final = {
+    "start": "from nothing to the first event, and pointing an engine at it",
+    "subscribing": "the streams: WebSocket, Server-Sent Events, polls, resuming, filters",
+    "client": "the client library and the command `tail`",
+    "api": "the HTTP API: posting, look-ups, search",
+    "sql": "reading the log with SQL",
+    "operating": "settings, supervision, stopping, what to do when engine and log disagree",
+    "security": "who may connect, TLS, limits",
+    "engines": "which Tendermint and CometBFT releases are served, and how",
+    "differences": "what differs from BigchainDB 2.2.2",
+    "architecture": "how the daemon works inside, and how the code is laid out",
+}
+"""What each page is about."""
+
+
+def page(topic: str) -> str:
+    """The Markdown of this topic's page; `KeyError` if there is none."""
+    if topic not in TOPICS:
+        raise KeyError(topic)
+    return (files(__name__) / f"{topic}.md").read_text(encoding="utf-8")
