@@ -58,7 +58,7 @@ fmt: $(VENV)/.dev
 # The newest versions that setup.cfg allows, for every Python and platform at once.
 lock: $(VENV)/.dev
 	$(PIP) install uv
-	$(BIN)/uv pip compile setup.cfg --extra dev --universal --python-version 3.11 \
+	$(BIN)/uv pip compile setup.cfg --extra server --extra dev --universal --python-version 3.11 \
 		--upgrade --no-header --no-annotate --quiet -o $(LOCK)
 
 proto: $(VENV)/.dev
@@ -75,10 +75,10 @@ $(VENV)/bin/python:
 
 $(VENV)/.run: setup.cfg $(LOCK) | $(VENV)/bin/python
 	@echo "installing trio_stream and what it needs into $(VENV)"
-	@$(PIP) install -c $(LOCK) -e .
+	@$(PIP) install -c $(LOCK) -e '.[server]'
 	@touch $@
 
 $(VENV)/.dev: setup.cfg $(LOCK) | $(VENV)/bin/python
 	@echo "installing trio_stream and its development tools into $(VENV)"
-	@$(PIP) install -c $(LOCK) -e '.[dev]'
+	@$(PIP) install -c $(LOCK) -e '.[server,dev]'
 	@touch $@ $(VENV)/.run

@@ -31,6 +31,7 @@ USED_WITHOUT_IMPORT = {
     "pytest-cov": r"pytest --cov",
     "flake8-async": r"ASYNC\d",
     "flake8-bugbear": r"B\d{3}\b",
+    "setuptools": r"--no-build-isolation",
     "types-protobuf": r"/mypy",
     "websockets": r"from websockets\.sync",
     **{tool: rf"/{tool}\b" for tool in ("black", "flake8", "isort", "mypy")},
@@ -44,13 +45,19 @@ USED_WITHOUT_IMPORT = {
 OVERRIDDEN = ("hypercorn", "quart", "quart-trio", "trio-websocket")
 
 
-def requirements(*, dev: bool = False) -> dict[str, list[str]]:
-    """What is declared: by name, each with its bounds and markers."""
-    text = CONFIGURATION["options"]["install_requires"]
-    if dev:
-        text = CONFIGURATION["options.extras_require"]["dev"]
+BASE = ""
+"""What is installed without an extra: the client's requirements."""
+
+
+def requirements(*extras: str) -> dict[str, list[str]]:
+    """What these extras declare: by name, each with its bounds and markers."""
+    declared = {
+        BASE: CONFIGURATION["options"]["install_requires"],
+        **CONFIGURATION["options.extras_require"],
+    }
+    lines = "\n".join(declared[extra] for extra in extras).splitlines()
     found: dict[str, list[str]] = {}
-    for line in filter(None, map(str.strip, text.splitlines())):
+    for line in filter(None, map(str.strip, lines)):
         if not line.startswith("#"):
             name, rest = re.fullmatch(r"([\w.-]+)\s*(.*)", line).groups()
             found.setdefault(normal(name), []).append(rest)
@@ -90,10 +97,14 @@ def distributions(name: str) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    ("folders", "dev"), [(["trio_stream"], False), (["scripts", "tests"], True)]
+    ("folders", "extras"),
+    [
+        (["trio_stream"], [BASE, "server"]),
+        (["scripts", "tests"], [BASE, "server", "dev"]),
+    ],
 )
-def test_what_is_imported_is_declared(folders: list[str], dev: bool) -> None:
-    declared = set(requirements()) | (set(requirements(dev=True)) if dev else set())
+def test_what_is_imported_is_declared(folders: list[str], extras: list[str]) -> None:
+    declared = set(requirements(*extras))
     missing = {
         name: place
         for name, place in imported(*folders).items()
@@ -104,7 +115,12 @@ def test_what_is_imported_is_declared(folders: list[str], dev: bool) -> None:
 
 def test_what_is_declared_is_imported() -> None:
     used = {each for name in imported("trio_stream") for each in distributions(name)}
-    assert set(requirements()) - used == set()
+    assert set(requirements(BASE, "server")) - used == set()
+
+
+def test_the_client_and_the_node_share_no_requirement() -> None:
+    assert set(requirements(BASE)) & set(requirements("server")) == set()
+    assert requirements("client") == {}
 
 
 def test_what_is_declared_for_development_is_used() -> None:
@@ -115,10 +131,11 @@ def test_what_is_declared_for_development_is_used() -> None:
     files += (child.ROOT / "tests").rglob("*.py")
     text = "\n".join(file.read_text(encoding="utf-8") for file in files)
     used |= {tool for tool, by in USED_WITHOUT_IMPORT.items() if re.search(by, text)}
-    assert set(requirements(dev=True)) - used == set()
+    assert set(requirements("dev")) - used == set()
 
 
 @pytest.mark.parametrize("name", OVERRIDDEN)
 def test_what_is_overridden_has_an_upper_bound(name: str) -> None:
-    bounds = [bound.partition(";")[0] for bound in requirements()[name]]
+    declared = requirements(BASE, "server")
+    bounds = [bound.partition(";")[0] for bound in declared[name]]
     assert all(re.search(r"< 0\.\d+$|~= 0\.\d+\.\d+$", bound) for bound in bounds)

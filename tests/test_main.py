@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import argparse
+from importlib import import_module
+from types import ModuleType
 
 import pytest
 
+from trio_stream import __main__ as program
 from trio_stream import __version__
 from trio_stream.__main__ import main
 from trio_stream.commands import run
@@ -37,3 +40,43 @@ def test_a_command_gets_its_arguments_and_gives_the_status(
     monkeypatch.setattr(run, "run", noted)
     assert main(["run", "--home", "/there"]) == 7
     assert given[0].home == "/there"
+
+
+def lacking(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """From now on `run` cannot be imported, because there is no module of this name."""
+
+    def load(module: str) -> ModuleType:
+        if module == run.__name__:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+        return import_module(module)
+
+    monkeypatch.setattr(program, "import_module", load)
+
+
+def test_without_the_packages_of_the_node_its_commands_say_what_to_install(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lacking(monkeypatch, "apsw")
+    assert main(["run", "--home", "/there", "-h", "more"]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith("trio-stream: run needs packages that a client does not")
+    assert "no 'apsw'" in said
+    assert "pip install 'trio-stream[server]'" in said
+
+
+def test_without_the_packages_of_the_node_the_others_stay(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lacking(monkeypatch, "apsw")
+    with pytest.raises(SystemExit) as ended:
+        main(["tail", "--help"])
+    assert ended.value.code == 0
+    assert "--after" in capsys.readouterr().out
+
+
+def test_a_missing_module_of_the_package_itself_is_a_bug(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    lacking(monkeypatch, "trio_stream.daemon")
+    with pytest.raises(ModuleNotFoundError, match="daemon"):
+        main(["run"])

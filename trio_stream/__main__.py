@@ -1,13 +1,21 @@
-"""The command line: its parser, which hands over to one of the `commands`."""
+"""The command line: its parser, which hands over to one of the `commands`.
+
+An installation for clients alone lacks the packages that a node needs. There, a command of the
+node stands in the parser all the same, and says what to install.
+"""
 
 from __future__ import annotations
 
 import argparse
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
+from importlib import import_module
 
 from trio_stream import __version__
-from trio_stream.commands import run, tail
+
+COMMANDS = ("tail", "run")
+"""The modules in `commands`, in the order in which `--help` names them."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -24,9 +32,42 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    tail.add_to(commands)
-    run.add_to(commands)
+    for name in COMMANDS:
+        try:
+            module = import_module(f"trio_stream.commands.{name}")
+        except ModuleNotFoundError as error:
+            if str(error.name).startswith("trio_stream"):
+                raise
+            _add_stub(commands, name.replace("_", "-"), error)
+        else:
+            module.add_to(commands)
     return parser
+
+
+def _add_stub(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser],
+    name: str,
+    error: ModuleNotFoundError,
+) -> None:
+    """A command that takes any arguments, and says what to install."""
+    parser = commands.add_parser(
+        name,
+        help="needs pip install 'trio-stream[server]'",
+        add_help=False,
+        # No argument begins with one of these, so that options pass too.
+        prefix_chars="\0",
+    )
+    parser.add_argument("ignored", nargs="*")
+    parser.set_defaults(command=partial(_say_what_to_install, name, error.name))
+
+
+def _say_what_to_install(name: str, module: str | None, _: argparse.Namespace) -> int:
+    print(
+        f"trio-stream: {name} needs packages that a client does not (there is no {module!r}):"
+        " pip install 'trio-stream[server]'",
+        file=sys.stderr,
+    )
+    return 1
 
 
 if __name__ == "__main__":
