@@ -1,4 +1,4 @@
-# make run · demo · devnode · test · test-engines · check · bench · engines · fmt · lock · proto
+# make run · demo · devnode · test · test-engines · check · bench · engines · fmt · lock · proto · manual
 # Everything runs in a virtual environment of its own, made at the first call.
 
 VENV ?= .venv
@@ -16,7 +16,7 @@ PYTEST := $(BIN)/python -m pytest --numprocesses 2 --dist loadgroup
 # Each process that a test starts would compile all modules again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run demo devnode test test-engines check bench engines fmt lock proto clean
+.PHONY: run demo devnode test test-engines check bench engines fmt lock proto manual clean
 .DEFAULT_GOAL := run
 
 run: $(VENV)/.run
@@ -64,6 +64,10 @@ lock: $(VENV)/.dev
 proto: $(VENV)/.dev
 	$(BIN)/python -m grpc_tools.protoc -I. --python_out=. --pyi_out=. \
 		trio_stream/abci/abci.proto
+
+# Tables that follow from the code.
+manual: $(VENV)/.run
+	@$(BIN)/python -m scripts.manual_tables
 
 clean:
 	rm -rf $(VENV) build *.egg-info .mypy_cache .pytest_cache .import_linter_cache

@@ -55,6 +55,7 @@ ELSEWHERE = {
     "make test-engines": "is what CI runs",
     "make engines": "is what CI runs",
     "make bench": "its scripts in tests/test_chaos.py and by hand: it takes minutes",
+    "make manual": "tests/test_manual_tables.py",
     "make lock": "asks a package index; the lock is what everything is installed from",
     "make proto": "writes what tests/abci compare with the engines' messages",
 }

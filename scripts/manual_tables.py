@@ -1,0 +1,104 @@
+"""Writes the tables of the manual that follow from the code: `make manual`.
+
+Names, order and defaults are the code's; what a row means is written by hand in the page and kept.
+A row that lacks its meaning, or that stands for nothing any more, is an error that names it.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import fields
+from itertools import takewhile
+from pathlib import Path
+
+from scripts import child
+from trio_stream.config import Config
+
+MANUAL = child.ROOT / "trio_stream" / "manual"
+SETTINGS = "| setting | default | meaning |\n|---|---|---|\n"
+
+# Their names don't say that they are sizes.
+_SIZES = ("frame_limit", "send_buffer", "http_body_rate")
+_ROW = re.compile(r"^\| `(\w+)` \|.*\| (.*) \|$")
+
+
+class Incomplete(Exception):
+    """A table and the code don't name the same things."""
+
+
+def settings() -> dict[str, str]:
+    """All settings with their defaults, as a reader of the manual sees them."""
+    return {each.name: shown(each.name, each.default) for each in fields(Config)}
+
+
+def shown(name: str, default: object) -> str:
+    """A default in Markdown."""
+    if default is None or default == ():
+        return "–"
+    if isinstance(default, bool):
+        return f"`{str(default).lower()}`"
+    if isinstance(default, float):
+        return f"{default:g} s"
+    if isinstance(default, Path):
+        return f"`./{default}`"
+    if isinstance(default, int) and ("bytes" in name or name in _SIZES):
+        return f"{default} ({_size(default)})"
+    if isinstance(default, int):
+        return str(default)
+    return f"`{default}`"
+
+
+def _size(count: int) -> str:
+    power = min((count.bit_length() - 1) // 10, 2)
+    return f"{count >> 10 * power} {('bytes', 'KiB', 'MiB')[power]}"
+
+
+def table(header: str, rows: dict[str, str], text: str) -> str:
+    """The page with the table below `header` written anew from `rows`."""
+    begin = text.index(header) + len(header)
+    lines = list(
+        takewhile(lambda line: line.startswith("|"), text[begin:].splitlines())
+    )
+    end = begin + sum(len(line) + 1 for line in lines)
+    meanings = dict(map(_row, lines))
+    for name in meanings.keys() - rows.keys():
+        raise Incomplete(f"{name} has a row, but the code does not have it")
+    for name in rows.keys() - meanings.keys():
+        raise Incomplete(f"{name} has no row: add `| `{name}` | | what it means |`")
+    written = [
+        f"| `{name}` | {value} | {meanings[name]} |\n" for name, value in rows.items()
+    ]
+    return text[:begin] + "".join(written) + text[end:]
+
+
+def _row(line: str) -> tuple[str, str]:
+    found = _ROW.match(line)
+    if not found:
+        raise Incomplete(f"not a row of one name and what it means: {line}")
+    return found[1], found[2]
+
+
+def operating(text: str) -> str:
+    """The page on operating with its tables as they should be."""
+    return table(SETTINGS, settings(), text)
+
+
+PAGES: dict[str, Callable[[str], str]] = {"operating.md": operating}
+"""What writes the tables of which page."""
+
+
+def main(arguments: Sequence[str] = ()) -> int:
+    for name, write in PAGES.items():
+        path = MANUAL / name
+        try:
+            path.write_text(write(path.read_text("utf-8")), encoding="utf-8")
+        except Incomplete as error:
+            print(f"{path}: {error}", file=sys.stderr)
+            return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
