@@ -169,3 +169,20 @@ def test_the_origin_is_known_for_the_answer() -> None:
     reader = RequestReader(head_limit=LIMIT)
     assert read(reader, [b"HEAD / HTTP/1.1\r\nnonsense\r\n\r\n"]) == [400]
     assert (reader.head_only, reader.origin) == (True, None)
+
+
+def test_a_question_about_the_server_as_a_whole_goes_to_its_root() -> None:
+    reader = RequestReader(head_limit=LIMIT)
+    (request,) = read(reader, [b"OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n"])
+    assert isinstance(request, h11.Request)
+    assert request.target == b"/"
+    assert list(request.headers) == [(b"host", b"a")]
+
+
+def test_bytes_after_a_request_that_closes_its_connection_are_no_request() -> None:
+    reader = RequestReader(head_limit=LIMIT)
+    closing = GET.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")
+    reader.receive_data(closing + GET)
+    assert isinstance(reader.next_event(), h11.Request)
+    assert isinstance(reader.next_event(), h11.EndOfMessage)
+    assert reader.next_event() is h11.NEED_DATA

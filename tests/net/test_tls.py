@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import ssl
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -59,6 +60,34 @@ def test_a_valid_pair_is_accepted(files: Files) -> None:
     context = server_context(files.certificate, files.key, alpn=("http/1.1",))
     assert context is not None
     assert context.protocol is ssl.PROTOCOL_TLS_SERVER
+
+
+def test_without_a_certificate_there_is_no_tls(files: Files) -> None:
+    assert server_context(None, None) is None
+    assert server_context(files.certificate, None) is None
+
+
+def test_a_door_offers_the_protocols_that_it_is_given(files: Files) -> None:
+    for alpn, chosen in [(("http/1.1",), "http/1.1"), ((), None)]:
+        context = server_context(files.certificate, files.key, alpn=alpn)
+        assert context is not None
+        assert _protocol_agreed_on(context) == chosen
+
+
+def _protocol_agreed_on(server: ssl.SSLContext) -> str | None:
+    client = ssl.create_default_context()
+    client.check_hostname, client.verify_mode = False, ssl.CERT_NONE
+    client.set_alpn_protocols(["h2", "http/1.1"])
+    up, down = ssl.MemoryBIO(), ssl.MemoryBIO()
+    ends = [
+        client.wrap_bio(down, up),
+        server.wrap_bio(up, down, server_side=True),
+    ]
+    for _ in range(2):
+        for end in ends:
+            with suppress(ssl.SSLWantReadError):
+                end.do_handshake()
+    return ends[0].selected_alpn_protocol()
 
 
 def no_certificate(files: Files) -> None:

@@ -3,38 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any
 
 import pytest
 
 from scripts.bench.dear_transactions import dear_create, dear_rsa
 from scripts.signing import encode
 from tests.ledger.chains import new_engine
-from tests.transactions.documents import ALICE, BOB
+from tests.transactions.documents import ALICE
 from trio_stream.abci.messages import CheckTx, TxResult
 from trio_stream.engine.broadcast import TRANSACTION_BYTES
-from trio_stream.transactions import costs, fulfillments, rsa_pss
+from trio_stream.transactions import costs
 from trio_stream.transactions.candidate import Candidate, CandidateCache
 from trio_stream.transactions.costs import BUDGET, check_cost, judging_cost
-from trio_stream.transactions.ed25519 import is_signed
 from trio_stream.transactions.errors import TooCostly
-from trio_stream.transactions.fulfillments import Ed25519, Prefix, Rsa, Threshold
+from trio_stream.transactions.fulfillments import (
+    Ed25519,
+    Fulfillment,
+    Preimage,
+    Threshold,
+)
 from trio_stream.transactions.model import Input, Link, parse
 
 MESSAGE = b"m" * 32
-
-
-@pytest.fixture
-def verified(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
-    """The signatures that are verified, with their messages."""
-    found: list[bytes] = []
-
-    def counted(message: bytes, signature: bytes, key: bytes) -> bool:
-        found.append(signature + message)
-        return is_signed(message, signature, key)
-
-    monkeypatch.setattr(fulfillments, "is_signed", counted)
-    return found
 
 
 def signature(message: bytes = MESSAGE) -> Ed25519:
@@ -60,6 +50,22 @@ def test_large_keys_cost_the_square_of_their_size() -> None:
     )
     with pytest.raises(TooCostly):
         check_cost(parse(dear_rsa(ALICE, keys=100, bits=16_384)))
+
+
+def test_what_verifies_nothing_costs_next_to_nothing_and_a_threshold_its_parts() -> (
+    None
+):
+    preimages: list[Fulfillment] = [Preimage(b"")] * 50
+
+    def cost(fulfillment: Fulfillment) -> int:
+        transaction = parse(dear_create(ALICE, signatures=1, prefix_bytes=10))
+        inputs = (Input((), None, fulfillment, MESSAGE),)
+        raw = b"x" * (costs.CHEAP_BYTES + 1)
+        return judging_cost(transaction._replace(inputs=inputs, raw=raw))
+
+    assert cost(Preimage(b"")) == 2
+    assert cost(Threshold(tuple(preimages), ())) == 102
+    assert cost(Threshold((signature(), *preimages), ())) == 162
 
 
 def test_all_transfers_of_plain_signatures_that_the_node_takes_are_within_the_budget() -> (
@@ -110,50 +116,6 @@ def test_in_a_block_it_is_judged(monkeypatch: pytest.MonkeyPatch) -> None:
     assert isinstance(answer, TxResult) and answer.code == 1
     codes, _ = engine.block(dear, dear)
     assert codes == [0, 1]
-
-
-def nested(*parts: Any) -> Threshold:
-    return Threshold(tuple(parts), ())
-
-
-def test_the_same_signature_over_the_same_message_is_verified_once(
-    verified: list[bytes],
-) -> None:
-    one, other = signature(), Ed25519(bytes(BOB.secret.verify_key), BOB.sign(MESSAGE))
-    assert nested(one, nested(one, other), nested(nested(one), other)).validate(MESSAGE)
-    assert len(verified) == 2
-
-    verified.clear()
-    inside = signature(b"pp" + MESSAGE)
-    twice = Prefix(b"pp", 1, inside), Prefix(b"pp", 2, nested(inside))
-    assert nested(*twice, signature()).validate(MESSAGE)
-    assert len(verified) == 2
-
-
-def test_the_same_signature_over_another_message_is_another(
-    verified: list[bytes],
-) -> None:
-    one = signature()
-    assert not nested(one, Prefix(b"p", 0, one)).validate(MESSAGE)
-    assert not nested(Prefix(b"", 0, one), Prefix(b"p", 0, one)).validate(MESSAGE)
-    assert not nested(Prefix(b"p", 0, one), one).validate(MESSAGE)
-    assert len(verified) == 5
-
-
-def test_an_rsa_signature_counts_once_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[bytes] = []
-
-    def verify(modulus: bytes, signature: bytes, message: bytes) -> bool:
-        asked.append(message)
-        return signature == b"good"
-
-    monkeypatch.setattr(rsa_pss, "verify", verify)
-    good, bad = Rsa(b"\xff" * 64, b"good"), Rsa(b"\xff" * 64, b"bad")
-    assert nested(good, good, nested(good)).validate(MESSAGE)
-    assert asked == [MESSAGE]
-    assert not nested(good, bad).validate(MESSAGE)
-    assert not nested(bad, bad).validate(MESSAGE)
-    assert good.validate(MESSAGE)
 
 
 def test_expensive_candidates_of_a_block_are_verified_by_map_dear() -> None:

@@ -64,14 +64,15 @@ async def open_tcp(host: str, port: int) -> list[trio.SocketListener]:
             f"cannot listen on {host}:{port}: cannot resolve {host!r}: {error.strerror}"
         ) from error
     hosts = list(dict.fromkeys(str(entry[4][0]) for entry in found))
-    for attempt in range(_PORT_ATTEMPTS):
+    attempts = _PORT_ATTEMPTS
+    while True:
+        attempts -= 1
         try:
             return await _open_all(hosts, port)
         except OSError as error:
             again = error.errno == errno.EADDRINUSE and port == 0
-            if not again or attempt == _PORT_ATTEMPTS - 1:
+            if not again or not attempts:
                 raise _cannot_listen(f"{host}:{port}", error) from error
-    raise AssertionError("the loop returns or raises")
 
 
 async def _open_all(hosts: Sequence[str], port: int) -> list[trio.SocketListener]:
