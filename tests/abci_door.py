@@ -50,6 +50,7 @@ class Served:
         self.application = application
         self.listener = MemoryListener()
         self.announced: list[int] = []
+        self.statistics: Callable[[], abci_server.AbciStatistics]
         self.stop = trio.Event()
         self.stopped = trio.Event()
 
@@ -72,14 +73,17 @@ async def serving(
     async def serve(  # noqa: ASYNC128  # what it calls reports the start
         task_status: trio.TaskStatus[object],
     ) -> None:
-        await abci_server.serve(
+        door = abci_server.AbciServer(
             served.application,
-            doors,
             on_commit=served.announced.append,
             frame_limit=frame_limit,
+            run_sync=run_sync,
+        )
+        served.statistics = door.statistics
+        await door.serve(
+            doors,
             shutdown_timeout=5,
             stop=served.stop,
-            run_sync=run_sync,
             task_status=task_status,
         )
         served.stopped.set()

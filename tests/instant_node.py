@@ -7,6 +7,7 @@ before it answers.
 
 from __future__ import annotations
 
+import math
 from base64 import b64decode
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -19,13 +20,18 @@ from tests.ledger.chains import Engine
 from trio_stream.abci.messages import CheckTx, TxResult, ValidatorUpdate
 from trio_stream.channel.commit_channel import CommitChannel
 from trio_stream.engine.broadcast import CheckResult, EngineRefused, Mode
+from trio_stream.engine.places import PlacesStatistics
+from trio_stream.engine.sync_status import SyncStatus
 from trio_stream.http import api as http_api
 from trio_stream.http import server as http_server
+from trio_stream.http.routes import STATUS, Get
+from trio_stream.http.status import NodeStatus
 from trio_stream.http.submit import Broadcaster
 from trio_stream.ledger.application import Application
 from trio_stream.log.file import FILE_NAME
 from trio_stream.log.reader import LogReader
 from trio_stream.log.writer import CommitLog
+from trio_stream.stream.admission import Admission
 from trio_stream.transactions.candidate import CandidateCache
 from trio_stream.websocket import server as websocket_server
 
@@ -72,6 +78,18 @@ class InstantNode:
         return CheckResult(checked.code if mode == "sync" else 0, checked.log, "")
 
 
+def observed(reader: LogReader, channel: CommitChannel) -> dict[str, Get]:
+    """What is answered about the node itself; no engine is connected."""
+    status = NodeStatus(
+        log=reader,
+        newest=lambda: channel.newest,
+        door=lambda: PlacesStatistics(0, 0, None, math.inf),
+        engine=SyncStatus("http://127.0.0.1:1"),
+        subscribers=Admission().statistics,
+    )
+    return {STATUS: status.answer}
+
+
 @asynccontextmanager
 async def instant_node(
     home: Path,
@@ -106,6 +124,7 @@ async def instant_node(
             streams_url=node.ws_url,
             commit_timeout=commit_timeout,
             max_body_bytes=MAX_BODY,
+            observed=observed(reader, channel),
         )
         limits = websocket_server.WebSocketLimits()
         async with trio.open_nursery() as nursery:

@@ -318,12 +318,10 @@ async def _longest_step_over(slices: Sequence[bytes]) -> float:
     """The longest step of the ABCI door while an engine sends these, up to its first answer."""
     stop = trio.Event()
     client, server = await _sockets()
+    door = abci_server.AbciServer(Idle(), on_commit=lambda _: None, frame_limit=1 << 28)
     serve = partial(
-        abci_server.serve,
-        Idle(),
+        door.serve,
         [OneConnection(server)],
-        on_commit=lambda _: None,
-        frame_limit=1 << 28,
         shutdown_timeout=0.1,
         stop=stop,
     )

@@ -63,6 +63,7 @@ ELSEWHERE = {
 
 LANGUAGES = {
     "js": "here",
+    "json": "tests/test_observed.py",
     "python": "here",
     "sh": "here",
     "sql": "tests/log/test_manual_sql.py",

@@ -19,11 +19,14 @@ import trio
 from trio_stream import __version__
 from trio_stream.channel.commit_channel import CommitChannel
 from trio_stream.config import Address, Config
-from trio_stream.engine import server as abci_server
 from trio_stream.engine.broadcast import EngineClient
 from trio_stream.engine.report import warn_if_exposed
+from trio_stream.engine.server import AbciServer
+from trio_stream.engine.sync_status import SyncStatus
 from trio_stream.http import api as http_api
 from trio_stream.http import server as http_server
+from trio_stream.http.routes import STATUS
+from trio_stream.http.status import NodeStatus
 from trio_stream.ledger.application import Application
 from trio_stream.log.checkpoint import Checkpointer
 from trio_stream.log.reader import LogReader
@@ -67,6 +70,7 @@ class _Core:
     checkpointer: Checkpointer
     reader: LogReader
     engine: EngineClient
+    sync_status: SyncStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +128,10 @@ def _open_core(config: Config, stack: AsyncExitStack) -> _Core:
         timeout=config.node_timeout,
     )
     stack.push_async_callback(engine.aclose)
-    return _Core(application, channel, Checkpointer(log, reader), reader, engine)
+    sync_status = SyncStatus(config.node)
+    stack.push_async_callback(sync_status.aclose)
+    checkpointer = Checkpointer(log, reader)
+    return _Core(application, channel, checkpointer, reader, engine, sync_status)
 
 
 async def _bind(config: Config, stack: AsyncExitStack) -> _Sockets:
@@ -157,6 +164,19 @@ def _tasks(
         per_address=config.max_clients_per_address,
         trusted_proxies=config.trusted_proxies,
     )
+    abci = AbciServer(
+        core.application,
+        on_commit=on_commit,
+        frame_limit=config.frame_limit,
+        run_sync=channel.run_undisturbed,
+    )
+    status = NodeStatus(
+        log=core.reader,
+        newest=lambda: channel.newest,
+        door=lambda: abci.statistics().places,
+        engine=core.sync_status,
+        subscribers=admission.statistics,
+    )
     app = http_api.Api(
         reader=core.reader,
         engine=core.engine,
@@ -168,15 +188,10 @@ def _tasks(
         admission=admission,
         # Streams stay; some connections are kept for requests that don't.
         max_streams=config.http_connections - config.http_connections // 4,
+        observed={STATUS: status.answer},
     )
     serve_abci = partial(
-        abci_server.serve,
-        core.application,
-        sockets.abci,
-        on_commit=on_commit,
-        frame_limit=config.frame_limit,
-        shutdown_timeout=config.shutdown_abci,
-        run_sync=channel.run_undisturbed,
+        abci.serve, sockets.abci, shutdown_timeout=config.shutdown_abci
     )
     serve_stream = partial(
         websocket_server.serve,

@@ -12,6 +12,7 @@ from trio.testing import wait_all_tasks_blocked
 
 from tests.history import accepted_of, commit_blocks
 from tests.memory_log import START_HASH, MemoryLog, app_hash, event, refusal, sha256
+from trio_stream.abci.messages import Time
 from trio_stream.channel.clones import CommitReceiveChannel
 from trio_stream.channel.commit_channel import CommitChannel
 from trio_stream.log.errors import LogDamaged
@@ -88,6 +89,16 @@ async def test_the_tip_is_a_level() -> None:
         assert await read(clone, 5) == framed(log.events)
         await wait_all_tasks_blocked()
         assert log.reads == [0]
+
+
+async def test_the_newest_block_and_its_time() -> None:
+    log = MemoryLog()
+    async with running(log) as (channel, _):
+        assert channel.newest == (0, Time(0, 0))
+        log.commit()
+        channel.advance(1)
+        await wait_all_tasks_blocked()
+        assert channel.newest == (1, log.blocks[-1].time)
 
 
 async def test_blocks_behind_the_announced_one_are_read_too() -> None:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
+
+import trio
+from trio.testing import MockClock
 
 from tests.abci.engine_side import DIALECTS
 from trio_stream.abci import messages as m
@@ -124,7 +128,7 @@ def test_the_last_place_is_made_by_the_least_like_an_engine() -> None:
     assert len(places) == MAX_CONNECTIONS - 1
 
 
-def test_too_many_held_bytes_are_freed_but_not_the_engines() -> None:
+async def test_too_many_held_bytes_are_freed_but_not_the_engines() -> None:
     places = AbciPlaces(most_bytes=10 * SMALL_BYTES)
     engine, stranger, small = (
         guest(number, host=f"host {number}") for number in range(3)
@@ -140,3 +144,43 @@ def test_too_many_held_bytes_are_freed_but_not_the_engines() -> None:
     assert places.holds(engine, 20 * SMALL_BYTES) == []
     places.leave(engine)
     assert places.holds(small, 11 * SMALL_BYTES) == [small]
+    await trio.lowlevel.checkpoint()
+
+
+def test_an_engine_is_known_by_its_silent_connections() -> None:
+    """A health check that asks for the height has a single connection."""
+    places = AbciPlaces(most_bytes=1)
+    places.enter(guest(1, INFO))
+    places.enter(guest(9))
+    assert places.statistics().engine is None
+    for each in (guest(20), guest(21, INFO), guest(22), guest(30, INFO)):
+        places.enter(each)
+    seen = places.statistics().engine
+    assert seen is not None and seen.version == INFO.version
+    assert places.statistics().connections == 6
+
+
+def test_an_engine_is_known_by_the_block_it_sent() -> None:
+    places = AbciPlaces(most_bytes=1)
+    consensus = guest(1, m.BeginBlock("", 1, m.Time(0, 0), b""))
+    places.enter(consensus)
+    assert places.statistics().engine is None
+    places.drives(consensus)
+    seen = places.statistics().engine
+    assert seen is not None and seen.version == ""
+
+
+async def test_since_when_an_engine_is_away(autojump_clock: MockClock) -> None:
+    places = AbciPlaces(most_bytes=1)
+    assert places.statistics().engine_away == math.inf
+    connections = [guest(1, INFO), guest(2), guest(3)]
+    for each in connections:
+        places.enter(each)
+    assert places.statistics().engine_away == 0
+    for each in connections:
+        await trio.sleep(1)
+        places.leave(each)
+    await trio.sleep(5)
+    assert places.statistics().engine is None
+    # Its silent connections do not count once the one that asked has closed.
+    assert places.statistics().engine_away == 7

@@ -230,11 +230,12 @@ async def test_a_commit_in_progress_is_announced_even_if_the_stop_is_late() -> N
     async with trio.open_nursery() as nursery:
         await nursery.start(
             partial(
-                abci_server.serve,
-                served.application,
+                abci_server.AbciServer(
+                    served.application,
+                    on_commit=served.announced.append,
+                    frame_limit=LIMIT,
+                ).serve,
                 [served.listener],
-                on_commit=served.announced.append,
-                frame_limit=LIMIT,
                 shutdown_timeout=5,
                 stop=served.stop,
             )
@@ -246,6 +247,20 @@ async def test_a_commit_in_progress_is_announced_even_if_the_stop_is_late() -> N
         release.set()
 
     assert served.announced == [1]
+
+
+async def test_who_is_at_the_door_and_what_the_machine_does() -> None:
+    async with serving() as served:
+        assert served.statistics().places.engine is None
+        async with FakeEngine("C38", served.connect) as engine:
+            await engine.handshake()
+            await engine.block(b"a")
+            found = served.statistics()
+            assert found.places.connections == 4
+            assert found.places.engine == ("C38", engine.dialect.info.version)
+            assert found.machine.announced == 1
+        await trio.testing.wait_all_tasks_blocked()
+        assert served.statistics().places.engine is None
 
 
 async def test_silent_connections_give_way_to_an_engine(

@@ -78,6 +78,23 @@ async def test_what_is_named_by_its_path_is_found() -> None:
     assert log.asked == [ID, "validators", 7]
 
 
+async def test_what_is_asked_about_the_node_is_answered_as_it_is() -> None:
+    async def state(query: bytes) -> HttpAnswer:
+        await trio.lowlevel.checkpoint()
+        return HttpAnswer(200, query)
+
+    routes = Routes(
+        cast(Lookups, Log()),
+        cast(CheckOutcomes, None),
+        run_sync=inline,
+        others={"/api/v1/status": state},
+    )
+    for path in ("/api/v1/status", "/api/v1/status/"):
+        coming = routes.find(path, b"q")
+        assert coming is not None
+        assert await coming == HttpAnswer(200, b"q")
+
+
 @pytest.mark.parametrize("digits", [str(2**63), "9" * 5000])
 async def test_a_height_that_no_block_can_have_is_not_looked_up(digits: str) -> None:
     log = Log()

@@ -6,6 +6,7 @@ from trio_stream.stream.admission import (
     ADDRESS_FULL,
     FULL,
     Admission,
+    Door,
     client_address,
     trusted_networks,
 )
@@ -94,3 +95,17 @@ def test_addresses_are_counted_if_they_have_a_limit() -> None:
     door.leave("1.1.1.1")
     unlimited.leave("1.1.1.1")
     assert (door.addresses, unlimited.present) == (1, 2)
+
+
+def test_how_many_came_by_each_door() -> None:
+    admission = Admission(total=2, per_address=1)
+    admission.enter("a")
+    admission.enter("b", Door.SSE)
+    admission.leave("b", Door.SSE)
+    assert admission.enter("a", Door.POLL) is ADDRESS_FULL
+    admission.enter("c", Door.POLL)
+    assert admission.enter("d") is FULL
+    found = admission.statistics()
+    assert found.present == {"websocket": 1, "sse": 0, "poll": 1}
+    assert found.admitted == {"websocket": 1, "sse": 1, "poll": 1}
+    assert found.refused == {503: 1, 429: 1}

@@ -14,10 +14,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import trio
 
+from trio_stream.abci.messages import Time
 from trio_stream.channel.clones import CommitReceiveChannel
 from trio_stream.channel.pages import Replay, log_fell_short
 from trio_stream.channel.waiters import Clones, ClonesStatistics, SendNowait
@@ -72,6 +73,14 @@ class BlockReader(Replay, Protocol):
         """What the log says about itself, and about a position or a transaction id."""
 
 
+class NewestBlock(NamedTuple):
+    """The newest block that has reached the channel; height 0 before the first."""
+
+    height: int
+    time: Time
+    """Its header's."""
+
+
 class CommitChannel:
     """Announces commits, and makes the clones that read them."""
 
@@ -88,6 +97,7 @@ class CommitChannel:
         self._clones = Clones(reader, tail_bytes=tail_bytes)
         self._tip = 0
         self._height = 0
+        self._time = Time(0, 0)
         self._moved = trio.Event()
         self._watches = Watches()
 
@@ -100,6 +110,11 @@ class CommitChannel:
     def statistics(self) -> ClonesStatistics:
         """The figures of the clones and of the tail."""
         return self._clones.statistics()
+
+    @property
+    def newest(self) -> NewestBlock:
+        """The newest block that is on its way to subscribers."""
+        return NewestBlock(self._height, self._time)
 
     @property
     def bytes_framed(self) -> int:
@@ -237,6 +252,7 @@ class CommitChannel:
             raise log_fell_short(self._height, self._tip)
         self._watches.decide(blocks)
         after, self._height = Position.end_of(self._height), blocks[-1].height
+        self._time = blocks[-1].time
         for run in cut(blocks, after=after):
             # A huge block is many runs: other tasks have a turn between two of them.
             await trio.lowlevel.checkpoint()

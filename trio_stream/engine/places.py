@@ -21,6 +21,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import trio
 
@@ -37,6 +38,7 @@ SMALL_BYTES = 256 * 1024
 """If a connection holds no more than this, nothing is gained by its giving way."""
 BESIDE = 3
 """How far an engine's connections are from each other, at most, in the order of arrival."""
+VERSION_LENGTH = 40
 LEFT_AT_ONCE_SECONDS = 5.0
 """An engine that cannot go on with this log exits within a second of asking for its height."""
 
@@ -60,6 +62,8 @@ class AbciGuest:
     active_at: float = -math.inf
     """When it connected, or last asked anything."""
     asked_info_at: float = math.inf
+    version: str = ""
+    """The release of the engine, as it says when it asks for the height."""
     held: int = 0
     """Bytes of incomplete or unanswered messages."""
     gave_way: str = ""
@@ -76,6 +80,7 @@ class AbciGuest:
             self.asked += 1
             if isinstance(request, Info):
                 self.asked_info_at = min(self.asked_info_at, now)
+                self.version = request.version[:VERSION_LENGTH]
 
     @property
     def is_greeting(self) -> bool:
@@ -91,6 +96,26 @@ class AbciGuest:
         return abs(self.number - other.number) if self.host == other.host else math.inf
 
 
+class EngineSeen(NamedTuple):
+    """What the connections of an engine say about it."""
+
+    dialect: str
+    version: str
+    """Empty if it has not asked for the height on any of them."""
+
+
+class PlacesStatistics(NamedTuple):
+    """What `AbciPlaces.statistics` returns."""
+
+    connections: int
+    held_bytes: int
+    """Bytes of incomplete or unanswered messages."""
+    engine: EngineSeen | None
+    """The engine, if it is connected."""
+    engine_away: float
+    """For how many seconds it has not been; infinite if it never was."""
+
+
 class AbciPlaces:
     """The connections of a door, and what is held for them."""
 
@@ -100,6 +125,7 @@ class AbciPlaces:
         self._held = 0
         self._engine: AbciGuest | None = None
         """The connection that drove the chain last."""
+        self._engine_left_at = -math.inf
 
     def __len__(self) -> int:
         return len(self._guests)
@@ -115,10 +141,39 @@ class AbciPlaces:
 
     def leave(self, guest: AbciGuest) -> None:
         """Free its place, and the bytes that it held."""
+        was_engine = _Rank(self._guests.values(), self._engine).is_engine(guest)
         if self._guests.pop(guest.number, None) is not None:
             self._held -= guest.held
         if self._engine is guest:
             self._engine = None
+        if was_engine and self.engine() is None:
+            self._engine_left_at = trio.current_time()
+
+    def statistics(self) -> PlacesStatistics:
+        """Who is at the door, and what is held for them."""
+        found = self.engine()
+        away = math.inf
+        if found is not None:
+            away = 0.0
+        elif self._engine_left_at > -math.inf:
+            away = trio.current_time() - self._engine_left_at
+        return PlacesStatistics(len(self), self._held, found, away)
+
+    def engine(self) -> EngineSeen | None:
+        """The engine that is connected; None if there is none.
+
+        It drove the chain last. Or, if none has begun to since it connected, it asked for the
+        height and has silent connections beside the one on which it asked, as no health check has.
+        """
+        rank = _Rank(self._guests.values(), self._engine)
+        known = [each for each in self._guests.values() if rank.is_engine(each)]
+        if not known:
+            return None
+        asked = max(known, key=lambda each: (each.version != "", each.number))
+        # A range, such as C37-C10, is what a connection shows on which it has not asked.
+        dialects = [each.connection.dialect for each in known if each.heard]
+        exact = [each for each in dialects if "-" not in each]
+        return EngineSeen((exact or dialects)[-1], asked.version)
 
     def drives(self, guest: AbciGuest) -> None:
         """Record that it has begun or continued a chain or a block."""
@@ -173,6 +228,11 @@ class _Rank:
         if not guest.speaks:
             far = -min(self._distance(guest, speaks=True), BESIDE + 1)
         return (self._stage(guest), guest.speaks, far, guest.active_at, guest.number)
+
+    def is_engine(self, guest: AbciGuest) -> bool:
+        """Whether it belongs to the engine, or to what looks like one."""
+        stage = self._stage(guest)
+        return stage == 4 or (stage >= 2 and guest.asked_info_at < math.inf)
 
     def _stage(self, guest: AbciGuest) -> int:
         engine = self._engine

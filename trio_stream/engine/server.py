@@ -19,14 +19,25 @@ import socket
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
+from typing import NamedTuple
 
 import trio
 
 from trio_stream.abci.connection import AbciConnection
 from trio_stream.engine.conversation import Conversation, Desk
-from trio_stream.engine.places import HELD_MESSAGES, AbciGuest, AbciPlaces
+from trio_stream.engine.places import (
+    HELD_MESSAGES,
+    AbciGuest,
+    AbciPlaces,
+    PlacesStatistics,
+)
 from trio_stream.engine.report import Report
-from trio_stream.engine.state_machine import AbciApplication, RunSync, StateMachine
+from trio_stream.engine.state_machine import (
+    AbciApplication,
+    RunSync,
+    StateMachine,
+    StateMachineStatistics,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -35,57 +46,73 @@ LINGER_SECONDS = 2.0
 `AbciConnection.closes_last`."""
 
 
-async def serve(
-    application: AbciApplication,
-    listeners: Sequence[trio.abc.Listener[trio.abc.Stream]],
-    *,
-    on_commit: Callable[[int], None],
-    frame_limit: int,
-    shutdown_timeout: float,
-    stop: trio.Event,
-    run_sync: RunSync = trio.to_thread.run_sync,
-    task_status: trio.TaskStatus[
-        Sequence[trio.abc.Listener[trio.abc.Stream]]
-    ] = trio.TASK_STATUS_IGNORED,
-) -> None:
-    """Answer every engine that connects until `stop` is set; closes the listeners.
+class AbciStatistics(NamedTuple):
+    """What `AbciServer.statistics` returns."""
+
+    places: PlacesStatistics
+    machine: StateMachineStatistics
+
+
+class AbciServer:
+    """The door, and what the tasks of all its connections have in common.
 
     `on_commit(height)` is called whenever the application's height has moved, before the answer
-    that says so is written, even if this is being cancelled. After `stop`, current batches are
-    answered, and so are requests that an engine needs answered in order to exit, for at most
-    `shutdown_timeout` seconds. Raises what the application raises.
+    that says so is written, even if the door is being cancelled.
     """
-    machine = StateMachine(application, on_commit=on_commit, run_sync=run_sync)
-    places = AbciPlaces(most_bytes=HELD_MESSAGES * frame_limit)
-    desk = Desk(application, machine, run_sync, places, Report())
-    door = _AbciServer(desk, frame_limit=frame_limit)
-    async with trio.open_nursery() as engines:
-        async with trio.open_nursery() as doors:
-            accept = partial(
-                trio.serve_listeners,
-                door.handle,
-                listeners,  # type: ignore[arg-type]  # partial hides the type variable
-                handler_nursery=engines,
-            )
-            await doors.start(accept)
-            task_status.started(listeners)
-            await stop.wait()
-            doors.cancel_scope.cancel()
-        engines.cancel_scope.deadline = trio.current_time() + shutdown_timeout
-        door.stop_receiving(min(LINGER_SECONDS, shutdown_timeout / 2))
-    if engines.cancel_scope.cancelled_caught:
-        logger.warning("abci connections were cut off after %g s", shutdown_timeout)
 
-
-class _AbciServer:
-    """What the tasks of all connections have in common."""
-
-    def __init__(self, desk: Desk, *, frame_limit: int) -> None:
-        self._desk = desk
+    def __init__(
+        self,
+        application: AbciApplication,
+        *,
+        on_commit: Callable[[int], None],
+        frame_limit: int,
+        run_sync: RunSync = trio.to_thread.run_sync,
+    ) -> None:
+        machine = StateMachine(application, on_commit=on_commit, run_sync=run_sync)
+        places = AbciPlaces(most_bytes=HELD_MESSAGES * frame_limit)
+        self._desk = Desk(application, machine, run_sync, places, Report())
         self._frame_limit = frame_limit
         self._numbers = itertools.count(1)
         self._open: set[Conversation] = set()
         self._leave_at: float | None = None
+
+    def statistics(self) -> AbciStatistics:
+        """Who is at the door, and what the state machine is doing."""
+        desk = self._desk
+        return AbciStatistics(desk.places.statistics(), desk.machine.statistics())
+
+    async def serve(
+        self,
+        listeners: Sequence[trio.abc.Listener[trio.abc.Stream]],
+        *,
+        shutdown_timeout: float,
+        stop: trio.Event,
+        task_status: trio.TaskStatus[
+            Sequence[trio.abc.Listener[trio.abc.Stream]]
+        ] = trio.TASK_STATUS_IGNORED,
+    ) -> None:
+        """Answer every engine that connects until `stop` is set; closes the listeners.
+
+        After `stop`, current batches are answered, and so are requests that an engine needs
+        answered in order to exit, for at most `shutdown_timeout` seconds. Raises what the
+        application raises.
+        """
+        async with trio.open_nursery() as engines:
+            async with trio.open_nursery() as doors:
+                accept = partial(
+                    trio.serve_listeners,
+                    self.handle,
+                    listeners,  # type: ignore[arg-type]  # partial hides the type variable
+                    handler_nursery=engines,
+                )
+                await doors.start(accept)
+                task_status.started(listeners)
+                await stop.wait()
+                doors.cancel_scope.cancel()
+            engines.cancel_scope.deadline = trio.current_time() + shutdown_timeout
+            self.stop_receiving(min(LINGER_SECONDS, shutdown_timeout / 2))
+        if engines.cancel_scope.cancelled_caught:
+            logger.warning("abci connections were cut off after %g s", shutdown_timeout)
 
     def stop_receiving(self, linger: float) -> None:
         """Have each connection finish its current batch, and read no other.

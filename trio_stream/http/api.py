@@ -11,7 +11,7 @@ hypercorn (`direct`), since those two take most of a request's time. Only POST u
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
@@ -117,8 +117,12 @@ class Api(QuartTrio):
         max_body_bytes: int,
         admission: Admission | None = None,
         max_streams: int = MAX_STREAMS,
+        observed: Mapping[str, Get] | None = None,
     ) -> None:
-        """At most `max_streams` of the clients that `admission` lets in follow the channel here."""
+        """At most `max_streams` of the clients that `admission` lets in follow the channel here.
+
+        `observed` answers what is asked about the node itself, by path.
+        """
         super().__init__(__name__, static_folder=None)
         self.subscriptions = Subscriptions(
             channel, admission or Admission(), most=max_streams
@@ -126,7 +130,9 @@ class Api(QuartTrio):
         self._submission = Submission(
             reader, engine, channel, commit_timeout=commit_timeout
         )
-        self._routes = Routes(reader, checks, run_sync=channel.run_in_turn)
+        self._routes = Routes(
+            reader, checks, run_sync=channel.run_in_turn, others=observed
+        )
         self._max_body_bytes = max_body_bytes
         # Quart would cut an answer after a minute, however much of it the peer is taking.
         self.config["RESPONSE_TIMEOUT"] = None

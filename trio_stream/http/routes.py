@@ -6,7 +6,7 @@ day (`find`) without it.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import Final
 
@@ -24,6 +24,7 @@ TRANSACTION: Final = f"{TRANSACTIONS}/"
 """An id follows."""
 BLOCK: Final = f"{API}/blocks/"
 """A height follows."""
+STATUS: Final = f"{API}/status"
 SUBMIT_PATHS: Final = (TRANSACTIONS, TRANSACTION)
 
 # The database's integers; no block is higher.
@@ -37,8 +38,14 @@ class Routes:
     """Answers GET requests; each kind of answer is made a few at a time."""
 
     def __init__(
-        self, reader: Lookups, checks: CheckOutcomes, *, run_sync: RunSync
+        self,
+        reader: Lookups,
+        checks: CheckOutcomes,
+        *,
+        run_sync: RunSync,
+        others: Mapping[str, Get] | None = None,
     ) -> None:
+        """`others` are answered as they are: routes that don't read the log, by path."""
         threads = Threads(run_sync=run_sync)
         reads = Reads(reader, checks, threads)
         gets: dict[str, Get] = {
@@ -51,6 +58,7 @@ class Routes:
             f"{API}/validators": reads.validators,
         }
         self.gets = {path: some_at_a_time(get) for path, get in gets.items()}
+        self.gets |= others or {}
         """What answers a query string, by path."""
         self.transaction = some_at_a_time(reads.transaction)
         """Answers the id of a transaction."""

@@ -29,7 +29,7 @@ from trio_stream.http.body import (
 )
 from trio_stream.http.events import EventStreams, stream_at, wants_events
 from trio_stream.http.pull import PULL_PATH, Pull
-from trio_stream.stream.admission import FULL, Admission, TooMany
+from trio_stream.stream.admission import FULL, Admission, Door, TooMany
 
 NOT_EVENTS = answers.framework_error(
     406, "Send `Accept: text/event-stream`, or connect to the WebSocket at `streams`."
@@ -66,7 +66,7 @@ class Subscriptions:
                 )
                 await write(send, answer, origin, *more)
 
-            return partial(self._serve, pull, scope)
+            return partial(self._serve, pull, scope, Door.POLL)
         stream = stream_at(scope["path"])
         if stream is None or not wants_events(headers.get(b"accept", "")):
             return None
@@ -74,19 +74,20 @@ class Subscriptions:
         async def events(send: Send) -> None:
             await self._streams.serve(stream, query, headers, send)
 
-        return partial(self._serve, events, scope)
+        return partial(self._serve, events, scope, Door.SSE)
 
     async def _serve(
         self,
         answer: Callable[[Send], Awaitable[None]],
         scope: Mapping[str, Any],
+        door: Door,
         receive: Receive,
         send: Send,
     ) -> None:
         self.present += 1
         try:
             await Body(receive, 0).read()
-            with self._counted(scope) as limit:
+            with self._counted(scope, door) as limit:
                 if limit is not None:
                     await _turn_away(send, limit, headers_of(scope).get(b"origin"))
                     return
@@ -100,7 +101,9 @@ class Subscriptions:
             self.present -= 1
 
     @contextmanager
-    def _counted(self, scope: Mapping[str, Any]) -> Iterator[TooMany | None]:
+    def _counted(
+        self, scope: Mapping[str, Any], door: Door
+    ) -> Iterator[TooMany | None]:
         """Yields the limit that a request exceeds, or None and counts the request meanwhile."""
         forwarded = [v for name, v in scope["headers"] if name == b"x-forwarded-for"]
         peer, *_ = scope["client"] or ("unknown",)
@@ -108,7 +111,7 @@ class Subscriptions:
         if self._admitted >= self._most:
             yield FULL
             return
-        limit = self._admission.enter(address)
+        limit = self._admission.enter(address, door)
         if limit is not None:
             yield limit
             return
@@ -117,7 +120,7 @@ class Subscriptions:
             yield None
         finally:
             self._admitted -= 1
-            self._admission.leave(address)
+            self._admission.leave(address, door)
 
 
 async def _turn_away(send: Send, limit: TooMany, origin: str | None) -> None:

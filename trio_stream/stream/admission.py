@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from enum import Enum
 from ipaddress import (
     IPv4Address,
     IPv4Network,
@@ -13,10 +14,18 @@ from ipaddress import (
     ip_address,
     ip_network,
 )
-from typing import Final
+from typing import Final, NamedTuple
 
 Network = IPv4Network | IPv6Network
 Address = IPv4Address | IPv6Address
+
+
+class Door(Enum):
+    """How a subscriber follows the channel."""
+
+    WEBSOCKET = "websocket"
+    SSE = "sse"
+    POLL = "poll"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +40,17 @@ class TooMany:
 
 FULL: Final = TooMany(503, "Too many subscribers")
 ADDRESS_FULL: Final = TooMany(429, "Too many subscribers from this address")
+
+
+class AdmissionStatistics(NamedTuple):
+    """What `Admission.statistics` returns."""
+
+    present: Mapping[str, int]
+    """Subscribers by door."""
+    admitted: Mapping[str, int]
+    """Those admitted since the start, by door."""
+    refused: Mapping[int, int]
+    """Those turned away since the start, by status."""
 
 
 class Admission:
@@ -51,6 +71,17 @@ class Admission:
         self._per_address = per_address
         self._trusted = trusted_networks(trusted_proxies)
         self._by_address: Counter[str] = Counter()
+        self._by_door = dict.fromkeys(Door, 0)
+        self._admitted = dict.fromkeys(Door, 0)
+        self._refused = {FULL.status: 0, ADDRESS_FULL.status: 0}
+
+    def statistics(self) -> AdmissionStatistics:
+        """How many subscribers there are, and have been."""
+        return AdmissionStatistics(
+            {door.value: count for door, count in self._by_door.items()},
+            {door.value: count for door, count in self._admitted.items()},
+            dict(self._refused),
+        )
 
     @property
     def addresses(self) -> int:
@@ -61,24 +92,35 @@ class Admission:
         """The address that a request counts for: its peer, or the one a trusted proxy names."""
         return client_address(peer, forwarded, self._trusted)
 
-    def enter(self, address: str) -> TooMany | None:
+    def enter(self, address: str, door: Door = Door.WEBSOCKET) -> TooMany | None:
         """Count one in, unless it is one too many."""
-        if self.present >= self._total:
-            return FULL
+        limit = self._limit(address)
+        if limit is not None:
+            self._refused[limit.status] += 1
+            return limit
         if self._per_address:
-            if self._by_address[address] >= self._per_address:
-                return ADDRESS_FULL
             self._by_address[address] += 1
         self.present += 1
+        self._by_door[door] += 1
+        self._admitted[door] += 1
         return None
 
-    def leave(self, address: str) -> None:
+    def leave(self, address: str, door: Door = Door.WEBSOCKET) -> None:
         """Count one out that was counted in."""
         self.present -= 1
+        self._by_door[door] -= 1
         if self._per_address:
             self._by_address[address] -= 1
             if not self._by_address[address]:
                 del self._by_address[address]
+
+    def _limit(self, address: str) -> TooMany | None:
+        if self.present >= self._total:
+            return FULL
+        # Asked without `[]`, which would make an entry for each address that is turned away.
+        if self._per_address and self._by_address.get(address, 0) >= self._per_address:
+            return ADDRESS_FULL
+        return None
 
 
 def trusted_networks(proxies: Iterable[str]) -> tuple[Network, ...]:

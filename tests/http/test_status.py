@@ -1,0 +1,107 @@
+"""The state of the node, as those who know it say."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+
+import pytest
+import trio
+
+from trio_stream import __version__
+from trio_stream.abci.messages import Time
+from trio_stream.channel.commit_channel import NewestBlock
+from trio_stream.engine.places import EngineSeen, PlacesStatistics
+from trio_stream.engine.sync_status import EngineStatus
+from trio_stream.http.status import NodeStatus
+from trio_stream.stream.admission import Admission, Door
+from trio_stream.stream.position import Position
+from trio_stream.stream.resume import Landmarks
+
+TIME = Time(1_577_836_800, 123_456_789)
+AWAY = PlacesStatistics(0, 0, None, math.inf)
+THERE = PlacesStatistics(4, 0, EngineSeen("C38", "0.38.1"), 0.0)
+
+
+class Those:
+    """Who know."""
+
+    def __init__(self, chain: str, says: EngineStatus | None) -> None:
+        self.chain = chain
+        self.says = says
+
+    async def landmarks(self, place: Position | str | None) -> Landmarks:
+        await trio.lowlevel.checkpoint()
+        return Landmarks(chain=self.chain)
+
+    async def newest(self) -> EngineStatus | None:
+        await trio.lowlevel.checkpoint()
+        return self.says
+
+
+async def answered(
+    newest: NewestBlock,
+    door: PlacesStatistics,
+    says: EngineStatus | None = None,
+    *,
+    chain: str = "a-chain",
+) -> Any:
+    admission = Admission()
+    admission.enter("a", Door.SSE)
+    who = Those(chain, says)
+    status = NodeStatus(
+        log=who,
+        newest=lambda: newest,
+        door=lambda: door,
+        engine=who,
+        subscribers=admission.statistics,
+    )
+    answer = await status.answer(b"")
+    assert answer.status == 200 and answer.content_type == "application/json"
+    return json.loads(answer.body)
+
+
+async def test_all_that_is_known() -> None:
+    says = EngineStatus(9, True, "0.38.26")
+    assert await answered(NewestBlock(7, TIME), THERE, says) == {
+        "version": __version__,
+        "chain_id": "a-chain",
+        "height": 7,
+        "block_time": "2020-01-01T00:00:00.123Z",
+        "engine": {
+            "connected": True,
+            "height": 9,
+            "catching_up": True,
+            "dialect": "C38",
+            "version": "0.38.26",
+        },
+        "subscribers": {"websocket": 0, "sse": 1, "poll": 0},
+    }
+
+
+async def test_nothing_is_known() -> None:
+    state = await answered(NewestBlock(0, Time(0, 0)), AWAY, chain="")
+    assert state["chain_id"] is None
+    assert (state["height"], state["block_time"]) == (0, None)
+    assert state["engine"] == {
+        "connected": False,
+        "height": None,
+        "catching_up": None,
+        "dialect": None,
+        "version": None,
+    }
+
+
+async def test_an_engine_that_does_not_answer_has_said_its_release_at_the_door() -> (
+    None
+):
+    state = await answered(NewestBlock(7, TIME), THERE)
+    assert state["engine"]["version"] == "0.38.1"
+    assert state["engine"]["height"] is None
+
+
+@pytest.mark.parametrize("seconds", [-62135596800, -(2**63), 2**63 - 1])
+async def test_any_time_of_a_block_can_be_written(seconds: int) -> None:
+    state = await answered(NewestBlock(7, Time(seconds, 0)), AWAY)
+    assert state["block_time"] == "0001-01-01T00:00:00.000Z"

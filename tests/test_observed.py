@@ -1,0 +1,74 @@
+"""What the whole daemon says about itself."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import trio
+from trio_websocket import open_websocket_url
+
+from scripts import http_client
+from scripts.signing import Key, create, encode
+from tests import manual
+from tests.stub_rpc import StubRpc
+from tests.test_daemon import engine_at, host_and_port, running, settings
+from trio_stream.node import Addresses
+
+STATUS = {
+    "result": {
+        "node_info": {"version": "0.38.26"},
+        "sync_info": {"latest_block_height": "3", "catching_up": True},
+    }
+}
+
+
+async def fetch(addresses: Addresses, path: str) -> http_client.Response:
+    return await http_client.fetch(*host_and_port(addresses.api), "GET", path)
+
+
+async def status(addresses: Addresses) -> Any:
+    return (await fetch(addresses, "/api/v1/status")).json()
+
+
+def _shape(value: Any) -> Any:
+    """The names and types of a document."""
+    if isinstance(value, dict):
+        return {name: _shape(each) for name, each in value.items()}
+    return type(value)
+
+
+async def test_the_state_of_a_node_from_its_start_to_its_first_block(
+    tmp_path: Path,
+) -> None:
+    async with StubRpc().serving() as rpc:
+        rpc.answers += [STATUS] * 100
+        async with running(settings(tmp_path, node=rpc.url)) as addresses:
+            state = await status(addresses)
+            assert (state["chain_id"], state["height"]) == (None, 0)
+            assert state["engine"] == {
+                "connected": False,
+                "height": 3,
+                "catching_up": True,
+                "dialect": None,
+                "version": "0.38.26",
+            }
+            async with (
+                open_websocket_url(addresses.stream) as stream,
+                engine_at(addresses, "C38") as engine,
+            ):
+                await engine.handshake()
+                await engine.block(encode(create(Key.from_seed(b"\1" * 32))))
+                await stream.get_message()
+                state = await status(addresses)
+            assert _shape(state) == _shape(json.loads(*manual.blocks("json")))
+            assert state["chain_id"] == "test-chain"
+            assert state["height"] == 1
+            assert state["block_time"].startswith("2020-01-01T00:00:0")
+            assert state["engine"]["connected"]
+            assert state["engine"]["dialect"] == "C38"
+            assert state["subscribers"] == {"websocket": 1, "sse": 0, "poll": 0}
+            with trio.fail_after(10):
+                while (await status(addresses))["engine"]["connected"]:
+                    pass
