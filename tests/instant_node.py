@@ -24,10 +24,12 @@ from trio_stream.engine.places import PlacesStatistics
 from trio_stream.engine.sync_status import SyncStatus
 from trio_stream.http import api as http_api
 from trio_stream.http import server as http_server
-from trio_stream.http.routes import STATUS, Get
+from trio_stream.http.health import Health
+from trio_stream.http.routes import LIVE, READY, STATUS, Get
 from trio_stream.http.status import NodeStatus
 from trio_stream.http.submit import Broadcaster
 from trio_stream.ledger.application import Application
+from trio_stream.log.disk import Disk
 from trio_stream.log.file import FILE_NAME
 from trio_stream.log.reader import LogReader
 from trio_stream.log.writer import CommitLog
@@ -78,7 +80,7 @@ class InstantNode:
         return CheckResult(checked.code if mode == "sync" else 0, checked.log, "")
 
 
-def observed(reader: LogReader, channel: CommitChannel) -> dict[str, Get]:
+def observed(reader: LogReader, channel: CommitChannel, path: Path) -> dict[str, Get]:
     """What is answered about the node itself; no engine is connected."""
     status = NodeStatus(
         log=reader,
@@ -87,7 +89,13 @@ def observed(reader: LogReader, channel: CommitChannel) -> dict[str, Get]:
         engine=SyncStatus("http://127.0.0.1:1"),
         subscribers=Admission().statistics,
     )
-    return {STATUS: status.answer}
+    health = Health(
+        door=lambda: PlacesStatistics(0, 0, None, math.inf),
+        disk=Disk(path).usage,
+        engine_timeout=30,
+        free_bytes=0,
+    )
+    return {STATUS: status.answer, LIVE: health.live, READY: health.ready}
 
 
 @asynccontextmanager
@@ -124,7 +132,7 @@ async def instant_node(
             streams_url=node.ws_url,
             commit_timeout=commit_timeout,
             max_body_bytes=MAX_BODY,
-            observed=observed(reader, channel),
+            observed=observed(reader, channel, log.path),
         )
         limits = websocket_server.WebSocketLimits()
         async with trio.open_nursery() as nursery:

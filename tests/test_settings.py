@@ -205,6 +205,8 @@ SHOWN = {
     "http_body_rate": ["settings_http.test_http_body_rate"],
     "http_bytes_under_way": ["settings_http.test_http_bytes_under_way"],
     "max_body_bytes": ["settings_http.test_max_body_bytes"],
+    "ready_engine_timeout": ["settings_observed.test_ready_engine_timeout"],
+    "ready_free_bytes": ["settings_observed.test_ready_free_bytes"],
     "commit_timeout": ["settings_http.test_commit_timeout"],
     "shutdown_http": ["settings_stop.test_shutdown_http"],
     "shutdown_abci": ["settings_stop.test_shutdown_abci"],

@@ -25,10 +25,12 @@ from trio_stream.engine.server import AbciServer
 from trio_stream.engine.sync_status import SyncStatus
 from trio_stream.http import api as http_api
 from trio_stream.http import server as http_server
-from trio_stream.http.routes import STATUS
+from trio_stream.http.health import Health
+from trio_stream.http.routes import LIVE, READY, STATUS
 from trio_stream.http.status import NodeStatus
 from trio_stream.ledger.application import Application
 from trio_stream.log.checkpoint import Checkpointer
+from trio_stream.log.disk import Disk
 from trio_stream.log.reader import LogReader
 from trio_stream.log.writer import CommitLog
 from trio_stream.net.listeners import open_abci, open_door, port_of
@@ -71,6 +73,7 @@ class _Core:
     reader: LogReader
     engine: EngineClient
     sync_status: SyncStatus
+    disk: Disk
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +134,8 @@ def _open_core(config: Config, stack: AsyncExitStack) -> _Core:
     sync_status = SyncStatus(config.node)
     stack.push_async_callback(sync_status.aclose)
     checkpointer = Checkpointer(log, reader)
-    return _Core(application, channel, checkpointer, reader, engine, sync_status)
+    disk = Disk(log.path)
+    return _Core(application, channel, checkpointer, reader, engine, sync_status, disk)
 
 
 async def _bind(config: Config, stack: AsyncExitStack) -> _Sockets:
@@ -177,6 +181,12 @@ def _tasks(
         engine=core.sync_status,
         subscribers=admission.statistics,
     )
+    health = Health(
+        door=lambda: abci.statistics().places,
+        disk=core.disk.usage,
+        engine_timeout=config.ready_engine_timeout,
+        free_bytes=config.ready_free_bytes,
+    )
     app = http_api.Api(
         reader=core.reader,
         engine=core.engine,
@@ -188,7 +198,7 @@ def _tasks(
         admission=admission,
         # Streams stay; some connections are kept for requests that don't.
         max_streams=config.http_connections - config.http_connections // 4,
-        observed={STATUS: status.answer},
+        observed={STATUS: status.answer, LIVE: health.live, READY: health.ready},
     )
     serve_abci = partial(
         abci.serve, sockets.abci, shutdown_timeout=config.shutdown_abci

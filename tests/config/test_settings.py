@@ -22,6 +22,8 @@ LEAST_AND_MOST = {
     "resume_ahead": (0, 1_000_000),
     "http_connections": (16, 1_000_000),
     "http_connections_per_address": (0, 1_000_000),
+    "ready_engine_timeout": (0, 86400),
+    "ready_free_bytes": (0, 1 << 40),
     "http_keep_alive": (0.1, 86400),
     "http_body_timeout": (0.1, 3600),
     "http_body_rate": (1, 1 << 30),

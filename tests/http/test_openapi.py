@@ -58,12 +58,12 @@ def test_every_route_of_the_api_is_described_and_nothing_else() -> None:
         streams_url="",
         commit_timeout=1,
         max_body_bytes=1,
-        observed=observed(nothing, nothing),
+        observed=observed(nothing, nothing, Path()),
     )
     routes = {
         (re.sub(r"<.*?>", "{}", rule.rule), method.lower())
         for rule in app.url_map.iter_rules()
-        if rule.rule == "/" or rule.rule.startswith("/api/")
+        if rule.rule == "/" or rule.rule.startswith(("/api/", "/health/"))
         for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
     }
     described = {

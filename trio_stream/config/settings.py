@@ -81,6 +81,9 @@ class Config:
     # All bodies and answers in progress together.
     http_bytes_under_way: int = _setting(256 * MIB, values.between(MIB, 64 * GIB))
     max_body_bytes: int = _setting(2 * MIB, values.between(KIB, 128 * MIB))
+    # /health/ready: how long the engine may be away, and what must be left on the log's disk.
+    ready_engine_timeout: float = _setting(30.0, values.seconds(0.0, DAY))
+    ready_free_bytes: int = _setting(256 * MIB, values.between(0, 1024 * GIB))
     commit_timeout: float = _setting(10.0, values.seconds(0.1, HOUR))
 
     # Each phase of an orderly stop, and the whole of it.

@@ -25,6 +25,8 @@ TRANSACTION: Final = f"{TRANSACTIONS}/"
 BLOCK: Final = f"{API}/blocks/"
 """A height follows."""
 STATUS: Final = f"{API}/status"
+LIVE: Final = "/health/live"
+READY: Final = "/health/ready"
 SUBMIT_PATHS: Final = (TRANSACTIONS, TRANSACTION)
 
 # The database's integers; no block is higher.
