@@ -28,6 +28,7 @@ POST = "POST /api/v1/transactions HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r
 REQUESTS = {
     "stream": [UPGRADE, UPGRADE[:40], ""],
     "api": [
+        UPGRADE,
         EVENTS,
         EVENTS.replace("1.1", "1.0"),
         EVENTS.replace("Accept", "Connection: close\r\nAccept"),

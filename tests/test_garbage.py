@@ -48,12 +48,12 @@ class World(NamedTuple):
         """Send a request, take the first of its answer, and go."""
         await _taste(host_and_port(self.addresses.api), request)
 
-    async def websocket(self, query: str) -> None:
+    async def websocket(self, query: str, door: str = "stream") -> None:
         place = urlsplit(self.addresses.stream)
         upgrade = ["Connection: Upgrade", "Upgrade: websocket"]
         key = ["Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: " + "A" * 22 + "=="]
         request = get(place.path + query, *upgrade, *key)
-        await _taste(host_and_port(self.addresses.stream), request)
+        await _taste(host_and_port(getattr(self.addresses, door)), request)
 
 
 async def _taste(address: tuple[str, int], request: bytes) -> None:
@@ -288,7 +288,9 @@ async def test_websocket(tmp_path: Path) -> None:
     async with world(tmp_path) as served:
         address = host_and_port(served.addresses.stream)
         asks: dict[str, Ask] = {
-            each: partial(served.websocket, each) for each in queries
+            f"{each} {door}": partial(served.websocket, each, door)
+            for each in queries
+            for door in ("stream", "api")
         }
         for path in (STREAM, "/nowhere"):
             asks[path] = partial(_taste, address, get(path))

@@ -1,4 +1,4 @@
-"""The WebSocket door on a free port, in front of a log in memory."""
+"""The WebSocket door on a free port, in front of a log in memory; also behind the HTTP server."""
 
 from __future__ import annotations
 
@@ -7,12 +7,18 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Any
 
 import trio
 
 from tests.memory_log import MemoryLog
 from tests.websocket_peer import PATH, UPGRADE, Peer, request
 from trio_stream.channel.commit_channel import CommitChannel
+from trio_stream.http import answers
+from trio_stream.http import server as http_server
+from trio_stream.http.body import write
+from trio_stream.http.server import HttpLimits
+from trio_stream.net.upgrades import Upgrades
 from trio_stream.stream.admission import Admission
 from trio_stream.stream.events import encode
 from trio_stream.websocket import server
@@ -67,6 +73,12 @@ class Door:
         self.channel_stop.set()
 
 
+async def _no_requests(scope: Any, receive: Any, send: Any) -> None:
+    while (await receive()).get("more_body"):
+        pass
+    await write(send, answers.NOT_FOUND, None)
+
+
 @asynccontextmanager
 async def open_door(
     *,
@@ -75,11 +87,16 @@ async def open_door(
     tls: ssl.SSLContext | None = None,
     client_tls: ssl.SSLContext | None = None,
     tail_bytes: int = 1 << 23,
+    by_http: bool = False,
 ) -> AsyncIterator[Door]:
-    """Serve; at the end of the block all clients break off and it is shut down."""
+    """Serve; at the end of the block all clients break off and it is shut down.
+
+    With `by_http`, clients connect to an HTTP server that hands them over.
+    """
     log = MemoryLog()
     channel = CommitChannel(log, tail_bytes=tail_bytes)
     listeners = await trio.open_tcp_listeners(0, host="127.0.0.1")
+    upgrades = Upgrades()
     port = listeners[0].socket.getsockname()[1]
     door = Door(log, channel, port, client_tls)
     async with trio.open_nursery() as nursery:
@@ -91,9 +108,22 @@ async def open_door(
             limits=limits or WebSocketLimits(),
             admission=admission,
             tls=tls,
+            upgrades=upgrades,
             stop=door.stop,
         )
         await nursery.start(serve)
+        if by_http:
+            serve_http = partial(
+                http_server.serve,
+                _no_requests,
+                await trio.open_tcp_listeners(0, host="127.0.0.1"),
+                tls=tls,
+                limits=HttpLimits(),
+                stop=door.channel_stop,
+                upgrades=upgrades,
+            )
+            found = await nursery.start(serve_http)
+            door.port = found[0].socket.getsockname()[1]
         try:
             yield door
         finally:

@@ -36,6 +36,7 @@ from trio_stream.log.writer import CommitLog
 from trio_stream.net.listeners import open_abci, open_door, port_of
 from trio_stream.net.stoppable import Stoppable
 from trio_stream.net.tls import server_context
+from trio_stream.net.upgrades import Upgrades
 from trio_stream.stream.admission import Admission
 from trio_stream.stream.handshake import STREAM_PATH
 from trio_stream.transactions.candidate import CandidateCache
@@ -187,6 +188,7 @@ def _tasks(
         engine_timeout=config.ready_engine_timeout,
         free_bytes=config.ready_free_bytes,
     )
+    upgrades = Upgrades()
     app = http_api.Api(
         reader=core.reader,
         engine=core.engine,
@@ -210,6 +212,7 @@ def _tasks(
         limits=_limits(config),
         admission=admission,
         tls=tls.stream,
+        upgrades=upgrades,
     )
     answered = trio.Event()
     serve_api = partial(
@@ -222,6 +225,7 @@ def _tasks(
         answered=answered,
         direct=app.direct,
         turn=channel.turn,
+        upgrades=upgrades,
     )
     tasks = (
         Stoppable("channel", channel.run),

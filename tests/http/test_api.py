@@ -459,7 +459,7 @@ async def test_a_client_that_disconnects_within_a_body_is_forgotten(
     assert caplog.text == ""
 
 
-async def test_an_upgrade_to_websocket_is_refused_at_this_port(
+async def test_an_upgrade_to_websocket_is_refused_if_nobody_serves_it(
     client: Client, caplog: pytest.LogCaptureFixture
 ) -> None:
     answer = await client.ask(

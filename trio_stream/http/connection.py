@@ -24,6 +24,7 @@ from trio_stream.http.patience import RECEIVE, Owed, PatienceLimits, Peer
 from trio_stream.http.places import NO_ROOM, HttpGuest, TurnedAway
 from trio_stream.http.plain import PHRASES, Direct
 from trio_stream.http.protocol import HttpProtocol, HttpReader
+from trio_stream.net.request_reader import Head
 from trio_stream.net.sockets import linger
 
 # An answer written through hypercorn is held twice, by the route and by h11.
@@ -67,8 +68,12 @@ class HttpConnection(TCPServer):
         limits: PatienceLimits,
         guest: HttpGuest,
         on_idle: Callable[[], None],
+        upgrades: bool = False,
     ) -> None:
-        """`on_idle` is called at the end of each answer."""
+        """`on_idle` is called at the end of each answer.
+
+        With `upgrades`, a request for a WebSocket ends `run` with the stream left open.
+        """
         state = ConnectionState({})
         # A plain stream works too, although the annotation does not say so (0.18).
         super().__init__(app, config, context, state, stream)  # type: ignore[arg-type]
@@ -76,6 +81,9 @@ class HttpConnection(TCPServer):
         self._limits = limits
         self._guest = guest
         self._on_idle = on_idle
+        self._upgrades = upgrades
+        self.upgrade: Head | None = None
+        """A request for a WebSocket, once `run` has returned; somebody else answers it."""
         self._peer = Peer(stream, limits, guest)
         self.idle_task = _NoIdleTask()  # type: ignore[assignment]  # has what is called
         self.is_idle = True
@@ -114,6 +122,8 @@ class HttpConnection(TCPServer):
             await self._write(event.data)
         elif isinstance(event, Updated):
             self._is_now(idle=event.idle)
+        elif self._reader.upgrade is not None:
+            self.upgrade = self._reader.upgrade
         else:
             # Closing a connection with unread bytes resets it, and the answer would be lost.
             self._lingers = self._is_unread()
@@ -172,7 +182,9 @@ class HttpConnection(TCPServer):
     async def _read_data(self) -> None:
         made = self.protocol.protocol
         assert isinstance(made, H11Protocol)
-        self.protocol.protocol = HttpProtocol(made, self._limits.max_body_bytes)
+        self.protocol.protocol = HttpProtocol(
+            made, max_body_bytes=self._limits.max_body_bytes, upgrades=self._upgrades
+        )
         self._has_begun = True
         with self._peer.listening:
             try:
@@ -180,10 +192,15 @@ class HttpConnection(TCPServer):
                     pass
             except (trio.ClosedResourceError, trio.BrokenResourceError):
                 pass
-        await self._say_why_it_ends()
+        if self.upgrade is None:
+            await self._say_why_it_ends()
         if self._lingers and not self.context.terminated.is_set():
             await self._linger()
         await self.protocol.handle(Closed())
+
+    async def _close(self) -> None:
+        if self.upgrade is None:
+            await super()._close()
 
     async def _linger(self) -> None:
         """Drain what still arrives of a request that has already been answered."""
@@ -206,7 +223,7 @@ class HttpConnection(TCPServer):
             return self._dropped <= RECEIVE
         await self.protocol.handle(RawData(data))
         self._note_what_is_owed()
-        return bool(data)
+        return bool(data) and self.upgrade is None
 
     def _note_what_is_owed(self) -> None:
         owed = self._peer.owed

@@ -2,7 +2,8 @@
 
 HTTP/2 is left to a proxy in front. A client gets it neither by `Upgrade: h2c` nor by starting with
 it, since one such connection may cause any amount of work without waiting for an answer. Upgrades
-are ignored, as RFC 9110 §7.8 allows, except to WebSocket: such a client is told where to connect.
+are ignored, as RFC 9110 §7.8 allows, except to WebSocket: a request for that ends what this server
+has to do with its connection, if it is for a stream.
 An invalid request is answered with the same JSON and CORS headers as other errors, and its
 connection is closed.
 """
@@ -16,17 +17,24 @@ from trio_stream.http import answers
 from trio_stream.http.answers import HttpAnswer
 from trio_stream.http.body import READ_PAST
 from trio_stream.net.request_head import Unacceptable
-from trio_stream.net.request_reader import RequestReader
+from trio_stream.net.request_reader import Head, RequestReader
+from trio_stream.stream.selection import STREAMS_PATH
 
-_NO_WEBSOCKET = "No WebSocket is served at this port; `streams` of /api/v1 says where."
+_STREAMS = STREAMS_PATH.encode("ascii")
+_NO_WEBSOCKET = "No WebSocket is served here; `streams` of /api/v1 says where."
 
 
 class HttpReader(RequestReader):
     """Reads requests, and refuses those that this server does not answer."""
 
-    def __init__(self, *, head_limit: int, max_body_bytes: int) -> None:
+    def __init__(
+        self, *, head_limit: int, max_body_bytes: int, upgrades: bool = False
+    ) -> None:
         super().__init__(head_limit=head_limit)
         self._max_body_bytes = max_body_bytes
+        self._upgrades = upgrades
+        self.upgrade: Head | None = None
+        """A request for an upgrade that this server does not answer."""
 
     def judge(self, request: h11.Request) -> None:
         fields = dict(request.headers)
@@ -36,13 +44,17 @@ class HttpReader(RequestReader):
             raise Unacceptable(413, "")
         upgrade = fields.get(b"upgrade", b"").lower()
         if upgrade == b"websocket" and request.method == b"GET":
+            if self._upgrades and request.target.startswith(_STREAMS):
+                self.upgrade = Head(request, self.trailing_data[0])
             raise Unacceptable(404, _NO_WEBSOCKET)
 
 
 class HttpProtocol(H11Protocol):
     """Replaces the protocol that hypercorn has made for a connection."""
 
-    def __init__(self, made: H11Protocol, max_body_bytes: int) -> None:
+    def __init__(
+        self, made: H11Protocol, *, max_body_bytes: int, upgrades: bool
+    ) -> None:
         super().__init__(
             made.app,
             made.config,
@@ -57,6 +69,7 @@ class HttpProtocol(H11Protocol):
         self.reader = HttpReader(
             head_limit=made.config.h11_max_incomplete_size,
             max_body_bytes=max_body_bytes,
+            upgrades=upgrades,
         )
         self.connection = self.reader
 
@@ -65,6 +78,8 @@ class HttpProtocol(H11Protocol):
 
     async def _send_error_response(self, status_code: int) -> None:
         """Answer a request that could not be read or is refused."""
+        if self.reader.upgrade is not None:
+            return
         answer = self._refusal(status_code)
         fields = [
             ("content-type", answer.content_type),

@@ -15,7 +15,6 @@ import ssl
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from socket import SO_SNDBUF, SOL_SOCKET
 from typing import Any
 
 import trio
@@ -26,12 +25,13 @@ from hypercorn.typing import ASGIFramework
 
 from trio_stream.http.connection import HttpConnection
 from trio_stream.http.newcomers import STRANGERS, Backlog, Newcomers, Strangers
-from trio_stream.http.places import FULL, HttpGuest, HttpPlaces, TurnedAway
+from trio_stream.http.places import FULL, HttpPlaces
 from trio_stream.http.plain import HEAD_BYTES, Direct
 from trio_stream.http.threads import PEER
-from trio_stream.http.transport import HttpTransport
+from trio_stream.http.visit import Visit
 from trio_stream.log.errors import CommitLogError
-from trio_stream.net.sockets import give_up_after
+from trio_stream.net.request_reader import Head
+from trio_stream.net.upgrades import Upgrades
 
 logger = logging.getLogger(__name__)
 
@@ -75,6 +75,7 @@ async def serve(
     answered: trio.Event | None = None,
     direct: Direct = lambda request: None,
     turn: Callable[[], Awaitable[None]] = trio.lowlevel.checkpoint,
+    upgrades: Upgrades | None = None,
     task_status: trio.TaskStatus[
         Sequence[trio.SocketListener]
     ] = trio.TASK_STATUS_IGNORED,
@@ -84,10 +85,18 @@ async def serve(
     They have `shutdown_timeout` seconds; then they are cut. `answered` is set earlier, once only
     `lasting` requests are left, which end by themselves when the node stops. Each plain request
     is first offered to `direct`. A `turn` is awaited before a new connection is served and
-    before more of a large body or answer is taken. Raises `CommitLogError`.
+    before more of a large body or answer is taken. Connections that are to become WebSockets are
+    handed over to `upgrades`. Raises `CommitLogError`.
     """
     server = _HttpServer(
-        app, tls, limits, direct=direct, lasting=lasting, answered=answered, turn=turn
+        app,
+        tls,
+        limits,
+        direct=direct,
+        lasting=lasting,
+        answered=answered,
+        turn=turn,
+        upgrades=upgrades,
     )
     async with trio.open_nursery() as clients:
         clients.start_soon(server.end_if_broken)
@@ -112,36 +121,6 @@ async def serve(
             clients.cancel_scope.cancel()
 
 
-class _Visit:
-    """One connection, from its acceptance to its end."""
-
-    def __init__(
-        self, accepted: trio.SocketStream, places: HttpPlaces, limits: HttpLimits
-    ) -> None:
-        """Raises `OSError` if the peer has gone."""
-        peer = str(accepted.socket.getpeername()[0])
-        accepted.socket.setsockopt(SOL_SOCKET, SO_SNDBUF, limits.send_buffer)
-        give_up_after(accepted.socket, limits.stall_timeout)
-        self.accepted = accepted
-        self.scope = trio.CancelScope()
-        self.guest = HttpGuest(places, peer, self.end)
-        self.transport = HttpTransport(accepted, limits.stall_timeout, self.guest)
-        self.connection: HttpConnection | None = None
-        """None while it waits for its turn."""
-
-    def end(self, why: TurnedAway) -> None:
-        """Say why and end if the peer still waits for an answer; else cut."""
-        if self.connection is None or not self.connection.end(why):
-            self.transport.cut()
-            self.scope.cancel()
-
-    def forget(self) -> None:
-        """Let go of the guest and the connection, once it has ended: they hold each other."""
-        self.transport.forget()
-        self.connection = None
-        del self.guest
-
-
 class _HttpServer:
     """The open connections, and what they have in common."""
 
@@ -155,6 +134,7 @@ class _HttpServer:
         lasting: Callable[[], int],
         answered: trio.Event | None,
         turn: Callable[[], Awaitable[None]],
+        upgrades: Upgrades | None,
     ) -> None:
         self.context = WorkerContext(None)
         self._answer = app
@@ -167,12 +147,13 @@ class _HttpServer:
         self._places = HttpPlaces(limits, turn)
         self._newcomers = Newcomers(turn)
         self._strangers = Strangers(turn, min(STRANGERS, limits.max_connections))
-        self._open: set[_Visit] = set()
+        self._open: set[Visit] = set()
         self._empty = trio.Event()
         self._stopping = False
         self._direct = direct
         self._lasting = lasting
         self._answered = answered
+        self._upgrades = upgrades
 
     async def _run_app(self, *request: Any) -> None:
         try:
@@ -191,7 +172,7 @@ class _HttpServer:
     async def welcome(self, accepted: trio.SocketStream) -> None:
         """Serve one connection. Nothing that its peer does affects any other."""
         try:
-            visit = _Visit(accepted, self._places, self._limits)
+            visit = Visit(accepted, self._places, self._limits)
             # For everything that this task, and those it starts, do for the peer.
             PEER.set(visit.guest.address)
             try:
@@ -208,18 +189,19 @@ class _HttpServer:
         finally:
             accepted.socket.close()
 
-    async def _receive(self, visit: _Visit) -> None:
+    async def _receive(self, visit: Visit) -> None:
         guest = visit.guest
         why = self._places.enter(guest)
         if why is not None:
-            secure = partial(self._secured, visit.transport)
+            secure = partial(visit.secured, self._tls)
             await self._strangers.turn_away(visit.accepted, secure, guest.address, why)
             return
         self._open.add(visit)
+        upgraded = None
         try:
             if await self._newcomers.turn(guest.address, visit.accepted):
                 guest.begins()
-                await self._serve(visit)
+                upgraded = await self._serve(visit)
         finally:
             self._places.leave(guest)
             guest.give_back()
@@ -227,30 +209,28 @@ class _HttpServer:
             if not self._open:
                 self._empty.set()
             self.look_who_is_left()
+        if upgraded is not None and self._upgrades is not None:
+            visit.hand_over(self._upgrades, *upgraded)
 
-    async def _serve(self, visit: _Visit) -> None:
-        visit.connection = HttpConnection(
+    async def _serve(self, visit: Visit) -> tuple[trio.abc.Stream, Head] | None:
+        """Serve a connection to its end, or until it is to become a WebSocket."""
+        stream = visit.secured(self._tls)
+        visit.connection = connection = HttpConnection(
             self._app,
             self._config,
             self.context,
-            self._secured(visit.transport),
+            stream,
             direct=self._direct,
             limits=self._limits,
             guest=visit.guest,
             on_idle=self.look_who_is_left,
+            upgrades=self._upgrades is not None,
         )
         try:
-            await visit.connection.run()
+            await connection.run()
         finally:
-            visit.connection.let_go()
-
-    def _secured(self, transport: HttpTransport) -> trio.abc.Stream:
-        if self._tls is None:
-            return transport
-        # Compatible: peers may close without TLS's closing alert, and so do we.
-        return trio.SSLStream(
-            transport, self._tls, server_side=True, https_compatible=True
-        )
+            connection.let_go()
+        return None if connection.upgrade is None else (stream, connection.upgrade)
 
     async def stop(self) -> None:
         """Close connections that are idle or wait for their turn, the others after their answer."""

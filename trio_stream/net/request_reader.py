@@ -7,6 +7,8 @@ Empty lines before a request are skipped. A request that comes out of here is ac
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import h11
 
 from trio_stream.net import request_head
@@ -15,6 +17,13 @@ from trio_stream.net.request_head import Unacceptable
 # Old clients send an empty line after a body (RFC 9112 §2.2). More is not skipped, or a client that
 # sends nothing else would never have to finish a head.
 _SKIPPED_BYTES = 16
+
+
+class Head(NamedTuple):
+    """A request that was read, and what its sender sent after it."""
+
+    request: h11.Request
+    early: bytes
 
 
 class RequestReader(h11.Connection):
@@ -96,15 +105,15 @@ class RequestReader(h11.Connection):
         resource = request_head.judge(
             request.method, request.target, request.http_version, fields
         )
+        if resource.target != request.target:
+            if resource.host is not None:
+                fields = [(n, v) for n, v in fields if n != b"host"]
+                fields.insert(0, (b"host", resource.host))
+            request = h11.Request(
+                method=request.method,
+                target=resource.target,
+                headers=fields,
+                http_version=request.http_version,
+            )
         self.judge(request)
-        if resource.target == request.target:
-            return request
-        if resource.host is not None:
-            fields = [(n, v) for n, v in fields if n != b"host"]
-            fields.insert(0, (b"host", resource.host))
-        return h11.Request(
-            method=request.method,
-            target=resource.target,
-            headers=fields,
-            http_version=request.http_version,
-        )
+        return request

@@ -18,7 +18,7 @@ import trio
 
 from trio_stream import __version__
 from trio_stream.channel.commit_channel import CommitChannel
-from trio_stream.net.request_reader import RequestReader
+from trio_stream.net.request_reader import Head, RequestReader
 from trio_stream.net.seldom import Seldom
 from trio_stream.net.sockets import linger
 from trio_stream.stream.admission import Admission
@@ -71,19 +71,22 @@ class Gate:
         self._refusals = Seldom(logger, at_most=60)
 
     async def let_in(
-        self, stream: trio.abc.Stream, peer: str
+        self, stream: trio.abc.Stream, peer: str, head: Head | None = None
     ) -> Admitted | Denied | None:
         """Read the request; answer it if the client may not stay, and return None then.
 
-        Call `leave` when an admitted client has gone.
+        `head` is the request if it has been read already. Call `leave` when an admitted client has
+        gone.
         """
-        head = await _read_head(stream, self._head_limit, self._channel.turn)
         if head is None:
-            return None
-        if isinstance(head, Rejection):
-            self._refused(peer, head.status)
-            await _answer(stream, head)
-            return None
+            read = await _read_head(stream, self._head_limit, self._channel.turn)
+            if read is None:
+                return None
+            if isinstance(read, Rejection):
+                self._refused(peer, read.status)
+                await _answer(stream, read)
+                return None
+            head = read
         request, early = head
         forwarded = [v for name, v in request.headers if name == b"x-forwarded-for"]
         address = self._admission.address_of(peer, forwarded)
@@ -140,7 +143,7 @@ class Gate:
 
 async def _read_head(
     stream: trio.abc.Stream, limit: int, turn: Callable[[], Awaitable[None]]
-) -> tuple[h11.Request, bytes] | Rejection | None:
+) -> Head | Rejection | None:
     """The request and what came after it; None if the peer closed before that."""
     reader = RequestReader(head_limit=limit)
     try:
@@ -158,7 +161,7 @@ async def _read_head(
         error.__traceback__ = None
         return unreadable(error.error_status_hint)
     assert isinstance(event, h11.Request)
-    return event, reader.trailing_data[0]
+    return Head(event, reader.trailing_data[0])
 
 
 def last_words(rejection: Rejection, *, head_only: bool = False) -> bytes:

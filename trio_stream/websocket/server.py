@@ -11,7 +11,8 @@ the pinger. Its own task wakes if the socket was full, or if it has to catch up.
 No client can end this door. trio-websocket 0.12.2 lets exceptions out of its reader task
 when a peer misbehaves at the right moment, so each client has a guard around its nursery.
 Requests are read and judged in `websocket.gate`, before the library sees them; slowness is
-judged in `websocket.subscriber_stream`, silence in `stream.keepalive`.
+judged in `websocket.subscriber_stream`, silence in `stream.keepalive`. Connections on which the
+HTTP server has read the request are received from it (`net.upgrades`), and are like all others.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ import trio_websocket
 from trio_stream.channel.commit_channel import CommitChannel
 from trio_stream.log.errors import CommitLogError
 from trio_stream.net.sockets import give_up_after, turn_away
+from trio_stream.net.upgrades import Upgrades, Visitor
 from trio_stream.stream.admission import FULL, Admission
 from trio_stream.stream.frames import text_frame
 from trio_stream.stream.handshake import full
@@ -71,12 +73,14 @@ async def serve(
     limits: WebSocketLimits,
     admission: Admission | None = None,
     tls: ssl.SSLContext | None = None,
+    upgrades: Upgrades | None = None,
     stop: trio.Event,
     task_status: trio.TaskStatus[object] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """Serve subscribers until `stop` is set and `channel` has ended.
 
-    `admission` is shared with the other doors that admit subscribers.
+    `admission` is shared with the other doors that admit subscribers. Connections that come
+    through `upgrades` are served too.
 
     `stop` closes the listeners. The clients stay until the channel ends; then they
     get what the tail still has for them and Close 1001, and those that are still connected
@@ -90,13 +94,19 @@ async def serve(
             async with trio.open_nursery() as doors:
                 listen = partial(trio.serve_listeners, handler_nursery=clients)
                 await doors.start(listen, server.welcome, listeners)
-                task_status.started(listeners)
-                await stop.wait()
+                receive = partial(_start, clients, server)
+                with (upgrades or Upgrades()).received_by(receive):
+                    task_status.started(listeners)
+                    await stop.wait()
                 doors.cancel_scope.cancel()
             await channel.ended.wait()
             patience = limits.shutdown_timeout
             clients.cancel_scope.deadline = trio.current_time() + patience
         nursery.cancel_scope.cancel()
+
+
+def _start(clients: trio.Nursery, server: _WebSocketServer, visitor: Visitor) -> None:
+    clients.start_soon(server.receive, visitor)
 
 
 class _WebSocketServer:
@@ -131,12 +141,22 @@ class _WebSocketServer:
             return
         # Made again around a socket object that can be written to directly: Trio hides its own.
         raw = socket.socket(fileno=accepted.socket.detach())
-        transport = trio.SocketStream(trio.socket.from_stdlib_socket(raw))
+        stream: trio.abc.Stream
+        stream = trio.SocketStream(trio.socket.from_stdlib_socket(raw))
+        if self._tls is not None:
+            stream = trio.SSLStream(
+                stream, self._tls, server_side=True, https_compatible=True
+            )
+        await self.receive(Visitor(stream, raw, peer, secure=self._tls is not None))
+
+    async def receive(self, visitor: Visitor) -> None:
+        """Handle a connection that came here, or whose request was read by another server."""
+        raw, peer = visitor.raw, visitor.peer
         self._connections += 1
         try:
             if self._connections <= self._limits.max_connections:
-                await self._converse(transport, raw, peer)
-            elif self._tls is None:
+                await self._converse(visitor)
+            elif not visitor.secure:
                 turn_away(raw, last_words(full(FULL)))
         except* CommitLogError:
             raise
@@ -152,21 +172,15 @@ class _WebSocketServer:
             self._connections -= 1
             raw.close()
 
-    async def _converse(
-        self, transport: trio.SocketStream, raw: socket.socket, peer: str
-    ) -> None:
+    async def _converse(self, visitor: Visitor) -> None:
         limits = self._limits
+        stream, raw, peer, secure, head = visitor
         raw.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, limits.send_buffer)
         give_up_after(raw, limits.stall_timeout)
-        stream: trio.abc.Stream = transport
-        if self._tls is not None:
-            stream = trio.SSLStream(
-                transport, self._tls, server_side=True, https_compatible=True
-            )
         # One deadline for the request and for finding where it begins. Then another for the 101
         # alone, or the first could pass while that is on its way; lifted once the client has it.
         with trio.move_on_after(limits.handshake_timeout) as patience:
-            client = await self._gate.let_in(stream, peer)
+            client = await self._gate.let_in(stream, peer, head)
             if client is None:
                 return
             patience.deadline = trio.current_time() + limits.stall_timeout
@@ -174,7 +188,7 @@ class _WebSocketServer:
                 subscribed = SubscriberStream(
                     stream,
                     raw,
-                    in_place=self._tls is None,
+                    in_place=not secure,
                     request=client.request,
                     early=client.early,
                     stall_timeout=limits.stall_timeout,
