@@ -58,7 +58,7 @@ def test_every_route_of_the_api_is_described_and_nothing_else() -> None:
         streams_url="",
         commit_timeout=1,
         max_body_bytes=1,
-        observed=observed(nothing, nothing, Path()),
+        observed=observed(nothing, nothing, Path("log.db")),
     )
     routes = {
         (re.sub(r"<.*?>", "{}", rule.rule), method.lower())
