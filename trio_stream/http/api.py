@@ -32,6 +32,7 @@ from trio_stream.http import answers
 from trio_stream.http.answers import HttpAnswer
 from trio_stream.http.body import Body, Disconnected, Receive, Send, headers_of, write
 from trio_stream.http.files import CLIENT, StaticFile, add_file
+from trio_stream.http.manual import add_manual
 from trio_stream.http.pages import Lookups, Streamed
 from trio_stream.http.plain import Plain
 from trio_stream.http.pull import PULL_PATH
@@ -232,6 +233,7 @@ def _add_routes(app: Api, routes: Routes, streams_url: str) -> None:
 
     for name in CLIENT:
         add_file(app, f"/{name}", StaticFile.read(name))
+    add_manual(app)
 
     @app.get(f"{TRANSACTION}<transaction_id>")
     async def transaction(transaction_id: str) -> Response:

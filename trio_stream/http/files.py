@@ -44,8 +44,15 @@ class StaticFile(NamedTuple):
         """The file of this name in the package."""
         body = (_FOLDER / name).read_bytes()
         suffix = name[name.index(".") :]
+        return cls.of(body, _CONTENT_TYPES[suffix], *more_headers)
+
+    @classmethod
+    def of(
+        cls, body: bytes, content_type: str, *more_headers: tuple[str, str]
+    ) -> StaticFile:
+        """A file of this content."""
         etag = hashlib.sha256(body).hexdigest()[:16]
-        return cls(body, _CONTENT_TYPES[suffix], etag, more_headers)
+        return cls(body, content_type, etag, more_headers)
 
 
 def add_file(app: QuartTrio, path: str, file: StaticFile) -> None:
