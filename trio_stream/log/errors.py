@@ -65,6 +65,18 @@ class LogFromNewerVersion(CommitLogError):
     hint = "run the release that wrote it, or a newer one"
 
 
+class LogMissing(CommitLogError):
+    """There is no file where a log should be read."""
+
+    hint = "name the data directory with --home, or the file"
+
+
+class LogFromOlderVersion(CommitLogError):
+    """An earlier release wrote the file, and no daemon of this one has converted it."""
+
+    hint = "start the daemon on it once, which converts it"
+
+
 class LogDamaged(CommitLogError):
     """The file is not a database, not ours, or contradicts itself."""
 

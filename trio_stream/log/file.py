@@ -17,7 +17,13 @@ from typing import Final
 
 import apsw
 
-from trio_stream.log.errors import LogDamaged, LogFromNewerVersion, LogInUse
+from trio_stream.log.errors import (
+    LogDamaged,
+    LogFromNewerVersion,
+    LogFromOlderVersion,
+    LogInUse,
+    LogMissing,
+)
 from trio_stream.log.others import Patience
 
 logger = logging.getLogger(__name__)
@@ -92,6 +98,19 @@ def open_for_reading(path: Path, *, mapped: bool = False) -> apsw.Connection:
     return connection
 
 
+def open_log(path: Path, operation: str) -> apsw.Connection:
+    """The read-only connection of a command, to a file that must be a log of this release."""
+    if not path.exists():
+        raise LogMissing(operation, path, "there is no such file")
+    connection = open_for_reading(path)
+    try:
+        recognise(connection, path, operation)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
 def open_for_checkpoints(path: Path) -> apsw.Connection:
     """A connection that copies the write-ahead log into the database while the writer goes on."""
     connection = apsw.Connection(str(path))
@@ -131,6 +150,18 @@ def prepare(
                 migrations[step](connection)
             _renew_views(connection)
         run(connection, f"PRAGMA user_version = {version}")
+
+
+def recognise(connection: apsw.Connection, path: Path, operation: str) -> None:
+    """Raise a `CommitLogError` unless it is a log of this release."""
+    if value(connection, "PRAGMA application_id") != APPLICATION_ID:
+        raise LogDamaged(operation, path, "it is not a commit log")
+    found = value(connection, "PRAGMA user_version")
+    assert isinstance(found, int)
+    if found != SCHEMA_VERSION:
+        error = LogFromNewerVersion if found > SCHEMA_VERSION else LogFromOlderVersion
+        cause = f"its schema has version {found}, ours is {SCHEMA_VERSION}"
+        raise error(operation, path, cause)
 
 
 def _renew_views(connection: apsw.Connection) -> None:

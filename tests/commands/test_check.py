@@ -1,0 +1,92 @@
+"""`trio-stream check`: what it prints, what it advises, and with which status it ends."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.log.tampering import tamper, written
+from trio_stream.__main__ import main
+from trio_stream.commands.check import MOST_SHOWN
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return written(tmp_path)
+
+
+def test_a_whole_log_is_status_0(
+    path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["check", "--home", str(path.parent)]) == 0
+    said, errors = capsys.readouterr()
+    assert said.startswith(
+        f"{path} is whole: chain 'test-chain', blocks 1 to 12, 32 transactions (in "
+    )
+    assert errors == ""
+
+
+def test_a_backup_is_checked_where_it_is(
+    path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    backup = path.rename(path.with_name("backup.db"))
+    assert main(["check", str(backup), "--no-signatures", "--processes", "1"]) == 0
+    assert capsys.readouterr().out.startswith(f"{backup} is whole")
+
+
+def test_a_block_that_is_wrong_can_be_replayed(
+    path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tamper(path, "UPDATE transactions SET sha256 = x'00' WHERE position = 7 << 26")
+    assert main(["check", "--home", str(path.parent)]) == 1
+    first, second, third = capsys.readouterr().out.splitlines()
+    assert first == (
+        "block 7: transaction 0: its bytes are not those that were committed (SHA-256)"
+    )
+    assert second.startswith(f"{path} is NOT whole (1 findings): chain 'test-chain'")
+    assert "trio-stream rollback --to-height 6" in third
+    assert "backup" in third
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "DROP INDEX transactions_by_asset",
+        "UPDATE blocks SET app_hash = 'x' WHERE height = 1",
+    ],
+)
+def test_a_file_that_is_wrong_as_a_whole_is_restored(
+    path: Path, sql: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tamper(path, sql)
+    assert main(["check", "--home", str(path.parent)]) == 1
+    *_, last = capsys.readouterr().out.splitlines()
+    assert "trio-stream restore" in last
+    assert "move (do not delete)" in last
+    assert "rollback" not in last
+
+
+def test_only_the_first_findings_are_printed(
+    path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    many = "UPDATE outputs SET spent_by = NULL; UPDATE outputs SET amount = 77"
+    tamper(path, *many.split(";"), "UPDATE blocks SET accepted = 7", "DELETE FROM keys")
+    assert main(["check", "--home", str(path.parent)]) == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) <= MOST_SHOWN + 3
+
+
+def test_an_empty_log_is_whole(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = written(tmp_path / "young", 0)
+    assert main(["check", "--home", str(path.parent)]) == 0
+    assert "chain 'test-chain', 0 transactions" in capsys.readouterr().out
+
+
+def test_a_directory_without_a_log_is_an_error(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["check", "--home", str(tmp_path)]) == 1
+    assert "there is no such file" in capsys.readouterr().err

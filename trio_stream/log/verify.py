@@ -1,0 +1,246 @@
+"""Whether a log is whole: its file, its tables and indexes, and every block in it.
+
+The file's structure is SQLite's business, and is compared with what a new log has. What the blocks
+hold is checked in ranges (`verify_blocks`), by several processes, since Python uses one processor
+per process. Only reads are made: a daemon may use the log meanwhile, and the check is of what was
+committed when it began.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from contextlib import closing
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import islice
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import apsw
+
+from trio_stream.ledger.block import RULES
+from trio_stream.log.errors import CommitLogError, translated
+from trio_stream.log.file import SCHEMA, VIEWS, open_for_reading, open_log, run
+from trio_stream.log.rows import position_key, row, rows
+from trio_stream.log.verify_blocks import MOST_FINDINGS, Checked, Finding, check_blocks
+from trio_stream.stream.position import END_OF_BLOCK
+
+RANGE_TRANSACTIONS: Final = 2_000
+"""In one range at least, unless it has `RANGE_BLOCKS`: half a second of work."""
+RANGE_BLOCKS: Final = 5_000
+IN_PROGRESS: Final = 2
+"""Ranges per process that are begun: one is checked, one waits so that no process does."""
+_NICE: Final = 10
+
+_COMMENT = re.compile(r"--[^\n]*")
+
+
+class Span(NamedTuple):
+    """A range of heights, and how many transactions its blocks accepted."""
+
+    first: int
+    last: int
+    accepted: int
+
+
+@dataclass(slots=True)
+class Report:
+    """What was checked, and what is wrong."""
+
+    chain_id: str = ""
+    first: int = 0
+    last: int = 0
+    """The newest block; 0 if there is none."""
+    transactions: int = 0
+    findings: list[Finding] = field(default_factory=list)
+    """In the order of the blocks; of each range of blocks the first `MOST_FINDINGS`."""
+    found: int = 0
+    """How many findings there are."""
+
+    def add(self, findings: Sequence[Finding], found: int | None = None) -> None:
+        """Take these in, and count `found`, or all of these."""
+        self.findings += findings
+        self.found += len(findings) if found is None else found
+
+    @property
+    def sound_to(self) -> int | None:
+        """All blocks up to this height are in order; None if something concerns the file."""
+        heights = [each.height for each in self.findings if each.height is not None]
+        if len(heights) < len(self.findings):
+            return None
+        return min(heights, default=self.last + 1) - 1
+
+
+def verify(
+    path: Path,
+    *,
+    thorough: bool = True,
+    processes: int | None = None,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Report:
+    """Check the log in this file; `progress` gets numbers of transactions, done and in all.
+
+    `thorough`: signatures and all other rules too, and the index of words. Raises `CommitLogError`
+    if the file is not a log of this release, or can't be read at all.
+    """
+    report = Report()
+    spends = keys = 0
+    with translated("check", path), closing(open_log(path, "check")) as connection:
+        with connection:
+            report.add(_differences(connection))
+            spans = _plan(connection, report)
+    total = sum(span.accepted for span in spans)
+    jobs: list[Callable[[], Checked]] = [partial(_check_file, path)]
+    for first, last, _ in spans:
+        jobs.append(partial(_check_span, path, first, last, thorough))
+    progress(0, total)
+    for checked in _run(jobs, processes or _processors()):
+        report.transactions += checked.transactions
+        spends += checked.spends
+        keys += checked.keys
+        report.add(checked.findings, checked.found)
+        progress(min(report.transactions, total), total)
+    with translated("check", path), closing(open_for_reading(path)) as connection:
+        report.add(_surplus(connection, report.last, spends=spends, keys=keys))
+    report.findings.sort(key=lambda each: (each.height or 0, each.text))
+    return report
+
+
+def _plan(connection: apsw.Connection, report: Report) -> list[Span]:
+    """The ranges to check; what is wrong around them goes into the report."""
+    chain = row(connection, "SELECT chain_id, initial_height, rules FROM chain")
+    first, last = rows(connection, "SELECT min(height), max(height) FROM blocks")[0]
+    if chain is not None:
+        report.chain_id, report.first, rules = chain
+        if rules != RULES:
+            report.add([Finding(None, f"its chain follows unknown rules {rules}")])
+    elif last is not None:
+        report.add([Finding(None, "the table chain is empty")])
+        report.first = first
+    report.last = last or 0
+    span = position_key(report.first, 0), position_key(report.last, END_OF_BLOCK)
+    for table in ("transactions", "bodies", "outputs", "refused"):
+        sql = f"SELECT 1 FROM {table} WHERE position < ? OR position > ? LIMIT 1"
+        if row(connection, sql, *span):
+            text = f"{table} has rows of heights that no block has"
+            report.add([Finding(None, text)])
+    if last is None:
+        return []
+    return list(_spans(connection, report.first, last))
+
+
+def _spans(connection: apsw.Connection, first: int, tip: int) -> Iterator[Span]:
+    blocks = accepted = work = 0
+    sql = "SELECT height, accepted, refused FROM blocks WHERE height >= ? ORDER BY 1"
+    for height, took, refused in connection.execute(sql, (first,)):
+        blocks += 1
+        accepted += took
+        work += took + refused
+        if work >= RANGE_TRANSACTIONS or blocks == RANGE_BLOCKS or height == tip:
+            yield Span(first, height, accepted)
+            first, blocks, accepted, work = height + 1, 0, 0, 0
+
+
+def _differences(connection: apsw.Connection) -> list[Finding]:
+    """What the file's schema has, or lacks, that a new log's has not, or has."""
+    with closing(apsw.Connection(":memory:")) as new:
+        run(new, SCHEMA.read_text(encoding="utf-8"))
+        run(new, VIEWS.read_text(encoding="utf-8"))
+        ours = _schema(new)
+    found = _schema(connection)
+    texts = [f"{name} is missing" for name in ours.keys() - found.keys()]
+    texts += [f"{name} does not belong there" for name in found.keys() - ours.keys()]
+    for name in ours.keys() & found.keys():
+        if ours[name] != found[name]:
+            texts.append(f"{name} is another one than this release makes")
+    return [Finding(None, text) for text in sorted(texts)]
+
+
+def _schema(connection: apsw.Connection) -> dict[str, str]:
+    sql = "SELECT type || ' ' || name, sql FROM sqlite_schema WHERE name NOT LIKE 'sqlite%'"
+    # The text is as it was written, comments included, which change with releases.
+    return {
+        name: " ".join(_COMMENT.sub("", text or "").split())
+        for name, text in rows(connection, sql)
+    }
+
+
+def _check_file(path: Path) -> Checked:
+    """What SQLite finds: pages, and each index against its table."""
+    sql = f"PRAGMA integrity_check({MOST_FINDINGS})"
+    try:
+        with closing(open_for_reading(path)) as connection:
+            said = [text for (text,) in rows(connection, sql) if text != "ok"]
+    except apsw.Error as error:
+        said = [str(error)]
+    findings = tuple(Finding(None, f"SQLite finds: {text}") for text in said)
+    return Checked(0, 0, 0, findings, len(findings))
+
+
+def _check_span(path: Path, first: int, last: int, thorough: bool) -> Checked:
+    try:
+        with closing(open_for_reading(path, mapped=True)) as connection:
+            return check_blocks(connection, path, first, last, thorough=thorough)
+    except (apsw.Error, CommitLogError) as error:
+        finding = Finding(first, f"to {last} can't be read: {error}")
+        return Checked(0, 0, 0, (finding,), 1)
+
+
+def _surplus(
+    connection: apsw.Connection, last: int, *, spends: int, keys: int
+) -> list[Finding]:
+    """Rows that no transaction asks for; each that one asks for has been looked up."""
+    end = position_key(last, END_OF_BLOCK)
+    found = []
+    for sql, expected, what in (
+        ("FROM keys WHERE position <= ?", keys, "rows of keys"),
+        (
+            "FROM outputs WHERE spent_by <= ?",
+            spends,
+            "outputs that are marked as spent",
+        ),
+    ):
+        count = rows(connection, f"SELECT count(*) {sql}", end)[0][0]
+        if count != expected:
+            text = f"there are {count} {what}, but the transactions make {expected}"
+            found.append(Finding(None, text))
+    return found
+
+
+def _run(jobs: Sequence[Callable[[], Checked]], processes: int) -> Iterator[Checked]:
+    """What the jobs return, in any order."""
+    if processes == 1 or len(jobs) <= 2:
+        yield from (job() for job in jobs)
+        return
+    waiting = iter(jobs)
+    # A new interpreter: what this one holds (threads, connections) does not survive a fork.
+    with ProcessPoolExecutor(
+        processes, mp_context=get_context("spawn"), initializer=_begin
+    ) as pool:
+        running: set[Future[Checked]] = set()
+        try:
+            while True:
+                free = processes * IN_PROGRESS - len(running)
+                running |= {pool.submit(job) for job in islice(waiting, free)}
+                if not running:
+                    return
+                done, running = wait(running, return_when=FIRST_COMPLETED)
+                for each in done:
+                    yield each.result()
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _begin() -> None:  # pragma: no cover  # in processes of their own
+    """Be a process that checks: Ctrl-C ends the one that asked, and daemons come first."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    os.nice(_NICE)
+
+
+def _processors() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
