@@ -62,7 +62,8 @@ async def test_the_state_of_a_node_from_its_start_to_its_first_block(
                 await engine.block(encode(create(Key.from_seed(b"\1" * 32))))
                 await stream.get_message()
                 state = await status(addresses)
-            assert _shape(state) == _shape(json.loads(*manual.blocks("json")))
+            (shown,) = (each for each in manual.blocks("json") if '"engine"' in each)
+            assert _shape(state) == _shape(json.loads(shown))
             assert state["chain_id"] == "test-chain"
             assert state["height"] == 1
             assert state["block_time"].startswith("2020-01-01T00:00:0")
