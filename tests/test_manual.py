@@ -292,6 +292,19 @@ def test_printed_flags_are_those_that_there_are(
         assert re.search(rf"{flag}\b", known), flag
 
 
+@pytest.mark.parametrize("command", program.COMMANDS)
+def test_each_flag_is_in_the_manual(
+    command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        program.main([command.replace("_", "-"), "--help"])
+    printed = {flag for text in manual.code() for flag in re.findall(FLAG, text)}
+    assert set(re.findall(FLAG, capsys.readouterr().out)) - printed == {"--help"}
+
+
+FLAG = r"(?<![\w-])--[a-z][\w-]*"
+
+
 async def test_printed_ways_to_open_the_log_open_it(tmp_path: Path) -> None:
     async with instant_node(tmp_path):
         shell, python = (each for each in manual.spans() if each.startswith("sqlite3"))

@@ -5,12 +5,15 @@ from __future__ import annotations
 import re
 import tomllib
 from importlib.resources import files
+from pathlib import Path
 
 import pytest
 
 from scripts import child
 from tests import manual
-from trio_stream.config import Config
+from trio_stream.client import Options
+from trio_stream.config import Config, load
+from trio_stream.config.foreign_names import BIGCHAINDB, BIGCHAINDB_VARIABLES
 from trio_stream.manual import TOPICS, page
 
 TITLES = {
@@ -74,3 +77,38 @@ def test_the_engine_is_pointed_at_the_default_address() -> None:
         settings = tomllib.loads(block)
         assert settings["proxy_app"] == Config().abci
         assert settings["consensus"] == {"create_empty_blocks": False}
+
+
+def test_each_option_of_the_client_has_a_row() -> None:
+    rows = re.findall(
+        r"^\| ((?:`\w+`(?:, )?)+) \|", manual.PAGES["client"], re.MULTILINE
+    )
+    named = {name for row in rows for name in re.findall(r"`(\w+)`", row)}
+    # The others stand in for the network, chance and threads, in tests.
+    assert set(Options.__optional_keys__) - named == {"open_tcp", "jitter", "run_sync"}
+
+
+def test_the_file_of_settings_is_one(tmp_path: Path) -> None:
+    (block,) = manual.blocks("toml", manual.PAGES["operating"])
+    file = tmp_path / "node.toml"
+    file.write_text(block)
+    config = load({}, {}, file=file)
+    assert config.home == Path("/srv/node")
+    assert config.trusted_proxies == ("10.0.0.0/8",)
+
+
+def test_bigchaindb_s_variables_are_those_that_are_read() -> None:
+    rows = re.findall(
+        r"^\| (`BIGCHAINDB.*) \| (.*) \|$", manual.PAGES["operating"], re.M
+    )
+    told = {name: to for names, to in rows for name in re.findall(r"`(\w+)`", names)}
+    assert told.pop("BIGCHAINDB_CONFIG_PATH") == "the file"
+    parts = {f"{name}_{part}": name for name in ("stream", "node") for part in PARTS}
+    assert told == {
+        variable: f"`{parts.get(BIGCHAINDB[name], BIGCHAINDB[name])}`"
+        for variable, name in BIGCHAINDB_VARIABLES.items()
+    }
+
+
+PARTS = ("host", "port")
+"""What BigchainDB sets apart."""

@@ -41,6 +41,11 @@ def spans() -> list[str]:
     return list(dict.fromkeys(" ".join(each.split()) for each in found))
 
 
+def code() -> list[str]:
+    """All that is printed as code, in blocks and in the text."""
+    return [block for _, block in _FENCE.findall(TEXT)] + spans()
+
+
 def links(text: str) -> list[str]:
     """Where the links of a page lead."""
     return re.findall(r"\]\(([^)\s]+)\)", prose(text))
