@@ -210,7 +210,10 @@ def welcome(
 ) -> str:
     rpc = f"http://localhost:{validator.rpc_port}"
     return f"""
-A chain with one validator is running on this machine.
+A chain with one validator is running on this machine. See it live in a browser:
+
+  {daemon.api}/#demo
+
   engine   {binary}, RPC {rpc}
   daemon   {daemon.log}
   home     {home} (removed at the end)

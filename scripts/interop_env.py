@@ -2,7 +2,7 @@
 
 They go into `.interop/`, which git ignores, or below `INTEROP_DIR`: the PyPI package
 `bigchaindb-driver` into its own virtual environment, because its pins date from 2018, and beside it
-the npm package of the same name, as well as EventSource clients from npm. The files in
+the npm package of the same name, as well as EventSource clients and axe from npm. The files in
 `tests/interop/` lock what is installed. A stamp names the lock and the interpreter; an installation
 that matches is left alone, and a file lock keeps two programs from installing the same thing twice.
 
@@ -61,6 +61,11 @@ def node_driver() -> Path:
 def event_sources() -> Path:
     """The folder whose programs find the EventSource clients; NotHere without node or npm."""
     return _node_modules("eventsources", LOCKS / "eventsources").parent
+
+
+def axe() -> Path:
+    """The script that finds what keeps people out of a page; NotHere without node or npm."""
+    return _node_modules("axe", LOCKS / "axe") / "axe-core" / "axe.min.js"
 
 
 def _node_modules(name: str, place: Path) -> Path:
@@ -164,6 +169,7 @@ def main() -> int:
         print(f"Python driver: {python_driver()}")
         print(f"JavaScript driver: {node_driver()}")
         print(f"EventSource clients: {event_sources()}")
+        print(f"axe: {axe()}")
     except (InstallFailed, NotHere) as error:
         print(f"interop_env: {error}", file=sys.stderr)
         return 1

@@ -103,6 +103,8 @@ class Visit:
                 hashlib.sha1(key.encode()).digest()
             ).decode(),
         }
+        if "trio-stream" in self.headers.get("sec-websocket-protocol", ""):
+            headers["Sec-WebSocket-Protocol"] = "trio-stream"
         if position is not None:
             headers |= {"Stream-Position": position, "Stream-Oldest": str(oldest)}
             headers |= {"Stream-Chain": chain}

@@ -4,7 +4,7 @@
 //
 // REQUEST is JSON: urls, options, and what a caller does: take (events, then the loop is left),
 // fail (throw at this event), hold (the first event, until the client has read far ahead), saved (a
-// checkpoint's position), brokenSave. Seconds of the client are milliseconds here.
+// checkpoint's position), brokenSave, tickets. Seconds of the client are milliseconds here.
 
 import {readFile} from "node:fs/promises"
 
@@ -12,7 +12,7 @@ const [path, text] = process.argv.slice(2)
 const source = await readFile(new URL(path), "utf8")
 const scaled = "const setTimeout = (run, seconds) => globalThis.setTimeout(run, seconds / 1000);"
 const {openStream, ...client} = await import("data:text/javascript," + encodeURIComponent(scaled + source))
-const {urls, options = {}, take = Infinity, fail, hold, saved, brokenSave} = JSON.parse(text)
+const {urls, options = {}, take = Infinity, fail, hold, saved, brokenSave, tickets} = JSON.parse(text)
 
 const print = (line) => process.stdout.write(JSON.stringify(line) + "\n")
 
@@ -26,6 +26,12 @@ if (saved !== undefined) {
             if (brokenSave) throw new Error("the store is full")
             print({saved: position})
         },
+    }
+}
+if (tickets !== undefined) {
+    options.ticket = async () => {
+        if (tickets.length === 0) throw new Error("there are no more tickets")
+        return tickets.shift()
     }
 }
 try {

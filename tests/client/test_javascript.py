@@ -199,6 +199,38 @@ async def test_options_become_parameters() -> None:
 
 
 @pytest.mark.parametrize(
+    ("asked", "offered"),
+    [
+        ({}, None),
+        ({"options": {"token": "sécret?~"}}, "trio-stream, bearer.c8OpY3JldD9-"),
+        ({"tickets": ["one"]}, "trio-stream, ticket.one"),
+    ],
+)
+async def test_a_token_is_offered_as_a_subprotocol(
+    asked: dict[str, Any], offered: str | None
+) -> None:
+    async with servers() as network:
+        await follow(await network.open(serve()), take=5, **asked)
+    (visit,) = network.visits
+    assert visit.headers.get("sec-websocket-protocol") == offered
+    assert "token" not in visit.target
+
+
+async def test_each_connection_has_a_ticket_of_its_own() -> None:
+    async with servers() as network:
+        url = await network.open(serve(2), serve())
+        assert events(await follow(url, take=5, tickets=["one", "two"])) == ALL
+    offered = [visit.headers["sec-websocket-protocol"] for visit in network.visits]
+    assert offered == ["trio-stream, ticket.one", "trio-stream, ticket.two"]
+
+
+async def test_an_error_of_the_ticket_comes_out_as_it_is() -> None:
+    async with servers() as network:
+        found = error(await follow(await network.open(serve()), tickets=[]))
+    assert found["message"] == "there are no more tickets"
+
+
+@pytest.mark.parametrize(
     ("urls", "options", "told"),
     [
         ("ws://a", {"aftre": "1:0"}, "unknown option aftre; did you mean after?"),

@@ -12,6 +12,7 @@ import pytest
 import trio
 
 from scripts import child
+from scripts.chromium import CHROMIUM, chromium
 from scripts.engines import build
 from scripts.engines.build import Release
 from tests import manual
@@ -51,6 +52,7 @@ async def test_the_demo_shows_events_and_ends_by_itself(
     (shown,) = manual.blocks("text", manual.README)
     for line in shown.splitlines():
         assert re.search(pattern(line), said), line
+    assert re.search(r"^  http://localhost:\d+/#demo$", said, re.MULTILINE)
     assert "websocat ws://" in said
     assert "5 events" in said
     assert [path.name for path in tmp_path.iterdir()] == ["demo.out"]
@@ -63,6 +65,43 @@ def pattern(line: str) -> str:
     return (
         re.escape(escaped).replace("NUMBER", r"\d+").replace('"ID"', '"[0-9a-f]{64}"')
     )
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium here")
+async def test_a_sample_is_posted_from_the_page(
+    engine: Release, tmp_path: Path
+) -> None:
+    addresses: list[str] = []
+    up = trio.Event()
+
+    def read(line: str) -> None:
+        if found := re.fullmatch(r"\s*(http://\S+/#demo)\s*", line):
+            addresses.append(found[1])
+            up.set()
+
+    async with child.open_nursery() as nursery:
+        arguments = ("--engine", str(engine.binary))
+        demo = await start(nursery, tmp_path, *arguments, on_line=read)
+        with trio.fail_after(PATIENCE):
+            await child.while_alive(demo, up.wait)
+            async with chromium(tmp_path) as browser:
+                page = await browser.open(addresses[0])
+                await page.until("document.querySelectorAll('#events tr a').length > 1")
+                # Before the table holds so many rows that the sample leaves it.
+                await page.click("#sample")
+                await page.until("document.querySelector('#sample-outcome a')")
+                said = await page.text("#sample-outcome")
+                assert re.search(
+                    r": committed in block \d+ and shown here \S+ ms after", said
+                )
+                posted = "document.querySelector('#sample-outcome a').title"
+                await page.until(
+                    f'document.querySelector(`#events a[title="${{{posted}}}"]`)'
+                )
+                assert page.complaints == []
+            demo.send_signal(signal.SIGINT)
+            assert await demo.wait() == 0, demo.last_words(50)
 
 
 async def test_ctrl_c_ends_the_demo_cleanly(engine: Release, tmp_path: Path) -> None:

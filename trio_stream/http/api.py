@@ -31,8 +31,8 @@ from trio_stream.channel.commit_channel import CommitChannel
 from trio_stream.http import answers
 from trio_stream.http.answers import HttpAnswer
 from trio_stream.http.body import Body, Disconnected, Receive, Send, headers_of, write
-from trio_stream.http.files import CLIENT, StaticFile, add_file
 from trio_stream.http.manual import add_manual
+from trio_stream.http.page import add_page
 from trio_stream.http.pages import Lookups, Streamed
 from trio_stream.http.plain import Plain
 from trio_stream.http.pull import PULL_PATH
@@ -219,10 +219,6 @@ def _add_routes(app: Api, routes: Routes, streams_url: str) -> None:
     api_root = HttpAnswer(200, answers.api_root(streams_url))
     description = HttpAnswer(200, OPENAPI.read_bytes())
 
-    @app.get("/")
-    async def index() -> Response:
-        return _response(root)
-
     @app.get(API)
     async def api_index() -> Response:
         return _response(api_root)
@@ -231,8 +227,7 @@ def _add_routes(app: Api, routes: Routes, streams_url: str) -> None:
     async def openapi() -> Response:
         return _response(description)
 
-    for name in CLIENT:
-        add_file(app, f"/{name}", StaticFile.read(name))
+    add_page(app, root)
     add_manual(app)
 
     @app.get(f"{TRANSACTION}<transaction_id>")
@@ -280,7 +275,10 @@ def _add_errors(app: Api) -> None:
                 asked.get("Access-Control-Request-Headers"),
             )
         for name, value in fields:
-            response.headers[name] = value
+            if name == "Vary":
+                response.vary.add(value)
+            else:
+                response.headers[name] = value
         return response
 
 

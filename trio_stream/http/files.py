@@ -16,7 +16,7 @@ from typing import Final, NamedTuple
 from quart import Response, request
 from quart_trio import QuartTrio
 
-_FOLDER: Final = Path(__file__).parent / "static"
+FOLDER: Final = Path(__file__).parent / "static"
 
 CLIENT: Final = ("client.js", "client.d.ts")
 """What programs load that follow a stream in JavaScript or TypeScript."""
@@ -42,7 +42,7 @@ class StaticFile(NamedTuple):
     @classmethod
     def read(cls, name: str, *more_headers: tuple[str, str]) -> StaticFile:
         """The file of this name in the package."""
-        body = (_FOLDER / name).read_bytes()
+        body = (FOLDER / name).read_bytes()
         suffix = name[name.index(".") :]
         return cls.of(body, _CONTENT_TYPES[suffix], *more_headers)
 

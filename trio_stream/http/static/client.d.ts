@@ -53,13 +53,17 @@ export interface Options {
     connectTimeout?: number
     /** Seconds without a message after which a new connection is made. */
     silenceTimeout?: number
+    /** For a server that asks for one. It is sent as a subprotocol, never in a URL. */
+    token?: string
+    /** In place of `token`: gets a ticket for each connection, say from a server of your own. */
+    ticket?: () => string | Promise<string>
     /** Ends the stream. */
     signal?: AbortSignal
     onstate?: (state: State) => void
     /** A number from 0 to 1, by which delays are spread. */
     jitter?: () => number
     /** A class to use in place of the runtime's. */
-    WebSocket?: new (url: string) => WebSocket
+    WebSocket?: new (url: string, protocols: string[]) => WebSocket
 }
 
 export class Events implements AsyncIterableIterator<StreamEvent> {

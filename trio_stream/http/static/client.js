@@ -68,6 +68,8 @@ const DEFAULTS = {
     checkpointEvery: 1,
     connectTimeout: 10,
     silenceTimeout: 60,
+    token: undefined,
+    ticket: undefined,
     signal: undefined,
     onstate: () => {},
     jitter: Math.random,
@@ -221,7 +223,7 @@ export class Events {
         try {
             this.#tell("connecting", {url})
             const parameters = this.#parameters()
-            const end = await this.#follow(url, ask(parameters))
+            const end = await this.#follow(url, ask(parameters), await this.#protocols())
             if (end === "done") {
                 this.#ended = true
                 return
@@ -255,14 +257,21 @@ export class Events {
         return [...found, ...this.#progress.parameters()]
     }
 
+    /** What says who is asking: the only header that browsers let a page set. */
+    async #protocols() {
+        const {token, ticket} = this.#options
+        if (ticket !== undefined) return ["trio-stream", `ticket.${await ticket()}`]
+        return token === undefined ? [] : ["trio-stream", `bearer.${base64url(token)}`]
+    }
+
     /**
      * Read one connection until the stream has ended ("done"), too much was read ahead ("full"), or nothing
      * was heard for long ("silent"). Throws a StreamError or Lost.
      */
-    #follow(url, target) {
+    #follow(url, target, protocols) {
         const {connectTimeout, silenceTimeout, WebSocket} = this.#options
         return new Promise((resolve, reject) => {
-            const socket = new WebSocket(target)
+            const socket = new WebSocket(target, protocols)
             let begun = false
             let timer
             const finish = (settle, value) => {
@@ -620,6 +629,11 @@ function refusal(url, status, details) {
 
 function reasonOf(status, {message, error}) {
     return `refused with ${status}: ${message || error || "no reason given"}`
+}
+
+function base64url(text) {
+    const bytes = String.fromCharCode(...new TextEncoder().encode(text))
+    return btoa(bytes).replaceAll("+", "-").replaceAll("/", "_").replace(/=+$/, "")
 }
 
 function sleep(seconds, signal) {
