@@ -23,7 +23,8 @@ HOLD = GET.replace(b"/", b"/hold", 1)
 class Door:
     """Waits for `go` at /hold, sends much at /large, else answers with the body's length.
 
-    What begins with /front is answered in front of hypercorn.
+    What begins with /front is answered in front of hypercorn; /pieces waits for `go` in the
+    middle of its answer.
     """
 
     def __init__(self, port: int) -> None:
@@ -61,6 +62,11 @@ class Door:
         answer = await self._answer(scope["path"], received)
         headers = [(b"content-length", b"%d" % len(answer.body))]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
+        if scope["path"] == "/pieces":
+            first, answer = answer.body[:1], answer._replace(body=answer.body[1:])
+            part = {"type": "http.response.body", "body": first, "more_body": True}
+            await send(part)
+            await self.go.wait()
         await send({"type": "http.response.body", "body": answer.body})
 
     async def connect(self, address: str = "127.0.0.1") -> trio.SocketStream:

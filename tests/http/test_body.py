@@ -9,9 +9,17 @@ from typing import Any
 import pytest
 import trio
 
-from trio_stream.http.body import READ_PAST, Body, Disconnected, Receive
+from trio_stream.http import answers
+from trio_stream.http.body import (
+    READ_PAST,
+    Body,
+    Disconnected,
+    Receive,
+    headers_of,
+    write,
+)
 
-LIMIT = 100_000
+LIMIT = 25_000
 
 
 def handing(pieces: Iterable[bytes], last: dict[str, Any] | None = None) -> Receive:
@@ -94,3 +102,35 @@ async def test_a_whole_body_is_answered_at_once() -> None:
     body = Body(handing([b"x"]), LIMIT)
     assert await body.read() == b"x"
     await body.answered_by(trio.lowlevel.checkpoint)
+
+
+def test_of_headers_with_one_name_the_last_counts() -> None:
+    headers = [(b"accept", b"a"), (b"x", b"\xe9"), (b"accept", b"b")]
+    assert headers_of({"headers": headers}) == {b"accept": "b", b"x": "\xe9"}
+
+
+async def test_an_answer_is_written_with_its_headers_and_then_its_body() -> None:
+    sent: list[dict[str, Any]] = []
+
+    async def send(message: dict[str, Any]) -> None:
+        await trio.lowlevel.checkpoint()
+        sent.append(message)
+
+    answer = answers.HttpAnswer(503, b"busy\n", "text/plain", retry_after=3)
+    await write(send, answer, "http://\xe9", ("connection", "close"))
+
+    assert sent == [
+        {
+            "type": "http.response.start",
+            "status": 503,
+            "headers": [
+                (b"content-type", b"text/plain"),
+                (b"content-length", b"5"),
+                (b"retry-after", b"3"),
+                (b"connection", b"close"),
+                (b"Access-Control-Allow-Origin", b"http://\xe9"),
+                (b"Vary", b"Origin"),
+            ],
+        },
+        {"type": "http.response.body", "body": b"busy\n"},
+    ]

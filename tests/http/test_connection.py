@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 import re
+import ssl
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any
 
+import pytest
 import trio
+from hypercorn.app_wrappers import ASGIWrapper
+from hypercorn.config import Config
+from hypercorn.trio.worker_context import WorkerContext
+from trio.testing import MockClock, memory_stream_pair, wait_all_tasks_blocked
 
+from tests import http_door
+from tests.http_door import LARGE, everything
 from trio_stream.http import server
 from trio_stream.http.answers import HttpAnswer
+from trio_stream.http.connection import HttpConnection
 from trio_stream.http.pages import Streamed
+from trio_stream.http.places import FULL, HttpGuest, HttpPlaces
 from trio_stream.http.plain import Plain
 from trio_stream.http.server import HttpLimits
 
@@ -147,3 +157,137 @@ async def test_the_one_in_hand_is_answered_while_the_server_stops() -> None:
         await trio.testing.wait_all_tasks_blocked(0.01)
         door.go.set()
         assert b"".join([piece async for piece in stream]).endswith(b"<0>")
+
+
+CLOSING = BEHIND.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")
+CHUNKED = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+async def test_a_connection_closes_after_the_answer_if_the_client_asks_for_that() -> (
+    None
+):
+    async with opened() as door, await door.connect() as stream:
+        await stream.send_all(CLOSING)
+        assert (await everything(stream)).endswith(b"<behind>")
+
+
+@pytest.mark.parametrize(
+    ("begun", "told"),
+    [
+        (CHUNKED + b"1\r\nx\r\n", b"HTTP/1.1 503 SERVICE UNAVAILABLE\r\n"),
+        (b"GET /large HTTP/1.1\r\nHost: a\r\n\r\n", b"HTTP/1.1 200 OK\r\n"),
+        (b"GET /front/large HTTP/1.1\r\nHost: a\r\n\r\n", b"HTTP/1.1 200 OK\r\n"),
+    ],
+)
+async def test_who_owes_something_is_told_why_and_who_does_not_read_is_cut(
+    begun: bytes, told: bytes, patient_clock: MockClock
+) -> None:
+    limits = {"max_connections": 1, "max_connections_per_address": 0}
+    async with http_door.opened(**limits) as door, await door.connect() as stream:
+        await stream.send_all(begun)
+        await trio.sleep(2)
+        assert b"<0>" in await door.ask(http_door.GET)
+        said = b""
+        try:
+            async for piece in stream:
+                said += piece
+        except trio.BrokenResourceError:
+            pass
+        assert said.startswith(told) and len(said) < LARGE
+
+
+async def test_an_answer_without_room_is_a_refusal() -> None:
+    async with http_door.opened(bytes_under_way=LARGE) as door:
+        large = http_door.GET.replace(b"/", b"/large", 1)
+        said = await door.ask(large)
+    assert said.startswith(b"HTTP/1.1 503 ") and b"Too much is under way" in said
+
+
+async def test_a_large_answer_is_whole_and_a_reset_within_it_stays_there() -> None:
+    large = http_door.GET.replace(b"/", b"/large", 1)
+    async with http_door.opened() as door:
+        head, _, body = (await door.ask(large)).partition(b"\r\n\r\n")
+        assert body == b"x" * LARGE
+        async with await door.connect() as stream:
+            await stream.send_all(large)
+            await stream.receive_some(1)
+            # Closing with unread bytes resets the connection.
+        assert b"<0>" in await door.ask(http_door.GET)
+
+
+async def test_an_answer_in_pieces_comes_piece_by_piece() -> None:
+    async with http_door.opened() as door, await door.connect() as stream:
+        await stream.send_all(http_door.GET.replace(b"/", b"/pieces", 1))
+        said = b""
+        while not said.endswith(b"\r\n\r\n<"):
+            said += await stream.receive_some()
+        door.go.set()
+        assert await everything(stream) == b"0>"
+
+
+@pytest.mark.parametrize("size", [100, 100_000])
+async def test_bytes_after_the_last_request_are_dropped(size: int) -> None:
+    async with http_door.opened() as door, await door.connect() as stream:
+        await stream.send_all(http_door.HOLD)
+        await door.held.wait()
+        await stream.send_all(b"y" * size)
+        await wait_all_tasks_blocked(0.01)
+        door.go.set()
+        said = await stream.receive_some()
+        assert said.startswith(b"HTTP/1.1 200 OK\r\n")
+
+
+async def test_a_head_and_a_second_request_may_come_in_parts() -> None:
+    async with http_door.opened() as door, await door.connect() as stream:
+        hold = b"GET /hold HTTP/1.1\r\nHost: a\r\n\r\n"
+        for part in (hold[:3], hold[3:9], hold[9:]):
+            await stream.send_all(part)
+            await wait_all_tasks_blocked(0.001)
+        await door.held.wait()
+        for part in (GET[:-5], GET[-5:]):
+            await stream.send_all(part)
+            await wait_all_tasks_blocked(0.001)
+        door.go.set()
+        assert await said(stream, 2) == [b"<0>", b"<0>"]
+
+
+async def test_a_stop_closes_a_connection_that_has_sent_half_a_head() -> None:
+    async with opened() as door, await door.connect() as stream:
+        await stream.send_all(BEHIND)
+        assert await said(stream, 1) == [b"<behind>"]
+        await stream.send_all(BEHIND[:9])
+        await wait_all_tasks_blocked(0.001)
+        door.stop.set()
+        assert await everything(stream) == b""
+
+
+async def test_a_body_behind_hypercorn_may_come_in_parts() -> None:
+    async with opened() as door, await door.connect() as stream:
+        await stream.send_all(CHUNKED)
+        for part in (b"1\r\nx", b"\r\n1\r", b"\ny\r\n", b"0\r\n\r\n"):
+            await stream.send_all(part)
+            await wait_all_tasks_blocked(0.001)
+        assert await said(stream, 1) == [b"<behind>"]
+
+
+async def test_a_connection_that_never_became_tls_ends() -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    ours, theirs = memory_stream_pair()
+    limits = HttpLimits()
+    guest = HttpGuest(HttpPlaces(limits), "127.0.0.1", print)
+    connection = HttpConnection(
+        ASGIWrapper(_behind),
+        Config(),
+        WorkerContext(None),
+        trio.SSLStream(ours, context, server_side=True),
+        direct=lambda request: None,
+        limits=limits,
+        guest=guest,
+        on_idle=lambda: None,
+    )
+    await theirs.send_all(b"GET / HTTP/1.1\r\n\r\n")
+    await connection.run()
+    assert not connection.end(FULL)
+    connection.let_go()
+    connection.let_go()
+    assert connection.is_idle

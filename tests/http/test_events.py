@@ -207,6 +207,37 @@ async def test_an_end_that_was_asked_for_is_said() -> None:
         assert again.status == 204
 
 
+async def test_history_without_a_match_ends_with_its_last_position() -> None:
+    async with served(blocks=3, tail_bytes=1) as server:
+        nothing = f"{PATH}?asset_id={'0' * 64}&after=earliest&until=2"
+        answer = await server.listen(nothing)
+
+        assert "retry" in await answer.event()
+        assert await answer.event() == {"id": end_of(2)}
+        assert (await answer.event())["event"] == "end"
+        assert await answer.whole() == b""
+
+
+@pytest.mark.parametrize("notices", [False, True])
+async def test_a_stop_is_told_with_the_last_position(notices: bool) -> None:
+    async with served(blocks=1) as server:
+        answer = await server.listen(f"{PATH}?after=1&notices={notices:d}")
+        while (await answer.event()).get("id") != end_of(1):
+            pass  # which says that it has caught up
+        server.commit()
+        await answer.messages(1)
+        server.stop.set()
+        await server.answered.wait()
+        server.channel_stop.set()
+
+        told = await answer.event()
+        assert told["id"] == end_of(2)
+        assert ("data" in told) is notices
+        if notices:
+            assert json.loads(told["data"])["notice"] == "closing"
+        assert await answer.whole() == b""
+
+
 async def test_notices_are_events_of_their_own() -> None:
     async with served(blocks=1) as server:
         answer = await server.listen(f"{PATH}?after=earliest&notices=1")

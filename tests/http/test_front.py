@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable
+from pathlib import Path
 
 import pytest
 import trio
-from trio.testing import memory_stream_pair
+from trio.testing import MockClock, memory_stream_pair
 
 from trio_stream.http import front
 from trio_stream.http.answers import HttpAnswer
 from trio_stream.http.pages import Streamed, answer_array
 from trio_stream.http.places import FULL, HttpGuest, HttpPlaces
 from trio_stream.http.plain import Plain
+from trio_stream.http.room import PATIENCE
 from trio_stream.http.server import HttpLimits
+from trio_stream.log.errors import LogDamaged
 from trio_stream.log.lookups import BEGINNING, Cursor
 
 REQUEST = Plain("GET", "/a", b"", "", None, b"")
@@ -96,6 +99,48 @@ async def test_a_fault_of_ours_is_logged_and_answered(
     assert said.startswith(b"HTTP/1.1 500 INTERNAL SERVER ERROR\r\n")
     assert "unhandled error while answering GET /a" in caplog.text
     assert "a fault of ours" in caplog.text
+
+
+async def test_a_broken_log_is_not_answered_but_ends_the_process() -> None:
+    async def broken() -> HttpAnswer:
+        await trio.lowlevel.checkpoint()
+        raise LogDamaged("read", Path("log.db"), "nonsense")
+
+    ours, theirs = memory_stream_pair()
+    with pytest.raises(LogDamaged):
+        await front.answer(ours, _guest(), REQUEST, broken())
+    await ours.aclose()
+    assert await theirs.receive_some() == b""
+
+
+async def test_an_array_whose_rest_finds_no_room_breaks_off(
+    autojump_clock: MockClock,
+) -> None:
+    places = HttpPlaces(HttpLimits(bytes_under_way=LARGE))
+    guest = HttpGuest(places, "127.0.0.1", lambda refusal: None)
+
+    async def page(after: Cursor) -> tuple[bytes, Cursor | None]:
+        await trio.lowlevel.checkpoint()
+        if after.position == 2:
+            # Others take all room that is left, for longer than is waited.
+            assert places.room.take_now(LARGE - places.room.taken, small=True)
+        number = after.position + 1
+        return b'"%d"' % number, Cursor(number) if number < 9 else None
+
+    ours, theirs = memory_stream_pair()
+    array = await answer_array(page, BEGINNING)
+    began = trio.current_time()
+    with pytest.raises(trio.BrokenResourceError, match="no room for an answer"):
+        await front.answer(ours, guest, REQUEST, _ready(array))
+    assert trio.current_time() - began == PATIENCE
+    await ours.aclose()
+    said = b"".join([bytes(piece) async for piece in theirs])
+    assert b'"1"' in said and b'"3"' not in said and not said.endswith(b"0\r\n\r\n")
+
+
+async def _ready(said: HttpAnswer | Streamed) -> HttpAnswer | Streamed:
+    await trio.lowlevel.checkpoint()
+    return said
 
 
 async def test_a_refused_client_is_told_why_while_it_still_sends() -> None:

@@ -125,3 +125,12 @@ def test_outputs_by_transaction_and_index() -> None:
     for text in ("", "a" * 64, ":1", "a" * 64 + ":-1", "a" * 64 + ":123456789"):
         with pytest.raises(ValueError, match="Must be <transaction_id>:<output_index>"):
             parameters.output(text)
+
+
+def test_whole_numbers_are_those_of_python_and_so_are_their_errors() -> None:
+    assert [parameters.whole(text) for text in (" 7 ", "-1", "1_000")] == [7, -1, 1000]
+    with pytest.raises(ValueError, match=r"for int\(\) with base 10: 'x'$"):
+        parameters.whole("x")
+    with pytest.raises(ValueError) as caught:
+        parameters.whole("x" * 1000)
+    assert len(str(caught.value)) < 300

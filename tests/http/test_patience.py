@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import pytest
 import trio
-from trio.testing import MockClock
+from trio.testing import MockClock, memory_stream_pair
 
 from tests.http_door import everything, opened
+from trio_stream.http.patience import Owed, Peer
+from trio_stream.http.places import NO_ROOM, HttpGuest, HttpPlaces
+from trio_stream.http.room import PATIENCE
+from trio_stream.http.server import HttpLimits
 
 FORMS = {
     "1.0": b" HTTP/1.0\r\n\r\n",
@@ -173,3 +177,32 @@ async def test_a_client_that_does_not_read_does_not_delay_a_stop(
     assert trio.current_time() - began == pytest.approx(0 if cancelled else 7, abs=1)
     for stream in streams:
         await stream.aclose()
+
+
+async def test_a_body_for_which_there_is_no_room_is_not_received(
+    autojump_clock: MockClock,
+) -> None:
+    limits = HttpLimits(bytes_under_way=10_000)
+    places = HttpPlaces(limits)
+    ours, theirs = memory_stream_pair()
+    peer = Peer(ours, limits, HttpGuest(places, "127.0.0.1", print))
+    assert places.room.take_now(10_000, small=True)
+    await theirs.send_all(b"body")
+    peer.owes(Owed.BODY)
+    began = trio.current_time()
+    with peer.listening:
+        await peer.receive()
+    assert peer.listening.cancelled_caught and peer.refusal is NO_ROOM
+    assert trio.current_time() - began == PATIENCE
+
+
+async def test_a_body_that_breaks_off_is_no_body() -> None:
+    limits = HttpLimits()
+    ours, theirs = memory_stream_pair()
+    peer = Peer(ours, limits, HttpGuest(HttpPlaces(limits), "127.0.0.1", print))
+    await theirs.send_all(b"bc")
+    assert await peer.complete(b"a", 2) == b"abc"
+    await theirs.send_all(b"b")
+    await theirs.send_eof()
+    with pytest.raises(trio.ClosedResourceError, match="closed within a body"):
+        await peer.complete(b"a", 2)

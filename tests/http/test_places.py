@@ -12,6 +12,10 @@ from tests.http_door import GET, HOLD, everything, opened
 from trio_stream.http.places import (
     ADDRESS_FULL,
     FULL,
+    GRACE,
+    HOLDING_GRACE,
+    LATE,
+    NO_ROOM,
     HttpGuest,
     HttpPlaces,
     TurnedAway,
@@ -119,6 +123,64 @@ async def test_a_place_is_free_when_its_guest_leaves() -> None:
         here.places.leave(guest)
         guest.waits()
     assert here.places.waiting == 0
+
+
+async def test_a_peer_without_an_address_counts_as_its_name() -> None:
+    here = Here(max_connections=9, max_connections_per_address=1)
+    assert here.enter("a", "socket") is None
+    assert here.enter("b", "socket") is ADDRESS_FULL
+    await trio.lowlevel.checkpoint()
+    assert here.enter("c", "another") is None
+
+
+def test_only_who_may_come_again_is_told_when() -> None:
+    assert FULL.headers == (("retry-after", "5"),)
+    assert LATE.headers == ()
+
+
+async def test_who_holds_bytes_for_a_waiting_peer_gives_them_back_in_time(
+    autojump_clock: MockClock,
+) -> None:
+    here = Here(
+        max_connections=9, max_connections_per_address=0, bytes_under_way=100_000
+    )
+    guests = {}
+    for name in ("small", "large", "works", "later"):
+        assert here.enter(name) is None
+        guests[name] = here.last
+        await trio.sleep(1)
+    assert await guests["small"].take(1_000)
+    for name in ("large", "works", "later"):
+        assert guests[name].take_now(30_000)
+    guests["works"].works()
+    # None has waited for long enough, and an answer does not wait.
+    assert not guests["works"].take_now(20_000)
+    assert here.gone == {}
+    began = trio.current_time()
+
+    def give_back() -> None:
+        for name in here.gone:
+            guests[name].give_back()
+
+    async def take() -> None:
+        assert await guests["works"].take(25_000)
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(take)
+        await trio.sleep(HOLDING_GRACE - 4 + 0.1)
+        assert list(here.gone) == ["small"]
+        await trio.sleep(1)
+        assert list(here.gone) == ["small", "large"]
+        give_back()
+    assert here.gone["large"] is NO_ROOM and guests["large"].held == 0
+    assert guests["works"].held == 55_000
+    assert trio.current_time() - began < HOLDING_GRACE
+    # Nothing else is held for a peer that is waited for, so it is looked for again.
+    guests["later"].works()
+    began = trio.current_time()
+    assert not await guests["works"].take(90_000)
+    assert trio.current_time() - began == pytest.approx(10 * GRACE)
+    assert list(here.gone) == ["small", "large"]
 
 
 async def test_slow_and_idle_connections_give_way_and_are_told_why(

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 
 import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from tests.http.streaming import BLOCKS, EVENTS, served
-from tests.memory_log import KEYS
+from tests.memory_log import KEYS, MemoryLog
 from tests.websocket.subscribing import end_of, texts_of
 from tests.websocket_peer import PATH
+from trio_stream.channel.commit_channel import CommitChannel
+from trio_stream.http.pull import Pull
+from trio_stream.stream.frames import Frames
+from trio_stream.stream.page_request import PageRequest
+from trio_stream.stream.position import Position, parse_position
 
 
 async def test_a_pull_is_answered_oldest_first() -> None:
@@ -94,6 +100,42 @@ async def test_a_pull_that_is_ahead_gets_what_comes() -> None:
             server.commit(1)
             await wait_all_tasks_blocked(0.01)
             server.commit(1)
+
+
+async def test_a_pull_that_is_ahead_for_too_long_begins_there_again() -> None:
+    async with served(blocks=1) as server:
+        answer = await server.pull(f"?wait=0&after={end_of(2)}")
+        assert (answer["events"], answer["next"]) == ([], end_of(2))
+
+
+class SlowLog(MemoryLog):
+    """Takes long to find nothing."""
+
+    async def frames(self, request: PageRequest) -> Frames:
+        await trio.sleep(0.4)
+        start = request.after
+        page = await super().frames(request._replace(until=Position(start.height, 9)))
+        return Frames(start, Position.end_of(start.height + 1), page.data, [], [])
+
+
+async def test_a_search_that_takes_too_long_says_how_far_it_got(
+    autojump_clock: MockClock,
+) -> None:
+    log = SlowLog()
+    for _ in range(9):
+        log.commit()
+    channel, stop = CommitChannel(log, tail_bytes=1), trio.Event()
+    async with trio.open_nursery() as nursery:
+        await nursery.start(partial(channel.run, stop=stop))
+        began = trio.current_time()
+        nothing = "asset_id=" + "0" * 64
+        pulled = await Pull(channel).answer(f"after=earliest&wait=0&{nothing}")
+        assert 1.0 < trio.current_time() - began < 2.0
+        stop.set()
+    answer = json.loads(pulled.answer.body)
+    assert (answer["events"], answer["tip"]) == ([], 9)
+    reached = parse_position(answer["next"]).position
+    assert 2 < reached.height < 9
 
 
 async def test_a_pull_ends_with_the_channel() -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import gc
+import logging
+import socket as stdlib_socket
 import ssl
 import struct
 from collections.abc import AsyncIterator
@@ -20,14 +22,16 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from hypercorn.trio.tcp_server import TCPServer
 from trio import socket
-from trio.testing import wait_all_tasks_blocked
+from trio.testing import MockClock, wait_all_tasks_blocked
 
 from scripts.http_client import ClientConnection as Client
 from scripts.http_client import fetch
 from tests.garbage import without_an_untraced_ring
 from trio_stream.http import server as http_server
+from trio_stream.http.answers import HttpAnswer
 from trio_stream.http.connection import HttpConnection
 from trio_stream.http.server import HttpLimits
+from trio_stream.log.errors import LogDamaged
 from trio_stream.net.tls import server_context
 
 # More than the kernel takes for a peer that does not read.
@@ -35,7 +39,7 @@ LARGE = b"x" * 20_000_000
 
 
 class App:
-    """Answers every request with `ok`; /large with a lot, /hold when told to."""
+    """Answers every request with `ok`; /large with a lot, /hold when told to, /damage not."""
 
     def __init__(self) -> None:
         self.held = trio.Event()
@@ -45,6 +49,8 @@ class App:
         body = b"ok"
         if scope["path"] == "/large":
             body = LARGE
+        if scope["path"] == "/damage":
+            raise LogDamaged("read", Path("log.db"), "nonsense")
         if scope["path"] == "/hold":
             self.held.set()
             await self.go.wait()
@@ -202,6 +208,51 @@ async def test_an_error_of_ours_in_a_connection_is_logged_and_stays_there(
             await stream.aclose()
         assert await server.is_healthy()
     assert "a fault of ours" in caplog.text
+
+
+@pytest.mark.parametrize("in_front", [False, True])
+async def test_a_broken_log_ends_the_server(in_front: bool) -> None:
+    async def broken() -> HttpAnswer:
+        await trio.lowlevel.checkpoint()
+        raise LogDamaged("read", Path("log.db"), "nonsense")
+
+    settings: dict[str, Any] = {}
+    if in_front:
+        settings["direct"] = lambda request: broken()
+    with pytest.RaisesGroup(LogDamaged, flatten_subgroups=True):
+        async with served(**settings) as server, await server.connect() as stream:
+            await stream.send_all(b"GET /damage HTTP/1.1\r\nHost: a\r\n\r\n")
+            await trio.sleep_forever()
+
+
+async def test_a_connection_reset_before_its_acceptance_is_no_matter(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.DEBUG, "trio_stream.http.server")
+    async with served() as server:
+        with stdlib_socket.create_connection(("127.0.0.1", server.port)) as early:
+            linger = struct.pack("ii", 1, 0)
+            early.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+        assert await server.is_healthy()
+    assert "connection ended: " in caplog.text
+
+
+async def test_of_connections_for_one_place_one_is_served(
+    patient_clock: MockClock,
+) -> None:
+    limits = {"max_connections": 1, "max_connections_per_address": 0}
+    async with served(**limits) as server, await server.connect() as slow:
+        await slow.send_all(POST)
+        await trio.sleep(2)
+        async with trio.open_nursery() as nursery:
+            hold = partial(fetch, "127.0.0.1", server.port, "GET", "/hold")
+            nursery.start_soon(hold)
+            await server.app.held.wait()
+            said = b"".join([bytes(piece) async for piece in slow])
+            assert said.startswith(b"HTTP/1.1 503 ")
+            late = await fetch("127.0.0.1", server.port, "GET", "/")
+            assert late.status == 503
+            server.app.go.set()
 
 
 @pytest.fixture(scope="module")

@@ -145,6 +145,50 @@ async def test_clients_behind_a_trusted_proxy_are_told_apart() -> None:
             assert answer.status == status
 
 
+async def test_who_disconnects_within_a_body_is_not_answered() -> None:
+    async with served(blocks=1) as server:
+        subscriptions = server.app.subscriptions
+        headers = [(b"accept", b"text/event-stream")]
+        scope = {"path": PATH, "query_string": b"", "headers": headers}
+        serve = subscriptions.door_of({**scope, "client": None})
+        assert serve is not None
+
+        async def receive() -> dict[str, str]:
+            await trio.lowlevel.checkpoint()
+            assert subscriptions.present == 1
+            return {"type": "http.disconnect"}
+
+        async def send(message: object) -> None:
+            await trio.lowlevel.checkpoint()
+            raise AssertionError(message)
+
+        await serve(receive, send)
+        assert subscriptions.present == 0
+
+
+async def test_what_a_peer_still_sends_does_not_end_its_stream() -> None:
+    async with served(blocks=1) as server:
+        headers = [(b"accept", b"text/event-stream")]
+        scope = {"path": PATH, "query_string": b"after=earliest", "headers": headers}
+        serve = server.app.subscriptions.door_of({**scope, "client": None})
+        assert serve is not None
+        coming: list[str] = ["http.request", "http.request", "http.disconnect"]
+        sent: list[bytes] = []
+
+        async def receive() -> dict[str, Any]:
+            await wait_all_tasks_blocked()
+            if coming[0] == "http.disconnect":
+                assert b"".join(sent).count(b"data: ") == 3
+            return {"type": coming.pop(0)}
+
+        async def send(message: dict[str, Any]) -> None:
+            await trio.lowlevel.checkpoint()
+            sent.append(message.get("body", b""))
+
+        await serve(receive, send)
+        assert server.app.subscriptions.present == 0
+
+
 async def test_who_was_refused_takes_no_place() -> None:
     admission = Admission(total=1)
     async with served(admission=admission) as server:

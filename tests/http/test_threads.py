@@ -9,7 +9,7 @@ from typing import TypeVar
 import pytest
 import trio
 
-from trio_stream.http.threads import IN_PLACE_BYTES, TRIM_BYTES, Threads
+from trio_stream.http.threads import IN_PLACE_BYTES, PEER, TRIM_BYTES, OneEach, Threads
 from trio_stream.net import heap
 
 T = TypeVar("T")
@@ -52,3 +52,29 @@ async def test_small_work_leaves_nothing(steps: list[str]) -> None:
     for _ in range(TRIM_BYTES // IN_PLACE_BYTES + 1):
         assert await threads.run(lambda: 5, size=IN_PLACE_BYTES) == 5
     assert steps == []
+
+
+async def test_a_peer_has_one_request_at_a_time_and_others_get_in_between() -> None:
+    one_each, done = OneEach(), list[str]()
+
+    async def ask(peer: str | None, name: str, wait: trio.Event) -> None:
+        PEER.set(peer)
+        async with one_each.turn():
+            await wait.wait()
+            done.append(name)
+
+    now, later = trio.Event(), trio.Event()
+    now.set()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(ask, "a", "first", later)
+        await trio.testing.wait_all_tasks_blocked()
+        nursery.start_soon(ask, "a", "second", now)
+        nursery.start_soon(ask, "b", "another peer", now)
+        nursery.start_soon(ask, None, "no peer", now)
+        nursery.start_soon(ask, None, "no peer", now)
+        await trio.testing.wait_all_tasks_blocked()
+        assert sorted(done) == ["another peer", "no peer", "no peer"]
+        assert one_each.peers == 1
+        later.set()
+    assert done[3:] == ["first", "second"]
+    assert one_each.peers == 0

@@ -91,3 +91,41 @@ async def _take(receiver: socket.socket, count: int, after: float) -> None:
     await trio.sleep(after)
     while count:
         count -= len(receiver.recv(min(count, 1000)))
+
+
+async def test_a_cut_breaks_the_transport_for_who_writes_and_who_will() -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        transport = HttpTransport(stream_on(ours), 60, Guest())
+        _fill(ours)
+        broken: list[bytes] = []
+
+        async def write(data: bytes) -> None:
+            with pytest.raises(trio.BrokenResourceError):
+                await transport.send_all(data)
+            broken.append(data)
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(write, b"x")
+            await trio.testing.wait_all_tasks_blocked()
+            assert broken == []
+            transport.cut()
+        await write(b"y")
+    assert broken == [b"x", b"y"]
+
+
+async def test_all_else_is_the_sockets_own() -> None:
+    ours, theirs = socket.socketpair()
+    theirs.setblocking(False)
+    with ours, theirs:
+        transport = HttpTransport(stream_on(ours), 60, Guest())
+        assert transport.socket.fileno() == ours.fileno()
+        await transport.wait_send_all_might_not_block()
+        theirs.send(b"abc")
+        assert await transport.receive_some(2) == b"ab"
+        assert await transport.receive_some() == b"c"
+        await transport.send_eof()
+        assert theirs.recv(1) == b""
+        await transport.aclose()
+        with pytest.raises(BrokenPipeError):
+            theirs.send(b"d")

@@ -45,9 +45,6 @@ class _NoIdleTask:
     async def restart(self, *_: object) -> None:
         pass
 
-    async def stop(self) -> None:
-        pass
-
 
 class HttpConnection(TCPServer):
     """Hypercorn's connection, with fewer steps per request and with reason phrases.

@@ -186,13 +186,14 @@ class _Writer:
         self._telling.sent(position, now=trio.current_time())
 
     async def _end(self, clone: CommitReceiveChannel) -> None:
-        if not clone.finished:
+        data = b""
+        if clone.finished:
+            text = await self._channel.position_text(clone.position)
+            said = b'{"position": "%b"}' % text.encode()
+            data = sse.checkpoint(text) + sse.event(said, id_="end", name="end")
+        else:
             await self._tell(Notice.CLOSING, clone.position)
-            await _more(self._send, b"", last=True)
-            return
-        text = await self._channel.position_text(clone.position)
-        said = sse.event(b'{"position": "%b"}' % text.encode(), id_="end", name="end")
-        await _more(self._send, sse.checkpoint(text) + said, last=True)
+        await _more(self._send, data, last=True)
 
     async def _write(self, data: bytes) -> None:
         await _more(self._send, data)
