@@ -46,6 +46,8 @@ class Settings:
             *("--stream", self.stream),
             *("--api", self.api),
             *("--node", self.node),
+            # For `start_daemon`, and for whoever reads the file.
+            *("--log-format", "human"),
             *self.arguments,
         ]
 
@@ -95,7 +97,7 @@ async def start_daemon(
     listening = trio.Event()
 
     def read(line: str) -> None:
-        if found := re.search(r"\blistening (\w+) (\S+)", line):
+        if found := re.search(r"\blistening (\w+) ([^\s\"]+)", line):
             # The first address of a door counts; a second one is the same for IPv6.
             doors.setdefault(found[1], found[2])
             if doors.keys() >= DOORS:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import logging
 from pathlib import Path
 from typing import Any
 
+import pytest
 import trio
 from trio_websocket import open_websocket_url
 
@@ -73,3 +75,44 @@ async def test_the_state_of_a_node_from_its_start_to_its_first_block(
             with trio.fail_after(10):
                 while (await status(addresses))["engine"]["connected"]:
                     pass
+
+
+async def test_lines_about_connections_blocks_and_refusals(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    key = Key.from_seed(b"\1" * 32)
+    async with running(settings(tmp_path)) as addresses:
+        async with (
+            open_websocket_url(addresses.stream) as stream,
+            engine_at(addresses, "C38") as engine,
+        ):
+            await engine.handshake()
+            opened = [each for each in caplog.messages if " opened " in each]
+            for _ in range(10):
+                await engine.info()  # as a health check does through an engine
+            # Its first line says what the connection speaks.
+            assert sum(" speaks " in each for each in caplog.messages) == 1
+            await engine.block(b"nonsense", *[encode(create(key))] * 25)
+            await stream.get_message()
+        host, port = host_and_port(addresses.api)
+        async with await trio.open_tcp_stream(host, port) as events:
+            request = "GET /api/v1/streams/valid_transactions HTTP/1.1\r\nHost: a\r\n"
+            await events.send_all(
+                f"{request}Accept: text/event-stream\r\n\r\n".encode()
+            )
+            assert await events.receive_some()
+        with trio.fail_after(10):
+            # No event says what a log holds.
+            while "127.0.0.1: sse ended" not in caplog.messages:  # noqa: ASYNC110
+                await trio.sleep(0.01)
+    said = caplog.messages
+    assert len(opened) == 4
+    assert "height 1 is committed" in said
+    (nonsense,) = (each for each in said if each.startswith("transaction 0 of block 1"))
+    assert " was refused: MalformedTransaction: " in nonsense
+    assert sum(" was refused: DuplicateTransaction: " in each for each in said) == 19
+    assert "5 more transactions of block 1 were refused" in said
+    assert "127.0.0.1: subscribed" in said
+    assert "127.0.0.1: closed by the client: 1000" in said
+    assert "127.0.0.1: subscribed by sse" in said

@@ -169,6 +169,7 @@ SHOWN = {
     "api": ["settings.test_addresses"],
     "node": ["settings.test_node"],
     "log_level": ["settings.test_log_level"],
+    "log_format": ["settings_observed.test_log_format"],
     "advertised_scheme": ["settings.test_advertised"],
     "advertised_host": ["settings.test_advertised"],
     "advertised_port": ["settings.test_advertised"],

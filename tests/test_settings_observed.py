@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import trio
 from trio.testing import MockClock
 
+from scripts.daemon_process import Settings, run_daemon
 from tests.still_daemon import Still, everything, still
-from tests.test_daemon import engine_at, settings
+from tests.test_daemon import DEADLINE, engine_at, settings
 
 READY = "GET /health/ready HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
 FOREVER = 1 << 50
@@ -46,3 +48,17 @@ async def test_ready_free_bytes(
     config = settings(tmp_path, ready_free_bytes=free)
     async with still(config, mock_clock) as daemon:
         assert ((await readiness(daemon))["disk"] == "ok") == is_fine
+
+
+@pytest.mark.parametrize(("form", "is_json"), [("auto", True), ("human", False)])
+async def test_log_format(tmp_path: Path, form: str, is_json: bool) -> None:
+    """Where it is no terminal, lines are for programs unless somebody asks for others."""
+    with trio.fail_after(DEADLINE):
+        process = Settings(home=tmp_path / "home", arguments=["--log-format", form])
+        async with run_daemon(process) as daemon:
+            assert await daemon.stop() == 0
+            lines = daemon.log.read_text().splitlines()
+    assert len(lines) > 3
+    assert all(line.startswith("{") == is_json for line in lines)
+    if is_json:
+        assert json.loads(lines[-1])["message"] == "stopped"

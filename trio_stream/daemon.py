@@ -18,6 +18,7 @@ import trio
 
 from trio_stream.config import Config
 from trio_stream.net import signals
+from trio_stream.net.logs import LevelSwitch
 from trio_stream.net.stoppable import Stoppable
 from trio_stream.node import Addresses, open_node
 
@@ -41,14 +42,17 @@ async def run(
         ignored = stack.enter_context(
             trio.open_signal_receiver(*signals.ignored(at_terminal=at_terminal))
         )
+        levels = stack.enter_context(trio.open_signal_receiver(signals.LEVEL))
         node = await open_node(config, stack)
         tasks = node.tasks
         ending = stack.enter_context(
             trio.open_signal_receiver(*signals.ends(at_terminal=at_terminal))
         )
         async with trio.open_nursery() as nursery:
-            reporting = trio.CancelScope()
+            reporting, switching = trio.CancelScope(), trio.CancelScope()
             nursery.start_soon(signals.report, ignored, reporting)
+            switch = LevelSwitch(config.log_level, config.home)
+            nursery.start_soon(switch.follow, levels, switching)
             for task in tasks.values():
                 await nursery.start(task.run)
                 if task.address is not None:
@@ -62,6 +66,7 @@ async def run(
                 await _shut_down(config, tasks)
                 impatience.cancel_scope.cancel()
             reporting.cancel()
+            switching.cancel()
         if nursery.cancel_scope.cancelled_caught:
             logger.warning("stopped before everything had finished")
     logger.info("stopped")

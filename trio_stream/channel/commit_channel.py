@@ -11,6 +11,7 @@ The channel knows neither sockets nor clients; the doors do. `channel.clones` sa
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -23,6 +24,7 @@ from trio_stream.channel.clones import CommitReceiveChannel
 from trio_stream.channel.pages import Replay, log_fell_short
 from trio_stream.channel.waiters import Clones, ClonesStatistics, SendNowait
 from trio_stream.channel.watches import Watch, Watches
+from trio_stream.net.seldom import Seldom
 from trio_stream.stream.events import CommittedBlock
 from trio_stream.stream.filters import Contents
 from trio_stream.stream.position import GivenPosition, Position, position_text
@@ -39,6 +41,8 @@ from trio_stream.stream.resume import (
 from trio_stream.stream.runs import cut
 from trio_stream.stream.selection import PLAIN, Selection
 
+logger = logging.getLogger(__name__)
+
 # Contents of transactions that are read for filters and full messages. Beyond that, the
 # subscribers who need them read the log.
 _CONTENT_BYTES = 1024 * 1024
@@ -46,6 +50,8 @@ _CONTENT_BYTES = 1024 * 1024
 _READ_BYTES = 256 * 1024
 # The newest blocks are read at the start, for subscribers who were away for a moment.
 _PRIMED_BLOCKS = 64
+# Of one block, logged one by one.
+_REFUSED_AT_ONCE = 20
 # For work that has passed another limiter already.
 _UNLIMITED = trio.CapacityLimiter(math.inf)
 
@@ -100,6 +106,7 @@ class CommitChannel:
         self._time = Time(0, 0)
         self._moved = trio.Event()
         self._watches = Watches()
+        self._refusals = Seldom(logger, at_most=60)
 
     def advance(self, tip: int) -> None:
         """Say that all blocks up to `tip` are durable. A plain function."""
@@ -253,6 +260,9 @@ class CommitChannel:
         self._watches.decide(blocks)
         after, self._height = Position.end_of(self._height), blocks[-1].height
         self._time = blocks[-1].time
+        for block in blocks:
+            if block.refused:
+                self._report_refused(block)
         for run in cut(blocks, after=after):
             # A huge block is many runs: other tasks have a turn between two of them.
             await trio.lowlevel.checkpoint()
@@ -261,6 +271,21 @@ class CommitChannel:
             if wanted:
                 contents = await self._reader.contents(wanted, max_bytes=_CONTENT_BYTES)
             await self._clones.publish(run, contents)
+
+    def _report_refused(self, block: CommittedBlock) -> None:
+        for each in block.refused[:_REFUSED_AT_ONCE]:
+            self._refusals.log(
+                logging.INFO,
+                "transaction %d of block %d was refused: %s: %.200s",
+                each.index,
+                each.height,
+                each.error,
+                each.reason,
+            )
+        if (more := len(block.refused) - _REFUSED_AT_ONCE) > 0:
+            logger.info(
+                "%d more transactions of block %d were refused", more, block.height
+            )
 
     def _end(self) -> None:
         self._clones.end()

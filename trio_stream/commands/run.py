@@ -20,7 +20,7 @@ from trio_stream import daemon
 from trio_stream.commands.open_files import SeldomAndShort, fit
 from trio_stream.config import ConfigError, load
 from trio_stream.log.errors import CommitLogError
-from trio_stream.net import heap
+from trio_stream.net import heap, logs
 from trio_stream.net.tls import CertificateError
 
 logger = logging.getLogger(__name__)
@@ -38,8 +38,6 @@ of them: 90 ms), and 37 ms for what the start made, if that were not frozen. Any
 JSON could make it due at will: a list of 500,000 lists is 125 collections of the middle kind. So
 it runs very seldom, and that is safe: requests, refused ones included, leave no cycles
 (tests/test_garbage.py)."""
-
-_LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
 def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -70,6 +68,11 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
             "LEVEL",
             "debug, info, warning, error or critical (default: info)",
         ),
+        (
+            "--log-format",
+            "FORMAT",
+            "human, json, or auto: human on a terminal and json elsewhere (default)",
+        ),
     ):
         parser.add_argument(flag, metavar=metavar, help=text)
 
@@ -78,17 +81,15 @@ def run(parsed: argparse.Namespace) -> int:
     """Run the node; returns the exit status."""
     given = vars(parsed)
     given.pop("command")
-    logging.basicConfig(level=logging.INFO, format=_LOG_FORMAT, stream=sys.stderr)
+    logs.set_up()
     try:
         config = load(given, os.environ, file=given.pop("config"))
     except ConfigError as error:
         print(f"trio-stream: {error}", file=sys.stderr)
         return 2
-    logging.root.setLevel(config.log_level)
+    logs.set_up(config.log_format)
+    logs.set_level(config.log_level)
     logging.getLogger("trio.serve_listeners").addFilter(SeldomAndShort())
-    # The libraries' own lines would repeat what ours say of each request.
-    for library in ("trio-websocket", "hypercorn", "quart"):
-        logging.getLogger(library).setLevel(max(logging.WARNING, logger.root.level))
     sys.setswitchinterval(SWITCH_INTERVAL)
     gc.set_threshold(*GC_THRESHOLDS)
     gc.freeze()

@@ -36,6 +36,7 @@ class Config:
     api: Address = _setting(Address("localhost", 9984), values.listen_address)
     node: str = _setting("http://localhost:26657", values.node_url)
     log_level: str = _setting("INFO", values.log_level)
+    log_format: str = _setting("auto", values.log_format)
 
     # Where the index documents say the stream is; None: where it is bound.
     advertised_scheme: str | None = _setting(None, values.stream_scheme)

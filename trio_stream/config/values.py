@@ -187,6 +187,13 @@ def log_level(value: object) -> str:
     return level
 
 
+def log_format(value: object) -> str:
+    form = text(value).lower()
+    if form not in ("auto", "human", "json"):
+        raise ConfigError("must be auto, human or json")
+    return form
+
+
 def networks(value: object) -> tuple[str, ...]:
     if isinstance(value, str):
         value = [part.strip() for part in value.split(",") if part.strip()]

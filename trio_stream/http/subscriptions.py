@@ -10,6 +10,7 @@ client beyond the limits gets a status instead of an event, since it may be any 
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
@@ -29,7 +30,10 @@ from trio_stream.http.body import (
 )
 from trio_stream.http.events import EventStreams, stream_at, wants_events
 from trio_stream.http.pull import PULL_PATH, Pull
+from trio_stream.net.seldom import Seldom
 from trio_stream.stream.admission import FULL, Admission, Door, TooMany
+
+logger = logging.getLogger(__name__)
 
 NOT_EVENTS = answers.framework_error(
     406, "Send `Accept: text/event-stream`, or connect to the WebSocket at `streams`."
@@ -49,6 +53,7 @@ class Subscriptions:
         self._admission = admission
         self._most = most
         self._admitted = 0
+        self._refusals = Seldom(logger, at_most=60)
         self.present = 0
         """How many requests are being answered."""
 
@@ -108,19 +113,25 @@ class Subscriptions:
         forwarded = [v for name, v in scope["headers"] if name == b"x-forwarded-for"]
         peer, *_ = scope["client"] or ("unknown",)
         address = self._admission.address_of(peer, forwarded)
-        if self._admitted >= self._most:
-            yield FULL
-            return
-        limit = self._admission.enter(address, door)
+        limit: TooMany | None = FULL
+        if self._admitted < self._most:
+            limit = self._admission.enter(address, door)
         if limit is not None:
+            self._refusals.log(
+                logging.INFO, "%s: refused with status %d", address, limit.status
+            )
             yield limit
             return
+        # A client that polls does so twice a minute or more.
+        level = logging.DEBUG if door is Door.POLL else logging.INFO
+        logger.log(level, "%s: subscribed by %s", address, door.value)
         self._admitted += 1
         try:
             yield None
         finally:
             self._admitted -= 1
             self._admission.leave(address, door)
+            logger.log(level, "%s: %s ended", address, door.value)
 
 
 async def _turn_away(send: Send, limit: TooMany, origin: str | None) -> None:

@@ -202,6 +202,25 @@ def sync_directory(directory: Path) -> None:
         os.close(descriptor)
 
 
+def holder_of(home: Path) -> int | None:
+    """The process that holds `home`; None if there is none.
+
+    Raises OSError if that cannot be found out.
+    """
+    try:
+        descriptor = os.open(home / "lock", os.O_RDONLY)
+    except FileNotFoundError:
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        number = os.read(descriptor, 200).split(b" ")[0]
+        return int(number) if number.isdigit() else None
+    finally:
+        os.close(descriptor)
+    return None
+
+
 def lock_directory(home: Path) -> int:
     """Hold `home` until the descriptor is closed; the lock dies with the process.
 

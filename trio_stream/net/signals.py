@@ -1,10 +1,11 @@
 """What each signal means to the daemon: an orderly stop, or a line in the log and nothing else.
 
 Without a handler most signals end a process at once, undrained and without a line in the log. So
-all of those are caught. Signals that ask for an end, or announce one, cause an orderly stop. The
-others mean nothing here: settings are read once, at the start, and the log goes to standard error,
-so there is nothing to read again and no file to reopen. Signals that can't be caught, that report a
-bug in the program itself, or that control jobs are left to the system.
+all of those are caught. Signals that ask for an end, or announce one, cause an orderly stop. One
+changes the log level. The others mean nothing here: settings are read once, at the start, and the
+log goes to standard error, so there is nothing to read again and no file to reopen. Signals that
+can't be caught, that report a bug in the program itself, or that control jobs are left to the
+system.
 """
 
 from __future__ import annotations
@@ -12,12 +13,16 @@ from __future__ import annotations
 import logging
 import signal
 from collections.abc import AsyncIterator
+from typing import Final
 
 import trio
 
 logger = logging.getLogger(__name__)
 
 _ENDS = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGPWR, signal.SIGXCPU)
+
+LEVEL: Final = signal.SIGUSR1
+"""Changes the log level (`net.logs`)."""
 
 _LEFT_TO_THE_SYSTEM = frozenset(
     {
@@ -49,7 +54,7 @@ def ignored(*, at_terminal: bool) -> frozenset[int]:
     """The signals that would end the process if not caught, and that mean nothing here."""
     others = (
         signal.valid_signals() - _LEFT_TO_THE_SYSTEM - ends(at_terminal=at_terminal)
-    )
+    ) - {LEVEL}
     return frozenset(int(number) for number in others)
 
 
