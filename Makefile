@@ -1,4 +1,4 @@
-# make run · demo · devnode · test · test-engines · check · bench · engines · fmt · lock · proto · manual
+# make run · demo · devnode · devnet · test · test-engines · check · bench · engines · fmt · lock · proto · manual
 # Everything runs in a virtual environment of its own, made at the first call.
 
 VENV ?= .venv
@@ -16,7 +16,7 @@ PYTEST := $(BIN)/python -m pytest --numprocesses 2 --dist loadgroup
 # Each process that a test starts would compile all modules again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run demo devnode test test-engines check bench engines fmt lock proto manual clean
+.PHONY: run demo devnode devnet test test-engines check bench engines fmt lock proto manual clean
 .DEFAULT_GOAL := run
 
 run: $(VENV)/.run
@@ -27,6 +27,9 @@ demo: $(VENV)/.run
 
 devnode: $(VENV)/.run
 	@$(BIN)/python -m scripts.devnode $(ARGS)
+
+devnet: $(VENV)/.run
+	@$(BIN)/python -m scripts.devnet $(ARGS)
 
 engines: $(VENV)/.run
 	@$(BIN)/python -m scripts.engines.build $(ARGS)

@@ -2,7 +2,8 @@
 
 One half uses `trio_stream.client`; the other does by hand what the manual says: remember the last
 position, or transaction id, of a message, and ask for what comes after it. They take all streams
-and forms in turn. What each is owed follows from the chain's blocks.
+and forms in turn, and if there are several servers of the chain, each connection may be to another
+one. What each is owed follows from the chain's blocks.
 """
 
 from __future__ import annotations
@@ -14,11 +15,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 import trio
 
-from scripts.raw_stream import open_raw_stream
+from scripts.raw_stream import NotUpgraded, open_raw_stream
 from trio_stream.client import open_stream
 
 Message = dict[str, Any]
@@ -106,11 +107,12 @@ def wishes(asset_id: str, public_key: str) -> Iterator[Wish]:
 class ChaosSubscriber:
     """What one of them has received so far, over all its connections."""
 
-    def __init__(self, name: str, wish: Wish, address: str) -> None:
+    def __init__(self, name: str, wish: Wish, *addresses: str) -> None:
         self.name = f"{name}, {wish}"
         self.wish = wish
         self.facts: list[Fact] = []
-        self._address = address
+        self.addresses = addresses
+        """The servers of the chain, as host:port."""
         self._grown = trio.Event()
 
     async def follow(self) -> None:
@@ -124,8 +126,8 @@ class ChaosSubscriber:
             await self._grown.wait()
 
     @property
-    def url(self) -> str:
-        return f"ws://{self._address}/api/v1/streams/{self.wish.stream}"
+    def path(self) -> str:
+        return f"/api/v1/streams/{self.wish.stream}"
 
     def take(self, message: Message) -> None:
         self.facts.append(self.wish.fact(message))
@@ -139,31 +141,46 @@ class LibrarySubscriber(ChaosSubscriber):
         options: dict[str, Any] = dict(self.wish.filters)
         if self.wish.detail:
             options["detail"] = self.wish.detail
+        urls = [f"ws://{address}{self.path}" for address in self.addresses]
         async with open_stream(
-            self.url, after="earliest", silence_timeout=_SILENCE, **options
+            urls, after="earliest", silence_timeout=_SILENCE, **options
         ) as events:
             async for event in events:
                 self.take(event)
 
 
 class HandmadeSubscriber(ChaosSubscriber):
-    """One that does it by hand."""
+    """One that does it by hand, and leaves each server after at most `patience` seconds."""
 
     after = "earliest"
+    patience = float("inf")
+    connections = 0
 
     async def follow(self) -> None:
-        while True:
-            with suppress(OSError, trio.BrokenResourceError, trio.EndOfChannel):
-                async with open_raw_stream(self._address, self._target()) as stream:
-                    while True:
-                        self._take_text(await stream.text())
+        for address in itertools.cycle(self.addresses):
+            with (
+                suppress(OSError, trio.BrokenResourceError, trio.EndOfChannel),
+                trio.move_on_after((1 - random.random()) * self.patience),
+            ):
+                await self._follow_one(address)
             await trio.sleep(random.random() * _PAUSE)
+
+    async def _follow_one(self, address: str) -> None:
+        try:
+            async with open_raw_stream(address, self._target()) as stream:
+                self.connections += 1
+                while True:
+                    self._take_text(await stream.text())
+        except NotUpgraded as refused:
+            # A server that is behind does not know the place yet.
+            if refused.status not in (404, 503):
+                raise
 
     async def rest(self) -> int:
         """Receive what there is up to the tip; returns how much that was."""
         before = len(self.facts)
         target = self._target(until="tip")
-        async with open_raw_stream(self._address, target) as stream:
+        async with open_raw_stream(self.addresses[0], target) as stream:
             with suppress(trio.EndOfChannel):
                 while True:
                     self._take_text(await stream.text())
@@ -174,7 +191,7 @@ class HandmadeSubscriber(ChaosSubscriber):
         asked = {"after": self.after, **self.wish.filters, **more}
         if self.wish.detail:
             asked["detail"] = self.wish.detail
-        return f"{urlsplit(self.url).path}?{urlencode(asked)}"
+        return f"{self.path}?{urlencode(asked)}"
 
     def _take_text(self, text: bytes) -> None:
         message = json.loads(text)

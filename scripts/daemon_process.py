@@ -32,10 +32,18 @@ class Settings:
     node: str = "http://127.0.0.1:26657"
     arguments: Sequence[str] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
+    prefix: Sequence[str] = ()
+    """A program that runs it, with that program's arguments."""
 
     def command(self) -> list[str]:
         """What starts it."""
-        return [sys.executable, "-m", "trio_stream", *self.arguments_of_run()]
+        return [
+            *self.prefix,
+            sys.executable,
+            "-m",
+            "trio_stream",
+            *self.arguments_of_run(),
+        ]
 
     def arguments_of_run(self) -> list[str]:
         """What stands behind the program's name."""
@@ -76,11 +84,19 @@ class RunningDaemon(child.Child):
     def api_port(self) -> int:
         return urlsplit(self.api).port or 80
 
+    @property
+    def api_host(self) -> str:
+        # A name may stand for an IPv6 address too, which is not tried here.
+        host = urlsplit(self.api).hostname or "localhost"
+        return "127.0.0.1" if host == "localhost" else host
+
     async def http(
         self, method: str, target: str, body: bytes = b""
     ) -> http_client.Response:
         """Make one request to the HTTP door, on its own connection."""
-        return await http_client.fetch("127.0.0.1", self.api_port, method, target, body)
+        return await http_client.fetch(
+            self.api_host, self.api_port, method, target, body
+        )
 
     async def post(self, raw: bytes, mode: str = "async") -> http_client.Response:
         return await self.http("POST", f"/api/v1/transactions?mode={mode}", raw)

@@ -12,7 +12,8 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,40 +46,84 @@ class Life:
     why_stopped: str | None = None
 
 
-async def supervise(binary: Path, validator: ValidatorHome) -> None:
-    """Keep the engine running until cancelled."""
-    pause = 0.5
-    while True:
-        life = Life()
-        # The same file holds the output of earlier runs.
-        begin = validator.log.stat().st_size if validator.log.exists() else 0
-        async with child.open_nursery() as nursery:
-            engine = await process.start_engine(nursery, binary, validator)
-            say(
-                f"started {engine.name}, which waits for the daemon at {validator.proxy_app}"
+class Supervisor:
+    """Keeps one engine running, and says what happens to it.
+
+    `say` takes the lines; `prefix` is a program that runs the engine, with its arguments.
+    """
+
+    def __init__(
+        self,
+        binary: Path,
+        validator: ValidatorHome,
+        *,
+        say: Callable[[str], None],
+        prefix: Sequence[str] = (),
+    ) -> None:
+        self.engine: RunningEngine | None = None
+        """The engine, while it runs."""
+        self._binary = binary
+        self._validator = validator
+        self._say = say
+        self._prefix = prefix
+
+    async def run(self) -> None:
+        """Start the engine again and again, until cancelled."""
+        pause = 0.5
+        while True:
+            life = Life()
+            log = self._validator.log
+            # The same file holds the output of earlier runs.
+            begin = log.stat().st_size if log.exists() else 0
+            async with child.open_nursery() as nursery:
+                engine = await process.start_engine(
+                    nursery, self._binary, self._validator, self._prefix
+                )
+                self.engine = engine
+                self._say(
+                    f"started {engine.name}, which waits for the daemon at"
+                    f" {self._validator.proxy_app}"
+                )
+                nursery.start_soon(self._watch, engine, life)
+                status = await engine.wait()
+                self.engine = None
+            if life.was_up:
+                pause = 0.5
+            self._say(life.why_stopped or f"{engine.name} exited with status {status}")
+            if not life.was_up:
+                self._explain(engine, begin)
+            self._say(f"restarting it in {pause:g} s")
+            await trio.sleep(pause)
+            pause = min(2 * pause, LONGEST_PAUSE)
+
+    async def _watch(self, engine: RunningEngine, life: Life) -> None:
+        """Report when the engine is up, and stop it once it has become useless."""
+        await engine.ready(seconds=float("inf"))
+        life.was_up = True
+        # It may be ending already.
+        with suppress(RpcError, *NOT_THERE):
+            height = await engine.rpc.height()
+            self._say(
+                f"{engine.name} is up at height {height},"
+                f" RPC http://{engine.rpc.host}:{engine.rpc.port}"
             )
-            nursery.start_soon(watch, engine, life)
-            status = await engine.wait()
-        if life.was_up:
-            pause = 0.5
-        say(life.why_stopped or f"{engine.name} exited with status {status}")
-        if not life.was_up:
-            explain(engine, validator, begin)
-        say(f"restarting it in {pause:g} s")
-        await trio.sleep(pause)
-        pause = min(2 * pause, LONGEST_PAUSE)
+        life.why_stopped = await uselessness(engine)
+        await engine.stop()
 
-
-async def watch(engine: RunningEngine, life: Life) -> None:
-    """Report when the engine is up, and stop it once it has become useless."""
-    await engine.ready(seconds=float("inf"))
-    life.was_up = True
-    height = await engine.rpc.height()
-    say(
-        f"{engine.name} is up at height {height}, RPC http://127.0.0.1:{engine.rpc.port}"
-    )
-    life.why_stopped = await uselessness(engine)
-    await engine.stop()
+    def _explain(self, engine: RunningEngine, begin: int) -> None:
+        words = engine.last_words()
+        if words:
+            self._say(f"{engine.log} ends with:\n{words}")
+        with open(engine.log, encoding="utf-8", errors="replace") as log:
+            log.seek(begin)
+            said = log.read(MOST_READ)
+        for line in said.splitlines():
+            if line.startswith("panic:"):
+                # The stacks come after it, so it is far above the last lines.
+                self._say(line[:500])
+                break
+        if cure := disagreements.hint(said, home=str(self._validator.home)):
+            self._say(f"hint: {cure}")
 
 
 async def uselessness(engine: RunningEngine) -> str:
@@ -110,23 +155,6 @@ async def uselessness(engine: RunningEngine) -> str:
             return f"{engine.name} is stuck at height {theirs}, with the application at {ours}"
 
 
-def explain(engine: RunningEngine, validator: ValidatorHome, begin: int) -> None:
-    words = engine.last_words()
-    if words:
-        say(f"{engine.log} ends with:\n{words}")
-    with open(engine.log, encoding="utf-8", errors="replace") as log:
-        log.seek(begin)
-        said = log.read(MOST_READ)
-    for line in said.splitlines():
-        if line.startswith("panic:"):
-            say(
-                line[:500]
-            )  # the stacks come after it, so it is far above the last lines
-            break
-    if cure := disagreements.hint(said, home=str(validator.home)):
-        say(f"hint: {cure}")
-
-
 def say(line: str) -> None:
     print(f"devnode: {line}", flush=True)
 
@@ -138,7 +166,7 @@ async def run(options: argparse.Namespace) -> None:
         binary = await process.find_binary(options.engine)
         await engine_home.prepare(binary, validator)
         say(f"home {home}; press Ctrl-C to stop")
-        await supervise(binary, validator)
+        await Supervisor(binary, validator, say=say).run()
     say("stopped")
 
 

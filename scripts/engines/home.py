@@ -38,6 +38,8 @@ class ValidatorHome:
     p2p_port: int
     settings: Mapping[Key, Value] = field(default_factory=dict)
     """More lines of config.toml to change; each must exist."""
+    host: str = "127.0.0.1"
+    """Where its RPC and its peers' connections are accepted."""
 
     @property
     def log(self) -> Path:
@@ -78,8 +80,8 @@ def configure(text: str, validator: ValidatorHome) -> str:
     must: dict[Key, Value] = {
         **ALWAYS,
         ("", "proxy_app"): validator.proxy_app,
-        ("rpc", "laddr"): f"tcp://127.0.0.1:{validator.rpc_port}",
-        ("p2p", "laddr"): f"tcp://127.0.0.1:{validator.p2p_port}",
+        ("rpc", "laddr"): f"tcp://{validator.host}:{validator.rpc_port}",
+        ("p2p", "laddr"): f"tcp://{validator.host}:{validator.p2p_port}",
         **validator.settings,
     }
     waits = must.setdefault(TIMEOUT_COMMIT, "0s") != "0s"

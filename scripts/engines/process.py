@@ -7,7 +7,7 @@ import itertools
 import json
 import shutil
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -50,10 +50,11 @@ class RpcError(Exception):
 
 
 class Rpc:
-    """JSON-RPC to the engine on a local port, one connection per call."""
+    """JSON-RPC to an engine, one connection per call."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, host: str = "127.0.0.1") -> None:
         self.port = port
+        self.host = host
         self._ids = itertools.count(1)
 
     async def call(self, method: str, **params: object) -> dict[str, Any]:
@@ -67,7 +68,7 @@ class Rpc:
         }
         with trio.fail_after(CALL_SECONDS):
             answer = await http_client.fetch(
-                "127.0.0.1", self.port, "POST", "/", json.dumps(request).encode()
+                self.host, self.port, "POST", "/", json.dumps(request).encode()
             )
         document = answer.json()
         if document.get("error"):
@@ -167,17 +168,23 @@ async def find_binary(choice: str) -> Path:
 
 
 async def start_engine(
-    nursery: trio.Nursery, binary: Path, validator: ValidatorHome
+    nursery: trio.Nursery,
+    binary: Path,
+    validator: ValidatorHome,
+    prefix: Sequence[str] = (),
 ) -> RunningEngine:
-    """Run `binary` in its prepared home as a task of `nursery`; the log is beside the home."""
+    """Run `binary` in its prepared home as a task of `nursery`; the log is beside the home.
+
+    `prefix` is a program that runs it, with that program's arguments.
+    """
     process = await child.start(
         nursery,
         binary.name,
-        [binary, "node", "--home", validator.home],
+        [*prefix, binary, "node", "--home", validator.home],
         log=validator.log,
         grace=GRACE,
     )
-    return RunningEngine(process, Rpc(validator.rpc_port))
+    return RunningEngine(process, Rpc(validator.rpc_port, validator.host))
 
 
 @asynccontextmanager
