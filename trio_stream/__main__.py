@@ -14,7 +14,16 @@ from importlib import import_module
 
 from trio_stream import __version__
 
-COMMANDS = ("tail", "run", "help", "check", "log_level")
+COMMANDS = (
+    "tail",
+    "run",
+    "help",
+    "check",
+    "backup",
+    "restore",
+    "rollback",
+    "log_level",
+)
 """The modules in `commands`, in the order in which `--help` names them."""
 
 

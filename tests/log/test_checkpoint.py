@@ -69,6 +69,27 @@ async def test_a_reader_inside_keeps_it_growing_but_loses_nothing(
     assert assert_whole(tmp_path) == 261
 
 
+@pytest.mark.slow
+async def test_readers_elsewhere_that_follow_closely_hold_up_no_block(
+    log, checkpointer, tmp_path, caplog
+):
+    """Two take turns, each on a state of a few blocks ago: some reader is always inside."""
+    commit_blocks(log, 1)
+    others = [open_for_reading(log.path) for _ in range(2)]
+    largest = 0
+    for turn in range(20):
+        if turn > 1:
+            others[turn % 2].execute("COMMIT")
+        others[turn % 2].execute("BEGIN")
+        others[turn % 2].execute("SELECT * FROM blocks").fetchall()
+        largest = max(largest, await commit(log, checkpointer, blocks=5))
+    assert largest > LIMIT
+    assert "another program reads" in caplog.text
+    for other in others:
+        other.close()
+    assert assert_whole(tmp_path) == 101
+
+
 async def test_overlapping_readers_are_held_up_at_the_limit(log, nursery, tmp_path):
     """Each read begins before the one before it ends, so that some reader is always inside."""
     reader = open_reader(log)

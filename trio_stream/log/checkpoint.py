@@ -97,6 +97,7 @@ class Checkpointer:
             if self._log.wal_bytes >= self._limit:
                 # Most is copied; the rest holds up readers and writer for milliseconds.
                 async with self._readers.paused():
+                    await self._run(partial(self._copy, connection))
                     await self._run(partial(self._start_over, connection))
 
     async def _run(self, work: Callable[[], None]) -> None:
@@ -109,9 +110,19 @@ class Checkpointer:
     def _start_over(self, connection: apsw.Connection) -> None:
         with self._log.between_blocks, translated("checkpoint", self._log.path):
             try:
-                connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_RESTART)
+                # A program that has read an old state for so long is not about to end, and blocks
+                # need not wait for it.
+                if self._left(connection) <= self._step:
+                    connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_RESTART)
+                    return
             except apsw.BusyError:
-                logger.warning(
-                    "another program reads %s all the time, so its write-ahead log keeps growing",
-                    self._log.path,
-                )
+                pass
+        logger.warning(
+            "another program reads %s all the time, so its write-ahead log keeps growing",
+            self._log.path,
+        )
+
+    def _left(self, connection: apsw.Connection) -> int:
+        """Bytes of the write-ahead log that could not be copied yet."""
+        frames, copied = connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_NOOP)
+        return (frames - copied) * int(connection.pragma("page_size"))

@@ -71,6 +71,26 @@ class LogMissing(CommitLogError):
     hint = "name the data directory with --home, or the file"
 
 
+class LogExists(CommitLogError):
+    """There is a file where a new one should be written."""
+
+    hint = "nothing is written over: choose another name"
+
+
+class LogOfOtherChain(CommitLogError):
+    """The log in the data directory belongs to another chain."""
+
+    hint = "name another --home, or move (do not delete) that data directory away first"
+
+
+class CannotRollBack(CommitLogError):
+    """There is no way back to that height."""
+
+    hint = (
+        "name a height from the one before its first block to the one before its last"
+    )
+
+
 class LogFromOlderVersion(CommitLogError):
     """An earlier release wrote the file, and no daemon of this one has converted it."""
 

@@ -53,7 +53,7 @@ CHECK_SECONDS: Final = 5.0
 
 _CHECK_STEPS = 1_000  # of SQLite, between two looks at the clock
 
-CHECKPOINT_MILLISECONDS: Final = 50
+CHECKPOINT_MILLISECONDS: Final = 20
 """How long a checkpoint that blocks the writer waits for a reader in another process."""
 
 WRITER_CACHE_KIB: Final = 64 * 1024

@@ -19,7 +19,7 @@ from functools import partial
 from itertools import islice
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeVar
 
 import apsw
 
@@ -36,6 +36,8 @@ RANGE_BLOCKS: Final = 5_000
 IN_PROGRESS: Final = 2
 """Ranges per process that are begun: one is checked, one waits so that no process does."""
 _NICE: Final = 10
+
+T = TypeVar("T")
 
 _COMMENT = re.compile(r"--[^\n]*")
 
@@ -89,24 +91,23 @@ def verify(
     if the file is not a log of this release, or can't be read at all.
     """
     report = Report()
-    spends = keys = 0
+    done: list[tuple[int, Checked]] = []
     with translated("check", path), closing(open_log(path, "check")) as connection:
         with connection:
             report.add(_differences(connection))
             spans = _plan(connection, report)
     total = sum(span.accepted for span in spans)
-    jobs: list[Callable[[], Checked]] = [partial(_check_file, path)]
-    for first, last, _ in spans:
-        jobs.append(partial(_check_span, path, first, last, thorough))
+    jobs: list[Callable[[], tuple[int, Checked]]] = [partial(_check_file, path)]
+    for span in spans:
+        jobs.append(partial(_check_span, path, span, thorough))
     progress(0, total)
-    for checked in _run(jobs, processes or _processors()):
+    for last, checked in _run(jobs, processes or _processors()):
+        done.append((last, checked))
         report.transactions += checked.transactions
-        spends += checked.spends
-        keys += checked.keys
         report.add(checked.findings, checked.found)
         progress(min(report.transactions, total), total)
     with translated("check", path), closing(open_for_reading(path)) as connection:
-        report.add(_surplus(connection, report.last, spends=spends, keys=keys))
+        report.add(_surplus(connection, report, done))
     report.findings.sort(key=lambda each: (each.height or 0, each.text))
     return report
 
@@ -170,8 +171,8 @@ def _schema(connection: apsw.Connection) -> dict[str, str]:
     }
 
 
-def _check_file(path: Path) -> Checked:
-    """What SQLite finds: pages, and each index against its table."""
+def _check_file(path: Path) -> tuple[int, Checked]:
+    """What SQLite finds: pages, and each index against its table. It stands for no height."""
     sql = f"PRAGMA integrity_check({MOST_FINDINGS})"
     try:
         with closing(open_for_reading(path)) as connection:
@@ -179,40 +180,48 @@ def _check_file(path: Path) -> Checked:
     except apsw.Error as error:
         said = [str(error)]
     findings = tuple(Finding(None, f"SQLite finds: {text}") for text in said)
-    return Checked(0, 0, 0, findings, len(findings))
+    return 0, Checked(0, 0, 0, findings, len(findings))
 
 
-def _check_span(path: Path, first: int, last: int, thorough: bool) -> Checked:
+def _check_span(path: Path, span: Span, thorough: bool) -> tuple[int, Checked]:
+    first, last, _ = span
     try:
         with closing(open_for_reading(path, mapped=True)) as connection:
-            return check_blocks(connection, path, first, last, thorough=thorough)
+            return last, check_blocks(connection, path, first, last, thorough=thorough)
     except (apsw.Error, CommitLogError) as error:
         finding = Finding(first, f"to {last} can't be read: {error}")
-        return Checked(0, 0, 0, (finding,), 1)
+        return last, Checked(0, 0, 0, (finding,), 1)
 
 
 def _surplus(
-    connection: apsw.Connection, last: int, *, spends: int, keys: int
+    connection: apsw.Connection, report: Report, done: Sequence[tuple[int, Checked]]
 ) -> list[Finding]:
-    """Rows that no transaction asks for; each that one asks for has been looked up."""
-    end = position_key(last, END_OF_BLOCK)
+    """Rows that no transaction asks for; each that one asks for has been looked up.
+
+    They are counted up to where all blocks are in order: a transaction that can't be read asks for
+    none.
+    """
+    wrong = [each.height for each in report.findings if each.height is not None]
+    sound = min(wrong, default=report.last + 1)
+    parts = [(last, checked) for last, checked in done if 0 < last < sound]
+    end = position_key(max([last for last, _ in parts], default=0), END_OF_BLOCK)
     found = []
     for sql, expected, what in (
-        ("FROM keys WHERE position <= ?", keys, "rows of keys"),
+        ("keys WHERE position <= ?", sum(c.keys for _, c in parts), "rows of keys"),
         (
-            "FROM outputs WHERE spent_by <= ?",
-            spends,
+            "outputs WHERE spent_by <= ?",
+            sum(c.spends for _, c in parts),
             "outputs that are marked as spent",
         ),
     ):
-        count = rows(connection, f"SELECT count(*) {sql}", end)[0][0]
+        ((count,),) = rows(connection, f"SELECT count(*) FROM {sql}", end)
         if count != expected:
             text = f"there are {count} {what}, but the transactions make {expected}"
             found.append(Finding(None, text))
     return found
 
 
-def _run(jobs: Sequence[Callable[[], Checked]], processes: int) -> Iterator[Checked]:
+def _run(jobs: Sequence[Callable[[], T]], processes: int) -> Iterator[T]:
     """What the jobs return, in any order."""
     if processes == 1 or len(jobs) <= 2:
         yield from (job() for job in jobs)
@@ -222,7 +231,7 @@ def _run(jobs: Sequence[Callable[[], Checked]], processes: int) -> Iterator[Chec
     with ProcessPoolExecutor(
         processes, mp_context=get_context("spawn"), initializer=_begin
     ) as pool:
-        running: set[Future[Checked]] = set()
+        running: set[Future[T]] = set()
         try:
             while True:
                 free = processes * IN_PROGRESS - len(running)

@@ -1,0 +1,180 @@
+"""Backups of a log, made while the daemon writes to it, and how one takes its place again.
+
+A backup is a log as it was after one of its blocks. Restoring it deletes nothing: the log that was
+there before stays beside it under another name.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import apsw
+
+from trio_stream.ledger.block import Tip
+from trio_stream.log.copy import Progress, copy_log
+from trio_stream.log.errors import (
+    CommitLogError,
+    LogDamaged,
+    LogExists,
+    LogLocked,
+    LogOfOtherChain,
+    translated,
+)
+from trio_stream.log.file import (
+    FILE_NAME,
+    lock_directory,
+    open_for_writing,
+    open_log,
+    run,
+    sync_directory,
+    value,
+)
+from trio_stream.log.rows import newest_block, row
+
+BYTES_PER_SECOND: Final = 50 << 20
+"""By default a backup takes so much of the disk's time at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Copied:
+    """What a copy holds."""
+
+    chain_id: str
+    height: int
+    size: int
+    """In bytes."""
+
+
+def back_up(
+    path: Path,
+    target: Path,
+    *,
+    bytes_per_second: float = BYTES_PER_SECOND,
+    progress: Progress = lambda done, total: None,
+) -> Copied:
+    """Copy the log at `path`, as it is now, to the new file `target`; durable on return.
+
+    Raises `CommitLogError`: `LogExists` if there is such a file.
+    """
+    if os.path.lexists(target):
+        raise LogExists("write", target, "there is such a file")
+    with translated("back up", path), closing(open_log(path, "back up")) as source:
+        run(source, "BEGIN")
+        found = _identify(source)
+        copy_log(source, target, bytes_per_second=bytes_per_second, progress=progress)
+    return Copied(*found, target.stat().st_size)
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """What is now in the data directory, and what was there before."""
+
+    now: Copied
+    before: Path | None
+    """Where the log that was there is now."""
+    height_before: int | None
+    """The newest block of that log; None if it can't be read."""
+
+
+def restore(
+    source: Path, home: Path, *, progress: Progress = lambda done, total: None
+) -> Restored:
+    """Put a copy of the log `source` in its place in `home`, which is created if it is missing.
+
+    Raises `CommitLogError`, and then nothing has changed: `LogInUse` if a daemon runs,
+    `LogOfOtherChain` if the log there is of another chain, `LogDamaged` if the copy is.
+    """
+    path = home / FILE_NAME
+    with ExitStack() as stack:
+        with translated("open", home):
+            home.mkdir(parents=True, exist_ok=True)
+            stack.callback(os.close, lock_directory(home))
+        with translated("read", source), closing(open_log(source, "restore")) as log:
+            run(log, "BEGIN")
+            chain_id, height = _identify(log)
+            before = _settle(path)
+            if before is not None and before[0] not in ("", chain_id):
+                raise LogOfOtherChain(
+                    "restore",
+                    path,
+                    f"it belongs to chain {before[0]!r:.80}, and {source} to {chain_id!r:.80}",
+                )
+            new = path.with_name(f"{FILE_NAME}.restored")
+            new.unlink(missing_ok=True)
+            copy_log(log, new, bytes_per_second=math.inf, progress=progress)
+        try:
+            _look_for_damage(new, source)
+            kept = _replace(path, new)
+        finally:
+            new.unlink(missing_ok=True)
+        size = path.stat().st_size
+    return Restored(Copied(chain_id, height, size), kept, before[1] if before else None)
+
+
+def _identify(log: apsw.Connection) -> tuple[str, int]:
+    """The chain's id and the newest height; empty and 0 if there is none yet."""
+    chain = row(log, "SELECT chain_id FROM chain")
+    tip = newest_block(log) or Tip(0, "")
+    return chain[0] if chain else "", tip.height
+
+
+def _settle(path: Path) -> tuple[str, int] | None:
+    """Have the log at `path` be a single file; what it is, or None if it can't be read."""
+    if not path.exists():
+        return None
+    try:
+        with closing(open_log(path, "read")) as log:
+            found = _identify(log)
+        with closing(open_for_writing(path)) as writing:
+            run(writing, "PRAGMA wal_checkpoint(TRUNCATE)")
+    except apsw.BusyError:
+        found = None
+    except (apsw.Error, CommitLogError):
+        return None
+    if found is None or path.with_name(f"{path.name}-wal").exists():
+        raise LogLocked("restore", path, "another program has it open")
+    return found
+
+
+def _look_for_damage(new: Path, source: Path) -> None:
+    with translated("read", new), closing(open_log(new, "check")) as log:
+        said = value(log, "PRAGMA quick_check(1)")
+    if said != "ok":
+        raise LogDamaged("restore", source, said)
+
+
+def _replace(path: Path, new: Path) -> Path | None:
+    """Put `new` in the place of `path`; returns where that is now."""
+    with translated("replace", path):
+        if not path.exists():
+            new.rename(path)
+            sync_directory(path.parent)
+            return None
+        kept = kept_name(path)
+        for suffix in ("-wal", "-shm"):
+            # Of a log that is damaged; the new one must not find them.
+            beside = path.with_name(f"{path.name}{suffix}")
+            if beside.exists():
+                beside.rename(kept.with_name(f"{kept.name}{suffix}"))
+        try:
+            # So that at no time there is no log: an engine would replay into an empty one.
+            os.link(path, kept)
+        except OSError:
+            path.rename(kept)
+        new.rename(path)
+        sync_directory(path.parent)
+        return kept
+
+
+def kept_name(path: Path) -> Path:
+    """A name beside `path` for what was there until now."""
+    now = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+    names = [f"{path.stem}-until-{now}{n or ''}{path.suffix}" for n in range(100)]
+    free = (path.with_name(name) for name in names)
+    return next(each for each in free if not os.path.lexists(each))
