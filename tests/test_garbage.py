@@ -126,6 +126,7 @@ PATHS = {
     "/api/v1/openapi.json": ["/api/v1/openapi.json"],
     "/api/v1/events": ["/api/v1/events?after=earliest", "/api/v1/events?after=bad"],
     "/api/v1/streams/{stream}": [f"{STREAM}?after=earliest", f"{STREAM}?after=bad"],
+    "files": ["/client.js", "/manual", "/manual/sql", "/static/manual.css"],
     "unknown": ["/nowhere", "//api/v1/blocks/1", "/api/v1/blocks/x"],
 }
 FORMS = {
