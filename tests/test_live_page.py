@@ -59,7 +59,7 @@ class Opened:
     async def events(self) -> list[str]:
         """The ids of the transactions that are shown, the newest first."""
         found: list[str] = await self.page.evaluate(
-            "[...document.querySelectorAll('#events td:nth-child(4)')].map(e => e.title)"
+            "[...document.querySelectorAll('#events td:nth-child(4)')].map(e => e.innerText)"
         )
         return found
 
@@ -130,6 +130,9 @@ async def test_a_lost_connection_is_resumed_without_a_gap(tmp_path: Path) -> Non
             await at.shows(late)
             await at.page.until(LIVE)
         assert await at.events() == [each["id"] for each in reversed(made)]
+        # A request that was under way is reported by the browser, whatever a page does.
+        for each in [each for each in at.page.complaints if '"network"' in each]:
+            at.page.complaints.remove(each)
 
 
 async def test_filters_choose_what_is_followed(tmp_path: Path) -> None:

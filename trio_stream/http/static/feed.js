@@ -4,36 +4,44 @@ import {openStream, StreamError} from "/client.js"
 import {token} from "./api.js"
 import {byId} from "./dom.js"
 
-const ROWS = 100
+/** Messages that a table holds. */
+const KEPT = 200
+/** Rows that it shows while it runs: more than fit into it. The others are added when it is held. */
+const SHOWN = 30
 /** Milliseconds between two changes of a table: more often nobody could read it. */
 const PAUSE = 100
 
-/** A table body that shows the newest messages on top. */
+/**
+ * A table body with the newest messages on top. It is held, that is, it does not change, while somebody
+ * points at it, has scrolled down, or has reached it by keyboard.
+ */
 export class Rows {
     #body
     #make
+    #onchange
+    /** What is in the table, the newest first, and what comes next, the oldest first. */
+    #kept = []
     #fresh = []
     #unseen = 0
     #held = new Set()
     #drawn = 0
-    #onchange
 
     /** `make` makes a row of a message; `onchange` is told how many messages wait to be shown. */
     constructor(id, make, onchange = () => {}) {
         this.#body = byId(id)
         this.#make = make
         this.#onchange = onchange
-        // What somebody points at, or has reached by keyboard, stays where it is.
-        for (const [begin, end] of [["pointerenter", "pointerleave"], ["focusin", "focusout"]]) {
-            this.#body.addEventListener(begin, (event) => event.pointerType !== "touch" && this.hold(begin))
-            this.#body.addEventListener(end, () => this.release(begin))
-        }
+        const window = this.#body.closest(".scroll")
+        window.addEventListener("pointerenter", ({pointerType}) => pointerType === "mouse" && this.hold("pointer"))
+        window.addEventListener("pointerleave", () => this.release("pointer"))
+        window.addEventListener("focusin", () => window.contains(document.activeElement) && this.hold("focus"))
+        window.addEventListener("focusout", () => this.release("focus"))
+        window.addEventListener("scroll", () => (window.scrollTop > 0 ? this.hold("scroll") : this.release("scroll")))
         const draw = (now) => {
             requestAnimationFrame(draw)
-            if (now - this.#drawn >= PAUSE && this.#fresh.length > 0 && this.#held.size === 0) {
-                this.#drawn = now
-                this.#draw()
-            }
+            if (now - this.#drawn < PAUSE || this.#fresh.length === 0 || this.#held.size > 0) return
+            this.#drawn = now
+            this.#draw()
         }
         requestAnimationFrame(draw)
     }
@@ -41,23 +49,27 @@ export class Rows {
     /** Change nothing until it is released for the same reason. */
     hold(reason) {
         this.#held.add(reason)
+        const {length} = this.#body.rows
+        if (this.#kept.length > length) this.#body.append(...this.#kept.slice(length).map(this.#make))
     }
 
     release(reason) {
-        this.#held.delete(reason)
-        if (this.#held.size === 0) this.#onchange(0)
+        if (!this.#held.delete(reason) || this.#held.size > 0) return
+        this.#unseen = 0
+        this.#onchange(0)
     }
 
     add(message) {
         this.#fresh.push(message)
         // What would be pushed out before anybody sees it is never shown.
-        if (this.#fresh.length > 2 * ROWS) this.#fresh.splice(0, ROWS)
+        if (this.#fresh.length > 2 * KEPT) this.#fresh.splice(0, KEPT)
         if (this.#held.size > 0) this.#onchange((this.#unseen += 1))
     }
 
     /** Begin with an empty table, which says `text`. */
     clear(text, columns) {
         this.#fresh = []
+        this.#kept = []
         const cell = document.createElement("td")
         cell.colSpan = columns
         cell.className = "empty"
@@ -68,13 +80,13 @@ export class Rows {
     }
 
     #draw() {
-        const rows = document.createDocumentFragment()
-        for (const message of this.#fresh.slice(-ROWS).reverse()) rows.append(this.#make(message))
+        const fresh = this.#fresh.reverse()
         this.#fresh = []
-        this.#unseen = 0
-        if (this.#body.querySelector(".empty")) this.#body.replaceChildren()
-        this.#body.prepend(rows)
-        while (this.#body.rows.length > ROWS) this.#body.lastElementChild.remove()
+        if (this.#kept.length === 0) this.#body.replaceChildren()
+        this.#kept.unshift(...fresh)
+        this.#kept.length = Math.min(this.#kept.length, KEPT)
+        this.#body.prepend(...fresh.slice(0, SHOWN).map(this.#make))
+        while (this.#body.rows.length > SHOWN) this.#body.lastElementChild.remove()
     }
 }
 

@@ -71,7 +71,7 @@ function eventRow(event) {
     row.append(cell(clockTime(event.time), "time"))
     if (event.error) {
         row.append(cell(event.error, "kind bad"), cell(id ? searchLink(id, id) : event.tx_hash))
-        row.append(cell(event.reason, "about"))
+        row.append(element("td", {className: "about", title: event.reason, text: event.reason}))
     } else {
         row.append(cell(event.asset_id === id ? "CREATE" : "TRANSFER", "kind"))
         row.append(cell(searchLink(id, id)), cell(searchLink(event.asset_id, event.asset_id), "about"))
@@ -87,8 +87,7 @@ function blockRow(block) {
 }
 
 function cell(content, className = "") {
-    const text = typeof content === "string" ? content : content.title
-    return element("td", {className, title: text}, content)
+    return element("td", {className}, content)
 }
 
 function showConnection({state, reason, delay}) {
