@@ -20,7 +20,8 @@ from tests.channel.world import (
 )
 from tests.memory_log import event
 from trio_stream.channel.clones import CommitReceiveChannel
-from trio_stream.stream.frames import frame_events
+from trio_stream.log.errors import LogDamaged
+from trio_stream.stream.frames import Frames, frame_events
 from trio_stream.stream.page_request import PageRequest
 from trio_stream.stream.position import Position
 from trio_stream.stream.selection import PLAIN, Selection
@@ -267,4 +268,117 @@ async def test_whatever_happens_each_gets_every_event_once(seed: int) -> None:
                 await trio.lowlevel.checkpoint()
         world.clones.end()
 
+    nothing_is_left(world)
+
+
+async def test_a_clone_stops_at_its_end_within_a_block() -> None:
+    world = World()
+    await world.commit(3)
+    clone = CommitReceiveChannel(world.clones, START, until=Position(1, 1))
+
+    data = (await clone.receive()).data
+    with pytest.raises(trio.EndOfChannel):
+        await clone.receive()
+
+    wanted = [event(1, 0), event(1, 1)]
+    assert data == frame_events(wanted, start=START, end=START).data
+
+
+async def test_what_a_clone_has_had_is_known() -> None:
+    world, sink = World(), Sink()
+    clone = world.clone(send=sink.send_nowait)
+    assert not clone.waiting
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(drain, clone, bytearray())
+        await wait_all_tasks_blocked()
+        await world.commit(2)
+        await world.commit(0)
+        assert clone.waiting and clone.at_tip
+        assert clone.last_message == END(1)
+        assert clone.position == END(2)
+        clone.close()
+        clone.close()
+    nothing_is_left(world)
+
+
+async def test_a_position_ahead_is_reached_with_the_tail() -> None:
+    world = World()
+    clone = world.clone(END(2))
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(clone.reached)
+        for _ in range(2):
+            await wait_all_tasks_blocked()
+            assert nursery.child_tasks
+            await world.commit()
+    await clone.reached()
+    assert clone.position == END(2)
+
+
+@pytest.mark.parametrize(
+    ("closes", "error"), [(True, trio.ClosedResourceError), (False, trio.EndOfChannel)]
+)
+async def test_a_position_ahead_may_never_be_reached(
+    closes: bool, error: type[Exception]
+) -> None:
+    world = World()
+    clone = world.clone(END(2))
+
+    async def wait() -> None:
+        with pytest.raises(error):
+            await clone.reached()
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(wait)
+        await wait_all_tasks_blocked()
+        if closes:
+            clone.close()
+        else:
+            world.clones.end()
+
+
+async def test_a_log_that_lacks_what_was_committed_is_damaged(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = World(tail_bytes=1)
+    for _ in range(3):
+        await world.commit()
+
+    async def nothing(request: PageRequest) -> Frames:
+        await trio.lowlevel.checkpoint()
+        return Frames(request.after, request.after)
+
+    monkeypatch.setattr(world.log, "frames", nothing)
+    with pytest.raises(LogDamaged, match="block 3 was announced and nothing follows 0"):
+        await world.clone().receive()
+
+
+async def test_part_of_another_frame_may_be_owed_while_it_waits() -> None:
+    world, sink, batches = World(), Sink(), list[bytes]()
+    clone = world.clone(send=sink.send_nowait)
+    clone.owe()  # nobody waits, so there is nobody to wake
+
+    async def receive() -> None:
+        batches.append(bytes((await clone.receive()).data))
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(receive)
+        await wait_all_tasks_blocked()
+        assert batches == []
+        clone.owe()
+    assert batches == [b""] and clone.position == START
+
+
+async def test_a_clone_that_its_own_send_closes_is_left_alone() -> None:
+    world = World()
+
+    def send(frames: Frames, offset: int) -> int:
+        clone.close()
+        return 0
+
+    clone = world.clone(send=send)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(drain, clone, bytearray())
+        await wait_all_tasks_blocked()
+        await world.commit()
+    assert clone.position == START
     nothing_is_left(world)

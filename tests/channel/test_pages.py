@@ -9,7 +9,12 @@ import trio
 from trio.testing import wait_all_tasks_blocked
 
 from tests.memory_log import MemoryLog
-from trio_stream.channel.pages import PAGE_BYTES, PAGE_ROWS, ReplayPages
+from trio_stream.channel.pages import (
+    PAGE_BYTES,
+    PAGE_ROWS,
+    ReplayPages,
+    log_fell_short,
+)
 from trio_stream.stream.frames import Frames, frame_events
 from trio_stream.stream.page_request import PageRequest
 from trio_stream.stream.position import Position
@@ -351,3 +356,9 @@ async def test_nothing_is_read_ahead_while_somebody_waits_for_a_page() -> None:
         nursery.cancel_scope.cancel()
 
     assert log.replays[2:] == [Position.end_of(1)]
+
+
+def test_the_error_for_a_log_that_fell_short_names_both_blocks() -> None:
+    error = log_fell_short(3, 5)
+    assert error.operation == "follow"
+    assert error.cause == "block 5 was announced and nothing follows 3"

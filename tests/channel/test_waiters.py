@@ -4,12 +4,23 @@ import pytest
 import trio
 from trio.testing import wait_all_tasks_blocked
 
-from tests.channel.world import CREATES, END, START, Sink, World, drain, nothing_is_left
+from tests.channel.world import (
+    BLOCKS,
+    CREATES,
+    END,
+    START,
+    Sink,
+    World,
+    drain,
+    nothing_is_left,
+)
 from trio_stream.channel import waiters
 from trio_stream.channel.clones import CommitReceiveChannel
 from trio_stream.channel.waiters import SendNowait
 from trio_stream.stream.frames import Frames
+from trio_stream.stream.page_request import PageRequest
 from trio_stream.stream.position import Position
+from trio_stream.stream.selection import PLAIN, Form, Selection
 
 
 async def test_waiting_is_standing_at_the_tails_end() -> None:
@@ -179,3 +190,61 @@ async def test_while_a_pass_rests_everybody_has_a_position(
         world.clones.end()
 
     assert seen == {START, END(1)}
+
+
+async def test_all_are_woken_at_the_end_and_others_run_in_between() -> None:
+    world, steps = World(), list[int]()
+    async with trio.open_nursery() as nursery:
+        for _ in range(120):
+            nursery.start_soon(drain, world.clone(), bytearray())
+        await wait_all_tasks_blocked()
+
+        async def count() -> None:
+            while waiting := world.clones.statistics().waiting:
+                steps.append(waiting)
+                await trio.lowlevel.checkpoint()
+
+        nursery.start_soon(count)
+        await world.clones.end_gently()
+    assert steps and max(steps) < 120
+    assert world.clones.ended and world.clones.statistics().waiting == 0
+
+
+async def test_who_waits_for_an_end_is_woken_there() -> None:
+    world, got = World(), [bytearray() for _ in range(2)]
+    async with trio.open_nursery() as nursery:
+        for selection, each in zip((PLAIN, CREATES), got, strict=True):
+            clone = CommitReceiveChannel(
+                world.clones, START, selection=selection, until=END(2)
+            )
+            nursery.start_soon(drain, clone, each)
+        nursery.start_soon(drain, world.clone(END(2)), bytearray())
+        await wait_all_tasks_blocked()
+        await world.commit(2)
+        await wait_all_tasks_blocked()
+        assert world.clones.statistics().waiting_for_an_end == 2
+        await world.commit(0)
+        await wait_all_tasks_blocked()
+        assert world.clones.statistics().waiting_for_an_end == 0
+        world.clones.end()
+    assert got[0] == world.everything
+    assert bytes(got[1]).count(b"height") == 1
+
+
+@pytest.mark.usefixtures("resting_often")
+async def test_what_is_long_is_read_from_the_log_and_the_rest_made_here() -> None:
+    world, blocks, whole = World(), bytearray(), bytearray()
+    full = Selection(form=Form.FULL)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(drain, world.clone(selection=BLOCKS), blocks)
+        nursery.start_soon(drain, world.clone(selection=full), whole)
+        await wait_all_tasks_blocked()
+        for events in (2, 8_500, 0):
+            await world.commit(events)
+            await wait_all_tasks_blocked()
+        world.clones.end()
+    everything = PageRequest(BLOCKS, START, END(3), 1 << 30, 1 << 30)
+    assert blocks == (await world.log.frames(everything)).data
+    assert world.log.replays[0].height == 2
+    everything = everything._replace(selection=full)
+    assert whole == (await world.log.frames(everything)).data

@@ -7,7 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from trio_stream.client.checkpoint import CheckpointError, FileCheckpoint, Marks
+from trio_stream.client.checkpoint import (
+    CheckpointError,
+    FileCheckpoint,
+    Marks,
+    open_checkpoint,
+)
 
 
 def test_the_saved_position_is_loaded(tmp_path: Path) -> None:
@@ -92,3 +97,19 @@ def test_so_many_events_make_it_due() -> None:
     marks.saved()
     marks.skip_to("4")
     assert marks.due(idle=False) == "4"
+
+
+def test_a_path_stands_for_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "position"
+    for given in (path, str(path)):
+        checkpoint = open_checkpoint(given)
+        assert isinstance(checkpoint, FileCheckpoint)
+        assert open_checkpoint(checkpoint) is checkpoint
+    checkpoint.save("1:2:abcdef12")
+    assert path.read_text() == "1:2:abcdef12\n"
+    assert open_checkpoint(None) is None
+
+
+def test_positions_are_saved_at_least_now_and_then() -> None:
+    with pytest.raises(ValueError, match="checkpoint_every must be at least 1, not 0"):
+        Marks(0)

@@ -16,8 +16,16 @@ from trio.testing import (
 
 from scripts.certificate import write_certificate
 from tests.client.asking import open_network, options, take
-from tests.scripted_server import ALL, Act, Network, Visit, message, serve
-from trio_stream.client import ServerFault, open_stream
+from tests.scripted_server import (
+    ALL,
+    Act,
+    Network,
+    Visit,
+    message,
+    rejecting,
+    serve,
+)
+from trio_stream.client import Refused, ServerFault, open_stream
 from trio_stream.client.session import HAND_OVER
 
 
@@ -276,3 +284,20 @@ async def test_tls_without_an_answer_is_left(autojump_clock: MockClock) -> None:
         async with open_stream(["wss://a", "ws://b"], **options(network)) as events:
             with trio.fail_after(11):
                 assert await take(events, 5) == ALL
+
+
+async def test_a_refused_upgrade_says_why_and_when_to_come_again(
+    autojump_clock: MockClock,
+) -> None:
+    busy = rejecting(503, {"error": "full"}, Retry_After="7")
+    async with open_network() as network:
+        network.host("a", busy, serve())
+        began = trio.current_time()
+        async with open_stream("ws://a", **options(network)) as events:
+            await take(events, 1)
+            assert 7 <= trio.current_time() - began < 9
+    async with open_network() as network:
+        network.host("a", rejecting(400, {"error": "bad", "message": "not so"}))
+        with pytest.raises(Refused, match="refused with 400: not so"):
+            async with open_stream("ws://a", **options(network)) as events:
+                await take(events, 1)

@@ -9,8 +9,16 @@ import trio
 from trio.testing import wait_all_tasks_blocked
 
 from tests.client.asking import open_network, options, take
-from tests.scripted_server import ALL, Kept, end_of, message, sending, serve
-from trio_stream.client import CheckpointError, open_stream
+from tests.scripted_server import (
+    ALL,
+    Kept,
+    end_of,
+    message,
+    rejecting,
+    sending,
+    serve,
+)
+from trio_stream.client import CheckpointError, Refused, open_stream
 from trio_stream.client.session import HAND_OVER
 
 
@@ -145,3 +153,25 @@ async def test_an_error_of_the_checkpoint_comes_out_as_it_is(tmp_path: Path) -> 
         with pytest.raises(FileNotFoundError):
             async with open_stream("ws://a", **asking) as events:
                 await take(events, 1)
+
+
+async def test_events_come_one_by_one_and_then_the_error_that_ends_them() -> None:
+    refused = {"error": "pruned", "message": "no longer kept"}
+    got: list[object] = []
+    async with open_network() as network:
+        network.host("a", serve(2), rejecting(409, refused))
+        with pytest.raises(Refused, match="no longer kept"):
+            async with open_stream("ws://a", **options(network)) as events:
+                async for event in events:
+                    got.append(event)
+    assert got == ALL[:2]
+
+
+async def test_a_stream_that_has_reached_its_end_stops_the_loop() -> None:
+    got: list[object] = []
+    async with open_network() as network:
+        network.host("a", serve(2, code=1000))
+        async with open_stream("ws://a", **options(network, until=9)) as events:
+            async for event in events:
+                got.append(event)
+    assert got == ALL[:2]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from trio_stream.client import open_stream
+from trio_stream.client.request import Endpoint, Wanted, read_url
 
 
 @pytest.mark.parametrize(
@@ -26,3 +27,56 @@ async def test_urls_that_cannot_be_meant(urls: list[str], told: str) -> None:
     with pytest.raises(ValueError, match=told):
         async with open_stream(urls):
             raise AssertionError("must not begin")
+
+
+@pytest.mark.parametrize(
+    ("url", "authority"),
+    [
+        ("ws://a", "a"),
+        ("ws://a:443", "a:443"),
+        ("wss://a:443", "a"),
+        ("wss://a:80", "a:80"),
+        ("ws://[::1]:9985", "[::1]:9985"),
+    ],
+)
+def test_the_host_header_names_a_port_that_is_not_the_usual_one(
+    url: str, authority: str
+) -> None:
+    assert read_url(url).authority == authority
+
+
+def test_parameters_are_added_to_those_of_the_url() -> None:
+    endpoint = Endpoint("a", 80, False, "/s")
+    asking = endpoint.asking([("after", "1:2"), ("operation", "CREATE")])
+    assert asking.target == "/s?after=1%3A2&operation=CREATE"
+    assert asking.asking([("until", "3")]).target == f"{asking.target}&until=3"
+
+
+@pytest.mark.parametrize(
+    ("wanted", "parameters"),
+    [
+        (Wanted(), [("detail", "position")]),
+        (
+            Wanted(asset_id=("a", "b"), operation=("CREATE",), detail="full"),
+            [
+                ("detail", "full"),
+                ("asset_id", "a"),
+                ("asset_id", "b"),
+                ("operation", "CREATE"),
+                ("notices", "1"),
+            ],
+        ),
+        (
+            Wanted(public_key=("k",), notices=False),
+            [("detail", "position"), ("public_key", "k")],
+        ),
+        (
+            Wanted(empty_blocks=True, notices=True),
+            [("detail", "position"), ("empty_blocks", "1"), ("notices", "1")],
+        ),
+    ],
+)
+def test_what_is_wanted_is_asked_for(
+    wanted: Wanted, parameters: list[tuple[str, str]]
+) -> None:
+    assert wanted.parameters() == parameters

@@ -18,6 +18,7 @@ from trio_stream.client.resume import (
 from trio_stream.client.verdicts import (
     Closed,
     Lost,
+    NotResumable,
     Refused,
     Rejected,
     ServerFault,
@@ -170,3 +171,55 @@ def test_other_goodbyes_are_lost_connections(
 
 def test_a_goodbye_at_the_end_is_the_end() -> None:
     assert closing(URL, Closed(1000, None), until=True) is None
+
+
+def test_one_beginning_may_be_given() -> None:
+    with pytest.raises(ValueError, match="either after or from_height"):
+        Progress(after="1", from_height=1)
+    assert Progress(from_height=3).parameters() == [("from_height", "3")]
+    assert Progress(after="earliest").parameters() == [("after", "earliest")]
+
+
+def test_a_server_without_positions_cannot_be_resumed() -> None:
+    with pytest.raises(NotResumable):
+        Progress().begin(URL, {})
+
+
+def test_a_name_for_a_beginning_may_mean_any_position() -> None:
+    progress = Progress(after="earliest")
+    assert progress.begin(URL, {"stream-position": "7::"}) == "7::"
+
+
+@pytest.mark.parametrize(
+    ("asked", "begins", "oldest", "fits"),
+    [
+        ("2::12345678", "2::12345678", "", True),
+        ("2", "2::12345678", "", True),
+        ("2::12345678", "2::87654321", "", False),
+        ("2", "4::", "5", True),
+        ("2", "4::", "6", False),
+        ("6", "4::", "5", False),
+    ],
+)
+def test_where_a_server_may_begin(
+    asked: str, begins: str, oldest: str, fits: bool
+) -> None:
+    progress = Progress(after=asked)
+    headers = {"stream-position": begins, "stream-oldest": oldest}
+    if fits:
+        assert progress.begin(URL, headers) == begins
+    else:
+        with pytest.raises(ServerFault, match=f"begins at {begins}, although"):
+            progress.begin(URL, headers)
+
+
+def test_a_server_may_not_change_the_chain_or_go_back() -> None:
+    progress = Progress()
+    progress.begin(URL, {"stream-position": "2::", "stream-chain": "one"})
+    with pytest.raises(ServerFault, match="serves the chain other, not one"):
+        progress.begin(URL, {"stream-position": "2::", "stream-chain": "other"})
+    with pytest.raises(ServerFault, match="went back to 1::, after 2::"):
+        progress.stand(URL, "1::")
+    for text in (None, 7, "x"):
+        with pytest.raises(ServerFault, match=f"sent '{text}' instead of a position"):
+            progress.stand(URL, text)

@@ -21,7 +21,7 @@ from tests.scripted_server import (
     sending,
     serve,
 )
-from trio_stream.client import ServerFault, open_stream
+from trio_stream.client import Refused, ServerFault, open_stream
 from trio_stream.client.resume import LONGEST_DELAY
 
 
@@ -287,3 +287,18 @@ async def test_notices_are_not_asked_for_without_need() -> None:
         async with open_stream("ws://a", **asking) as events:
             await take(events, 1)
     assert network.asked("notices") == [None, None]
+
+
+@pytest.mark.parametrize("position", [None, end_of(0)])
+async def test_a_refusal_may_be_a_notice(position: str | None) -> None:
+    async def refuse(visit: Visit) -> None:
+        await visit.accept(position)
+        await visit.send({"notice": "refused", "status": 409, "message": "not mine"})
+        await visit.until_gone()
+
+    async with open_network() as network:
+        network.host("a", refuse)
+        asking = options(network, notices=True)
+        with pytest.raises(Refused, match="refused with 409: not mine"):
+            async with open_stream("ws://a", **asking) as events:
+                await take(events, 1)

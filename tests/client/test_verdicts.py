@@ -10,7 +10,8 @@ from trio.testing import MockClock
 
 from tests.client.asking import open_network, options, take
 from tests.scripted_server import ALL, Visit, rejecting, serve
-from trio_stream.client import NotResumable, Refused, open_stream
+from trio_stream.client import NotResumable, Refused, ServerFault, open_stream
+from trio_stream.client.verdicts import Closed, Lost, closing
 
 
 @pytest.mark.parametrize("status", [400, 409])
@@ -114,3 +115,12 @@ async def test_a_wish_to_come_later_is_met(autojump_clock: MockClock) -> None:
             began = trio.current_time()
             await take(events, 1)
     assert 10 <= trio.current_time() - began <= 11
+
+
+def test_what_a_close_means() -> None:
+    assert closing("ws://a", Closed(1000, ""), until=True) is None
+    lost = closing("ws://a", Closed(1001, "going"), until=True)
+    assert isinstance(lost, Lost) and str(lost) == "closed with 1001 going"
+    fault = closing("ws://a", Closed(1009, "5 MB"), until=False)
+    assert isinstance(fault, ServerFault)
+    assert str(fault) == "ws://a sent a message that is too large (5 MB)"

@@ -8,7 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.conftest import VECTORS
-from tests.transactions.documents import ALICE, BOB, key_of_bytes, nested_details
+from tests.transactions.documents import (
+    ALICE,
+    BOB,
+    element,
+    key_of_bytes,
+    nested_details,
+)
 from trio_stream.transactions import der
 from trio_stream.transactions.conditions import (
     ED25519,
@@ -125,3 +131,23 @@ def test_types_of_parts_are_named_but_never_threshold_itself() -> None:
     assert outer.uri.endswith(
         "&subtypes=ed25519-sha-256,prefix-sha-256,preimage-sha-256"
     )
+
+
+@pytest.mark.parametrize(
+    ("data", "why"),
+    [
+        (element(0x30, b""), "a condition was due"),
+        (element(0xA5, b""), "a condition was due"),
+        (
+            element(0xA4, element(0x80, bytes(31)), element(0x81, b"\1")),
+            "a condition out of bounds",
+        ),
+        (
+            element(0xA4, element(0x80, bytes(32)), element(0x81, b"\xff")),
+            "a condition out of bounds",
+        ),
+    ],
+)
+def test_what_is_no_condition_is_not_read(data: bytes, why: str) -> None:
+    with pytest.raises(der.Unreadable, match=why):
+        read_condition(data, der.read_element(data, 0, len(data)))

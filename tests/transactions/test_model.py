@@ -261,3 +261,9 @@ def test_every_change_of_the_value_is_read_or_refused(
         _outcome(json.dumps(seal(document)).encode())
     except ValueError:
         pass  # it has no id: the sample signer cannot write it either
+
+
+def test_a_document_without_an_id_is_refused() -> None:
+    document = create(ALICE)
+    del document["id"]
+    assert _refusal(encode(document)) == ("InvalidHash", "No transaction id found!")
