@@ -28,14 +28,12 @@ from tests import manual, test_exactly_once
 from tests.instant_node import InstantNode, instant_node
 from tests.ledger.chains import ALICE
 from tests.line import Line
-from tests.test_browser import CHROMIUM, browsing
 from trio_stream import __main__ as program
 
 DEADLINE = 120
 DOCUMENTS = [create(ALICE, metadata={"n": n}) for n in range(3)]
 IDS = [document["id"] for document in DOCUMENTS]
 
-NODE = shutil.which("node")
 WEBSOCAT = """\
 #!{python}
 # Prints what comes, as websocat does; for machines that lack it.
@@ -64,7 +62,7 @@ ELSEWHERE = {
 """Commands that no test of this file runs to their end, and what covers them."""
 
 LANGUAGES = {
-    "js": "here",
+    "js": "tests/test_manual_javascript.py",
     "json": "tests/test_manual_examples.py",
     "python": "here",
     "sh": "here",
@@ -153,45 +151,6 @@ async def test_python_programs_print_what_is_committed(
 
     lines = await subscribes(make, tmp_path)
     assert [re.findall(r"[0-9a-f]{64}", line)[-1] for line in lines] == IDS
-
-
-JS = manual.blocks("js")
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(NODE is None, reason="there is no node here")
-@pytest.mark.parametrize("text", JS, ids=range(len(JS)))
-async def test_javascript_runs_on_node(text: str, tmp_path: Path) -> None:
-    def make(port: str) -> list[str]:
-        # Node 20 has WebSocket behind a flag, which later ones take too.
-        return ["node", "--experimental-websocket", "-e", moved(text, stream=port)]
-
-    assert await subscribes(make, tmp_path) == IDS
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium here")
-@pytest.mark.parametrize("text", JS, ids=range(len(JS)))
-async def test_javascript_runs_in_a_browser(text: str, tmp_path: Path) -> None:
-    with trio.fail_after(DEADLINE):
-        async with node(tmp_path / "home") as (running, line), line.listening() as port:
-            page = LOGGING.format(moved(text, stream=port)).encode()
-            async with browsing(tmp_path, page, "") as told:
-                await line.answered.wait()
-                running.block(*map(encode, DOCUMENTS))
-                assert await told.get("log", len(IDS)) == IDS
-
-
-LOGGING = """<!doctype html><meta charset="utf-8"><script>
-const lines = []
-console.log = (line) => {{
-  lines.push(line)
-  fetch("/told/log", {{method: "POST", body: JSON.stringify(lines)}})
-}}
-</script><script>
-{}
-</script>
-"""
 
 
 def commands() -> list[str]:
