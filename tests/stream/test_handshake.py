@@ -13,6 +13,7 @@ from trio_stream.stream.handshake import (
     full,
     judge,
     refusal,
+    unreadable,
 )
 from trio_stream.stream.resume import Landmarks, ResumeRefused
 from trio_stream.stream.selection import Stream
@@ -206,3 +207,8 @@ def test_a_refusal_for_a_limit_says_when_to_come_again(
     assert answer.startswith(b"HTTP/1.1 %d " % status)
     assert b"\r\nRetry-After: 10\r\n" in answer
     assert answer.endswith(b"%d: %b" % (status, limit.message.encode()))
+
+
+def test_a_malformed_request_is_answered_with_its_status() -> None:
+    assert unreadable(431).status == 431
+    assert "431: " in str(unreadable(431))

@@ -154,3 +154,14 @@ def test_reads_joined_are_what_follows(
     wanted = [e for e in everything if (e.height, e.index) > start]
     assert got == frame_events(wanted, start=START, end=START).data
     assert read in (Source.TIP, Source.AHEAD)
+
+
+def test_of_what_is_joined_the_oldest_is_forgotten() -> None:
+    tail = tail_of(*[1] * 40)
+    first = tail.next_read(Position.end_of(10))
+    for height in range(11, 49):
+        tail.next_read(Position.end_of(height))
+    again = tail.next_read(Position.end_of(10))
+
+    assert isinstance(first, Batch) and isinstance(again, Batch)
+    assert again.data == first.data and again.data is not first.data

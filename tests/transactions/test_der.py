@@ -175,3 +175,9 @@ def test_bits_in_fragments() -> None:
     empty = element(0xA2, element(0x03))
     with pytest.raises(der.Unreadable):
         der.read_type_bits(empty, _whole(empty), 2)
+
+
+def test_a_long_length_is_written_in_as_few_octets_as_it_takes() -> None:
+    assert der.write(4, b"x" * 127) == b"\x04\x7f" + b"x" * 127
+    assert der.write(4, b"x" * 100, b"y" * 28)[:3] == b"\x04\x81\x80"
+    assert der.write(4, b"x" * 300)[:4] == b"\x04\x82\x01\x2c"

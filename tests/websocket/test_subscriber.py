@@ -7,7 +7,8 @@ import ssl
 from pathlib import Path
 
 import pytest
-from trio.testing import wait_all_tasks_blocked
+import trio
+from trio.testing import MockClock, wait_all_tasks_blocked
 
 from scripts.certificate import write_certificate
 from tests.memory_log import CHAIN, KEYS, app_hash, event, keys_of, refusal
@@ -23,9 +24,10 @@ from tests.websocket.subscribing import (
     texts_of,
 )
 from tests.websocket_door import open_door
-from tests.websocket_peer import CLOSE, PATH
+from tests.websocket_peer import CLOSE, PATH, PING, PONG, frame
 from trio_stream.stream.admission import Admission
 from trio_stream.stream.position import Position
+from trio_stream.websocket.server import WebSocketLimits
 
 
 @pytest.mark.parametrize("tail_bytes", [1, 1 << 20])
@@ -294,13 +296,21 @@ async def test_contents_that_are_too_large_are_read_from_the_log() -> None:
         assert door.log.replays
 
 
-async def test_over_tls_it_is_all_the_same(tmp_path: Path) -> None:
+@pytest.fixture
+def contexts(tmp_path: Path) -> tuple[ssl.SSLContext, ssl.SSLContext]:
+    """For the server, and for clients who know its certificate."""
     certificate, key = write_certificate(tmp_path)
     server = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     server.load_cert_chain(certificate, key)
     client = ssl.create_default_context(cafile=certificate)
+    return server, client
+
+
+async def test_over_tls_it_is_all_the_same(
+    contexts: tuple[ssl.SSLContext, ssl.SSLContext],
+) -> None:
     path = f"{PATH}?public_key={KEYS[0]}&detail=position"
-    async with open_door(tls=server, client_tls=client) as door:
+    async with open_door(tls=contexts[0], client_tls=contexts[1]) as door:
         peer = await door.subscribe(path=path)
         await wait_all_tasks_blocked()
         for _ in range(3):
@@ -314,3 +324,54 @@ async def test_over_tls_it_is_all_the_same(tmp_path: Path) -> None:
 
 def test_the_log_of_these_tests_has_what_filters_look_for() -> None:
     assert keys_of(1, 0) != keys_of(1, 1)
+
+
+@pytest.mark.parametrize(
+    ("query", "last", "code"), [("", "closing", 1001), ("&until=2", "checkpoint", 1000)]
+)
+async def test_who_asked_for_notices_hears_where_the_stream_ends(
+    query: str, last: str, code: int
+) -> None:
+    async with open_door() as door:
+        for _ in range(2):
+            door.commit(1)
+        await wait_all_tasks_blocked()
+        peer = await door.subscribe(path=f"{PATH}?after=1&notices=1{query}")
+        assert (await notice(peer))["notice"] == "subscribed"
+        assert await peer.texts(1) == texts_of(door.log, PATH, Position.end_of(1))
+        assert (await notice(peer))["notice"] == "caught_up"
+        if not query:
+            door.shut_down()
+        told = await notice(peer)
+        assert (told["notice"], told["position"]) == (last, end_of(2))
+        assert await peer.next() == (CLOSE, (code, ""))
+
+
+@pytest.mark.parametrize("secure", [False, True])
+async def test_who_answers_pings_stays_and_who_does_not_is_dismissed(
+    secure: bool,
+    contexts: tuple[ssl.SSLContext, ssl.SSLContext],
+    patient_clock: MockClock,
+) -> None:
+    server, client = contexts if secure else (None, None)
+    limits = WebSocketLimits(ping_interval=5, pong_timeout=3)
+    async with open_door(limits=limits, tls=server, client_tls=client) as door:
+        peer = await door.subscribe()
+        for _ in range(3):
+            assert await peer.next() == (PING, b"")
+            await peer.send(frame(PONG))
+        assert await peer.next() == (PING, b"")
+        began = trio.current_time()
+        assert await peer.next() == (CLOSE, (1011, ""))
+        assert trio.current_time() - began == pytest.approx(3, abs=1)
+
+
+async def test_a_socket_that_takes_part_of_a_page_gets_the_rest_later() -> None:
+    limits = WebSocketLimits(send_buffer=4096)
+    async with open_door(limits=limits, tail_bytes=1) as door:
+        for _ in range(3):
+            door.commit(1_000)
+        await wait_all_tasks_blocked()
+        path = f"{PATH}?after=earliest"
+        peer = await door.subscribe(path=path, receive_buffer=4096)
+        assert await peer.texts(3_000) == texts_of(door.log, path)

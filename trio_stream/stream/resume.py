@@ -166,8 +166,8 @@ def _find(
             return _by_id(text, asked, landmarks), None
         case FromHeight(height=height):
             given = GivenPosition(Position.end_of(max(height - 1, 0)), None)
-        case GivenPosition() as given:
-            pass
+        case _:
+            given = asked.after
     if given.position.height > landmarks.tip:
         _refuse_if_far(given.position.height, landmarks, resume_ahead)
         return Found(given.position, given.fingerprint), given.fingerprint
