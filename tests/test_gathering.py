@@ -240,3 +240,16 @@ async def test_a_leader_and_a_follower_may_both_be_cancelled(order: str) -> None
         oracle.go = trio.Semaphore(1)
         assert await oracle.gathering.ask("later") == "later"
     assert oracle.answered == {"a": "a"}
+
+
+async def test_how_many_turns_are_free_and_who_waits_is_known() -> None:
+    oracle = Oracle(turns=1, limit=1)
+    assert oracle.gathering.statistics() == (1, 0)
+    async with trio.open_nursery() as nursery:
+        for item in ("a", "b"):
+            nursery.start_soon(oracle.ask, item)
+        await wait_all_tasks_blocked()
+        assert oracle.gathering.statistics() == (0, 1)
+        for _ in range(2):
+            oracle.go.release()
+    assert oracle.gathering.statistics() == (1, 0)

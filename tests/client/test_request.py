@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from trio_stream.client import open_stream
-from trio_stream.client.request import Endpoint, Wanted, read_url
+from trio_stream.client.request import Endpoint, Wanted, read_url, read_urls
 
 
 @pytest.mark.parametrize(
@@ -80,3 +80,8 @@ def test_what_is_wanted_is_asked_for(
     wanted: Wanted, parameters: list[tuple[str, str]]
 ) -> None:
     assert wanted.parameters() == parameters
+
+
+def test_servers_of_one_stream_are_taken_in_their_order() -> None:
+    assert read_urls("ws://a") == ("ws://a",)
+    assert read_urls(["ws://b", "wss://a"]) == ("ws://b", "wss://a")

@@ -176,6 +176,7 @@ def test_a_goodbye_at_the_end_is_the_end() -> None:
 def test_one_beginning_may_be_given() -> None:
     with pytest.raises(ValueError, match="either after or from_height"):
         Progress(after="1", from_height=1)
+    assert Progress().parameters() == []
     assert Progress(from_height=3).parameters() == [("from_height", "3")]
     assert Progress(after="earliest").parameters() == [("after", "earliest")]
 
