@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import ssl
+from pathlib import Path
 
 import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
+from scripts.certificate import write_certificate
 from tests.memory_log import CHAIN, KEYS, event
 from tests.websocket.subscribing import end_of, head_of, notice, position_of, texts_of
 from tests.websocket_door import open_door
@@ -138,8 +141,17 @@ async def test_a_browser_is_told_why_it_is_refused(
         assert "stream-position" not in head_of(peer)
 
 
-async def test_checkpoints_while_nothing_matches(patient_clock: MockClock) -> None:
-    async with open_door() as door:
+@pytest.mark.parametrize("secure", [False, True])
+async def test_checkpoints_while_nothing_matches(
+    secure: bool, tmp_path: Path, patient_clock: MockClock
+) -> None:
+    server = client = None
+    if secure:
+        certificate, key = write_certificate(tmp_path)
+        server = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        server.load_cert_chain(certificate, key)
+        client = ssl.create_default_context(cafile=certificate)
+    async with open_door(tls=server, client_tls=client) as door:
         asset = event(4, 0).transaction_id
         peer = await door.subscribe(path=f"{PATH}?asset_id={asset}&notices=1")
         assert [(await notice(peer))["notice"] for _ in "12"] == [
