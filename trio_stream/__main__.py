@@ -18,6 +18,8 @@ COMMANDS = (
     "tail",
     "run",
     "help",
+    "check_config",
+    "show_config",
     "check",
     "backup",
     "restore",

@@ -9,16 +9,15 @@ from __future__ import annotations
 import argparse
 import gc
 import logging
-import os
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import trio
 
 from trio_stream import daemon
+from trio_stream.commands.flags import add_settings, settings_of
 from trio_stream.commands.open_files import SeldomAndShort, fit
-from trio_stream.config import ConfigError, load
+from trio_stream.config import ConfigError
 from trio_stream.log.errors import CommitLogError
 from trio_stream.net import heap, logs
 from trio_stream.net.tls import CertificateError
@@ -46,44 +45,14 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         "run", help="run the node until SIGTERM or SIGINT", allow_abbrev=False
     )
     parser.set_defaults(command=run)
-    parser.add_argument(
-        "--config", metavar="FILE", type=Path, help="TOML, or BigchainDB's JSON"
-    )
-    for flag, metavar, text in (
-        ("--home", "DIR", "data directory (default: ./trio_stream_data)"),
-        (
-            "--abci",
-            "ADDRESS",
-            "tcp://HOST:PORT or unix://PATH (default: tcp://127.0.0.1:26658)",
-        ),
-        ("--stream", "HOST:PORT", "WebSocket door (default: localhost:9985)"),
-        ("--api", "HOST:PORT", "HTTP door (default: localhost:9984)"),
-        (
-            "--node",
-            "URL",
-            "the consensus engine's RPC (default: http://localhost:26657)",
-        ),
-        (
-            "--log-level",
-            "LEVEL",
-            "debug, info, warning, error or critical (default: info)",
-        ),
-        (
-            "--log-format",
-            "FORMAT",
-            "human, json, or auto: human on a terminal and json elsewhere (default)",
-        ),
-    ):
-        parser.add_argument(flag, metavar=metavar, help=text)
+    add_settings(parser)
 
 
 def run(parsed: argparse.Namespace) -> int:
     """Run the node; returns the exit status."""
-    given = vars(parsed)
-    given.pop("command")
     logs.set_up()
     try:
-        config = load(given, os.environ, file=given.pop("config"))
+        config = settings_of(parsed).config
     except ConfigError as error:
         print(f"trio-stream: {error}", file=sys.stderr)
         return 2

@@ -1,0 +1,44 @@
+"""The flags that are settings, with the environment and the file."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import pytest
+
+from trio_stream.commands.flags import add_settings, settings_of
+from trio_stream.config import Config, ConfigError, Loaded
+
+
+def settings(*arguments: str) -> Loaded:
+    parser = argparse.ArgumentParser()
+    add_settings(parser)
+    return settings_of(parser.parse_args(arguments))
+
+
+def test_without_any_all_have_their_defaults() -> None:
+    assert settings() == Loaded(Config(), {})
+
+
+def test_flags_come_before_the_environment_and_that_before_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "node.toml"
+    file.write_text('home = "/file"\nlog_level = "error"\nlog_format = "json"')
+    monkeypatch.setenv("TRIO_STREAM_HOME", "/environment")
+    monkeypatch.setenv("TRIO_STREAM_LOG_LEVEL", "debug")
+    loaded = settings("--config", str(file), "--home", "/flag")
+    assert loaded.config == Config(
+        home=Path("/flag"), log_level="DEBUG", log_format="json"
+    )
+    assert loaded.origins == {
+        "home": "--home",
+        "log_level": "TRIO_STREAM_LOG_LEVEL",
+        "log_format": f"{file}: log_format",
+    }
+
+
+def test_a_value_that_cannot_be_used_names_its_flag() -> None:
+    with pytest.raises(ConfigError, match="^--abci must be "):
+        settings("--abci", "nowhere")

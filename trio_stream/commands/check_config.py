@@ -1,0 +1,55 @@
+"""`trio-stream check-config`: whether `run` could start with these settings.
+
+Settings are read and compared as at a start, and the files that they name are opened. Nothing is
+bound and the data directory is not touched, so a daemon may run meanwhile. Status 0: they can be
+used. 2: they can't.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+
+from trio_stream.commands.data import failed
+from trio_stream.commands.flags import add_settings, settings_of
+from trio_stream.config import Config, ConfigError
+from trio_stream.net.tls import CertificateError, server_context
+
+
+def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command and its arguments."""
+    parser = commands.add_parser(
+        "check-config",
+        help="say whether the node could start with these settings",
+        description="Say whether `run` could start with these settings: flags, environment and"
+        " file are read, and certificates opened. Nothing is started or changed.",
+        allow_abbrev=False,
+    )
+    parser.set_defaults(command=run)
+    add_settings(parser)
+
+
+def run(parsed: argparse.Namespace) -> int:
+    """Check the settings; returns the exit status."""
+    try:
+        loaded = settings_of(parsed)
+        server_context(loaded.config.tls_certificate, loaded.config.tls_key)
+        _check_home(loaded.config)
+    except (ConfigError, CertificateError) as error:
+        return failed(error, 2)
+    changed = len(loaded.origins)
+    print(
+        f"The configuration can be used; {changed} settings are not left at their default"
+        " (trio-stream show-config lists them)."
+    )
+    return 0
+
+
+def _check_home(config: Config) -> None:
+    """Refuse a data directory that could not be made or written."""
+    home = config.home.absolute()
+    there = next(each for each in (home, *home.parents) if each.exists())
+    if not there.is_dir():
+        raise ConfigError(f"home {config.home}: {there} is not a directory")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise ConfigError(f"home {config.home}: {there} can't be written by this user")
