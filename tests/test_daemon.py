@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
@@ -106,6 +107,30 @@ async def test_committed_transactions_reach_a_subscriber(
                     f'{{"height": 1, "asset_id": "{created["id"]}", '
                     f'"transaction_id": "{transaction["id"]}"}}'
                 )
+
+
+async def test_a_supervisor_hears_of_start_life_and_stop(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as supervisor:
+        supervisor.bind(str(tmp_path / "notify"))
+        variables = {
+            "NOTIFY_SOCKET": supervisor.getsockname(),
+            "WATCHDOG_USEC": "200000",
+        }
+        node = Settings(tmp_path / "home", environment=variables)
+
+        async def heard() -> bytes:
+            return await trio.to_thread.run_sync(supervisor.recv, 4096)
+
+        doing = b"STATUS=block 0; no engine is connected; 0 subscribers"
+        with trio.fail_after(DEADLINE):
+            async with run_daemon(node) as running:
+                assert await heard() == b"READY=1\n" + doing
+                assert await heard() == b"WATCHDOG=1\n" + doing
+                running.send_signal(signal.SIGTERM)
+                while (last := await heard()) == b"WATCHDOG=1\n" + doing:
+                    pass
+                assert last == b"STOPPING=1\nSTATUS=stopping"
+                assert await running.wait() == 0
 
 
 async def test_unix_socket(tmp_path: Path) -> None:

@@ -11,13 +11,14 @@ since a door that raises takes the daemon down with it.
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from contextlib import AsyncExitStack
 
 import trio
 
 from trio_stream.config import Config
-from trio_stream.net import signals
+from trio_stream.net import notify, signals
 from trio_stream.net.logs import LevelSwitch
 from trio_stream.net.stoppable import Stoppable
 from trio_stream.node import Addresses, open_node
@@ -50,6 +51,7 @@ async def run(
         )
         async with trio.open_nursery() as nursery:
             reporting, switching = trio.CancelScope(), trio.CancelScope()
+            notifying = trio.CancelScope()
             nursery.start_soon(signals.report, ignored, reporting)
             switch = LevelSwitch(config.log_level, config.home)
             nursery.start_soon(switch.follow, levels, switching)
@@ -57,9 +59,13 @@ async def run(
                 await nursery.start(task.run)
                 if task.address is not None:
                     logger.info("listening %s %s", task.name, task.address)
+            supervisor = notify.from_environment(os.environ)
+            supervisor.ready(node.summary())
+            nursery.start_soon(supervisor.run, node.summary, notifying)
             task_status.started(node.addresses)
             number = await anext(ending)
             logger.info("%s: stopping", signals.name(number))
+            supervisor.stopping()
             nursery.cancel_scope.deadline = trio.current_time() + config.shutdown_total
             async with trio.open_nursery() as impatience:
                 impatience.start_soon(signals.cancel_on, ending, nursery.cancel_scope)
@@ -67,6 +73,7 @@ async def run(
                 impatience.cancel_scope.cancel()
             reporting.cancel()
             switching.cancel()
+            notifying.cancel()
         if nursery.cancel_scope.cancelled_caught:
             logger.warning("stopped before everything had finished")
     logger.info("stopped")

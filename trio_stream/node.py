@@ -9,6 +9,7 @@ import logging
 import os
 import ssl
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -62,6 +63,8 @@ class Node:
 
     addresses: Addresses
     tasks: dict[str, Stoppable]
+    summary: Callable[[], str]
+    """How the node is doing, in a few words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +110,7 @@ async def open_node(config: Config, stack: AsyncExitStack) -> Node:
     core = _open_core(config, stack)
     sockets = await _bind(config, stack)
     addresses = _addresses(config, sockets)
-    return Node(addresses, _tasks(config, core, sockets, addresses, tls))
+    return _node(config, core, sockets, addresses, tls)
 
 
 def _open_core(config: Config, stack: AsyncExitStack) -> _Core:
@@ -149,14 +152,14 @@ async def _bind(config: Config, stack: AsyncExitStack) -> _Sockets:
     return _Sockets(abci, stream, api)
 
 
-def _tasks(
+def _node(
     config: Config,
     core: _Core,
     sockets: _Sockets,
     addresses: Addresses,
     tls: _Tls,
-) -> dict[str, Stoppable]:
-    """Which task serves what, by name and in starting order."""
+) -> Node:
+    """The node, with the tasks in starting order."""
     channel = core.channel
 
     def on_commit(height: int) -> None:
@@ -235,7 +238,7 @@ def _tasks(
         Stoppable("stream", serve_stream, addresses.stream),
         Stoppable("api", serve_api, addresses.api, idle=answered),
     )
-    return {task.name: task for task in tasks}
+    return Node(addresses, {task.name: task for task in tasks}, status.summary)
 
 
 def _limits(config: Config) -> websocket_server.WebSocketLimits:

@@ -40,24 +40,43 @@ class Those:
         return self.says
 
 
-async def answered(
+def status_of(
     newest: NewestBlock,
     door: PlacesStatistics,
     says: EngineStatus | None = None,
     *,
     chain: str = "a-chain",
-) -> Any:
+    subscribers: int = 1,
+) -> NodeStatus:
     admission = Admission()
-    admission.enter("a", Door.SSE)
+    for _ in range(subscribers):
+        admission.enter("a", Door.SSE)
     who = Those(chain, says)
-    status = NodeStatus(
+    return NodeStatus(
         log=who,
         newest=lambda: newest,
         door=lambda: door,
         engine=who,
         subscribers=admission.statistics,
     )
-    answer = await status.answer(b"")
+
+
+@pytest.mark.parametrize(
+    ("door", "subscribers", "said"),
+    [
+        (THERE, 1, "block 7; an engine (C38) is connected; 1 subscriber"),
+        (AWAY, 2, "block 7; no engine is connected; 2 subscribers"),
+    ],
+)
+def test_all_in_a_few_words(
+    door: PlacesStatistics, subscribers: int, said: str
+) -> None:
+    status = status_of(NewestBlock(7, TIME), door, subscribers=subscribers)
+    assert status.summary() == said
+
+
+async def answered(*given: Any, **more: Any) -> Any:
+    answer = await status_of(*given, **more).answer(b"")
     assert answer.status == 200 and answer.content_type == "application/json"
     return json.loads(answer.body)
 

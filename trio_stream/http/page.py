@@ -19,7 +19,6 @@ from trio_stream.http.files import CLIENT, StaticFile, add_file, respond
 
 PARTS: Final = (
     "api.js",
-    "colors.css",
     "dom.js",
     "examples.js",
     "feed.js",
@@ -31,7 +30,7 @@ PARTS: Final = (
     "search.js",
     "sha3.js",
 )
-"""What the page loads, at `/static/`; the manual has its colours and its icon."""
+"""What the page loads, at `/static/`."""
 
 POLICY: Final = "; ".join(
     (

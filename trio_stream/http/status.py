@@ -56,6 +56,16 @@ class NodeStatus:
         }
         return HttpAnswer(200, answers.spaced(state))
 
+    def summary(self) -> str:
+        """The same in a few words, without what has to be asked for."""
+        engine = self.door().engine
+        count = sum(self.subscribers().present.values())
+        return (
+            f"block {self.newest().height}; "
+            f"{f'an engine ({engine.dialect})' if engine else 'no engine'} is connected; "
+            f"{count} {'subscriber' if count == 1 else 'subscribers'}"
+        )
+
 
 def _engine(door: PlacesStatistics, says: EngineStatus | None) -> dict[str, object]:
     seen = door.engine
