@@ -16,6 +16,7 @@ TOPICS: Final = {
     "api": "the HTTP API: posting, look-ups, search",
     "sql": "reading the log with SQL",
     "operating": "settings, supervision, stopping, what to do when engine and log disagree",
+    "deploying": "recipes: systemd, nginx, Caddy, containers, several nodes",
     "security": "who may connect, TLS, limits",
     "engines": "which Tendermint and CometBFT releases are served, and how",
     "differences": "what differs from BigchainDB 2.2.2",

@@ -1,0 +1,1 @@
+"""The recipes in scripts/deploy, run as they are printed."""
