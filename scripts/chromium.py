@@ -27,6 +27,10 @@ QUIET = """--headless --no-sandbox --disable-gpu --disable-dev-shm-usage --disab
 
 STARTED = 60
 """Seconds in which a browser is up, on a busy machine too."""
+CLOSED = 10
+"""Seconds that it has to end by itself."""
+LARGEST = 64 * 1024 * 1024
+"""Bytes of one answer: a picture is the largest."""
 
 
 class BrowserError(Exception):
@@ -207,14 +211,18 @@ async def chromium(
                 await trio.sleep(0.02)
         port, path = port_file.read_text().split("\n")[:2]
         url = f"ws://127.0.0.1:{port}{path}"
-        async with open_websocket_url(url, max_message_size=64 * 1024 * 1024) as socket:
-            browser = Browser(socket)
-            nursery.start_soon(browser.receive)
-            try:
+        try:
+            async with open_websocket_url(url, max_message_size=LARGEST) as socket:
+                browser = Browser(socket)
+                nursery.start_soon(browser.receive)
                 yield browser
-            finally:
-                process.kill()
-                nursery.cancel_scope.cancel()
+            # So that none of its processes writes into the profile any more.
+            process.terminate()
+            with trio.move_on_after(CLOSED):
+                await process.wait()
+        finally:
+            process.kill()
+            nursery.cancel_scope.cancel()
 
 
 def _is_written(file: Path) -> bool:

@@ -171,7 +171,7 @@ def test_every_command_is_run_here_or_elsewhere() -> None:
     others = [
         each
         for each in commands()
-        if not re.match(r"curl|sqlite3|websocat|\.venv", each)
+        if not re.match(r"curl (-N|'?http|.* -d @)|sqlite3|websocat|\.venv", each)
     ]
     targets = [each for each in manual.spans() if each.startswith("make ")]
     for each in others + targets:
@@ -312,8 +312,28 @@ VALUES = {
     "public_key": ALICE.public,
     "search": "bicycle",
 }
-PLACES = {"ID": IDS[0], "HEIGHT": "2", "NAME": "valid_transactions?until=tip"}
+PLACES = {
+    "ID": IDS[0],
+    "KEY": ALICE.public,
+    "HEIGHT": "2",
+    "NAME": "valid_transactions?until=tip",
+}
 """What stands for the words in capitals."""
+
+
+GETS = [each for each in commands() if re.match(r"curl '?http", each)]
+
+
+async def test_printed_requests_answer(tmp_path: Path) -> None:
+    async with instant_node(tmp_path) as running:
+        running.block(*map(encode, DOCUMENTS))
+        for each in GETS:
+            for name, value in PLACES.items():
+                each = re.sub(rf"(?<=[/=]){name}\b", value, each)
+            text = moved(each, stream="", api=str(urlsplit(running.http_url).port))
+            command = text.replace("curl", "curl -sS -w '%{http_code}'", 1)
+            done = await trio.run_process(["bash", "-c", command], capture_stdout=True)
+            assert done.stdout.endswith(b"200"), each
 
 
 async def test_printed_paths_answer(tmp_path: Path) -> None:

@@ -40,6 +40,11 @@ REQUESTS = {
         (f"{API}events?after=earliest&limit=1",),
     ],
     "api": [
+        (
+            f"{API}outputs?public_key={BOB.public}&spent=false",
+            f"{API}blocks?transaction_id={BICYCLE['id']}",
+            f"{API}assets?search=bicycle",
+        ),
         tuple(f"{API}statuses?transaction_id={each['id']}" for each in (BICYCLE, KEPT)),
         (),
     ],

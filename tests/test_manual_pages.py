@@ -15,6 +15,7 @@ from trio_stream.client import Options
 from trio_stream.config import Config, load
 from trio_stream.config.foreign_names import BIGCHAINDB, BIGCHAINDB_VARIABLES
 from trio_stream.manual import TOPICS, page
+from trio_stream.manual.markdown import Table, parse
 
 TITLES = {
     "api": "API",
@@ -42,6 +43,13 @@ def test_a_page_has_one_title(topic: str) -> None:
     titles = re.findall(r"^# (.*)$", text, re.MULTILINE)
     assert titles == [TITLES.get(topic, topic.capitalize())]
     assert text.startswith("# ")
+
+
+@pytest.mark.parametrize("topic", TOPICS)
+def test_each_column_of_a_table_has_a_name(topic: str) -> None:
+    tables = [each for each in parse(page(topic)) if isinstance(each, Table)]
+    # Those who have a page read to them would not know what a cell is.
+    assert all(all(table.header) for table in tables)
 
 
 @pytest.mark.parametrize("topic", TOPICS)

@@ -14,7 +14,7 @@ from tests import manual
 from trio_stream.manual.html import anchor, inline, render
 from trio_stream.manual.markdown import parse
 
-TEXTS = {**manual.PAGES, "README": manual.README, **manual.GUIDES}
+TEXTS = {**manual.PAGES, **manual.GUIDES}
 REFERENCE = MarkdownIt("commonmark").enable("table")
 
 

@@ -31,12 +31,19 @@ _FRAME: Final = """\
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
 <title>{title} – trio_stream</title>
+<link rel="icon" href="/static/icon.svg" type="image/svg+xml">
+<link rel="stylesheet" href="/static/colors.css">
 <link rel="stylesheet" href="{style}">
 </head>
 <body>
 <a class="skip" href="#text">To the text</a>
-<header><a href="/">trio_stream</a> <a href="{path}">Manual</a> <span>{version}</span></header>
+<header>
+<a href="/"><img src="/static/icon.svg" alt="" width="24" height="24">trio_stream</a>
+<a href="{path}">Manual</a>
+<span>{version}</span>
+</header>
 <nav aria-label="Pages of the manual">
 <ul>
 {pages}</ul>

@@ -19,6 +19,7 @@ from trio_stream.http.files import CLIENT, StaticFile, add_file, respond
 
 PARTS: Final = (
     "api.js",
+    "colors.css",
     "dom.js",
     "examples.js",
     "feed.js",
@@ -30,7 +31,7 @@ PARTS: Final = (
     "search.js",
     "sha3.js",
 )
-"""What the page loads, at `/static/`."""
+"""What the page loads, at `/static/`; the manual has its colours and its icon."""
 
 POLICY: Final = "; ".join(
     (
