@@ -43,7 +43,7 @@ def show(parsed: argparse.Namespace) -> int:
         meant = f"; did you mean {near[0]!r}?" if near else ""
         print(
             f"trio-stream: the manual has no page {topic!r}{meant}\n"
-            f"Pages: {', '.join(TOPICS)}",
+            f"Pages: {', '.join(TOPICS)}. For a command: trio-stream COMMAND --help",
             file=sys.stderr,
         )
         return 2
