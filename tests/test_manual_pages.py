@@ -11,6 +11,7 @@ import pytest
 
 from scripts import child
 from tests import manual
+from trio_stream.__main__ import COMMANDS
 from trio_stream.client import Options
 from trio_stream.config import Config, load
 from trio_stream.config.foreign_names import BIGCHAINDB, BIGCHAINDB_VARIABLES
@@ -94,6 +95,15 @@ def test_each_option_of_the_client_has_a_row() -> None:
     named = {name for row in rows for name in re.findall(r"`(\w+)`", row)}
     # The others stand in for the network, chance and threads, in tests.
     assert set(Options.__optional_keys__) - named == {"open_tcp", "jitter", "run_sync"}
+
+
+def test_each_command_has_a_row() -> None:
+    _, _, table = manual.PAGES["operating"].partition("| command | does |\n")
+    rows = table.partition("\n\n")[0].splitlines()
+    named = [
+        name for row in rows for name in re.findall(r"`([\w-]+)`", row.split("|")[1])
+    ]
+    assert named == [name.replace("_", "-") for name in COMMANDS]
 
 
 def test_the_file_of_settings_is_one(tmp_path: Path) -> None:

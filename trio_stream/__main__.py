@@ -15,16 +15,16 @@ from importlib import import_module
 from trio_stream import __version__
 
 COMMANDS = (
-    "tail",
     "run",
-    "help",
+    "tail",
+    "log_level",
     "check_config",
     "show_config",
     "check",
     "backup",
     "restore",
     "rollback",
-    "log_level",
+    "help",
 )
 """The modules in `commands`, in the order in which `--help` names them."""
 
