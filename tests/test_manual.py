@@ -270,7 +270,7 @@ def test_each_flag_is_in_the_manual(
     with pytest.raises(SystemExit):
         program.main([command.replace("_", "-"), "--help"])
     printed = {flag for text in manual.code() for flag in re.findall(FLAG, text)}
-    assert set(re.findall(FLAG, capsys.readouterr().out)) - printed == {"--help"}
+    assert set(re.findall(FLAG, capsys.readouterr().out)) - {"--help"} <= printed
 
 
 FLAG = r"(?<![\w-])--[a-z][\w-]*"
