@@ -21,6 +21,7 @@ from trio_stream import __version__
 from trio_stream.channel.commit_channel import CommitChannel
 from trio_stream.config import Address, Config
 from trio_stream.engine.broadcast import EngineClient
+from trio_stream.engine.catching_up import CatchingUp
 from trio_stream.engine.report import warn_if_exposed
 from trio_stream.engine.server import AbciServer
 from trio_stream.engine.sync_status import SyncStatus
@@ -162,9 +163,12 @@ def _node(
     """The node, with the tasks in starting order."""
     channel = core.channel
 
+    catching_up = CatchingUp(core.application.height)
+
     def on_commit(height: int) -> None:
         channel.advance(height)
         core.checkpointer.committed()
+        catching_up.committed(height)
 
     # One for all doors, because the limit on clients counts those of both.
     admission = Admission(

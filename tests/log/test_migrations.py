@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from scripts.signing import create, encode
 from tests.history import assert_whole, commit_blocks
 from tests.ledger.chains import ALICE, new_engine
 from tests.test_output_keys import DOCUMENTS
+from trio_stream.log import migrations
 from trio_stream.log.file import APPLICATION_ID, FILE_NAME, SCHEMA_VERSION, run
 from trio_stream.log.writer import CommitLog
 
@@ -86,6 +88,22 @@ def test_a_log_of_version_1_becomes_what_would_be_written_now(
     assert dict(everything(old)) == dict(everything(new))
     assert dict(everything(old))["version"] == [(SCHEMA_VERSION,)]
     assert "indexed again" in caplog.text
+
+
+def test_a_long_migration_says_how_far_it_has_come(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    caplog.set_level(logging.INFO)
+    monkeypatch.setattr(migrations, "SAY_SECONDS", 0)
+    with CommitLog.open(tmp_path / "new") as log:
+        commit_blocks(log, 2)
+    write_1(tmp_path / "old", tmp_path / "new")
+    CommitLog.open(tmp_path / "old").close()
+    lines = [each for each in caplog.messages if "are indexed" in each]
+    assert lines[:2] == [
+        "0 of 6 transactions are indexed",
+        "1 of 6 transactions are indexed",
+    ]
 
 
 def test_a_migrated_log_goes_on(tmp_path: Path) -> None:

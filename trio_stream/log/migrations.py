@@ -9,17 +9,21 @@ which nothing is served.
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Iterator
 from typing import Final
 
 import apsw
 
-from trio_stream.log.file import SCHEMA, Migrations, run
+from trio_stream.log.file import SCHEMA, Migrations, run, value
 from trio_stream.transactions.model import Transaction, parse
 from trio_stream.transactions.owners import Stands, named_keys
 from trio_stream.transactions.searchable import text_of
 
 logger = logging.getLogger(__name__)
+
+SAY_SECONDS: Final = 10.0
+"""Between two lines that say how far a step has come."""
 
 
 def _to_2(connection: apsw.Connection) -> None:
@@ -44,7 +48,13 @@ def _to_2(connection: apsw.Connection) -> None:
 
 
 def _transactions(connection: apsw.Connection) -> Iterator[tuple[int, Transaction]]:
-    for at, raw in connection.execute("SELECT position, raw FROM bodies"):
+    total = value(connection, "SELECT count(*) FROM bodies")
+    due = time.monotonic() + SAY_SECONDS
+    sql = "SELECT position, raw FROM bodies"
+    for done, (at, raw) in enumerate(connection.execute(sql)):
+        if time.monotonic() >= due:
+            due += SAY_SECONDS
+            logger.info("%d of %d transactions are indexed", done, total)
         yield at, parse(raw)
 
 
