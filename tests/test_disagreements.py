@@ -61,9 +61,10 @@ def test_each_disagreement_has_its_cure(said: str, advice: str) -> None:
     cure = hint(said, home="/srv/engine")
     assert cure is not None
     assert advice in cure
-    # No advice of ours destroys anything.
-    assert "remove" not in cure
-    assert "move (do not delete)" in cure.lower() or "restore" in cure.lower()
+    assert "trio-stream rollback --to-height" in cure or "trio-stream restore" in cure
+    # No advice of ours destroys anything, or has anything destroyed without a copy.
+    assert not {"remove", "delete", "--no-copy"} & set(cure.split())
+    assert "rollback" not in cure or "copy of the log" in cure
 
 
 @pytest.mark.parametrize(

@@ -23,9 +23,11 @@ _REFUSED = re.compile(
     r"|block \d+, but the next one here is \d+)"
 )
 
+_STOP = "stop the daemon (make run) and run"
+
 _AGAIN = (
-    "its transactions are kept in the log.db that was moved, and can be posted again (see"
-    " 'When engine and log disagree' in the manual, trio_stream/manual/operating.md)"
+    "It keeps a copy of the log, whose transactions can be posted again (trio-stream help"
+    " operating, 'When engine and log disagree')"
 )
 
 
@@ -38,33 +40,32 @@ def hint(text: str, *, home: str) -> str | None:
     if app and store and app > store:
         return (
             f"the engine's chain ends at block {store}, and the daemon's log at {app}: the"
-            f" engine's data is an older copy. If the newer data still exists, put it back into"
-            f" {home}. Otherwise move (do not delete) the daemon's data directory away: the"
-            " engine's chain is then replayed into a new one. The blocks above"
-            f" {store} are missing then; {_AGAIN}"
+            " engine's data is an older copy. If the newer data still exists, put it back into"
+            f" {home}. Otherwise {_STOP} trio-stream rollback --to-height {store}. {_AGAIN}"
         )
     if numbers and app and not store:
         return (
             f"the engine's data in {home} was reset, but the daemon's log is at block {app}. If"
-            " there is a copy of the engine's data, put it back. Otherwise move (do not delete)"
-            f" the daemon's data directory away: a new chain then begins; {_AGAIN}"
+            f" there is a copy of the engine's data, put it back. Otherwise {_STOP} trio-stream"
+            f" rollback --to-height 0; a new chain then begins. {_AGAIN}"
         )
     if refused := _REFUSED.search(text):
         return (
             f"the daemon refused to go on: {refused[0]}. Engine and log have different"
-            f" histories: start {home} with the data directory that belongs to it, or move (do not"
-            " delete) the daemon's data directory away to have this chain replayed into a new one"
+            f" histories: start {home} with the data directory that belongs to it, or restore"
+            " that with trio-stream restore. The daemon's log says more"
         )
     if _PRUNED.search(text):
         return (
-            "the engine has pruned blocks that the daemon's log lacks: restore a newer copy of the"
-            " daemon's data directory, or get the blocks from an engine that still has all of them"
+            "the engine has pruned blocks that the daemon's log lacks: use trio-stream restore with"
+            " a newer backup, or get the blocks from an engine that still has all of them"
         )
     if _HASH.search(text):
         return (
             "engine and log are at the same block with different app hashes: they belong to"
-            " different chains, or a replay went wrong (then the daemon's log has warnings about"
-            " what it refused). Move (do not delete) the daemon's data directory away: this chain"
-            " is then replayed into a new one"
+            " different chains, the log was changed, or a replay went wrong (then the daemon's log"
+            f" has warnings about what it refused). Run trio-stream check; then {_STOP} trio-stream"
+            " rollback --to-height H, with the height that check names, or 0 to have the whole"
+            " chain replayed. A copy of the log stays"
         )
     return None

@@ -51,7 +51,9 @@ async def test_an_engine_that_asks_for_the_height_and_exits_is_reported(
         await trio.testing.wait_all_tasks_blocked()
         (warning,) = [each for each in caplog.messages if "exited at once" in each]
     assert "an engine (T34) asked for the height of this log (7)" in warning
-    assert "Keep this data directory" in warning
+    assert "app block height (7) is higher than core (M)" in warning
+    assert "trio-stream rollback --to-height M (0 after a reset)" in warning
+    assert "delete nothing" in warning
 
 
 async def test_other_ways_to_leave_are_not_taken_for_a_disagreement(

@@ -6,7 +6,13 @@ import pytest
 
 from tests.ledger.chains import TIME
 from trio_stream.ledger.block import Block, RefusedTransaction
-from trio_stream.ledger.departures import WHAT_TO_DO, departure, other_hash
+from trio_stream.ledger.departures import (
+    WHAT_TO_DO,
+    departure,
+    other_chain,
+    other_hash,
+    other_height,
+)
 
 
 def block_with(*errors: str) -> Block:
@@ -43,6 +49,34 @@ def test_another_hash_is_named_with_its_cause(
     assert said is not None
     assert said.startswith("block 5 follows app hash ")
     assert named in said and said.endswith(WHAT_TO_DO)
+
+
+def test_a_change_of_the_log_is_looked_for_before_anything_is_done() -> None:
+    said = other_hash(5, b"cd", "ab", is_first=False)
+    assert said is not None and "run trio-stream check" in said
+
+
+@pytest.mark.parametrize(
+    ("height", "due", "cure"),
+    [
+        (1, 8, "trio-stream rollback --to-height 0, which keeps a copy"),
+        (5, 8, "trio-stream rollback --to-height 4, which keeps a copy"),
+        (9, 8, "trio-stream restore with a backup that has them"),
+    ],
+)
+def test_another_height_is_named_with_its_cure(
+    height: int, due: int, cure: str
+) -> None:
+    said = other_height(height, due)
+    assert said.startswith(f"block {height}, but the next one here is {due}: ")
+    assert cure in said and said.endswith(WHAT_TO_DO)
+
+
+def test_another_chain_is_named_with_its_cure() -> None:
+    said = other_chain("InitChain for", "a" * 200, "b")
+    assert said.startswith(f"InitChain for chain '{'a' * 79}, but this data directory")
+    assert "belongs to chain 'b': start the engine with its own --home" in said
+    assert said.endswith(WHAT_TO_DO)
 
 
 def test_refusals_as_the_reference_makes_them_are_nothing_to_report() -> None:

@@ -144,11 +144,16 @@ class Report:
         ):
             self._troubles.log(
                 logging.WARNING,
-                "an engine (%s) asked for the height of this log (%d) and exited at once: its"
-                " chain was reset, is behind this log, or is a different one; its own log says"
-                " which. Nothing was changed here. Keep this data directory: it may hold blocks"
-                " that the engine no longer has. For what to do see the manual under 'When engine"
+                "an engine (%s) asked for the height of this log (%d) and exited at once. Its own"
+                " log says which case it is. 'app block height (%d) is higher than core (M)': its"
+                " chain ends at block M. 'does not match AppHash' or 'nil pointer': its data was"
+                " reset, or belongs to another chain. Put its newer data back, or start it with the"
+                " --home of this chain. If that data is lost, stop the daemon and run trio-stream"
+                " rollback --to-height M (0 after a reset), which keeps a copy of this log. Nothing"
+                " was changed, and this data directory may hold blocks that no engine has any more:"
+                " delete nothing. For all cases see trio-stream help operating, under 'When engine"
                 " and log disagree'",
                 guest.connection.dialect,
+                height,
                 height,
             )

@@ -57,7 +57,12 @@ from trio_stream.ledger.block import (
     Tip,
 )
 from trio_stream.ledger.checks import VALID, Checks, refusal
-from trio_stream.ledger.departures import WHAT_TO_DO, departure, other_hash
+from trio_stream.ledger.departures import (
+    departure,
+    other_chain,
+    other_hash,
+    other_height,
+)
 from trio_stream.ledger.genesis import GenesisError, read_chain
 from trio_stream.ledger.recent_checks import RecentChecks
 from trio_stream.ledger.staging import StagedBlock
@@ -184,8 +189,7 @@ class Application:
         known = self._chain
         if known is not None and known.chain_id != request.chain_id:
             raise _ConsensusFault(
-                f"InitChain for chain {request.chain_id!r:.80}, but this data directory"
-                f" belongs to chain {known.chain_id!r:.80}"
+                other_chain("InitChain for", request.chain_id, known.chain_id)
             )
         if self._tip is not None:
             raise _ConsensusFault(
@@ -203,8 +207,7 @@ class Application:
         chain = self._begun_chain()
         if request.chain_id != chain.chain_id:
             raise _ConsensusFault(
-                f"block of chain {request.chain_id!r:.80}, but this data directory"
-                f" belongs to chain {chain.chain_id!r:.80}"
+                other_chain("block of", request.chain_id, chain.chain_id)
             )
         staged = self._stage(chain, request.height, request.time)
         self._compare(request, self._previous_hash(chain))
@@ -274,10 +277,7 @@ class Application:
         """A new block in progress, if this height is the next one."""
         due = self._tip.height + 1 if self._tip else chain.initial_height
         if height != due or height > MAX_HEIGHT:
-            raise _ConsensusFault(
-                f"block {height}, but the next one here is {due}: the engine's data and"
-                f" this data directory are of different histories. {WHAT_TO_DO}"
-            )
+            raise _ConsensusFault(other_height(height, due))
         return StagedBlock(self._store, height=height, time=time)
 
     def _own_block(self, owner: int, step: str) -> _InProgress:
