@@ -56,6 +56,8 @@ class Checkpointer:
         self._step = step
         self._limit = limit
         self._size = 0
+        self._reported = 0
+        """Size of the write-ahead log at the latest warning; the next comes when it has doubled."""
         self._due = step
         self._wake = trio.Event()
         self._limiter = trio.CapacityLimiter(1)
@@ -114,13 +116,18 @@ class Checkpointer:
                 # need not wait for it.
                 if self._left(connection) <= self._step:
                     connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_RESTART)
+                    self._reported = 0
                     return
             except apsw.BusyError:
                 pass
-        logger.warning(
-            "another program reads %s all the time, so its write-ahead log keeps growing",
-            self._log.path,
-        )
+        if self._log.wal_bytes >= 2 * self._reported:
+            self._reported = self._log.wal_bytes
+            logger.warning(
+                "another program reads %s all the time (trio-stream backup does while it copies),"
+                " so its write-ahead log keeps growing: it has %d MiB",
+                self._log.path,
+                self._reported >> 20,
+            )
 
     def _left(self, connection: apsw.Connection) -> int:
         """Bytes of the write-ahead log that could not be copied yet."""
