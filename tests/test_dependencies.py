@@ -33,6 +33,7 @@ USED_WITHOUT_IMPORT = {
     "flake8-bugbear": r"B\d{3}\b",
     "setuptools": r"--no-build-isolation",
     "types-protobuf": r"/mypy",
+    "types-pyyaml": r"/mypy",
     "websockets": r"from websockets\.sync",
     **{tool: rf"/{tool}\b" for tool in ("black", "flake8", "isort", "mypy")},
     "coverage": r"\[coverage:run\]",

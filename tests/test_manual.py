@@ -61,6 +61,9 @@ ELSEWHERE = {
     "python3 -m venv /opt/trio-stream": "tests/test_packaging.py",
     "/opt/trio-stream/bin/pip install '.[server]'": "tests/test_packaging.py",
     "systemctl enable --now trio-stream cometbft": "changes the machine",
+    "docker compose -f scripts/deploy/compose.yaml up --build --detach": "needs a docker; what it"
+    " runs is run in tests/deploy/test_containers.py",
+    "kubectl apply -f scripts/deploy/kubernetes.yaml": "needs a cluster, likewise",
     "make lock": "asks a package index; the lock is what everything is installed from",
     "make proto": "writes what tests/abci compare with the engines' messages",
 }
