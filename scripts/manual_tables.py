@@ -1,7 +1,8 @@
 """Writes the tables of the manual that follow from the code: `make manual`.
 
-Names, order and defaults are the code's; what a row means is written by hand in the page and kept.
-A row that lacks its meaning, or that stands for nothing any more, is an error that names it.
+Names, order and defaults are the code's; what a setting means is written by hand in the page and
+kept, and what a metric means is what a scrape says of it. A row that lacks its meaning, or that
+stands for nothing any more, is an error that names it.
 """
 
 from __future__ import annotations
@@ -15,9 +16,12 @@ from pathlib import Path
 
 from scripts import child
 from trio_stream.config import Config
+from trio_stream.http.metric_table import METRICS, OF_THE_PROCESS, Metric
 
 MANUAL = child.ROOT / "trio_stream" / "manual"
 SETTINGS = "| setting | default | meaning |\n|---|---|---|\n"
+
+METRICS_HEADER = "| metric | kind | meaning |\n|---|---|---|\n"
 
 # Their names don't say that they are sizes.
 _SIZES = ("frame_limit", "send_buffer", "http_body_rate")
@@ -57,11 +61,7 @@ def _size(count: int) -> str:
 
 def table(header: str, rows: dict[str, str], text: str) -> str:
     """The page with the table below `header` written anew from `rows`."""
-    begin = text.index(header) + len(header)
-    lines = list(
-        takewhile(lambda line: line.startswith("|"), text[begin:].splitlines())
-    )
-    end = begin + sum(len(line) + 1 for line in lines)
+    begin, end, lines = _rows_below(header, text)
     meanings = dict(map(_row, lines))
     for name in meanings.keys() - rows.keys():
         raise Incomplete(f"{name} has a row, but the code does not have it")
@@ -73,6 +73,15 @@ def table(header: str, rows: dict[str, str], text: str) -> str:
     return text[:begin] + "".join(written) + text[end:]
 
 
+def _rows_below(header: str, text: str) -> tuple[int, int, list[str]]:
+    """Where the rows of a table begin and end, and the rows."""
+    begin = text.index(header) + len(header)
+    lines = list(
+        takewhile(lambda line: line.startswith("|"), text[begin:].splitlines())
+    )
+    return begin, begin + sum(len(line) + 1 for line in lines), lines
+
+
 def _row(line: str) -> tuple[str, str]:
     found = _ROW.match(line)
     if not found:
@@ -80,9 +89,25 @@ def _row(line: str) -> tuple[str, str]:
     return found[1], found[2]
 
 
+def metrics() -> list[str]:
+    """The rows of all metrics, with their labels."""
+    named = [(each.full_name, each) for each in METRICS]
+    named += [(each.name, each) for each in OF_THE_PROCESS]
+    return [
+        f"| `{name}{_labels(each)}` | {each.kind.value} | {each.help} |\n"
+        for name, each in named
+    ]
+
+
+def _labels(metric: Metric) -> str:
+    return "{%s}" % ",".join(metric.labels) if metric.labels else ""
+
+
 def operating(text: str) -> str:
     """The page on operating with its tables as they should be."""
-    return table(SETTINGS, settings(), text)
+    text = table(SETTINGS, settings(), text)
+    begin, end, _ = _rows_below(METRICS_HEADER, text)
+    return text[:begin] + "".join(metrics()) + text[end:]
 
 
 PAGES: dict[str, Callable[[str], str]] = {"operating.md": operating}

@@ -19,20 +19,30 @@ import trio
 from tests.ledger.chains import Engine
 from trio_stream.abci.messages import CheckTx, TxResult, ValidatorUpdate
 from trio_stream.channel.commit_channel import CommitChannel
-from trio_stream.engine.broadcast import CheckResult, EngineRefused, Mode
+from trio_stream.engine.broadcast import (
+    CheckResult,
+    ClientStatistics,
+    EngineRefused,
+    Mode,
+)
 from trio_stream.engine.places import PlacesStatistics
+from trio_stream.engine.rpc import RpcStatistics
+from trio_stream.engine.server import AbciStatistics
+from trio_stream.engine.state_machine import StateMachineStatistics
 from trio_stream.engine.sync_status import SyncStatus
 from trio_stream.http import api as http_api
 from trio_stream.http import server as http_server
-from trio_stream.http.health import Health
-from trio_stream.http.routes import LIVE, READY, STATUS, Get
-from trio_stream.http.status import NodeStatus
-from trio_stream.http.submit import Broadcaster
+from trio_stream.http.figures import Rooms
+from trio_stream.http.observed import Readiness, observed
+from trio_stream.http.places import HttpStatistics
+from trio_stream.http.routes import Get
+from trio_stream.http.submit import Broadcaster, Posts
 from trio_stream.ledger.application import Application
 from trio_stream.log.disk import Disk
 from trio_stream.log.file import FILE_NAME
 from trio_stream.log.reader import LogReader
 from trio_stream.log.writer import CommitLog
+from trio_stream.net.durations import Durations
 from trio_stream.stream.admission import Admission
 from trio_stream.transactions.candidate import CandidateCache
 from trio_stream.websocket import server as websocket_server
@@ -80,22 +90,28 @@ class InstantNode:
         return CheckResult(checked.code if mode == "sync" else 0, checked.log, "")
 
 
-def observed(reader: LogReader, channel: CommitChannel, path: Path) -> dict[str, Get]:
+def what_is_observed(
+    reader: LogReader, channel: CommitChannel, path: Path
+) -> dict[str, Get]:
     """What is answered about the node itself; no engine is connected."""
-    status = NodeStatus(
+    nobody = PlacesStatistics(0, 0, None, math.inf)
+    rooms = Rooms(
         log=reader,
-        newest=lambda: channel.newest,
-        door=lambda: PlacesStatistics(0, 0, None, math.inf),
+        disk=Disk(path),
+        channel=channel,
         engine=SyncStatus("http://127.0.0.1:1"),
-        subscribers=Admission().statistics,
+        abci=lambda: AbciStatistics(
+            nobody, StateMachineStatistics(False, 0, 0, 0), {}, {}
+        ),
+        broadcasts=lambda: ClientStatistics(RpcStatistics(0, 0), 0),
+        subscribers=Admission(),
+        http=lambda: HttpStatistics(0, 0, 0, 0, 0, {}),
+        posts=Posts,
+        checks_refused={},
+        loop_delays=Durations(),
     )
-    health = Health(
-        door=lambda: PlacesStatistics(0, 0, None, math.inf),
-        disk=Disk(path).usage,
-        engine_timeout=30,
-        free_bytes=0,
-    )
-    return {STATUS: status.answer, LIVE: health.live, READY: health.ready}
+    readiness = Readiness(engine_timeout=30, free_bytes=0)
+    return observed(rooms, readiness, run_sync=trio.to_thread.run_sync)
 
 
 @asynccontextmanager
@@ -132,7 +148,7 @@ async def instant_node(
             streams_url=node.ws_url,
             commit_timeout=commit_timeout,
             max_body_bytes=MAX_BODY,
-            observed=observed(reader, channel, log.path),
+            observed=what_is_observed(reader, channel, log.path),
         )
         limits = websocket_server.WebSocketLimits()
         async with trio.open_nursery() as nursery:

@@ -121,6 +121,7 @@ PATHS = {
     "/api/v1/validators": ["/api/v1/validators"],
     "/api/v1/statuses": [f"/api/v1/statuses?transaction_id={ASSET['id']}"],
     "/api/v1/status": ["/api/v1/status"],
+    "/metrics": ["/metrics"],
     "/health/live": ["/health/live"],
     "/health/ready": ["/health/ready"],
     "/api/v1/openapi.json": ["/api/v1/openapi.json"],

@@ -80,6 +80,7 @@ LANGUAGES = {
     "sql": "tests/log/test_manual_sql.py",
     "text": "tests/test_manual_examples.py, tests/engines/test_demo.py",
     "toml": "tests/test_manual_pages.py",
+    "yaml": "tests/test_observed.py",
 }
 """The languages of fenced blocks, and what runs or compares them; drawings have none."""
 

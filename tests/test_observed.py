@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 import trio
+from prometheus_client.parser import text_string_to_metric_families
 from trio_websocket import open_websocket_url
 
 from scripts import http_client
@@ -116,3 +118,34 @@ async def test_lines_about_connections_blocks_and_refusals(
     assert "127.0.0.1: subscribed" in said
     assert "127.0.0.1: closed by the client: 1000" in said
     assert "127.0.0.1: subscribed by sse" in said
+
+
+def _names(text: bytes) -> set[str]:
+    families = text_string_to_metric_families(text.decode())
+    return {
+        f"{each.name}_total" if each.type == "counter" else each.name
+        for each in families
+    }
+
+
+async def test_a_scrape_has_the_metrics_of_the_manual(tmp_path: Path) -> None:
+    async with running(settings(tmp_path)) as addresses:
+        async with engine_at(addresses, "C38") as engine:
+            await engine.handshake()
+            await engine.block(b"nonsense")
+            (scrape,) = manual.blocks("yaml")
+            assert 'targets: ["localhost:9984"]' in scrape
+            answer = await fetch(addresses, "/metrics")
+    assert answer.headers["content-type"].startswith("text/plain")
+    listed = re.findall(
+        r"^\| `([a-z_]+)(?:\{.*?\})?` \| (?:gauge|counter|histogram) \|",
+        manual.PAGES["operating"],
+        re.MULTILINE,
+    )
+    assert _names(answer.body) == {*listed}
+    lines = answer.body.decode().splitlines()
+    assert "trio_stream_block_height 1.0" in lines
+    assert "trio_stream_engine_connected 1.0" in lines
+    refused = 'refused_transactions_total{by="block",error="MalformedTransaction"} 1.0'
+    assert f"trio_stream_{refused}" in lines
+    assert 'trio_stream_state_machine_seconds_count{work="commit"} 1.0' in lines

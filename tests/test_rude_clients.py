@@ -281,4 +281,4 @@ async def test_a_stalled_client_pins_no_shared_bytes() -> None:
             await wait_all_tasks_blocked()
 
         # Pages are let go while nobody can take them; the tail holds one block.
-        assert door.channel.statistics().tail_bytes < 2 * 2_000 * 250
+        assert door.channel.statistics().clones.tail_bytes < 2 * 2_000 * 250

@@ -81,6 +81,7 @@ async def run(
 
 async def _shut_down(config: Config, tasks: dict[str, Stoppable]) -> None:
     """Stop the way the data goes: intake, source, channel, subscribers."""
+    tasks["loop delay"].stop.set()
     # The WebSocket door closes now; its subscribers leave when the channel has ended.
     tasks["stream"].stop.set()
     await tasks["api"].quiet(config.shutdown_http)

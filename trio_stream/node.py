@@ -27,15 +27,16 @@ from trio_stream.engine.server import AbciServer
 from trio_stream.engine.sync_status import SyncStatus
 from trio_stream.http import api as http_api
 from trio_stream.http import server as http_server
-from trio_stream.http.health import Health
-from trio_stream.http.routes import LIVE, READY, STATUS
-from trio_stream.http.status import NodeStatus
+from trio_stream.http.figures import Rooms
+from trio_stream.http.observed import Readiness, observed, state_of
+from trio_stream.http.places import HttpPlaces
 from trio_stream.ledger.application import Application
 from trio_stream.log.checkpoint import Checkpointer
 from trio_stream.log.disk import Disk
 from trio_stream.log.reader import LogReader
 from trio_stream.log.writer import CommitLog
 from trio_stream.net.listeners import open_abci, open_door, port_of
+from trio_stream.net.loop_delay import LoopDelay
 from trio_stream.net.stoppable import Stoppable
 from trio_stream.net.tls import server_context
 from trio_stream.net.upgrades import Upgrades
@@ -182,18 +183,22 @@ def _node(
         frame_limit=config.frame_limit,
         run_sync=channel.run_undisturbed,
     )
-    status = NodeStatus(
+    places, loop = HttpPlaces(_http_limits(config), channel.turn), LoopDelay()
+    rooms = Rooms(
         log=core.reader,
-        newest=lambda: channel.newest,
-        door=lambda: abci.statistics().places,
+        disk=core.disk,
+        channel=channel,
         engine=core.sync_status,
-        subscribers=admission.statistics,
+        abci=abci.statistics,
+        broadcasts=core.engine.statistics,
+        subscribers=admission,
+        http=places.statistics,
+        posts=lambda: app.posts,
+        checks_refused=core.application.recent_checks.refused,
+        loop_delays=loop.delays,
     )
-    health = Health(
-        door=lambda: abci.statistics().places,
-        disk=core.disk.usage,
-        engine_timeout=config.ready_engine_timeout,
-        free_bytes=config.ready_free_bytes,
+    readiness = Readiness(
+        engine_timeout=config.ready_engine_timeout, free_bytes=config.ready_free_bytes
     )
     upgrades = Upgrades()
     app = http_api.Api(
@@ -207,7 +212,7 @@ def _node(
         admission=admission,
         # Streams stay; some connections are kept for requests that don't.
         max_streams=config.http_connections - config.http_connections // 4,
-        observed={STATUS: status.answer, LIVE: health.live, READY: health.ready},
+        observed=observed(rooms, readiness, run_sync=channel.run_in_turn),
     )
     serve_abci = partial(
         abci.serve, sockets.abci, shutdown_timeout=config.shutdown_abci
@@ -233,8 +238,10 @@ def _node(
         direct=app.direct,
         turn=channel.turn,
         upgrades=upgrades,
+        places=places,
     )
     tasks = (
+        Stoppable("loop delay", loop.run),
         Stoppable("channel", channel.run),
         Stoppable("checkpoints", core.checkpointer.run),
         Stoppable("reads", core.reader.run),
@@ -242,7 +249,7 @@ def _node(
         Stoppable("stream", serve_stream, addresses.stream),
         Stoppable("api", serve_api, addresses.api, idle=answered),
     )
-    return Node(addresses, {task.name: task for task in tasks}, status.summary)
+    return Node(addresses, {task.name: task for task in tasks}, state_of(rooms).summary)
 
 
 def _limits(config: Config) -> websocket_server.WebSocketLimits:

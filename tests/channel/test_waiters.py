@@ -248,3 +248,38 @@ async def test_what_is_long_is_read_from_the_log_and_the_rest_made_here() -> Non
     assert world.log.replays[0].height == 2
     everything = everything._replace(selection=full)
     assert whole == (await world.log.frames(everything)).data
+
+
+async def test_what_was_sent_in_passes_and_by_tasks() -> None:
+    world, full, slow = World(), Sink(), Sink(room=10)
+    clones = [world.clone(send=sink.send_nowait) for sink in (full, slow)]
+    async with trio.open_nursery() as nursery:
+        for clone in clones:
+            nursery.start_soon(drain, clone, bytearray())
+        await wait_all_tasks_blocked()
+        await world.commit()
+        whole = len(world.everything)
+        assert len(full.got) == whole > 10
+        # Of a frame that is begun, the rest is kept for its own task.
+        assert world.clones.sent_in_passes == 2 * whole
+        clones[1].sent(7)
+        assert world.clones.sent_by_tasks == 7
+        assert world.clones.times.distribution().up_to[-1] == 1
+        world.clones.end()
+
+
+async def test_who_is_most_behind() -> None:
+    world = World()
+    waiting, behind = world.clone(), world.clone()
+    assert world.clones.most_behind() == 0
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(drain, waiting, bytearray())
+        await wait_all_tasks_blocked()
+        for _ in range(3):
+            await world.commit()
+        await wait_all_tasks_blocked()
+        assert world.clones.most_behind() == 3
+        behind.close()
+        assert world.clones.most_behind() == 0
+        assert world.clones.readers == {waiting}
+        world.clones.end()

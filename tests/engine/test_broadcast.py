@@ -275,3 +275,11 @@ async def test_an_engine_that_closes_on_a_batch_is_reported_to_each_of_it(
     found = await at_once(client, 3)
     assert [type(each) for each in found] == [EngineUnavailable] * 3
     assert len({id(each) for each in found}) == 3
+
+
+async def test_at_rest_nothing_is_busy(stub: StubRpc) -> None:
+    client = EngineClient(stub.url, max_connections=2, timeout=30)
+    assert client.statistics() == ((0, 0), 0)
+    await client.broadcast("sync", b"a")
+    assert client.statistics() == ((0, 1), 0)
+    await client.aclose()

@@ -266,3 +266,13 @@ async def test_it_is_settled_once_a_commit_is_done() -> None:
         order.append("commit")
         gate.set()
     assert order == ["commit", "settled"]
+
+
+async def test_how_long_work_waited_and_took_by_what_it_was() -> None:
+    machine = StateMachine(FakeApplication(), on_commit=nothing, run_sync=run_inline)
+    begin = Hop(Priority.CONSENSUS, [m.EndBlock(1)])
+    for hop in (CHECK, begin, COMMIT, CHECK, INFO):
+        await machine.answer(hop, owner=1)
+    for durations in (machine.waits, machine.times):
+        counts = {k: each.distribution().up_to[-1] for k, each in durations.items()}
+        assert counts == {"commit": 1, "block": 1, "check": 2}

@@ -22,7 +22,7 @@ from schemathesis import GenerationMode
 from schemathesis.checks import load_all_checks
 
 from scripts.signing import create, encode, transfer
-from tests.instant_node import instant_node, observed
+from tests.instant_node import instant_node, what_is_observed
 from tests.ledger.chains import ALICE, BOB
 from trio_stream.channel.commit_channel import CommitChannel
 from trio_stream.http import api
@@ -58,7 +58,7 @@ def test_every_route_of_the_api_is_described_and_nothing_else() -> None:
         streams_url="",
         commit_timeout=1,
         max_body_bytes=1,
-        observed=observed(nothing, nothing, Path("log.db")),
+        observed=what_is_observed(nothing, nothing, Path("log.db")),
     )
     routes = {
         (re.sub(r"<.*?>", "{}", rule.rule), method.lower())

@@ -273,3 +273,18 @@ async def test_a_client_that_does_not_read_its_answer_gives_way(
             door.go.set()
         for stream in streams:
             await stream.aclose()
+
+
+async def test_what_the_connections_are_doing() -> None:
+    here = Here(max_connections=3, max_connections_per_address=2)
+    assert here.enter("in line", begins=False) is None
+    assert here.enter("waiting") is None
+    assert here.enter("a third") is ADDRESS_FULL
+    assert here.enter("working", "10.0.0.2") is None
+    here.last.works()
+    assert here.last.take_now(10)
+    here.last.answered()
+    assert here.enter("a fourth", "10.0.0.3") is FULL
+    found = here.places.statistics()
+    assert found == (1, 1, 1, 10, 1, {503: 1, 429: 1})
+    await trio.lowlevel.checkpoint()

@@ -478,3 +478,13 @@ async def test_too_many_waiting_posts_are_refused(world: World) -> None:
         "Internal error - Error on broadcastTxCommit: max_subscription_clients reached",
     )
     assert world.sent == []
+
+
+async def test_posts_are_counted_by_their_answers(world: World) -> None:
+    await world.post()
+    await world.post(query="mode=other")
+    await world.post(b"{}")
+    posts = world.submission.posts
+    assert posts.answers == {202: 1, 400: 2}
+    assert posts.refused == {"InvalidHash": 1}
+    assert posts.times.distribution().up_to[-1] == 3

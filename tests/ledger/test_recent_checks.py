@@ -57,3 +57,12 @@ def test_the_oldest_are_forgotten() -> None:
         checks.note(candidate(document), 1, None)
     known = [checks.newest(own_id(each)) is not None for each in DOCUMENTS]
     assert known == [True, False, True, False]
+
+
+def test_refusals_are_counted_by_error() -> None:
+    checks = RecentChecks()
+    checks.note(Candidate(b"nonsense", b""), 1, FORGED)
+    checks.note(candidate(DOCUMENTS[0]), 1, SPENT)
+    checks.note(candidate(DOCUMENTS[0]), 2, SPENT)
+    checks.note(candidate(DOCUMENTS[0]), 3, None)
+    assert checks.refused == {"InvalidHash": 1, "DoubleSpend": 2}

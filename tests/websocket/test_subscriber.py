@@ -24,7 +24,7 @@ from tests.websocket.subscribing import (
     texts_of,
 )
 from tests.websocket_door import open_door
-from tests.websocket_peer import CLOSE, PATH, PING, PONG, frame
+from tests.websocket_peer import CLOSE, PATH, PING, PONG, comes_true, frame
 from trio_stream.stream.admission import Admission
 from trio_stream.stream.position import Position
 from trio_stream.websocket.server import WebSocketLimits
@@ -375,3 +375,14 @@ async def test_a_socket_that_takes_part_of_a_page_gets_the_rest_later() -> None:
         path = f"{PATH}?after=earliest"
         peer = await door.subscribe(path=path, receive_buffer=4096)
         assert await peer.texts(3_000) == texts_of(door.log, path)
+
+
+async def test_why_subscribers_leave_is_counted() -> None:
+    admission = Admission()
+    async with open_door(admission=admission) as door:
+        peer = await door.subscribe()
+        await peer.send(frame(8, (1000).to_bytes(2, "big")))
+        assert await comes_true(
+            lambda: bool(admission.statistics().departed), seconds=10
+        )
+    assert admission.statistics().departed == {"closed by the client": 1}

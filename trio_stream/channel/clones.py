@@ -55,6 +55,7 @@ class CommitReceiveChannel(trio.abc.ReceiveChannel[Batch]):
         self.until = until
         self._clones = clones
         self._group = clones.join(selection)
+        clones.readers.add(self)
         self._position = after
         self._task: trio.lowlevel.Task | None = None
         self._owing = False
@@ -108,6 +109,10 @@ class CommitReceiveChannel(trio.abc.ReceiveChannel[Batch]):
         if not self.behind and self._position < tail.end:
             if self._source() is Source.TIP:
                 self._position = tail.end
+
+    def sent(self, count: int) -> None:
+        """Count bytes that its owner has sent."""
+        self._clones.sent_by_tasks += count
 
     def seek(self, position: Position) -> None:
         """Continue from `position`; for a caller that could not use a whole batch."""
@@ -253,6 +258,7 @@ class CommitReceiveChannel(trio.abc.ReceiveChannel[Batch]):
         if not self._closed:
             self._closed = True
             self._clones.leave(self._group)
+            self._clones.readers.discard(self)
 
     async def aclose(self) -> None:
         self.close()

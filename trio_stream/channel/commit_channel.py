@@ -11,7 +11,6 @@ The channel knows neither sockets nor clients; the doors do. `channel.clones` sa
 
 from __future__ import annotations
 
-import logging
 import math
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -19,12 +18,12 @@ from typing import NamedTuple, Protocol
 
 import trio
 
-from trio_stream.abci.messages import Time
 from trio_stream.channel.clones import CommitReceiveChannel
 from trio_stream.channel.pages import Replay, log_fell_short
+from trio_stream.channel.tally import NewestBlock, Tally, TallyStatistics
 from trio_stream.channel.waiters import Clones, ClonesStatistics, SendNowait
 from trio_stream.channel.watches import Watch, Watches
-from trio_stream.net.seldom import Seldom
+from trio_stream.net.durations import Durations
 from trio_stream.stream.events import CommittedBlock
 from trio_stream.stream.filters import Contents
 from trio_stream.stream.position import GivenPosition, Position, position_text
@@ -41,8 +40,6 @@ from trio_stream.stream.resume import (
 from trio_stream.stream.runs import cut
 from trio_stream.stream.selection import PLAIN, Selection
 
-logger = logging.getLogger(__name__)
-
 # Contents of transactions that are read for filters and full messages. Beyond that, the
 # subscribers who need them read the log.
 _CONTENT_BYTES = 1024 * 1024
@@ -50,8 +47,6 @@ _CONTENT_BYTES = 1024 * 1024
 _READ_BYTES = 256 * 1024
 # The newest blocks are read at the start, for subscribers who were away for a moment.
 _PRIMED_BLOCKS = 64
-# Of one block, logged one by one.
-_REFUSED_AT_ONCE = 20
 # For work that has passed another limiter already.
 _UNLIMITED = trio.CapacityLimiter(math.inf)
 
@@ -79,12 +74,20 @@ class BlockReader(Replay, Protocol):
         """What the log says about itself, and about a position or a transaction id."""
 
 
-class NewestBlock(NamedTuple):
-    """The newest block that has reached the channel; height 0 before the first."""
+class ChannelStatistics(NamedTuple):
+    """What `CommitChannel.statistics` returns."""
 
-    height: int
-    time: Time
-    """Its header's."""
+    clones: ClonesStatistics
+    passed: TallyStatistics
+    times: Durations
+    """How long it took to give a run of blocks to all who waited."""
+    sent_in_passes: int
+    sent_by_tasks: int
+    """Bytes that subscribers were sent: in a pass over those who wait, and by their own tasks."""
+    most_behind: int
+    """By how many blocks the slowest subscriber is behind."""
+    turns_waiting: int
+    """Clients that wait for their turn to connect or to read the log."""
 
 
 class CommitChannel:
@@ -103,10 +106,9 @@ class CommitChannel:
         self._clones = Clones(reader, tail_bytes=tail_bytes)
         self._tip = 0
         self._height = 0
-        self._time = Time(0, 0)
+        self._tally = Tally()
         self._moved = trio.Event()
         self._watches = Watches()
-        self._refusals = Seldom(logger, at_most=60)
 
     def advance(self, tip: int) -> None:
         """Say that all blocks up to `tip` are durable. A plain function."""
@@ -114,14 +116,23 @@ class CommitChannel:
             self._tip = tip
             self._moved.set()
 
-    def statistics(self) -> ClonesStatistics:
-        """The figures of the clones and of the tail."""
-        return self._clones.statistics()
+    def statistics(self) -> ChannelStatistics:
+        """The figures of blocks, clones, turns and the tail."""
+        clones = self._clones
+        return ChannelStatistics(
+            clones=clones.statistics(),
+            passed=self._tally.statistics(),
+            times=clones.times,
+            sent_in_passes=clones.sent_in_passes,
+            sent_by_tasks=clones.sent_by_tasks,
+            most_behind=clones.most_behind(),
+            turns_waiting=clones.turns.statistics().waiting,
+        )
 
     @property
     def newest(self) -> NewestBlock:
         """The newest block that is on its way to subscribers."""
-        return NewestBlock(self._height, self._time)
+        return self._tally.newest
 
     @property
     def bytes_framed(self) -> int:
@@ -259,10 +270,7 @@ class CommitChannel:
             raise log_fell_short(self._height, self._tip)
         self._watches.decide(blocks)
         after, self._height = Position.end_of(self._height), blocks[-1].height
-        self._time = blocks[-1].time
-        for block in blocks:
-            if block.refused:
-                self._report_refused(block)
+        self._tally.count(blocks)
         for run in cut(blocks, after=after):
             # A huge block is many runs: other tasks have a turn between two of them.
             await trio.lowlevel.checkpoint()
@@ -271,21 +279,6 @@ class CommitChannel:
             if wanted:
                 contents = await self._reader.contents(wanted, max_bytes=_CONTENT_BYTES)
             await self._clones.publish(run, contents)
-
-    def _report_refused(self, block: CommittedBlock) -> None:
-        for each in block.refused[:_REFUSED_AT_ONCE]:
-            self._refusals.log(
-                logging.INFO,
-                "transaction %d of block %d was refused: %s: %.200s",
-                each.index,
-                each.height,
-                each.error,
-                each.reason,
-            )
-        if (more := len(block.refused) - _REFUSED_AT_ONCE) > 0:
-            logger.info(
-                "%d more transactions of block %d were refused", more, block.height
-            )
 
     def _end(self) -> None:
         self._clones.end()

@@ -21,6 +21,7 @@ import trio
 
 from trio_stream.channel.pages import Replay, ReplayPages
 from trio_stream.channel.turns import Turns
+from trio_stream.net.durations import Durations
 from trio_stream.stream.composer import Composer
 from trio_stream.stream.filters import Contents
 from trio_stream.stream.frames import Frames, frame_events
@@ -51,6 +52,9 @@ class Waiter(Protocol):
 
     @property
     def position(self) -> Position: ...
+
+    @property
+    def waiting(self) -> bool: ...
 
     @property
     def until(self) -> Position | None: ...
@@ -114,6 +118,15 @@ class Clones:
         self.ended = False
         self.bytes_framed = 0
         """An upper bound for the bytes that any one clone was given in passes."""
+        self.times = Durations()
+        """How long it took to give a run of blocks to all who waited."""
+        self.sent_in_passes = 0
+        """Bytes that clones were sent in place, while they waited. Those of a clone that leaves in
+        the middle of a pass count too."""
+        self.sent_by_tasks = 0
+        """Bytes that the tasks of clones sent."""
+        self.readers: set[Waiter] = set()
+        """All clones."""
         self._tail_bytes = tail_bytes
         self._plain = Group(PLAIN, self.tail.end)
         self._groups = {PLAIN: self._plain}
@@ -132,6 +145,14 @@ class Clones:
             waiting_for_an_end=len(self._ending),
             tail_bytes=self.tail.weight,
         )
+
+    def most_behind(self) -> int:
+        """By how many blocks the slowest clone is behind the tail's end; 0 if none is."""
+        end = self.tail.end.height
+        behind = (
+            end - each.position.height for each in self.readers if not each.waiting
+        )
+        return max(0, max(behind, default=0))
 
     def begin(self, position: Position) -> None:
         """Start a new tail at `position`."""
@@ -196,7 +217,8 @@ class Clones:
     async def publish(self, run: Run, contents: Mapping[int, Contents]) -> None:
         """Add a run to the tail and give it to every clone that waits for it."""
         before, end = self.tail.end, run.end
-        self._due = perf_counter() + _PASS_SECONDS
+        began = perf_counter()
+        self._due = began + _PASS_SECONDS
         found: Matched = {}
         if self._index:
             for _ in self._index.match(run, contents, found):
@@ -235,11 +257,13 @@ class Clones:
         self.bytes_framed += size
         if self._ahead or self._ending:
             self._wake_those_reached()
+        self.times.add(perf_counter() - began)
 
     async def _serve(self, group: Group, frames: Frames) -> None:
         # The queue is walked from its end, and clones may leave it meanwhile. Those that are
         # served join the new waiters, so the next pass goes in the opposite order.
         unserved, waiters = group.unserved, group.waiters
+        self.sent_in_passes += len(unserved) * len(frames.data)
         until_look = _LOOK_EVERY
         while unserved:
             waiter, _ = unserved.popitem()
@@ -249,6 +273,7 @@ class Clones:
                 waiters[waiter] = None
             else:
                 waiter.fall_behind(frames, taken, owing=send is not None)
+                self.sent_in_passes -= len(frames.data) - taken
                 self._due -= _WOKEN_SECONDS
             until_look -= 1
             if not until_look:

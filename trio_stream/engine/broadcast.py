@@ -26,7 +26,7 @@ import trio
 from outcome import Error, Outcome, Value, capture
 
 from trio_stream.engine.batches import Batches
-from trio_stream.engine.rpc import EngineUnavailable, RpcConnections
+from trio_stream.engine.rpc import EngineUnavailable, RpcConnections, RpcStatistics
 
 __all__ = ["CheckResult", "Mode", "EngineClient", "EngineRefused", "EngineUnavailable"]
 
@@ -72,6 +72,14 @@ class CheckResult(NamedTuple):
     hash: str
 
 
+class ClientStatistics(NamedTuple):
+    """What `EngineClient.statistics` returns."""
+
+    connections: RpcStatistics
+    callers_in_line: int
+    """Broadcasts in mode "async" that wait for a request to go with."""
+
+
 class EngineClient:
     """Calls one engine over at most `max_connections`, for at most `timeout` seconds a call."""
 
@@ -85,6 +93,11 @@ class EngineClient:
         self._together: Batches[CheckResult] = Batches(
             self._ask_together, requests=max(1, max_connections // 2)
         )
+
+    def statistics(self) -> ClientStatistics:
+        """How many connections there are, and how many wait; all zero at rest but the idle."""
+        in_line = self._together.statistics().callers_in_line
+        return ClientStatistics(self._connections.statistics(), in_line)
 
     async def broadcast(self, mode: Mode, raw: bytes) -> CheckResult:
         """Give the engine a transaction; takes at most `timeout` seconds.

@@ -16,7 +16,7 @@ from __future__ import annotations
 import itertools
 import logging
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import NamedTuple
@@ -38,6 +38,7 @@ from trio_stream.engine.state_machine import (
     StateMachine,
     StateMachineStatistics,
 )
+from trio_stream.net.durations import Durations
 
 logger = logging.getLogger(__name__)
 
@@ -51,6 +52,10 @@ class AbciStatistics(NamedTuple):
 
     places: PlacesStatistics
     machine: StateMachineStatistics
+    waits: Mapping[str, Durations]
+    """How long work waited for the state machine's thread, by what it was."""
+    times: Mapping[str, Durations]
+    """How long it took."""
 
 
 class AbciServer:
@@ -79,7 +84,10 @@ class AbciServer:
     def statistics(self) -> AbciStatistics:
         """Who is at the door, and what the state machine is doing."""
         desk = self._desk
-        return AbciStatistics(desk.places.statistics(), desk.machine.statistics())
+        machine = desk.machine
+        return AbciStatistics(
+            desk.places.statistics(), machine.statistics(), machine.waits, machine.times
+        )
 
     async def serve(
         self,

@@ -20,15 +20,22 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
-from typing import NamedTuple, Protocol
+from time import perf_counter
+from typing import Final, NamedTuple, Protocol
 
 import trio
 
 from trio_stream.abci.connection import is_much
 from trio_stream.abci.messages import Answer, Commit, Failure, Request
 from trio_stream.abci.routine import Hop, Priority, routine_answer
+from trio_stream.net.durations import Durations
 
 logger = logging.getLogger(__name__)
+
+KINDS: Final = ("commit", "block", "check")
+"""What a hop is: a Commit, the execution of a block or of a part of it, or checks."""
+
+_KINDS: Final = {Priority.CONSENSUS: "block", Priority.MEMPOOL: "check"}
 
 RunSync = Callable[..., Awaitable[object]]
 """Runs a function in a thread and waits for it, as `trio.to_thread.run_sync` does."""
@@ -104,6 +111,10 @@ class StateMachine:
         self._commits = 0
         self._unsettled = trio.lowlevel.ParkingLot()
         self._gone: list[int] = []
+        self.waits = {kind: Durations() for kind in KINDS}
+        """How long hops waited for the thread, by what they are."""
+        self.times = {kind: Durations() for kind in KINDS}
+        """How long they took."""
 
     def statistics(self) -> StateMachineStatistics:
         """What the state machine is doing; at rest it is not busy and nobody waits."""
@@ -130,8 +141,9 @@ class StateMachine:
             return answers
         is_commit = any(isinstance(each, Commit) for each in hop.requests)
         self._commits += is_commit
+        kind = "commit" if is_commit else _KINDS[hop.priority]
         try:
-            await self._take_turn(hop, hop.priority, work)
+            await self._take_turn(hop, hop.priority, kind, work)
         finally:
             self._commits -= is_commit
             if not self._commits:
@@ -149,12 +161,15 @@ class StateMachine:
             await self._unsettled.park()
 
     async def _take_turn(
-        self, hop: Hop, priority: Priority, work: Callable[[], None]
+        self, hop: Hop, priority: Priority, kind: str, work: Callable[[], None]
     ) -> None:
+        came = perf_counter()
         if self._taken:
             # Whoever lets go of the thread leaves it taken, on our behalf.
             await self._waiting[priority].park()
         self._taken = True
+        began = perf_counter()
+        self.waits[kind].add(began - came)
         try:
             if priority is Priority.MEMPOOL and self._application.is_quick(
                 hop.requests
@@ -166,6 +181,7 @@ class StateMachine:
         finally:
             self._announce()
             self._let_go()
+            self.times[kind].add(perf_counter() - began)
 
     def disown(self, owner: int) -> None:
         """Tell the application that a connection has closed, once no thread is using it."""

@@ -46,7 +46,7 @@ from trio_stream.http.routes import (
     Get,
     Routes,
 )
-from trio_stream.http.submit import Broadcaster, Examiner, Submission
+from trio_stream.http.submit import Broadcaster, Examiner, Posts, Submission
 from trio_stream.http.subscriptions import NOT_EVENTS, Subscriptions
 from trio_stream.log.errors import ends_process
 from trio_stream.stream.admission import Admission
@@ -142,6 +142,11 @@ class Api(QuartTrio):
         self.url_map.converters["stream"] = _Stream
         _add_errors(self)
         _add_routes(self, self._routes, streams_url)
+
+    @property
+    def posts(self) -> Posts:
+        """The posts since the start."""
+        return self._submission.posts
 
     def direct(self, request: Plain) -> Awaitable[HttpAnswer | Streamed] | None:
         """The answer to a request without Quart, if it is one of those that come all day."""

@@ -135,6 +135,7 @@ class HttpConnection(TCPServer):
             self._guest.works()
         else:
             self._has_answered = False
+            self._guest.answered()
             self._guest.give_back()
             self._peer.owes(Owed.REQUEST)
             self._on_idle()

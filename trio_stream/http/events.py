@@ -155,6 +155,7 @@ class _Writer:
         del batch
         if data:
             await self._write(b"".join(map(self._event, texts_in(data))))
+            clone.sent(len(data))
             self._telling.sent(position, now=trio.current_time())
 
     def _event(self, text: bytes) -> bytes:

@@ -12,7 +12,7 @@ limit of its own.
 from __future__ import annotations
 
 from collections import Counter, OrderedDict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from ipaddress import IPv6Address, IPv6Network, ip_address
 from typing import Final, NamedTuple, Protocol
 
@@ -63,6 +63,23 @@ class PlaceLimits(Protocol):
     def bytes_under_way(self) -> int: ...
 
 
+class HttpStatistics(NamedTuple):
+    """What `HttpPlaces.statistics` returns."""
+
+    in_line: int
+    """Connections that wait for their turn to be served."""
+    waiting: int
+    """Connections that wait for their peer: for a request, a body, or the reading of an answer."""
+    working: int
+    """All others."""
+    held_bytes: int
+    """What all requests and answers in progress hold."""
+    answers: int
+    """Requests answered since the start."""
+    turned_away: Mapping[int, int]
+    """Connections that were turned away for want of a place, by status."""
+
+
 class HttpGuest:
     """A connection, as the places know it."""
 
@@ -76,6 +93,10 @@ class HttpGuest:
         """Bytes of a request or an answer that it holds."""
         self._places = places
         self._room = places.room
+
+    def answered(self) -> None:
+        """Count a request that was answered."""
+        self._places.answers += 1
 
     def begins(self) -> None:
         """Its turn has come, so now it waits for its peer."""
@@ -130,6 +151,20 @@ class HttpPlaces:
         # Since when each connection waits for its turn, or for its peer, the longest first.
         self._in_line: OrderedDict[HttpGuest, float] = OrderedDict()
         self._waiting: OrderedDict[HttpGuest, float] = OrderedDict()
+        self.answers = 0
+        self._turned_away = {FULL.answer.status: 0, ADDRESS_FULL.answer.status: 0}
+
+    def statistics(self) -> HttpStatistics:
+        """What the connections are doing."""
+        in_line, waiting = len(self._in_line), len(self._waiting)
+        return HttpStatistics(
+            in_line,
+            waiting,
+            len(self._present) - in_line - waiting,
+            self.room.taken,
+            self.answers,
+            dict(self._turned_away),
+        )
 
     @property
     def waiting(self) -> int:
@@ -154,6 +189,12 @@ class HttpPlaces:
 
     def enter(self, guest: HttpGuest) -> TurnedAway | None:
         """Give a place to a connection, which then waits for its turn, or say why there is none."""
+        why = self._enter(guest)
+        if why is not None:
+            self._turned_away[why.answer.status] += 1
+        return why
+
+    def _enter(self, guest: HttpGuest) -> TurnedAway | None:
         address = guest.address
         if address is not None:
             if self._by_address[address] >= self._most_per_address:

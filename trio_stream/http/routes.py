@@ -27,6 +27,7 @@ BLOCK: Final = f"{API}/blocks/"
 STATUS: Final = f"{API}/status"
 LIVE: Final = "/health/live"
 READY: Final = "/health/ready"
+METRICS: Final = "/metrics"
 SUBMIT_PATHS: Final = (TRANSACTIONS, TRANSACTION)
 
 # The database's integers; no block is higher.

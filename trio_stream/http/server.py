@@ -76,6 +76,7 @@ async def serve(
     direct: Direct = lambda request: None,
     turn: Callable[[], Awaitable[None]] = trio.lowlevel.checkpoint,
     upgrades: Upgrades | None = None,
+    places: HttpPlaces | None = None,
     task_status: trio.TaskStatus[
         Sequence[trio.SocketListener]
     ] = trio.TASK_STATUS_IGNORED,
@@ -97,6 +98,7 @@ async def serve(
         answered=answered,
         turn=turn,
         upgrades=upgrades,
+        places=places or HttpPlaces(limits, turn),
     )
     async with trio.open_nursery() as clients:
         clients.start_soon(server.end_if_broken)
@@ -135,6 +137,7 @@ class _HttpServer:
         answered: trio.Event | None,
         turn: Callable[[], Awaitable[None]],
         upgrades: Upgrades | None,
+        places: HttpPlaces,
     ) -> None:
         self.context = WorkerContext(None)
         self._answer = app
@@ -144,7 +147,7 @@ class _HttpServer:
         self._config = _hypercorn_config(limits)
         self._tls = tls
         self._limits = limits
-        self._places = HttpPlaces(limits, turn)
+        self._places = places
         self._newcomers = Newcomers(turn)
         self._strangers = Strangers(turn, min(STRANGERS, limits.max_connections))
         self._open: set[Visit] = set()

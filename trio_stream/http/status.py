@@ -13,7 +13,7 @@ from typing import Protocol
 
 from trio_stream import __version__
 from trio_stream.abci.messages import Time
-from trio_stream.channel.commit_channel import NewestBlock
+from trio_stream.channel.tally import NewestBlock
 from trio_stream.engine.places import PlacesStatistics
 from trio_stream.engine.sync_status import EngineStatus
 from trio_stream.http import answers

@@ -15,8 +15,10 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+from collections import Counter
 from contextlib import AbstractContextManager
 from functools import partial
+from time import perf_counter
 from typing import NamedTuple, Protocol
 
 import trio
@@ -33,6 +35,7 @@ from trio_stream.engine.broadcast import (
 from trio_stream.http import answers
 from trio_stream.http.answers import HttpAnswer
 from trio_stream.http.threads import IN_PLACE_BYTES, OneEach, Threads
+from trio_stream.net.durations import Durations
 from trio_stream.net.seldom import Seldom
 from trio_stream.stream.events import CommitEvent
 from trio_stream.transactions import canonical
@@ -82,6 +85,23 @@ class Watched(Protocol):
     def watch(self, tx_sha256: bytes) -> AbstractContextManager[Watch]: ...
 
 
+class Posts:
+    """The posts since the start."""
+
+    def __init__(self) -> None:
+        self.answers: Counter[int] = Counter()
+        """By status."""
+        self.refused: Counter[str] = Counter()
+        """Of transactions that were refused before the engine was asked, by error."""
+        self.times = Durations()
+        """How long answers took, the wait for a block in mode `commit` included."""
+
+    def count(self, status: int, seconds: float) -> None:
+        """Count one that was answered."""
+        self.answers[status] += 1
+        self.times.add(seconds)
+
+
 class _Posted(NamedTuple):
     """A posted transaction: the bytes for the engine, and the answer once it has accepted them."""
 
@@ -102,6 +122,7 @@ class Submission:
         max_bytes: int = TRANSACTION_BYTES,
         threads: Threads | None = None,
     ) -> None:
+        self.posts = Posts()
         self._reader = reader
         self._engine = engine
         self._channel = channel
@@ -118,6 +139,12 @@ class Submission:
 
     async def post(self, query: bytes, content_type: str, body: bytes) -> HttpAnswer:
         """The answer to a posted transaction; any input gets one."""
+        began = perf_counter()
+        answer = await self._post(query, content_type, body)
+        self.posts.count(answer.status, perf_counter() - began)
+        return answer
+
+    async def _post(self, query: bytes, content_type: str, body: bytes) -> HttpAnswer:
         given = answers.parameters(query)
         modes = given.get("mode", ["async"])
         media_type = content_type.partition(";")[0].strip().lower()
@@ -135,6 +162,7 @@ class Submission:
                 return posted
             refused = await self._send(modes[0], posted.raw)
         except ValidationError as error:
+            self.posts.refused[type(error).__name__] += 1
             return _invalid(error)
         except EngineRefused as error:
             return _refused(error, modes[0])

@@ -10,7 +10,7 @@ dictionary.
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from typing import Final, NamedTuple
 
 from trio_stream.transactions.candidate import Candidate
@@ -42,11 +42,15 @@ class RecentChecks:
     def __init__(self, limit: int = RECENT_CHECKS) -> None:
         self._limit = limit
         self._checks: OrderedDict[str, Check] = OrderedDict()
+        self.refused: Counter[str] = Counter()
+        """How many checks have refused, by error."""
 
     def note(
         self, candidate: Candidate, height: int, refused: RefusedCheck | None
     ) -> None:
         """Remember a check, if the id that it is about is known."""
+        if refused is not None:
+            self.refused[refused.error] += 1
         transaction_id = candidate.transaction_id
         if transaction_id is None:
             return

@@ -51,6 +51,8 @@ class AdmissionStatistics(NamedTuple):
     """Those admitted since the start, by door."""
     refused: Mapping[int, int]
     """Those turned away since the start, by status."""
+    departed: Mapping[str, int]
+    """Why those left that said so, by kind of reason."""
 
 
 class Admission:
@@ -73,6 +75,7 @@ class Admission:
         self._by_address: Counter[str] = Counter()
         self._by_door = dict.fromkeys(Door, 0)
         self._admitted = dict.fromkeys(Door, 0)
+        self._departed: Counter[str] = Counter()
         self._refused = {FULL.status: 0, ADDRESS_FULL.status: 0}
 
     def statistics(self) -> AdmissionStatistics:
@@ -81,7 +84,12 @@ class Admission:
             {door.value: count for door, count in self._by_door.items()},
             {door.value: count for door, count in self._admitted.items()},
             dict(self._refused),
+            dict(self._departed),
         )
+
+    def note_departure(self, kind: str) -> None:
+        """Count why one left; there are few kinds."""
+        self._departed[kind] += 1
 
     @property
     def addresses(self) -> int:

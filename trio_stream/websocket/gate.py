@@ -32,6 +32,7 @@ from trio_stream.stream.handshake import (
 )
 from trio_stream.stream.request import Asked, BadRequest, parse_request
 from trio_stream.stream.resume import Beginning, ResumeRefused
+from trio_stream.websocket.departures import kind_of
 
 logger = logging.getLogger(__name__)
 
@@ -112,6 +113,10 @@ class Gate:
     def leave(self, client: Admitted | Denied) -> None:
         """Count out an admitted client."""
         self._admission.leave(client.address)
+
+    def note_departure(self, reason: str | None) -> None:
+        """Count why a client has left."""
+        self._admission.note_departure(kind_of(reason))
 
     async def _place(
         self, upgrade: Upgrade, address: str, early: bytes

@@ -223,6 +223,7 @@ class _WebSocketServer:
         finally:
             stream.cut("cut")
             logger.info("%s: %s", client.address, stream.reason)
+            self._gate.note_departure(stream.reason)
 
     async def _feed(
         self, stream: SubscriberStream, client: Admitted | Denied, nursery: trio.Nursery

@@ -93,12 +93,14 @@ class Subscriber:
                 sent = stream.send_nowait(batch.frames, batch.offset)
                 if sent is not None:
                     clone.seek(batch.frames.position_at(sent))
+                clone.sent((sent or len(batch.frames.data)) - batch.offset)
                 del batch
             else:
                 piece, position = batch.take(_PIECE_BYTES)
                 clone.seek(position)
                 del batch
                 await stream.send_all(piece)
+                clone.sent(len(piece))
             if teller is not None:
                 teller.sent_messages()
 
