@@ -116,7 +116,17 @@ def headers() -> list[Case]:
         ),
         case("no Origin", "/", 200, headers=any_origin),
         case("no Origin, 404", "/nope", 404, headers=any_origin),
-        case("an Origin", "/", 200, headers=echoed, sent_headers={"Origin": page}),
+        case(
+            "an Origin", "/api/v1", 200, headers=echoed, sent_headers={"Origin": page}
+        ),
+        # Where BigchainDB has its index alone, a browser gets the live page.
+        case(
+            "an Origin, for the index",
+            "/",
+            200,
+            headers={**echoed, "vary": "Accept, Origin"},
+            sent_headers={"Origin": page},
+        ),
         case(
             "an Origin, 405",
             "/",
