@@ -17,19 +17,23 @@ function texts({href: stream, origin: server, pathname: path}) {
         "Shell": `curl -N${asked} -H 'Accept: text/event-stream' \\
     '${here}${path}?after=earliest'`,
         "Any WebSocket client": `websocat${asked} '${stream}?after=earliest'`,
-        "Python": `import trio
-from trio_stream.client import open_stream  # pip install trio-stream[client]
+        "Python": `# pip install trio-stream[client]
+import trio
+from trio_stream.client import open_stream
 
 async def main():
-    async with open_stream("${server}", checkpoint="position.txt"${python}) as events:
+    server = "${server}"
+    async with open_stream(server, checkpoint="position.txt"${python}) as events:
         async for event in events:
             print(event["transaction_id"], flush=True)
 
 trio.run(main)`,
-        "JavaScript": `import {openStream, storageCheckpoint} from "${here}/client.js"
+        "JavaScript": `import {openStream, storageCheckpoint}
+    from "${here}/client.js"
 
+const server = "${server}"
 const checkpoint = storageCheckpoint("position")
-for await (const event of openStream("${server}", {checkpoint${script}})) {
+for await (const event of openStream(server, {checkpoint${script}})) {
     console.log(event.transaction_id)
 }`,
     }

@@ -137,7 +137,8 @@ async function showStatus() {
     byId("chain").title = status.chain_id ?? ""
     write("version", `trio_stream ${status.version}`)
     write("engine", engineText(engine))
-    write("engine-more", [engine.version, engine.dialect, engine.height && `height ${engine.height}`].filter(Boolean).join(" · ") || "–")
+    const more = [engine.version, engine.dialect, engine.height && `height ${engine.height}`].filter(Boolean)
+    write("engine-more", engine.connected ? more.join(" · ") : "point one at the ABCI port")
     const {websocket, sse, poll} = subscribers
     write("subscribers", (websocket + sse + poll).toLocaleString())
     write("doors", `${websocket} WebSocket · ${sse} SSE · ${poll} poll`)
