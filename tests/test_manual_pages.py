@@ -106,6 +106,14 @@ def test_each_command_has_a_row() -> None:
     assert named == [name.replace("_", "-") for name in COMMANDS]
 
 
+def test_each_folder_of_the_package_is_in_the_architecture() -> None:
+    text = manual.PAGES["architecture"]
+    rows = re.findall(r"^\| ((?:`\w+/`(?:, )?)+) \|", text, re.MULTILINE)
+    named = {name for row in rows for name in re.findall(r"`(\w+)/`", row)}
+    package = child.ROOT / "trio_stream"
+    assert named == {each.parent.name for each in package.glob("*/__init__.py")}
+
+
 def test_the_file_of_settings_is_one(tmp_path: Path) -> None:
     (block,) = manual.blocks("toml", manual.PAGES["operating"])
     file = tmp_path / "node.toml"
