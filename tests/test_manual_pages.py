@@ -47,6 +47,13 @@ def test_a_page_has_one_title(topic: str) -> None:
 
 
 @pytest.mark.parametrize("topic", TOPICS)
+def test_no_page_has_what_a_merge_left_behind(topic: str) -> None:
+    assert not re.search(r"^(<<<<<<<|=======|>>>>>>>)", page(topic), re.MULTILINE)
+    # A line break within code would be a space in it.
+    assert not re.search(r"`[^`\n]*-\n[^`]*`", manual.prose(page(topic)))
+
+
+@pytest.mark.parametrize("topic", TOPICS)
 def test_each_column_of_a_table_has_a_name(topic: str) -> None:
     tables = [each for each in parse(page(topic)) if isinstance(each, Table)]
     # Those who have a page read to them would not know what a cell is.
