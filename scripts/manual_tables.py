@@ -103,14 +103,21 @@ def _labels(metric: Metric) -> str:
     return "{%s}" % ",".join(metric.labels) if metric.labels else ""
 
 
-def operating(text: str) -> str:
-    """The page on operating with its tables as they should be."""
-    text = table(SETTINGS, settings(), text)
+def with_settings(text: str) -> str:
+    """The page with its table of settings as it should be."""
+    return table(SETTINGS, settings(), text)
+
+
+def with_metrics(text: str) -> str:
+    """The page with its table of metrics as it should be."""
     begin, end, _ = _rows_below(METRICS_HEADER, text)
     return text[:begin] + "".join(metrics()) + text[end:]
 
 
-PAGES: dict[str, Callable[[str], str]] = {"operating.md": operating}
+PAGES: dict[str, Callable[[str], str]] = {
+    "monitoring.md": with_metrics,
+    "operating.md": with_settings,
+}
 """What writes the tables of which page."""
 
 

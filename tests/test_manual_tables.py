@@ -65,6 +65,8 @@ def test_a_page_that_cannot_be_written_is_an_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(manual_tables, "MANUAL", tmp_path)
+    for name in PAGES:
+        (tmp_path / name).write_bytes((MANUAL / name).read_bytes())
     page = tmp_path / "operating.md"
     page.write_text(manual_tables.SETTINGS + "| `no_such` | | nothing |\n")
     assert manual_tables.main() == 1
