@@ -12,15 +12,15 @@ from typing import Final
 TOPICS: Final = {
     "start": "from nothing to the first event, and pointing an engine at it",
     "subscribing": "the streams: WebSocket, Server-Sent Events, polls, resuming, filters",
-    "client": "the client library and the command `tail`",
+    "client": "the client for Python and JavaScript, and the command `tail`",
     "api": "the HTTP API: posting, look-ups, search",
     "sql": "reading the log with SQL",
     "operating": "commands, settings, backups, what to do when engine and log disagree",
     "monitoring": "health checks, metrics, logs",
     "deploying": "recipes: systemd, nginx, Caddy, containers, several nodes",
-    "security": "who may connect, TLS, limits",
+    "security": "who may connect: tokens, certificates, limits",
     "engines": "which Tendermint and CometBFT releases are served, and how",
-    "differences": "what differs from BigchainDB 2.2.2",
+    "differences": "transactions, HTTP, streams and database, compared",
     "architecture": "how the daemon works inside, and how the code is laid out",
 }
 """What each page is about."""
