@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,6 +20,14 @@ def run(work, *arguments: str) -> int:
     given = parser.parse_args(["work", *arguments])
     status: int = given.command(given)
     return status
+
+
+@pytest.fixture(autouse=True)
+def handler() -> Iterator[None]:
+    """What a command sets for the whole process is set back after the test."""
+    before = signal.getsignal(signal.SIGTERM)
+    yield
+    signal.signal(signal.SIGTERM, before)
 
 
 @pytest.fixture
@@ -69,9 +79,13 @@ def test_an_error_of_the_log_is_one_line(capsys: pytest.CaptureFixture[str]) -> 
     assert said.count("\n") == 1
 
 
-def test_an_interrupt_ends_it(capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_ends_it(
+    capsys: pytest.CaptureFixture[str], number: signal.Signals
+) -> None:
     def work(parsed: argparse.Namespace, home: Path) -> int:
-        raise KeyboardInterrupt
+        signal.raise_signal(number)
+        return 0
 
     assert run(work) == 130
     assert capsys.readouterr().err == "trio-stream: interrupted\n"

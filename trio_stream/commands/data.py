@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import logging
 import os
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -42,6 +43,8 @@ def add_command(
         logging.basicConfig(
             level=logging.WARNING, format="trio-stream: %(message)s", stream=sys.stderr
         )
+        # SIGTERM, from a supervisor or a timer, ends it like Ctrl-C: nothing half done is left.
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
         try:
             home = load({"home": parsed.home}, os.environ, file=parsed.config).home
         except ConfigError as error:
