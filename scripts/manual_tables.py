@@ -47,11 +47,15 @@ def shown(name: str, default: object) -> str:
         return f"{default:g} s"
     if isinstance(default, Path):
         return f"`./{default}`"
-    if isinstance(default, int) and ("bytes" in name or name in _SIZES):
+    if isinstance(default, int) and default and _is_size(name):
         return f"{default} ({_size(default)})"
     if isinstance(default, int):
         return str(default)
     return f"`{default}`"
+
+
+def _is_size(name: str) -> bool:
+    return "bytes" in name or name in _SIZES
 
 
 def _size(count: int) -> str:

@@ -23,6 +23,7 @@ from scripts.signing import Key, create, encode, transfer
 from tests.fake_engine import FakeEngine
 from tests.garbage import Ask, garbage_of, without_an_untraced_ring
 from tests.stub_rpc import ACCEPTED, StubRpc, internal_error
+from tests.test_access import LIST, POSTER, POSTS, REQUESTS, WRONG, bearer
 from tests.test_daemon import engine_at, host_and_port, running, settings
 from trio_stream.http.api import OPENAPI
 from trio_stream.node import Addresses
@@ -65,9 +66,12 @@ async def _taste(address: tuple[str, int], request: bytes) -> None:
 
 
 @asynccontextmanager
-async def world(home: Path) -> AsyncIterator[World]:
+async def world(home: Path, **more: object) -> AsyncIterator[World]:
     rpc = StubRpc()
-    async with rpc.serving(), running(settings(home, node=rpc.url)) as addresses:
+    async with (
+        rpc.serving(),
+        running(settings(home, node=rpc.url, **more)) as addresses,
+    ):
         async with engine_at(addresses, "C38") as engine:
             await engine.handshake()
             await engine.block(encode(ASSET), b"nonsense")
@@ -125,6 +129,7 @@ PATHS = {
     "/health/live": ["/health/live"],
     "/health/ready": ["/health/ready"],
     "/api/v1/openapi.json": ["/api/v1/openapi.json"],
+    "/api/v1/tickets": ["/api/v1/tickets"],
     "/api/v1/events": ["/api/v1/events?after=earliest", "/api/v1/events?after=bad"],
     "/api/v1/streams/{stream}": [f"{STREAM}?after=earliest", f"{STREAM}?after=bad"],
     "files": ["/client.js", "/manual", "/manual/sql", "/static/manual.css"],
@@ -300,6 +305,35 @@ async def test_websocket(tmp_path: Path) -> None:
         for path in (STREAM, "/nowhere"):
             asks[path] = partial(_taste, address, get(path))
         asks["nonsense"] = partial(_taste, address, b"\x00\xff\r\n\r\n")
+        await nothing_is_left(asks)
+
+
+@without_an_untraced_ring
+@pytest.mark.parametrize("limit", ["tokens", "rates"])
+async def test_refused_by_the_guard(tmp_path: Path, limit: str) -> None:
+    """Requests without a token, with a wrong or too weak one, and one too many."""
+    tokens = tmp_path / "tokens.toml"
+    tokens.write_text(LIST)
+    settings_of: dict[str, dict[str, object]] = {
+        "tokens": {"tokens": tokens},
+        "rates": {
+            "requests_per_address": 1,
+            "post_bytes_per_address": 1,
+            "stream_connections_per_address": 1,
+        },
+    }
+    asks: dict[str, Ask] = {}
+    async with world(tmp_path / "home", **settings_of[limit]) as served:
+
+        async def ask(door: str, said: str) -> None:
+            await _taste(host_and_port(getattr(served.addresses, door)), said.encode())
+
+        for name, (door, head, body) in REQUESTS.items():
+            for token in ("", WRONG, POSTER):
+                if limit == "tokens" and token == POSTER and name in POSTS:
+                    continue
+                given = bearer(token) if token else ""
+                asks[f"{name} {token}"] = partial(ask, door, f"{head}{given}\r\n{body}")
         await nothing_is_left(asks)
 
 

@@ -12,6 +12,7 @@ import pytest
 from scripts import child
 from tests import manual
 from trio_stream.__main__ import COMMANDS
+from trio_stream.access.tokens import Permission, read_tokens
 from trio_stream.client import Options
 from trio_stream.config import Config, load
 from trio_stream.config.foreign_names import BIGCHAINDB, BIGCHAINDB_VARIABLES
@@ -93,6 +94,13 @@ def test_the_engine_is_pointed_at_the_default_address() -> None:
         settings = tomllib.loads(block)
         assert settings["proxy_app"] == Config().abci
         assert settings["consensus"] == {"create_empty_blocks": False}
+
+
+def test_the_printed_list_of_tokens_can_be_used() -> None:
+    (block,) = manual.blocks("toml", manual.PAGES["security"])
+    assert len(read_tokens(block)) == 3
+    rows = re.findall(r"^\| `(\w+)` \|", manual.PAGES["security"], re.MULTILINE)
+    assert {each.value for each in Permission} <= set(rows)
 
 
 def test_each_option_of_the_client_has_a_row() -> None:

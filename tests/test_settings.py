@@ -175,6 +175,12 @@ SHOWN = {
     "advertised_port": ["settings.test_advertised"],
     "tls_certificate": ["settings_clients.test_tls_certificate_and_tls_key"],
     "tls_key": ["settings_clients.test_tls_certificate_and_tls_key"],
+    "tls_client_ca": ["settings_access.test_tls_client_ca"],
+    "tokens": [
+        "access.test_each_request_needs_the_right_token",
+        "access.test_sighup_reads_the_tokens_again",
+    ],
+    "allowed_origins": ["settings_access.test_allowed_origins"],
     "frame_limit": [
         "settings_engine.test_frame_limit",
         "settings_engine.test_unfinished_messages_may_take_twice_the_frame_limit",
@@ -185,9 +191,15 @@ SHOWN = {
     "max_clients": ["settings.test_limits_of_clients"],
     "max_clients_per_address": ["settings.test_limits_of_clients"],
     "max_handshakes": ["settings_clients.test_max_handshakes"],
+    "stream_connections_per_address": [
+        "settings_access.test_stream_connections_per_address"
+    ],
+    "requests_per_address": ["settings_access.test_requests_per_address"],
+    "post_bytes_per_address": ["settings_access.test_post_bytes_per_address"],
     "trusted_proxies": [
         "settings.test_trusted_proxies",
         "settings_http.test_http_connections_per_address",
+        "settings_access.test_requests_per_address",
     ],
     "ping_interval": ["settings_clients.test_ping_interval_and_pong_timeout"],
     "pong_timeout": ["settings_clients.test_ping_interval_and_pong_timeout"],

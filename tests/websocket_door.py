@@ -107,7 +107,7 @@ async def open_door(
             listeners,
             limits=limits or WebSocketLimits(),
             admission=admission,
-            tls=tls,
+            tls=None if tls is None else lambda: tls,
             upgrades=upgrades,
             stop=door.stop,
         )
@@ -117,7 +117,7 @@ async def open_door(
                 http_server.serve,
                 _no_requests,
                 await trio.open_tcp_listeners(0, host="127.0.0.1"),
-                tls=tls,
+                tls=None if tls is None else lambda: tls,
                 limits=HttpLimits(),
                 stop=door.channel_stop,
                 upgrades=upgrades,

@@ -34,27 +34,31 @@ async def run(
     """Run the node until SIGTERM, or another signal that ends it; then stop it in good order.
 
     Reports its addresses through `task_status` once all doors listen. Raises what a
-    door raises, and `OSError`, `CommitLogError` or `CertificateError` if it cannot start. A second
-    signal cancels at once.
+    door raises, and `OSError`, `CommitLogError`, `CertificateError` or `TokensError` if it cannot
+    start. A second signal cancels at once.
     """
     # Asked now: once the terminal is closed, it is no longer seen to be one.
     at_terminal = sys.stderr.isatty()
     async with AsyncExitStack() as stack:
+        # What SIGHUP means depends on whether it is ignored so far.
+        ends = signals.ends(at_terminal=at_terminal)
+        reloads = signals.reloads(at_terminal=at_terminal)
         ignored = stack.enter_context(
             trio.open_signal_receiver(*signals.ignored(at_terminal=at_terminal))
         )
         levels = stack.enter_context(trio.open_signal_receiver(signals.LEVEL))
+        reloading = stack.enter_context(signals.receiver(reloads))
         node = await open_node(config, stack)
         tasks = node.tasks
-        ending = stack.enter_context(
-            trio.open_signal_receiver(*signals.ends(at_terminal=at_terminal))
-        )
+        ending = stack.enter_context(trio.open_signal_receiver(*ends))
         async with trio.open_nursery() as nursery:
             reporting, switching = trio.CancelScope(), trio.CancelScope()
             notifying = trio.CancelScope()
+            rereading = trio.CancelScope()
             nursery.start_soon(signals.report, ignored, reporting)
             switch = LevelSwitch(config.log_level, config.home)
             nursery.start_soon(switch.follow, levels, switching)
+            nursery.start_soon(signals.call_on, reloading, node.reload, rereading)
             for task in tasks.values():
                 await nursery.start(task.run)
                 if task.address is not None:
@@ -74,6 +78,7 @@ async def run(
             reporting.cancel()
             switching.cancel()
             notifying.cancel()
+            rereading.cancel()
         if nursery.cancel_scope.cancelled_caught:
             logger.warning("stopped before everything had finished")
     logger.info("stopped")

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import logging
 import os
-import ssl
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -20,6 +19,7 @@ import trio
 from trio_stream import __version__
 from trio_stream.channel.commit_channel import CommitChannel
 from trio_stream.config import Address, Config
+from trio_stream.credentials import Credentials
 from trio_stream.engine.broadcast import EngineClient
 from trio_stream.engine.catching_up import CatchingUp
 from trio_stream.engine.report import warn_if_exposed
@@ -38,7 +38,6 @@ from trio_stream.log.writer import CommitLog
 from trio_stream.net.listeners import open_abci, open_door, port_of
 from trio_stream.net.loop_delay import LoopDelay
 from trio_stream.net.stoppable import Stoppable
-from trio_stream.net.tls import server_context
 from trio_stream.net.upgrades import Upgrades
 from trio_stream.stream.admission import Admission
 from trio_stream.stream.handshake import STREAM_PATH
@@ -67,6 +66,8 @@ class Node:
     tasks: dict[str, Stoppable]
     summary: Callable[[], str]
     """How the node is doing, in a few words."""
+    reload: Callable[[], None]
+    """Reads certificates and tokens again; logs what it finds and never raises."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,28 +92,18 @@ class _Sockets:
     api: list[trio.SocketListener]
 
 
-@dataclass(frozen=True, slots=True)
-class _Tls:
-    """For each public door; None without a certificate."""
-
-    stream: ssl.SSLContext | None
-    api: ssl.SSLContext | None
-
-
 async def open_node(config: Config, stack: AsyncExitStack) -> Node:
     """Open the log and the doors' sockets; what is open is closed with `stack`.
 
-    Raises `OSError`, `CommitLogError` or `CertificateError`.
+    Raises `OSError`, `CommitLogError`, `CertificateError` or `TokensError`.
     """
-    certificate = config.tls_certificate, config.tls_key
-    tls = _Tls(
-        stream=server_context(*certificate),
-        api=server_context(*certificate, alpn=http_server.ALPN),
-    )
+    credentials = Credentials(config)
     core = _open_core(config, stack)
     sockets = await _bind(config, stack)
+    credentials.warn_if_open("stream", sockets.stream)
+    credentials.warn_if_open("api", sockets.api)
     addresses = _addresses(config, sockets)
-    return _node(config, core, sockets, addresses, tls)
+    return _node(config, core, sockets, addresses, credentials)
 
 
 def _open_core(config: Config, stack: AsyncExitStack) -> _Core:
@@ -159,7 +150,7 @@ def _node(
     core: _Core,
     sockets: _Sockets,
     addresses: Addresses,
-    tls: _Tls,
+    credentials: Credentials,
 ) -> Node:
     """The node, with the tasks in starting order."""
     channel = core.channel
@@ -213,6 +204,7 @@ def _node(
         # Streams stay; some connections are kept for requests that don't.
         max_streams=config.http_connections - config.http_connections // 4,
         observed=observed(rooms, readiness, run_sync=channel.run_in_turn),
+        guard=credentials.guard,
     )
     serve_abci = partial(
         abci.serve, sockets.abci, shutdown_timeout=config.shutdown_abci
@@ -223,15 +215,16 @@ def _node(
         sockets.stream,
         limits=_limits(config),
         admission=admission,
-        tls=tls.stream,
+        tls=credentials.stream_tls if credentials.has_tls else None,
         upgrades=upgrades,
+        guard=credentials.guard_of_doors,
     )
     answered = trio.Event()
     serve_api = partial(
         http_server.serve,
         app,
         sockets.api,
-        tls=tls.api,
+        tls=credentials.api_tls if credentials.has_tls else None,
         limits=_http_limits(config),
         lasting=app.lasting,
         answered=answered,
@@ -239,6 +232,7 @@ def _node(
         turn=channel.turn,
         upgrades=upgrades,
         places=places,
+        guard=credentials.guard_of_doors,
     )
     tasks = (
         Stoppable("loop delay", loop.run),
@@ -249,12 +243,16 @@ def _node(
         Stoppable("stream", serve_stream, addresses.stream),
         Stoppable("api", serve_api, addresses.api, idle=answered),
     )
-    return Node(addresses, {task.name: task for task in tasks}, state_of(rooms).summary)
+    by_name = {task.name: task for task in tasks}
+    summary = state_of(rooms).summary
+    return Node(addresses, by_name, summary, credentials.reload)
 
 
 def _limits(config: Config) -> websocket_server.WebSocketLimits:
     return websocket_server.WebSocketLimits(
         max_connections=config.max_clients + config.max_handshakes,
+        max_connections_per_address=config.stream_connections_per_address,
+        trusted_proxies=config.trusted_proxies,
         ping_interval=config.ping_interval,
         pong_timeout=config.pong_timeout,
         stall_timeout=config.stall_timeout,

@@ -111,7 +111,7 @@ async def _ours(
                 channel,
                 listeners,
                 limits=limits,
-                tls=tls,
+                tls=None if tls is None else lambda: tls,
                 stop=stop,
             )
         )

@@ -33,9 +33,9 @@ def test_a_page_is_wrapped_and_without_style_in_a_pipe(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", "60")
-    assert main(["help", "security"]) == 0
+    assert main(["help", "engines"]) == 0
     out = capsys.readouterr().out
-    assert out.startswith("Security\n========\n")
+    assert out.startswith("Engines\n=======\n")
     assert "\x1b" not in out
     # The least that a table's text may have is more than half of that.
     assert max(map(len, out.splitlines())) <= 60

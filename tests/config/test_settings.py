@@ -17,6 +17,9 @@ LEAST_AND_MOST = {
     "max_clients": (1, 1_000_000),
     "max_clients_per_address": (0, 1_000_000),
     "max_handshakes": (16, 1_000_000),
+    "stream_connections_per_address": (0, 1_000_000),
+    "requests_per_address": (0, 1_000_000),
+    "post_bytes_per_address": (0, 64 << 30),
     "send_buffer": (4096, 64 << 20),
     "tail_bytes": (4096, 64 << 30),
     "resume_ahead": (0, 1_000_000),
@@ -67,6 +70,7 @@ def test_each_number_has_a_range(name: str) -> None:
     ("text", "named"),
     [
         ('tls_key = "key.pem"', "tls_certificate and tls_key"),
+        ('tls_client_ca = "ca.pem"', "tls_client_ca: give tls_certificate and tls_key"),
         ("shutdown_total = 21", r"shutdown_total \(21 s\) must be at least .*22 s"),
         ("http_bytes_under_way = 2_000_000", "http_bytes_under_way .* max_body_bytes"),
         ('api = "localhost:7"\nstream = "localhost:7"', "api and stream"),

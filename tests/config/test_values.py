@@ -37,6 +37,8 @@ Reader = Callable[[object], object]
         (values.log_level, "debug", "DEBUG"),
         (values.networks, "10.0.0.0/8, ::1", ("10.0.0.0/8", "::1/128")),
         (values.networks, ["10.0.0.1"], ("10.0.0.1/32",)),
+        (values.origins, "https://A.example, null", ("https://a.example", "null")),
+        (values.origins, ["http://[::1]:8080/", "*"], ("http://[::1]:8080", "*")),
     ],
 )
 def test_values_are_read(read: Reader, given: object, value: object) -> None:
@@ -71,6 +73,10 @@ def test_values_are_read(read: Reader, given: object, value: object) -> None:
         (values.stream_scheme, "http", "must be ws or wss"),
         (values.log_level, "loud", "must be debug, info"),
         (values.networks, 5, "must be a list of addresses or networks"),
+        (values.origins, 5, "must be a list of origins"),
+        (values.origins, ["a.example"], "'a.example' is none"),
+        (values.origins, ["https://a.example/x"], "'https://a.example/x' is none"),
+        (values.origins, ["https://*.example"], r"'https://\*.example' is none"),
         (values.networks, "10.0.0.1/8", "must be a list of addresses or networks: "),
     ],
 )

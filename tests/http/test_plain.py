@@ -21,13 +21,22 @@ MOST = 100
 def test_the_parts_of_a_plain_request() -> None:
     query, json = b"mode=sync", "application/json"
     expected = Plain("POST", "/api/v1/transactions", query, json, "http://o", b"{}")
-    assert take(POST + GET, MOST) == (expected, GET)
-    assert take(GET, MOST) == (Plain("GET", "/api/v1/outputs", b"", "", None, b""), b"")
+    taken = take(POST + GET, MOST)
+    assert taken is not None and taken[1] == GET
+    assert taken[0].fields[b"origin"] == b"http://o"
+    assert taken[0]._replace(fields={}) == expected
+    taken = take(GET, MOST)
+    assert taken is not None and taken[1] == b""
+    fields = {b"host": b"a", b"accept": b"*/*"}
+    assert taken[0] == Plain("GET", "/api/v1/outputs", b"", "", None, b"", fields)
 
 
 def test_missing_bytes_of_a_body_are_counted() -> None:
-    assert take(POST[:-1], MOST) == 1
-    assert take(POST[:-2], MOST) == 2
+    whole = take(POST, MOST)
+    assert whole is not None
+    for missing in (1, 2):
+        taken = take(POST[:-missing], MOST)
+        assert taken == (whole[0]._replace(body=b""), missing)
 
 
 @pytest.mark.parametrize(
@@ -117,6 +126,7 @@ def test_plain_means_the_same_to_h11(data: bytes) -> None:
         headers.get(b"content-type", b"").decode(),
         headers[b"origin"].decode() if b"origin" in headers else None,
         body,
+        headers,
     )
     assert http.trailing_data[0] == rest
     assert not http.they_are_waiting_for_100_continue

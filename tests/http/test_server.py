@@ -291,7 +291,7 @@ async def test_https_survives_bytes_that_are_not_tls(
     trust = ssl.create_default_context(cafile=str(certfile))
     trust.set_alpn_protocols(["h2", "http/1.1"])
     async with served(
-        tls=server_context(certfile, keyfile, alpn=http_server.ALPN)
+        tls=partial(server_context, certfile, keyfile, alpn=http_server.ALPN)
     ) as server:
         plain = await server.connect()
         await plain.send_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
@@ -313,7 +313,10 @@ async def test_tls_that_never_reads_cannot_stop_the_server_from_stopping(
 ) -> None:
     certfile, keyfile = certificate
     trust = ssl.create_default_context(cafile=str(certfile))
-    tls = {"tls": server_context(certfile, keyfile), "shutdown_timeout": 0.05}
+    tls = {
+        "tls": partial(server_context, certfile, keyfile),
+        "shutdown_timeout": 0.05,
+    }
     async with served(**tls) as server:
         silent = await server.connect()
         stream = trio.SSLStream(
@@ -332,7 +335,7 @@ async def test_a_client_that_is_shaking_hands_when_the_server_stops_gets_no_requ
     certfile, keyfile = certificate
     trust = ssl.create_default_context(cafile=str(certfile))
     async with served(
-        tls=server_context(certfile, keyfile, alpn=http_server.ALPN)
+        tls=partial(server_context, certfile, keyfile, alpn=http_server.ALPN)
     ) as server:
         late, idle = [
             trio.SSLStream(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import AsyncIterator, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -41,9 +42,10 @@ def test_every_signal_that_would_end_the_process_is_caught(
 ) -> None:
     ends = daemon_signals.ends(at_terminal=at_terminal)
     ignored = daemon_signals.ignored(at_terminal=at_terminal)
+    reloads = daemon_signals.reloads(at_terminal=at_terminal)
 
-    assert not ends & ignored
-    caught = ends | ignored | {daemon_signals.LEVEL}
+    assert not ends & ignored and not reloads & (ends | ignored)
+    caught = ends | ignored | reloads | {daemon_signals.LEVEL}
     assert caught == signal.valid_signals() - HARMLESS - FAULTS_AND_JOBS
     assert daemon_signals.LEVEL not in ends | ignored
 
@@ -54,7 +56,9 @@ def test_a_closed_terminal_is_an_end_unless_nohup_says_otherwise(
 ) -> None:
     ends = daemon_signals.ends(at_terminal=at_terminal)
 
-    assert (signal.SIGHUP in ends) == (at_terminal and hangup == signal.SIG_DFL)
+    is_end = at_terminal and hangup == signal.SIG_DFL
+    assert (signal.SIGHUP in ends) == is_end
+    assert (signal.SIGHUP in daemon_signals.reloads(at_terminal=at_terminal)) != is_end
 
 
 async def test_each_signal_is_reported_by_name(
@@ -82,9 +86,10 @@ async def logged(daemon: RunningDaemon, text: str) -> None:
 async def test_the_process_survives_ignored_signals(tmp_path: Path) -> None:
     with trio.fail_after(DEADLINE):
         async with run_daemon(Settings(home=tmp_path / "home")) as process:
-            for number in (signal.SIGHUP, signal.SIGUSR2):
-                process.send_signal(number)
-                await logged(process, f"{number.name} is ignored")
+            process.send_signal(signal.SIGUSR2)
+            await logged(process, "SIGUSR2 is ignored")
+            process.send_signal(signal.SIGHUP)
+            await logged(process, "SIGHUP: reading certificates and tokens again")
             process.process.send_signal(signal.SIGRTMIN + 1)
             await logged(process, f"signal {signal.SIGRTMIN + 1} is ignored")
             assert (await process.http("GET", "/")).status == 200
@@ -101,6 +106,31 @@ async def test_other_ends_are_orderly_as_well(
             process.send_signal(number)
             assert await process.wait() == 0
             assert f"{number.name}: stopping" in process.last_words()
+
+
+async def test_something_is_called_at_each_signal() -> None:
+    called: list[int] = []
+    caught, received = trio.open_memory_channel[int](2)
+    scope = trio.CancelScope()
+    with caught, received:
+        async with trio.open_nursery() as nursery:
+            call = partial(called.append, 1)
+            nursery.start_soon(daemon_signals.call_on, received, call, scope)
+            for count in (1, 2):
+                caught.send_nowait(signal.SIGHUP)
+                await trio.testing.wait_all_tasks_blocked()
+                assert len(called) == count
+            scope.cancel()
+
+
+async def test_without_signals_nothing_is_received() -> None:
+    with daemon_signals.receiver(frozenset()) as received:
+        with trio.move_on_after(0.01) as patience:
+            await anext(received)
+        assert patience.cancelled_caught
+    with daemon_signals.receiver({signal.SIGUSR2}) as received:
+        signal.raise_signal(signal.SIGUSR2)
+        assert await anext(received) == signal.SIGUSR2
 
 
 async def test_the_next_signal_cancels() -> None:

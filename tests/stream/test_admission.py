@@ -6,8 +6,11 @@ from trio_stream.stream.admission import (
     ADDRESS_FULL,
     FULL,
     Admission,
+    Connections,
     Door,
     client_address,
+    counted_address,
+    is_trusted,
     trusted_networks,
 )
 
@@ -109,3 +112,48 @@ def test_how_many_came_by_each_door() -> None:
     assert found.present == {"websocket": 1, "sse": 0, "poll": 1}
     assert found.admitted == {"websocket": 1, "sse": 1, "poll": 1}
     assert found.refused == {503: 1, 429: 1}
+
+
+@pytest.mark.parametrize(
+    ("address", "counted"),
+    [
+        ("1.2.3.4", "1.2.3.4"),
+        ("2001:db8::1", "2001:db8::/64"),
+        ("2001:db8::ffff:1", "2001:db8::/64"),
+        ("2001:db8:0:1::1", "2001:db8:0:1::/64"),
+        ("::ffff:1.2.3.4", "::ffff:1.2.3.4"),
+        ("unix", "unix"),
+    ],
+)
+def test_networks_of_64_bits_count_as_one_address(address: str, counted: str) -> None:
+    assert counted_address(address) == counted
+
+
+def test_subscribers_of_one_network_count_together() -> None:
+    door = Admission(per_address=1)
+    assert door.enter("2001:db8::1") is None
+    assert door.enter("2001:db8::2") is ADDRESS_FULL
+    assert door.addresses == 1
+    door.leave("2001:db8::1")
+    assert door.addresses == 0
+
+
+def test_connections_are_counted_while_they_last() -> None:
+    door = Connections(1, ["10.0.0.0/8"])
+    with door.counted("2001:db8::1") as first, door.counted("2001:db8::2") as second:
+        assert first and not second
+        with door.counted("1.1.1.1") as other, door.counted("10.0.0.1") as proxy:
+            assert other and proxy
+            with door.counted("10.0.0.1") as again, door.counted(
+                "::ffff:1.1.1.1"
+            ) as same:
+                assert again and not same
+    with door.counted("2001:db8::2") as late:
+        assert late
+    with Connections(0).counted("a") as any_one:
+        assert any_one
+
+
+def test_which_peer_is_a_trusted_proxy() -> None:
+    peers = ("10.1.1.1", "::ffff:10.1.1.1", "::1", "11.0.0.1", "unix")
+    assert [is_trusted(peer, TRUSTED) for peer in peers] == [True] * 3 + [False] * 2

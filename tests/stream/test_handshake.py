@@ -212,3 +212,24 @@ def test_a_refusal_for_a_limit_says_when_to_come_again(
 def test_a_malformed_request_is_answered_with_its_status() -> None:
     assert unreadable(431).status == 431
     assert "431: " in str(unreadable(431))
+
+
+def test_a_subprotocol_for_tokens_is_accepted_and_no_other() -> None:
+    for offered, accepted in (
+        ("chat", None),
+        ("bearer.eA", "bearer.eA"),
+        ("ticket.x, trio-stream", "trio-stream"),
+    ):
+        headers = GOOD | {b"sec-websocket-protocol": offered.encode()}
+        found = judge(b"GET", STREAM_PATH, headers.items())
+        assert isinstance(found, Upgrade) and found.protocol == accepted
+        line = f"Sec-WebSocket-Protocol: {accepted}".encode()
+        assert (line in found.encode()) == (accepted is not None)
+
+
+def test_offers_in_several_fields_are_one_list() -> None:
+    fields = [*GOOD.items()]
+    fields += [(b"sec-websocket-protocol", b"ticket.x")]
+    fields += [(b"sec-websocket-protocol", b"trio-stream")]
+    found = judge(b"GET", STREAM_PATH, fields)
+    assert isinstance(found, Upgrade) and found.protocol == "trio-stream"

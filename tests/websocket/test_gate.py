@@ -9,9 +9,13 @@ import trio
 import trio_websocket
 from trio.testing import MockClock, memory_stream_pair, wait_all_tasks_blocked
 
+from tests.access.test_tokens import SECRET, entry
 from tests.memory_log import MemoryLog
 from tests.websocket_door import Door, open_door
 from tests.websocket_peer import PATH, PING, PONG, TEXT, UPGRADE, frame, request
+from trio_stream.access.guard import Guard
+from trio_stream.access.rates import Rate
+from trio_stream.access.tokens import read_tokens
 from trio_stream.channel.commit_channel import CommitChannel
 from trio_stream.stream.admission import Admission
 from trio_stream.stream.position import Position
@@ -25,12 +29,16 @@ PEER = "10.0.0.1"
 class House:
     """A gate before a log of two blocks."""
 
-    def __init__(self, admission: Admission | None = None) -> None:
+    def __init__(
+        self, admission: Admission | None = None, guard: Guard | None = None
+    ) -> None:
         log = MemoryLog()
         log.commit(2)
         log.commit(1)
         self.admission = admission or Admission()
-        self.gate = Gate(CommitChannel(log), self.admission, head_limit=1_000)
+        self.gate = Gate(
+            CommitChannel(log), self.admission, guard=guard, head_limit=1_000
+        )
 
     async def visit(self, *said: bytes) -> tuple[Admitted | Denied | None, bytes]:
         """What becomes of a client that sends this, and what it is answered."""
@@ -373,3 +381,43 @@ async def test_clients_behind_a_trusted_proxy_are_told_apart() -> None:
         head, _ = await answer(door, request(headers=from_("1.1.1.1")))
 
         assert head.startswith(b"HTTP/1.1 429 ")
+
+
+def offering(*offers: str) -> bytes:
+    return request(headers=UPGRADE | {"Sec-WebSocket-Protocol": ", ".join(offers)})
+
+
+async def test_with_tokens_a_client_needs_one() -> None:
+    guard = Guard(tokens=read_tokens(entry()), make_ticket=lambda: "x", clock=lambda: 0)
+    house = House(guard=guard)
+    for head in (
+        request(),
+        request(headers=UPGRADE | {"Authorization": "Bearer wrong"}),
+        request(target="/nowhere"),
+        offering("ticket.x"),
+    ):
+        client, answer = await house.visit(head)
+        assert client is None and answer.startswith(b"HTTP/1.1 401 Unauthorized\r\n")
+        assert b"\r\nWWW-Authenticate: Bearer realm=" in answer
+        assert house.admission.present == 0
+
+    allowed = request(headers=UPGRADE | {"Authorization": f"Bearer {SECRET}"})
+    client, answer = await house.visit(allowed)
+    assert isinstance(client, Admitted) and answer == b""
+    assert client.token is not None and client.token.name == "a"
+    assert SECRET.encode() not in client.request
+
+    guard.ticket(f"Bearer {SECRET}")
+    client, answer = await house.visit(offering("ticket.x", "trio-stream"))
+    assert isinstance(client, Admitted)
+    assert b"\r\nSec-WebSocket-Protocol: trio-stream\r\n" in client.request
+
+
+async def test_a_client_that_asks_too_often_is_told_when_to_come_again() -> None:
+    house = House(guard=Guard(requests=Rate(1), make_ticket=str, clock=lambda: 0))
+    for _ in range(5):
+        client, _ = await house.visit(request())
+        assert isinstance(client, Admitted) and client.token is None
+    client, answer = await house.visit(request())
+    assert client is None and answer.startswith(b"HTTP/1.1 429 Too Many Requests\r\n")
+    assert b"\r\nRetry-After: 1\r\n" in answer

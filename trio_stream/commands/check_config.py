@@ -10,10 +10,12 @@ from __future__ import annotations
 import argparse
 import os
 
+from trio_stream.access.tokens import TokensError
 from trio_stream.commands.data import failed
 from trio_stream.commands.flags import add_settings, settings_of
 from trio_stream.config import Config, ConfigError
-from trio_stream.net.tls import CertificateError, server_context
+from trio_stream.credentials import Credentials
+from trio_stream.net.tls import CertificateError
 
 
 def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -22,7 +24,7 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         "check-config",
         help="say whether the node could start with these settings",
         description="Say whether `run` could start with these settings: flags, environment and"
-        " file are read, and certificates opened. Nothing is started or changed.",
+        " file are read, and certificates and tokens opened. Nothing is started or changed.",
         allow_abbrev=False,
     )
     parser.set_defaults(command=run)
@@ -33,9 +35,9 @@ def run(parsed: argparse.Namespace) -> int:
     """Check the settings; returns the exit status."""
     try:
         loaded = settings_of(parsed)
-        server_context(loaded.config.tls_certificate, loaded.config.tls_key)
+        Credentials(loaded.config)
         _check_home(loaded.config)
-    except (ConfigError, CertificateError) as error:
+    except (ConfigError, CertificateError, TokensError) as error:
         return failed(error, 2)
     changed = len(loaded.origins)
     print(

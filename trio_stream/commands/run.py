@@ -15,6 +15,7 @@ from collections.abc import Iterator
 import trio
 
 from trio_stream import daemon
+from trio_stream.access.tokens import TokensError
 from trio_stream.commands.flags import add_settings, settings_of
 from trio_stream.commands.open_files import SeldomAndShort, fit
 from trio_stream.config import ConfigError
@@ -66,7 +67,7 @@ def run(parsed: argparse.Namespace) -> int:
     status = 0
     try:
         trio.run(daemon.run, fit(config))
-    except* (ConfigError, CertificateError) as group:
+    except* (ConfigError, CertificateError, TokensError) as group:
         status = _report(group, 2)
     except* (CommitLogError, OSError) as group:
         status = _report(group, 1)

@@ -46,6 +46,13 @@ class Config:
     # Both or neither; with them the doors serve wss:// and https://.
     tls_certificate: Path | None = _setting(None, values.path)
     tls_key: Path | None = _setting(None, values.path)
+    # Only clients with a certificate of one of these authorities are served.
+    tls_client_ca: Path | None = _setting(None, values.path)
+
+    # Who may do what; without a file of tokens everybody may do everything.
+    tokens: Path | None = _setting(None, values.path)
+    # Pages that may ask from a browser, besides the node's own; *: all of them.
+    allowed_origins: tuple[str, ...] = _setting((), values.origins)
 
     # Consensus engine: a proposal carries a whole block, a little over 100 MiB at most. A
     # transaction that the engine's mempool accepts, of 1 MiB, must fit.
@@ -61,6 +68,11 @@ class Config:
     max_clients_per_address: int = _setting(0, values.between(0, MILLION))
     # Connections of the WebSocket door beyond those: being admitted or being turned away.
     max_handshakes: int = _setting(1_000, values.between(16, MILLION))
+    # Connections of the WebSocket door by address; 0: no limit.
+    stream_connections_per_address: int = _setting(0, values.between(0, MILLION))
+    # By address and second, over all doors; 0: no limit.
+    requests_per_address: int = _setting(0, values.between(0, MILLION))
+    post_bytes_per_address: int = _setting(0, values.between(0, 64 * GIB))
     trusted_proxies: tuple[str, ...] = _setting((), values.networks)
     ping_interval: float = _setting(20.0, values.seconds(0.1, DAY))
     pong_timeout: float = _setting(20.0, values.seconds(0.1, DAY))
@@ -98,6 +110,8 @@ def contradict(config: Config) -> None:
     """Raise `ConfigError` if settings contradict each other, each being valid by itself."""
     if (config.tls_certificate is None) != (config.tls_key is None):
         raise ConfigError("tls_certificate and tls_key: give both or neither")
+    if config.tls_client_ca is not None and config.tls_certificate is None:
+        raise ConfigError("tls_client_ca: give tls_certificate and tls_key as well")
     phases = config.shutdown_http + config.shutdown_abci + config.shutdown_stream
     if round(phases, 3) > config.shutdown_total:
         raise ConfigError(

@@ -194,6 +194,24 @@ def log_format(value: object) -> str:
     return form
 
 
+_ORIGIN = re.compile(r"https?://(\[[0-9a-f:.]+\]|[^\s/@:?#\[\]*]+)(:[0-9]{1,5})?")
+
+
+def origins(value: object) -> tuple[str, ...]:
+    """Origins as browsers write them, in lower case; `*` and `null` are allowed too."""
+    if isinstance(value, str):
+        value = [part.strip() for part in value.split(",") if part.strip()]
+    if not isinstance(value, list | tuple):
+        raise ConfigError("must be a list of origins, such as https://example.org")
+    found = tuple(text(part).lower().rstrip("/") for part in value)
+    for each in found:
+        if each not in ("*", "null") and not _ORIGIN.fullmatch(each):
+            raise ConfigError(
+                f"must be a list of origins, such as https://example.org: {each!r} is none"
+            )
+    return found
+
+
 def networks(value: object) -> tuple[str, ...]:
     if isinstance(value, str):
         value = [part.strip() for part in value.split(",") if part.strip()]

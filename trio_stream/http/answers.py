@@ -31,12 +31,14 @@ class HttpAnswer(NamedTuple):
     content_type: str = JSON
     retry_after: int | None = None
     """Seconds after which another attempt is worthwhile."""
+    others: tuple[tuple[str, str], ...] = ()
+    """More headers."""
 
     @property
     def more_headers(self) -> list[tuple[str, str]]:
         if self.retry_after is None:
-            return []
-        return [("retry-after", str(self.retry_after))]
+            return list(self.others)
+        return [("retry-after", str(self.retry_after)), *self.others]
 
 
 def compact(value: object) -> bytes:

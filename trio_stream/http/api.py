@@ -27,6 +27,7 @@ from werkzeug.exceptions import (
 )
 from werkzeug.routing import BaseConverter
 
+from trio_stream.access.guard import Guard
 from trio_stream.channel.commit_channel import CommitChannel
 from trio_stream.http import answers
 from trio_stream.http.answers import HttpAnswer
@@ -48,6 +49,7 @@ from trio_stream.http.routes import (
 )
 from trio_stream.http.submit import Broadcaster, Examiner, Posts, Submission
 from trio_stream.http.subscriptions import NOT_EVENTS, Subscriptions
+from trio_stream.http.tickets import add_tickets, everything_allowed
 from trio_stream.log.errors import ends_process
 from trio_stream.stream.admission import Admission
 from trio_stream.stream.selection import STREAMS_PATH, Stream
@@ -119,14 +121,17 @@ class Api(QuartTrio):
         admission: Admission | None = None,
         max_streams: int = MAX_STREAMS,
         observed: Mapping[str, Get] | None = None,
+        guard: Guard | None = None,
     ) -> None:
         """At most `max_streams` of the clients that `admission` lets in follow the channel here.
 
-        `observed` answers what is asked about the node itself, by path.
+        `guard` makes tickets, and ends streams whose token becomes invalid. `observed` answers what
+        is asked about the node itself, by path.
         """
         super().__init__(__name__, static_folder=None)
+        guard = guard or everything_allowed()
         self.subscriptions = Subscriptions(
-            channel, admission or Admission(), most=max_streams
+            channel, admission or Admission(), most=max_streams, guard=guard
         )
         self._submission = Submission(
             reader, engine, channel, commit_timeout=commit_timeout
@@ -138,10 +143,10 @@ class Api(QuartTrio):
         # Quart would cut an answer after a minute, however much of it the peer is taking.
         self.config["RESPONSE_TIMEOUT"] = None
         self.url_map.strict_slashes = False
-        self.url_map.converters["digits"] = _Digits
-        self.url_map.converters["stream"] = _Stream
+        self.url_map.converters.update(digits=_Digits, stream=_Stream)
         _add_errors(self)
         _add_routes(self, self._routes, streams_url)
+        add_tickets(self, guard)
 
     @property
     def posts(self) -> Posts:

@@ -21,6 +21,7 @@ from hypercorn.typing import AppWrapper, ConnectionState
 
 from trio_stream.http import front, plain
 from trio_stream.http.patience import RECEIVE, Owed, PatienceLimits, Peer
+from trio_stream.http.permits import PeerPermits
 from trio_stream.http.places import NO_ROOM, HttpGuest, TurnedAway
 from trio_stream.http.plain import PHRASES, Direct
 from trio_stream.http.protocol import HttpProtocol, HttpReader
@@ -66,6 +67,7 @@ class HttpConnection(TCPServer):
         guest: HttpGuest,
         on_idle: Callable[[], None],
         upgrades: bool = False,
+        permits: PeerPermits | None = None,
     ) -> None:
         """`on_idle` is called at the end of each answer.
 
@@ -79,6 +81,7 @@ class HttpConnection(TCPServer):
         self._guest = guest
         self._on_idle = on_idle
         self._upgrades = upgrades
+        self._permits = permits
         self.upgrade: Head | None = None
         """A request for a WebSocket, once `run` has returned; somebody else answers it."""
         self._peer = Peer(stream, limits, guest)
@@ -181,7 +184,10 @@ class HttpConnection(TCPServer):
         made = self.protocol.protocol
         assert isinstance(made, H11Protocol)
         self.protocol.protocol = HttpProtocol(
-            made, max_body_bytes=self._limits.max_body_bytes, upgrades=self._upgrades
+            made,
+            max_body_bytes=self._limits.max_body_bytes,
+            upgrades=self._upgrades,
+            permits=self._permits,
         )
         self._has_begun = True
         with self._peer.listening:
@@ -247,17 +253,29 @@ class HttpConnection(TCPServer):
 
     async def _answer_plain(self, data: bytes) -> bytes:
         """Answer the plain requests at the beginning of `data`; returns the rest, for hypercorn."""
+        to_judge = self._permits
         while data:
             taken = plain.take(data, self._limits.max_body_bytes)
-            if isinstance(taken, int):
+            if taken is None:
+                return data
+            request, rest = taken
+            refused = None
+            if to_judge is not None:
+                refused = to_judge.judge(request.method, request.path, request.fields)
+                to_judge = None
+            if isinstance(rest, int):
                 # In progress, as it would be in hypercorn: a stop waits for the rest.
                 self.is_idle = False
-                data = await self._peer.complete(data, taken)
+                if refused is not None:
+                    # The body is not wanted, so the connection has to end.
+                    self._peer.stop(TurnedAway(refused))
+                data = await self._peer.complete(data, rest)
                 continue
-            answer = None if taken is None else self._direct(taken[0])
-            if taken is None or answer is None:
+            answer = self._direct(request) if refused is None else front.ready(refused)
+            if answer is None:
+                self._reader.is_judged = self._permits is not None
                 return data
-            request, data = taken
+            data, to_judge = rest, self._permits
             self.is_idle = False
             self._peer.owes(Owed.NOTHING)
             await front.answer(self.stream, self._guest, request, answer)

@@ -45,6 +45,11 @@ async def answer(
         await _send_pieces(stream, guest, request.origin, said)
 
 
+async def ready(answer: HttpAnswer) -> HttpAnswer:  # noqa: ASYNC124  # for `answer`
+    """An answer that need not be waited for."""
+    return answer
+
+
 async def refuse(stream: trio.abc.Stream, refusal: TurnedAway) -> None:
     """Say why the connection ends, to a peer that may still be sending."""
     close = ("connection", "close")

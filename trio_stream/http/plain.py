@@ -11,10 +11,11 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from email.utils import formatdate
 from functools import lru_cache
 from http import HTTPStatus
+from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from trio_stream.http import answers
@@ -53,17 +54,20 @@ class Plain(NamedTuple):
     content_type: str
     origin: str | None
     body: bytes
+    fields: Mapping[bytes, bytes] = MappingProxyType({})
+    """All header fields, by their names in lower case."""
 
 
 Direct = Callable[[Plain], Awaitable[HttpAnswer | Streamed] | None]
 """Answers a plain request; None if the application behind the server should."""
 
 
-def take(data: bytes, max_body: int) -> tuple[Plain, bytes] | int | None:
+def take(data: bytes, max_body: int) -> tuple[Plain, bytes | int] | None:
     """The request at the beginning of `data`, and what follows it.
 
-    None if it is not plain, or if that cannot be known yet; the number of missing bytes if only
-    the body is incomplete. A body of more than `max_body` bytes is not plain.
+    None if it is not plain, or if that cannot be known yet. If only the body is incomplete, the
+    request without it, and the number of missing bytes. A body of more than `max_body` bytes is not
+    plain.
     """
     found = _HEAD.match(data)
     if found is None or found.end() > HEAD_BYTES:
@@ -83,8 +87,6 @@ def take(data: bytes, max_body: int) -> tuple[Plain, bytes] | int | None:
     if found[1] == b"GET" and int(length):
         return None
     end = found.end() + int(length)
-    if len(data) < end:
-        return end - len(data)
     origin = fields.get(b"origin")
     request = Plain(
         found[1].decode("ascii"),
@@ -92,8 +94,11 @@ def take(data: bytes, max_body: int) -> tuple[Plain, bytes] | int | None:
         found[3] or b"",
         fields.get(b"content-type", b"").decode("ascii"),
         origin if origin is None else origin.decode("ascii"),
-        data[found.end() : end],
+        data[found.end() : end] if len(data) >= end else b"",
+        fields,
     )
+    if len(data) < end:
+        return request, end - len(data)
     return request, data[end:]
 
 

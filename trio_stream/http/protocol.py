@@ -10,12 +10,16 @@ connection is closed.
 
 from __future__ import annotations
 
+from urllib.parse import unquote
+
 import h11
 from hypercorn.protocol.h11 import H11Protocol
 
+from trio_stream.access.guard import fields_of
 from trio_stream.http import answers
 from trio_stream.http.answers import HttpAnswer
 from trio_stream.http.body import READ_PAST
+from trio_stream.http.permits import PeerPermits
 from trio_stream.net.request_head import Unacceptable
 from trio_stream.net.request_reader import Head, RequestReader
 from trio_stream.stream.selection import STREAMS_PATH
@@ -28,32 +32,74 @@ class HttpReader(RequestReader):
     """Reads requests, and refuses those that this server does not answer."""
 
     def __init__(
-        self, *, head_limit: int, max_body_bytes: int, upgrades: bool = False
+        self,
+        *,
+        head_limit: int,
+        max_body_bytes: int,
+        upgrades: bool = False,
+        permits: PeerPermits | None = None,
     ) -> None:
         super().__init__(head_limit=head_limit)
         self._max_body_bytes = max_body_bytes
         self._upgrades = upgrades
+        self._permits = permits
+        # Of a request whose body has no length, the fields.
+        self._uncounted: dict[bytes, bytes] | None = None
+        self.is_judged = False
+        """Is the next request known to be allowed?"""
+        self.refusal: HttpAnswer | None = None
+        """Why the last request is not answered, if it is not allowed."""
         self.upgrade: Head | None = None
         """A request for an upgrade that this server does not answer."""
 
+    def next_event(self) -> h11.Event | type[h11.NEED_DATA] | type[h11.PAUSED]:
+        """As h11's."""
+        event = super().next_event()
+        if self._uncounted is not None and isinstance(event, h11.Data):
+            assert self._permits is not None
+            self._permits.count_body(self._uncounted, len(event.data))
+        return event
+
     def judge(self, request: h11.Request) -> None:
         fields = dict(request.headers)
+        upgrade = fields.get(b"upgrade", b"").lower()
+        is_upgrade = upgrade == b"websocket" and request.method == b"GET"
+        if is_upgrade and self._upgrades and request.target.startswith(_STREAMS):
+            # Whether it is allowed is judged where it is answered.
+            self.upgrade = Head(request, self.trailing_data[0])
+            raise Unacceptable(404, _NO_WEBSOCKET)
+        if self._permits is not None:
+            self._ask(self._permits, request)
         most = self._max_body_bytes if request.method == b"POST" else READ_PAST
         # Refused before the body arrives, instead of a 100 (RFC 9110 §10.1.1).
         if int(fields.get(b"content-length", 0)) > most:
             raise Unacceptable(413, "")
-        upgrade = fields.get(b"upgrade", b"").lower()
-        if upgrade == b"websocket" and request.method == b"GET":
-            if self._upgrades and request.target.startswith(_STREAMS):
-                self.upgrade = Head(request, self.trailing_data[0])
+        if is_upgrade:
             raise Unacceptable(404, _NO_WEBSOCKET)
+
+    def _ask(self, permits: PeerPermits, request: h11.Request) -> None:
+        fields = fields_of(request.headers)
+        method = request.method.decode("ascii")
+        path = unquote(request.target.partition(b"?")[0].decode("ascii"))
+        if not self.is_judged:
+            self.refusal = permits.judge(method, path, fields)
+            if self.refusal is not None:
+                raise Unacceptable(self.refusal.status, "")
+        self.is_judged = False
+        is_counted = method != "POST" or b"content-length" in fields
+        self._uncounted = None if is_counted else fields
 
 
 class HttpProtocol(H11Protocol):
     """Replaces the protocol that hypercorn has made for a connection."""
 
     def __init__(
-        self, made: H11Protocol, *, max_body_bytes: int, upgrades: bool
+        self,
+        made: H11Protocol,
+        *,
+        max_body_bytes: int,
+        upgrades: bool,
+        permits: PeerPermits | None,
     ) -> None:
         super().__init__(
             made.app,
@@ -70,6 +116,7 @@ class HttpProtocol(H11Protocol):
             head_limit=made.config.h11_max_incomplete_size,
             max_body_bytes=max_body_bytes,
             upgrades=upgrades,
+            permits=permits,
         )
         self.connection = self.reader
 
@@ -84,6 +131,7 @@ class HttpProtocol(H11Protocol):
         fields = [
             ("content-type", answer.content_type),
             ("connection", "close"),
+            *answer.more_headers,
             *answers.cors(self.reader.origin),
         ]
         if not self.reader.head_only:
@@ -97,6 +145,8 @@ class HttpProtocol(H11Protocol):
         await self._send_h11_event(h11.EndOfMessage())
 
     def _refusal(self, status: int) -> HttpAnswer:
+        if self.reader.refusal is not None:
+            return self.reader.refusal
         if status == 413:
             return answers.TOO_LARGE
         return answers.framework_error(status, self.reader.why)

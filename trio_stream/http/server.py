@@ -23,8 +23,10 @@ from hypercorn.config import Config
 from hypercorn.trio.worker_context import WorkerContext
 from hypercorn.typing import ASGIFramework
 
+from trio_stream.access.guard import Guard
 from trio_stream.http.connection import HttpConnection
 from trio_stream.http.newcomers import STRANGERS, Backlog, Newcomers, Strangers
+from trio_stream.http.permits import PeerPermits, Permits
 from trio_stream.http.places import FULL, HttpPlaces
 from trio_stream.http.plain import HEAD_BYTES, Direct
 from trio_stream.http.threads import PEER
@@ -68,7 +70,7 @@ async def serve(
     app: ASGIFramework,
     listeners: Sequence[trio.SocketListener],
     *,
-    tls: ssl.SSLContext | None,
+    tls: Callable[[], ssl.SSLContext] | None,
     limits: HttpLimits,
     stop: trio.Event,
     lasting: Callable[[], int] = lambda: 0,
@@ -77,6 +79,7 @@ async def serve(
     turn: Callable[[], Awaitable[None]] = trio.lowlevel.checkpoint,
     upgrades: Upgrades | None = None,
     places: HttpPlaces | None = None,
+    guard: Guard | None = None,
     task_status: trio.TaskStatus[
         Sequence[trio.SocketListener]
     ] = trio.TASK_STATUS_IGNORED,
@@ -87,7 +90,8 @@ async def serve(
     `lasting` requests are left, which end by themselves when the node stops. Each plain request
     is first offered to `direct`. A `turn` is awaited before a new connection is served and
     before more of a large body or answer is taken. Connections that are to become WebSockets are
-    handed over to `upgrades`. Raises `CommitLogError`.
+    handed over to `upgrades`. `guard` says which requests are answered, if not all. Raises
+    `CommitLogError`.
     """
     server = _HttpServer(
         app,
@@ -99,6 +103,7 @@ async def serve(
         turn=turn,
         upgrades=upgrades,
         places=places or HttpPlaces(limits, turn),
+        guard=guard,
     )
     async with trio.open_nursery() as clients:
         clients.start_soon(server.end_if_broken)
@@ -129,7 +134,7 @@ class _HttpServer:
     def __init__(
         self,
         app: ASGIFramework,
-        tls: ssl.SSLContext | None,
+        tls: Callable[[], ssl.SSLContext] | None,
         limits: HttpLimits,
         *,
         direct: Direct,
@@ -138,6 +143,7 @@ class _HttpServer:
         turn: Callable[[], Awaitable[None]],
         upgrades: Upgrades | None,
         places: HttpPlaces,
+        guard: Guard | None,
     ) -> None:
         self.context = WorkerContext(None)
         self._answer = app
@@ -157,6 +163,7 @@ class _HttpServer:
         self._lasting = lasting
         self._answered = answered
         self._upgrades = upgrades
+        self._permits = None if guard is None else Permits(guard)
 
     async def _run_app(self, *request: Any) -> None:
         try:
@@ -217,7 +224,7 @@ class _HttpServer:
 
     async def _serve(self, visit: Visit) -> tuple[trio.abc.Stream, Head] | None:
         """Serve a connection to its end, or until it is to become a WebSocket."""
-        stream = visit.secured(self._tls)
+        stream, permits = visit.secured(self._tls), self._permits
         visit.connection = connection = HttpConnection(
             self._app,
             self._config,
@@ -228,6 +235,7 @@ class _HttpServer:
             guest=visit.guest,
             on_idle=self.look_who_is_left,
             upgrades=self._upgrades is not None,
+            permits=None if permits is None else PeerPermits(permits, visit.peer),
         )
         try:
             await connection.run()

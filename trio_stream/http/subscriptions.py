@@ -12,12 +12,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 from typing import Any
 
 import trio
 
+from trio_stream.access.guard import Guard
 from trio_stream.channel.commit_channel import CommitChannel
 from trio_stream.http import answers
 from trio_stream.http.body import (
@@ -46,8 +47,14 @@ class Subscriptions:
     """Server-Sent Events and pulls, for at most `most` clients that `admission` admits."""
 
     def __init__(
-        self, channel: CommitChannel, admission: Admission, *, most: int
+        self,
+        channel: CommitChannel,
+        admission: Admission,
+        *,
+        most: int,
+        guard: Guard | None = None,
     ) -> None:
+        self._guard = guard
         self._streams = EventStreams(channel)
         self._pull = Pull(channel)
         self._admission = admission
@@ -98,12 +105,22 @@ class Subscriptions:
                     return
                 async with trio.open_nursery() as nursery:
                     nursery.start_soon(_cancel_when_gone, receive, nursery.cancel_scope)
-                    await answer(send)
+                    with self._as_long_as_allowed(scope, nursery.cancel_scope.cancel):
+                        await answer(send)
                     nursery.cancel_scope.cancel()
         except Disconnected:
             pass
         finally:
             self.present -= 1
+
+    def _as_long_as_allowed(
+        self, scope: Mapping[str, Any], end: Callable[[], None]
+    ) -> AbstractContextManager[None]:
+        """Until the end of the block, `end` is called if the client's token becomes invalid."""
+        if self._guard is None:
+            return nullcontext()
+        authorization = headers_of(scope).get(b"authorization", "")
+        return self._guard.streaming(self._guard.token_of(authorization), end)
 
     @contextmanager
     def _counted(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import ssl
+from collections.abc import Callable
 from typing import Protocol
 
 import trio
@@ -57,13 +58,13 @@ class Visit:
         self.connection = None
         del self.guest
 
-    def secured(self, tls: ssl.SSLContext | None) -> trio.abc.Stream:
+    def secured(self, tls: Callable[[], ssl.SSLContext] | None) -> trio.abc.Stream:
         """The stream to speak HTTP on."""
         if tls is None:
             return self.transport
         # Compatible: peers may close without TLS's closing alert, and so do we.
         return trio.SSLStream(
-            self.transport, tls, server_side=True, https_compatible=True
+            self.transport, tls(), server_side=True, https_compatible=True
         )
 
     def hand_over(

@@ -21,9 +21,16 @@ _KEY: Final = re.compile(rb"-----BEGIN ([A-Z]+ )*PRIVATE KEY-----")
 
 
 def server_context(
-    certificate: Path | None, key: Path | None, *, alpn: tuple[str, ...] = ()
+    certificate: Path | None,
+    key: Path | None,
+    *,
+    client_ca: Path | None = None,
+    alpn: tuple[str, ...] = (),
 ) -> ssl.SSLContext | None:
-    """A door's TLS context; None without a certificate. Raises `CertificateError`."""
+    """A door's TLS context; None without a certificate. Raises `CertificateError`.
+
+    With `client_ca`, clients need a certificate of one of the authorities in that file.
+    """
     if certificate is None or key is None:
         return None
     _look("tls_certificate", certificate, _CERTIFICATE, "certificate")
@@ -55,9 +62,29 @@ def server_context(
         raise CertificateError(
             f"tls_key {key} with tls_certificate {certificate}: {_cause(error)}"
         ) from error
+    # Whatever the system's configuration of OpenSSL says.
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if client_ca is not None:
+        _ask_for_certificates(context, client_ca)
     if alpn:
         context.set_alpn_protocols(alpn)
     return context
+
+
+def _ask_for_certificates(context: ssl.SSLContext, authorities: Path) -> None:
+    _look("tls_client_ca", authorities, _CERTIFICATE, "certificate")
+    try:
+        context.load_verify_locations(authorities)
+    except ssl.SSLError as error:
+        raise CertificateError(
+            f"tls_client_ca {authorities} is damaged: {_cause(error)}"
+        ) from error
+    if not context.get_ca_certs():
+        raise CertificateError(
+            f"tls_client_ca {authorities} holds no certificate of an authority (CA:TRUE),"
+            " so no client's certificate would be valid"
+        )
+    context.verify_mode = ssl.CERT_REQUIRED
 
 
 def _look(name: str, file: Path, wanted: re.Pattern[bytes], what: str) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum
 from ipaddress import (
@@ -40,6 +41,7 @@ class TooMany:
 
 FULL: Final = TooMany(503, "Too many subscribers")
 ADDRESS_FULL: Final = TooMany(429, "Too many subscribers from this address")
+ADDRESS_CONNECTED: Final = TooMany(429, "Too many connections from this address")
 
 
 class AdmissionStatistics(NamedTuple):
@@ -107,7 +109,7 @@ class Admission:
             self._refused[limit.status] += 1
             return limit
         if self._per_address:
-            self._by_address[address] += 1
+            self._by_address[counted_address(address)] += 1
         self.present += 1
         self._by_door[door] += 1
         self._admitted[door] += 1
@@ -118,22 +120,58 @@ class Admission:
         self.present -= 1
         self._by_door[door] -= 1
         if self._per_address:
-            self._by_address[address] -= 1
-            if not self._by_address[address]:
-                del self._by_address[address]
+            counted = counted_address(address)
+            self._by_address[counted] -= 1
+            if not self._by_address[counted]:
+                del self._by_address[counted]
 
     def _limit(self, address: str) -> TooMany | None:
         if self.present >= self._total:
             return FULL
-        # Asked without `[]`, which would make an entry for each address that is turned away.
-        if self._per_address and self._by_address.get(address, 0) >= self._per_address:
-            return ADDRESS_FULL
+        if self._per_address:
+            # Asked without `[]`, which would make an entry for each address that is turned away.
+            present = self._by_address.get(counted_address(address), 0)
+            if present >= self._per_address:
+                return ADDRESS_FULL
         return None
+
+
+class Connections:
+    """Counts a door's connections by address (0: no limit), except those of trusted proxies."""
+
+    def __init__(self, per_address: int, trusted_proxies: Iterable[str] = ()) -> None:
+        self._per_address = per_address
+        self._trusted = trusted_networks(trusted_proxies)
+        self._by_address: Counter[str] = Counter()
+
+    @contextmanager
+    def counted(self, peer: str) -> Iterator[bool]:
+        """Yields whether one more from this peer may stay, which is counted meanwhile."""
+        if not self._per_address or is_trusted(peer, self._trusted):
+            yield True
+            return
+        address = counted_address(client_address(peer, (), ()))
+        if self._by_address.get(address, 0) >= self._per_address:
+            yield False
+            return
+        self._by_address[address] += 1
+        try:
+            yield True
+        finally:
+            self._by_address[address] -= 1
+            if not self._by_address[address]:
+                del self._by_address[address]
 
 
 def trusted_networks(proxies: Iterable[str]) -> tuple[Network, ...]:
     """Read addresses and networks. Raises ValueError for anything else."""
     return tuple(ip_network(proxy, strict=False) for proxy in proxies)
+
+
+def is_trusted(peer: str, trusted: Sequence[Network]) -> bool:
+    """Is this the address of a trusted proxy?"""
+    address = _read(peer)
+    return address is not None and any(address in network for network in trusted)
 
 
 def client_address(
@@ -154,6 +192,14 @@ def client_address(
             break
         address = nearer
     return str(address)
+
+
+def counted_address(address: str) -> str:
+    """What limits by address count: for IPv6 its /64, which is as easy to get as an address."""
+    found = _read(address)
+    if isinstance(found, IPv6Address):
+        return str(IPv6Network((found, 64), strict=False))
+    return address
 
 
 def _read(text: str) -> Address | None:

@@ -3,8 +3,9 @@
 The rules, their order and their texts are those of BigchainDB's event server, byte for
 byte, because programs match on them. There is one difference: the right path without any
 upgrade header is answered with 426 and a hint, since that is somebody with a browser or curl.
-A valid upgrade may use HEAD as well as GET; offers of extensions and subprotocols are
-ignored. `request` reads the query string. The head is read, and the answer written, elsewhere.
+A valid upgrade may use HEAD as well as GET; offers of extensions are ignored, and so are those of
+subprotocols, unless they are for tokens (`subprotocols`). `request` reads the query string. The
+head is read, and the answer written, elsewhere.
 """
 
 from __future__ import annotations
@@ -16,12 +17,15 @@ from dataclasses import dataclass, field
 from trio_stream.stream.admission import TooMany
 from trio_stream.stream.resume import ResumeRefused
 from trio_stream.stream.selection import STREAMS_PATH, Stream
+from trio_stream.stream.subprotocols import read_offers
 
 _STREAMS = {(STREAMS_PATH + stream.value).encode("ascii"): stream for stream in Stream}
 STREAM_PATH = (STREAMS_PATH + Stream.VALID_TRANSACTIONS.value).encode("ascii")
 
 _REASONS = {
     400: "Bad Request",
+    401: "Unauthorized",
+    403: "Forbidden",
     404: "Not Found",
     405: "Method Not Allowed",
     409: "Conflict",
@@ -35,6 +39,7 @@ _REASONS = {
 }
 # Which version a client of another one may try (RFC 6455 §4.4).
 _VERSION = {"Sec-WebSocket-Version": "13"}
+_LISTS = (b"connection", b"sec-websocket-protocol")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +76,8 @@ class Upgrade:
     key: str
     stream: Stream = Stream.VALID_TRANSACTIONS
     query: str = ""
+    protocol: str | None = None
+    """The subprotocol to accept."""
 
     def encode(self) -> bytes:
         """The request in a form that any WebSocket library understands."""
@@ -82,6 +89,8 @@ class Upgrade:
             "Sec-WebSocket-Version: 13",
             f"Sec-WebSocket-Key: {self.key}",
         ]
+        if self.protocol is not None:
+            lines.append(f"Sec-WebSocket-Protocol: {self.protocol}")
         return "\r\n".join([*lines, "", ""]).encode("ascii")
 
 
@@ -106,7 +115,7 @@ def judge(
     values: dict[bytes, str] = {}
     for name, value in headers:
         text = value.decode("utf-8", "surrogateescape")
-        if name == b"connection" and name in values:
+        if name in _LISTS and name in values:
             text = f"{values.pop(name)}, {text}"  # one list (RFC 9110 §5.3)
         values.setdefault(name, text)
     if version < b"1.1":
@@ -114,7 +123,8 @@ def judge(
     key = _judge_upgrade(values)
     if isinstance(key, Rejection):
         return key
-    return Upgrade(key, stream, query.decode("latin-1"))
+    offered = read_offers(values.get(b"sec-websocket-protocol", ""))
+    return Upgrade(key, stream, query.decode("latin-1"), offered.accepted)
 
 
 def refusal(refused: ResumeRefused) -> Rejection:

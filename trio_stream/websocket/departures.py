@@ -15,6 +15,7 @@ KINDS: Final = (
     "the end that was asked for",
     "the channel has ended",
     "refused",
+    "its token was withdrawn",
     "cut",
 )
 OTHER: Final = "other"

@@ -12,11 +12,21 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from email.utils import formatdate
 from typing import Final, NamedTuple
+from urllib.parse import unquote
 
 import h11
 import trio
 
 from trio_stream import __version__
+from trio_stream.access.guard import (
+    ALLOWED,
+    Guard,
+    Incoming,
+    Refusal,
+    Verdict,
+    fields_of,
+)
+from trio_stream.access.tokens import Token
 from trio_stream.channel.commit_channel import CommitChannel
 from trio_stream.net.request_reader import Head, RequestReader
 from trio_stream.net.seldom import Seldom
@@ -30,6 +40,7 @@ from trio_stream.stream.handshake import (
     refusal,
     unreadable,
 )
+from trio_stream.stream.notices import stream_headers
 from trio_stream.stream.request import Asked, BadRequest, parse_request
 from trio_stream.stream.resume import Beginning, ResumeRefused
 from trio_stream.websocket.departures import kind_of
@@ -49,6 +60,8 @@ class Admitted(NamedTuple):
     """What it sent after its request."""
     asked: Asked
     beginning: Beginning
+    token: Token | None = None
+    """What allows it to be here, if anything has to."""
 
 
 class Denied(NamedTuple):
@@ -64,9 +77,15 @@ class Gate:
     """Reads requests, and admits clients as far as `admission` allows."""
 
     def __init__(
-        self, channel: CommitChannel, admission: Admission, *, head_limit: int
+        self,
+        channel: CommitChannel,
+        admission: Admission,
+        *,
+        guard: Guard | None = None,
+        head_limit: int,
     ) -> None:
         self._channel = channel
+        self._guard = guard
         self._head_limit = head_limit
         self._admission = admission
         self._refusals = Seldom(logger, at_most=60)
@@ -91,15 +110,20 @@ class Gate:
         request, early = head
         forwarded = [v for name, v in request.headers if name == b"x-forwarded-for"]
         address = self._admission.address_of(peer, forwarded)
-        verdict = judge(
-            request.method, request.target, request.headers, request.http_version
-        )
+        refusal, token = self._allowed(request, peer)
+        verdict: Upgrade | Rejection
+        if refusal is not None:
+            verdict = _forbidden(refusal)
+        else:
+            verdict = judge(
+                request.method, request.target, request.headers, request.http_version
+            )
         if isinstance(verdict, Upgrade):
             limit = self._admission.enter(address)
             if limit is not None:
                 verdict = full(limit)
             else:
-                found = await self._place(verdict, address, early)
+                found = await self._place(verdict, address, early, token)
                 if not isinstance(found, Rejection):
                     return found
                 verdict = found
@@ -118,8 +142,21 @@ class Gate:
         """Count why a client has left."""
         self._admission.note_departure(kind_of(reason))
 
+    def _allowed(self, request: h11.Request, peer: str) -> Verdict:
+        if self._guard is None:
+            return ALLOWED
+        return self._guard.judge(
+            Incoming(
+                request.method.decode("ascii"),
+                unquote(request.target.partition(b"?")[0].decode("latin-1")),
+                peer,
+                fields_of(request.headers),
+                websocket=True,
+            )
+        )
+
     async def _place(
-        self, upgrade: Upgrade, address: str, early: bytes
+        self, upgrade: Upgrade, address: str, early: bytes, token: Token | None
     ) -> Admitted | Denied | Rejection:
         """Find where its stream begins. A client that is rejected has been counted out again."""
         stays = False
@@ -131,7 +168,7 @@ class Gate:
                 # Clients that were looked up together come back together.
                 await self._channel.turn()
                 stays = True
-                return Admitted(address, request, early, asked, beginning)
+                return Admitted(address, request, early, asked, beginning, token)
             except BadRequest as error:
                 refused = await self._channel.refuse(error)
             except ResumeRefused as error:
@@ -167,6 +204,26 @@ async def _read_head(
         return unreadable(error.error_status_hint)
     assert isinstance(event, h11.Request)
     return Head(event, reader.trailing_data[0])
+
+
+def _forbidden(refusal: Refusal) -> Rejection:
+    text = f"{refusal.status}: {refusal.message}"
+    return Rejection(refusal.status, text, dict(refusal.headers))
+
+
+def headers_of(client: Admitted | Denied) -> list[tuple[bytes, bytes]]:
+    """What the 101 says beside the handshake: what BigchainDB says, and about the stream."""
+    if isinstance(client, Admitted):
+        said = stream_headers(client.beginning.text, client.beginning.landmarks)
+    else:
+        said = stream_headers(None, client.refused.landmarks)
+    headers = [
+        ("Content-Type", "application/octet-stream"),
+        ("Date", formatdate(usegmt=True)),
+        ("Server", SERVER),
+        *said,
+    ]
+    return [(name.encode("ascii"), value.encode("ascii")) for name, value in headers]
 
 
 def last_words(rejection: Rejection, *, head_only: bool = False) -> bytes:

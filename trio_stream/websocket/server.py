@@ -21,27 +21,38 @@ import logging
 import math
 import socket
 import ssl
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
-from email.utils import formatdate
 from functools import partial
 
 import trio
 import trio_websocket
 
+from trio_stream.access.guard import Guard
 from trio_stream.channel.commit_channel import CommitChannel
 from trio_stream.log.errors import CommitLogError
 from trio_stream.net.sockets import give_up_after, turn_away
 from trio_stream.net.upgrades import Upgrades, Visitor
-from trio_stream.stream.admission import FULL, Admission
+from trio_stream.stream.admission import (
+    ADDRESS_CONNECTED,
+    FULL,
+    Admission,
+    Connections,
+)
 from trio_stream.stream.frames import text_frame
 from trio_stream.stream.handshake import full
-from trio_stream.stream.notices import refused_text, stream_headers
+from trio_stream.stream.notices import refused_text
 from trio_stream.stream.resume import ResumeRefused
-from trio_stream.websocket.gate import SERVER, Admitted, Denied, Gate, last_words
+from trio_stream.websocket.gate import (
+    Admitted,
+    Denied,
+    Gate,
+    headers_of,
+    last_words,
+)
 from trio_stream.websocket.notices import Reminder, Teller
-from trio_stream.websocket.subscriber import Ending, Pinger, Subscriber
+from trio_stream.websocket.subscriber import Ending, Pinger, Subscriber, withdraw
 from trio_stream.websocket.subscriber_stream import SubscriberStream
 
 logger = logging.getLogger(__name__)
@@ -56,6 +67,8 @@ class WebSocketLimits:
 
     # More than there may be subscribers, so that one too many gets an answer.
     max_connections: int = 21_000
+    max_connections_per_address: int = 0  # none
+    trusted_proxies: tuple[str, ...] = ()
     ping_interval: float = 20.0
     pong_timeout: float = 20.0
     stall_timeout: float = 60.0
@@ -72,21 +85,22 @@ async def serve(
     *,
     limits: WebSocketLimits,
     admission: Admission | None = None,
-    tls: ssl.SSLContext | None = None,
+    tls: Callable[[], ssl.SSLContext] | None = None,
     upgrades: Upgrades | None = None,
+    guard: Guard | None = None,
     stop: trio.Event,
     task_status: trio.TaskStatus[object] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """Serve subscribers until `stop` is set and `channel` has ended.
 
     `admission` is shared with the other doors that admit subscribers. Connections that come
-    through `upgrades` are served too.
+    through `upgrades` are served too. `guard` says who may subscribe, if not everybody.
 
     `stop` closes the listeners. The clients stay until the channel ends; then they
     get what the tail still has for them and Close 1001, and those that are still connected
     after `shutdown_timeout` are cut. Raises `CommitLogError`.
     """
-    server = _WebSocketServer(channel, limits, admission or Admission(), tls)
+    server = _WebSocketServer(channel, limits, admission or Admission(), tls, guard)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(server.pinger.run)
         nursery.start_soon(server.reminder.run)
@@ -117,14 +131,19 @@ class _WebSocketServer:
         channel: CommitChannel,
         limits: WebSocketLimits,
         admission: Admission,
-        tls: ssl.SSLContext | None,
+        tls: Callable[[], ssl.SSLContext] | None,
+        guard: Guard | None,
     ) -> None:
         self._channel = channel
         self._limits = limits
         self._tls = tls
         self._connections = 0
+        self._by_address = Connections(
+            limits.max_connections_per_address, limits.trusted_proxies
+        )
         self._turn = channel.turn  # one for all
-        self._gate = Gate(channel, admission, head_limit=limits.head_limit)
+        self._gate = Gate(channel, admission, guard=guard, head_limit=limits.head_limit)
+        self._guard = guard
         self.pinger = Pinger(
             lambda: channel.bytes_framed,
             interval=limits.ping_interval,
@@ -145,7 +164,7 @@ class _WebSocketServer:
         stream = trio.SocketStream(trio.socket.from_stdlib_socket(raw))
         if self._tls is not None:
             stream = trio.SSLStream(
-                stream, self._tls, server_side=True, https_compatible=True
+                stream, self._tls(), server_side=True, https_compatible=True
             )
         await self.receive(Visitor(stream, raw, peer, secure=self._tls is not None))
 
@@ -154,10 +173,14 @@ class _WebSocketServer:
         raw, peer = visitor.raw, visitor.peer
         self._connections += 1
         try:
-            if self._connections <= self._limits.max_connections:
-                await self._converse(visitor)
-            elif not visitor.secure:
-                turn_away(raw, last_words(full(FULL)))
+            with self._by_address.counted(peer) as has_room:
+                limit = None if has_room else ADDRESS_CONNECTED
+                if self._connections > self._limits.max_connections:
+                    limit = FULL
+                if limit is None:
+                    await self._converse(visitor)
+                elif not visitor.secure:
+                    turn_away(raw, last_words(full(limit)))
         except* CommitLogError:
             raise
         except* (
@@ -209,11 +232,17 @@ class _WebSocketServer:
                 proposal = await trio_websocket.wrap_server_stream(
                     nursery, stream, receive_buffer_size=_RECEIVE_BYTES
                 )
-                connection = await proposal.accept(extra_headers=_headers(client))
+                connection = await proposal.accept(
+                    subprotocol=next(iter(proposal.proposed_subprotocols), None),
+                    extra_headers=headers_of(client),
+                )
                 del proposal  # a kilobyte, kept for as long as the client stays
                 patience.deadline = math.inf
                 logger.info("%s: subscribed", client.address)
-                with suppress(trio.BrokenResourceError, trio.ClosedResourceError):
+                with (
+                    suppress(trio.BrokenResourceError, trio.ClosedResourceError),
+                    self._as_long_as_allowed(stream, client, nursery),
+                ):
                     ending = await self._feed(stream, client, nursery)
                     stream.leave(ending.why)
                     # A client that takes nothing more, or does not send Close either, is cut.
@@ -224,6 +253,15 @@ class _WebSocketServer:
             stream.cut("cut")
             logger.info("%s: %s", client.address, stream.reason)
             self._gate.note_departure(stream.reason)
+
+    def _as_long_as_allowed(
+        self, stream: SubscriberStream, client: Admitted | Denied, nursery: trio.Nursery
+    ) -> AbstractContextManager[None]:
+        """Until the end of the block, close the connection if its token becomes invalid."""
+        if self._guard is None or isinstance(client, Denied):
+            return nullcontext()
+        end = partial(nursery.start_soon, withdraw, stream)
+        return self._guard.streaming(client.token, end)
 
     async def _feed(
         self, stream: SubscriberStream, client: Admitted | Denied, nursery: trio.Nursery
@@ -258,18 +296,3 @@ async def _tell_refused(stream: SubscriberStream, refused: ResumeRefused) -> End
     if refused.notices:
         await stream.send_all(text_frame(refused_text(refused)))
     return Ending(refused.close_code, refused.error, f"refused: {refused}")
-
-
-def _headers(client: Admitted | Denied) -> list[tuple[bytes, bytes]]:
-    """What the 101 says beside the handshake: what BigchainDB says, and about the stream."""
-    if isinstance(client, Admitted):
-        said = stream_headers(client.beginning.text, client.beginning.landmarks)
-    else:
-        said = stream_headers(None, client.refused.landmarks)
-    headers = [
-        ("Content-Type", "application/octet-stream"),
-        ("Date", formatdate(usegmt=True)),
-        ("Server", SERVER),
-        *said,
-    ]
-    return [(name.encode("ascii"), value.encode("ascii")) for name, value in headers]

@@ -13,7 +13,7 @@ import trio
 
 from trio_stream.channel.clones import CommitReceiveChannel
 from trio_stream.channel.commit_channel import CommitChannel
-from trio_stream.stream.frames import ping_frame
+from trio_stream.stream.frames import close_frame, ping_frame
 from trio_stream.stream.keepalive import Keepalive, Verdict
 from trio_stream.stream.notices import Notice
 from trio_stream.stream.resume import Beginning
@@ -25,6 +25,8 @@ _PIECE_BYTES = 64 * 1024
 # The pinger lets other tasks run after this many.
 _PINGS_AT_ONCE = 200
 _PING = ping_frame()
+_NOT_ALLOWED = 1008  # RFC 6455 §7.4.1
+_FAREWELL_SECONDS = 2.0
 _NO_ANSWER = 1011  # RFC 6455 has no code for this; other servers use it
 
 
@@ -125,6 +127,16 @@ class Subscriber:
     def dismiss(self) -> None:
         """Close the connection of a client that did not answer. A plain function."""
         self._nursery.start_soon(self._stream.dismiss, _NO_ANSWER, "no answer to Ping")
+
+
+async def withdraw(stream: SubscriberStream) -> None:
+    """Close the connection of a client that is not allowed to be here any more."""
+    stream.leave("its token was withdrawn")
+    # What was sent to it before, and the Close, may take a while to arrive.
+    with trio.move_on_after(_FAREWELL_SECONDS):
+        await stream.frame(close_frame(_NOT_ALLOWED))
+        await trio.sleep_forever()
+    stream.cut("cut")
 
 
 class Pinger:

@@ -1,0 +1,31 @@
+"""What a request needs a token for, by its method and path.
+
+Only what is listed here is open to everybody once there are tokens: what probes ask, and the pages
+and programs that are the same on every node. Everything else needs a permission, also what is added
+later, and what does not exist.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from trio_stream.access.tokens import Permission
+
+TICKETS: Final = "/api/v1/tickets"
+METRICS: Final = "/metrics"
+
+_OPEN: Final = frozenset(("/", "/client.js", "/client.d.ts", "/favicon.ico", "/manual"))
+_OPEN_BELOW: Final = ("/static/", "/manual/", "/health/")
+_READING: Final = frozenset(("GET", "HEAD"))
+
+
+def needed(method: str, path: str) -> Permission | None:
+    """The permission that a request needs; None if it needs none. `path` is decoded."""
+    if method == "OPTIONS":
+        # What a browser asks before it sends a token.
+        return None
+    if method not in _READING:
+        return Permission.READ if path.rstrip("/") == TICKETS else Permission.POST
+    if path in _OPEN or (path.startswith(_OPEN_BELOW) and ".." not in path):
+        return None
+    return Permission.METRICS if path.rstrip("/") == METRICS else Permission.READ
