@@ -129,7 +129,6 @@ class Api(QuartTrio):
         is asked about the node itself, by path.
         """
         super().__init__(__name__, static_folder=None)
-        guard = guard or everything_allowed()
         self.subscriptions = Subscriptions(
             channel, admission or Admission(), most=max_streams, guard=guard
         )
@@ -146,7 +145,7 @@ class Api(QuartTrio):
         self.url_map.converters.update(digits=_Digits, stream=_Stream)
         _add_errors(self)
         _add_routes(self, self._routes, streams_url)
-        add_tickets(self, guard)
+        add_tickets(self, guard or everything_allowed())
 
     @property
     def posts(self) -> Posts:
