@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import shutil
@@ -31,6 +32,7 @@ pytestmark = pytest.mark.slow
 ALICE = Key.from_seed(b"\x01" * 32)
 STREAM = "/api/v1/streams/valid_transactions"
 DEADLINE = 60
+TOKEN = "a-token-of-more-than-22-characters"
 
 NGINX = shutil.which("nginx")
 CADDY = os.environ.get("CADDY") or shutil.which("caddy")
@@ -80,12 +82,14 @@ class Front:
         await stream.do_handshake()
         return stream
 
-    async def request(self, head: str, body: bytes = b"") -> bytes:
+    async def request(self, head: str, body: bytes = b"", *, token: str = "") -> bytes:
         """The whole answer, whose end is that of the connection."""
         stream = await self.connect()
         async with stream:
             length = f"Content-Length: {len(body)}\r\n" if body else ""
-            text = f"{head} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{length}\r\n"
+            bearer = f"Authorization: Bearer {token}\r\n" if token else ""
+            lines = f"Host: localhost\r\nConnection: close\r\n{length}{bearer}"
+            text = f"{head} HTTP/1.1\r\n{lines}\r\n"
             await stream.send_all(text.encode() + body)
             return b"".join([data async for data in stream])
 
@@ -273,6 +277,33 @@ async def test_addresses_are_those_of_the_clients(make: Make, tmp_path: Path) ->
             assert await subscribes("203.0.113.1")
             assert not await subscribes("203.0.113.1")
             assert await subscribes("203.0.113.2") == (make is nginx)
+
+
+@pytest.mark.parametrize("make", BOTH)
+async def test_tokens_and_origins_pass_the_proxy(make: Make, tmp_path: Path) -> None:
+    """A page of this very host may subscribe with a token; one of another host may not."""
+    tokens = tmp_path / "tokens.toml"
+    tokens.write_text(f'[[token]]\nname = "page"\ntoken = "{TOKEN}"\nmay = ["read"]\n')
+    tokens.chmod(0o600)
+    coded = base64.urlsafe_b64encode(TOKEN.encode()).decode().rstrip("=")
+    async with behind(make, tmp_path, tokens=tokens) as (front, _):
+
+        async def status(origin: str, protocols: str) -> bytes:
+            more = {"Host": f"localhost:{front.port}", "Origin": origin}
+            if protocols:
+                more["Sec-WebSocket-Protocol"] = protocols
+            async with await front.connect() as stream:
+                await stream.send_all(request(headers={**UPGRADE, **more}))
+                return bytes(await stream.receive_some()).split(b" ")[1]
+
+        own, bearer = f"https://localhost:{front.port}", f"trio-stream, bearer.{coded}"
+        assert await status(own, bearer) == b"101"
+        assert await status(own, "") == b"401"
+        assert await status("https://other.example", bearer) == b"403"
+        bare = await front.request("GET /api/v1/")
+        assert b" 401 " in bare.partition(b"\r\n")[0]
+        page = await front.request("GET /api/v1/", token=TOKEN)
+        assert b" 200 " in page.partition(b"\r\n")[0]
 
 
 @needs_nginx

@@ -54,7 +54,7 @@ def test_times_fit_the_defaults_of_the_daemon() -> None:
 
 
 def test_both_are_hardened_alike() -> None:
-    own = {"Type", "User", "ExecStart", "WatchdogSec", "StateDirectory"}
+    own = {"Type", "User", "ExecStart", "ExecReload", "WatchdogSec", "StateDirectory"}
     own |= {"TimeoutStartSec", "TimeoutStopSec", "Description", "Requires", "After"}
 
     def common(unit: str) -> set[str]:
