@@ -118,6 +118,11 @@ class Page:
     async def call(self, method: str, **parameters: Any) -> Any:
         return await self._browser.call(method, self._session, **parameters)
 
+    async def reload(self) -> None:
+        self.loaded = trio.Event()
+        await self.call("Page.reload")
+        await self.loaded.wait()
+
     async def evaluate(self, script: str) -> Any:
         """The value of an expression, awaited if it is a promise."""
         result = await self.call(

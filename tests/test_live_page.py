@@ -1,102 +1,18 @@
-"""The live page in a real browser, before the whole daemon: what a person sees and can do."""
+"""The live page in a real browser, before the whole daemon: what it shows, finds and posts."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import pytest
 import trio
 
-from scripts import interop_env
-from scripts.chromium import CHROMIUM, Page, chromium
-from scripts.signing import Document, Key, create, encode, transfer
-from tests.fake_engine import Chain, FakeEngine
-from tests.line import Line
-from tests.test_daemon import engine_at, running, settings
-from trio_stream.abci.messages import Time
+from scripts.signing import Key, create, transfer
+from tests.live_page import ALICE, IN_CHROMIUM, LIVE, opened, some
 
-ALICE = Key.from_seed(b"\x01" * 32)
 BOB = Key.from_seed(b"\x02" * 32)
+TOKEN = "page-" + "t" * 30
 
-DEADLINE = 90
-"""Seconds that nothing here comes near, even on a busy machine."""
-
-LIVE = "document.querySelector('#connection').dataset.state === 'live'"
-
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium here"),
-]
-
-
-@dataclass
-class Opened:
-    """The page, and the engine of the node that it belongs to."""
-
-    page: Page
-    engine: FakeEngine
-    line: Line
-    """Between the browser and the node."""
-    url: str
-
-    async def commit(self, *documents: Document, junk: bool = False) -> None:
-        """A block of these transactions, and the empty one that follows it, as of now."""
-        texts = [*map(encode, documents), *([b"nonsense"] if junk else [])]
-        await self.engine.block(*texts, time=now())
-        await self.engine.block(time=now())
-
-    async def shows(self, document: Document) -> None:
-        """Wait until the table of events has it."""
-        await self.page.until(
-            f"document.querySelector('#events a[title=\"{document['id']}\"]')"
-        )
-
-    async def events(self) -> list[str]:
-        """The ids of the transactions that are shown, the newest first."""
-        found: list[str] = await self.page.evaluate(
-            "[...document.querySelectorAll('#events td:nth-child(4)')].map(e => e.innerText)"
-        )
-        return found
-
-    async def search(self, words: str) -> None:
-        await self.page.fill("#query", words)
-        await self.page.click("#search button")
-        await self.page.until(
-            "document.querySelector('#found-items').ariaBusy === 'false'"
-            f" && location.hash.endsWith('q=' + encodeURIComponent({words!r}))"
-        )
-
-
-def now() -> Time:
-    return Time(*divmod(time.time_ns(), 10**9))
-
-
-def some(count: int, **more: object) -> list[Document]:
-    return [create(ALICE, data={"number": n, **more}) for n in range(count)]
-
-
-@asynccontextmanager
-async def opened(
-    place: Path, *before: Document, hash: str = ""
-) -> AsyncIterator[Opened]:
-    """The page of a node that has committed some transactions; the console stays empty."""
-    with trio.fail_after(DEADLINE):
-        async with running(settings(place / "home")) as addresses:
-            async with engine_at(addresses, "C38", Chain()) as engine:
-                await engine.handshake()
-                await engine.block(*map(encode, before), time=now())
-                line = Line(addresses.api)
-                async with line.listening() as port, chromium(place) as browser:
-                    url = f"http://127.0.0.1:{port}/"
-                    page = await browser.open(url + hash)
-                    await page.until(LIVE)
-                    yield Opened(page, engine, line, url)
-                    assert page.complaints == []
+pytestmark = IN_CHROMIUM
 
 
 async def test_events_are_shown_within_a_second_of_their_commit(tmp_path: Path) -> None:
@@ -130,9 +46,7 @@ async def test_a_lost_connection_is_resumed_without_a_gap(tmp_path: Path) -> Non
             await at.shows(late)
             await at.page.until(LIVE)
         assert await at.events() == [each["id"] for each in reversed(made)]
-        # A request that was under way is reported by the browser, whatever a page does.
-        for each in [each for each in at.page.complaints if '"network"' in each]:
-            at.page.complaints.remove(each)
+        at.forget_failed_requests()
 
 
 async def test_filters_choose_what_is_followed(tmp_path: Path) -> None:
@@ -207,47 +121,6 @@ async def test_a_link_to_a_search_opens_with_it(tmp_path: Path) -> None:
         await at.page.until("document.querySelector('#found-items article')")
 
 
-async def test_what_somebody_points_at_stays_where_it_is(tmp_path: Path) -> None:
-    first, second, third = some(3)
-    async with opened(tmp_path, first) as at:
-        await at.shows(first)
-        await at.page.evaluate("document.querySelector('#events a').focus()")
-        await at.commit(second)
-        await at.page.until(
-            "document.querySelector('#count').textContent === 'held; 1 new'"
-        )
-        assert await at.events() == [first["id"]]
-        await at.page.evaluate("document.activeElement.blur()")
-        await at.shows(second)
-
-        await at.page.click("#pause")
-        await at.commit(third)
-        await at.page.until(
-            "document.querySelector('#count').textContent === 'held; 1 new'"
-        )
-        await at.page.click("#pause")
-        await at.shows(third)
-        assert await at.page.text("#count") == ""
-
-
-async def test_everything_can_be_reached_by_keyboard(tmp_path: Path) -> None:
-    async with opened(tmp_path, *some(1)) as at:
-        await at.page.until("document.querySelector('#events a')")
-        reached = []
-        for _ in range(40):
-            await at.page.press("Tab", 9)
-            reached.append(
-                await at.page.evaluate(
-                    "(e => e.id || e.name || e.textContent.trim() || e.className)"
-                    "(document.activeElement)"
-                )
-            )
-        for name in ("query", "Search", "pause", "stream", "after", "Follow", "Copy"):
-            assert name in reached
-        await at.page.evaluate("document.querySelector('#pause').focus()")
-        await at.page.press("Enter", 13)
-
-
 async def test_the_examples_name_this_node(tmp_path: Path) -> None:
     async with opened(tmp_path) as at:
         examples = await at.page.text("#examples")
@@ -261,45 +134,41 @@ async def test_the_examples_name_this_node(tmp_path: Path) -> None:
         assert f'server = "{origin.replace("http", "ws")}"' in examples
 
 
-async def test_no_rule_of_accessibility_is_broken(tmp_path: Path) -> None:
-    try:
-        axe = interop_env.axe().read_text()
-    except (interop_env.NotHere, interop_env.InstallFailed) as missing:
-        pytest.skip(str(missing))
-    [made] = some(1)
-    async with opened(tmp_path, made, hash="#demo") as at:
-        await at.shows(made)
-        await at.page.evaluate(axe + "; undefined")
-        for width, dark in [(1280, False), (1280, True), (360, False), (360, True)]:
-            await at.page.look(width, 800, dark=dark)
-            assert await violations(at.page) == []
-        await at.search(made["id"])
-        for dark in (False, True):
-            await at.page.look(1280, 800, dark=dark)
-            assert await violations(at.page) == []
-        await at.search(ALICE.public)
-        await at.page.evaluate(
-            "document.querySelectorAll('[hidden]').forEach(e => (e.hidden = false))"
-        )
-        assert await violations(at.page) == []
-
-
-async def violations(page: Page) -> list[Any]:
-    found = await page.evaluate(
-        "axe.run({resultTypes: ['violations']}).then(({violations}) => violations"
-        ".map(({id, nodes}) => [id, nodes.map(({html, failureSummary}) =>"
-        " [html, failureSummary])]))"
+async def test_a_sample_that_the_page_signs_is_valid_and_unique(tmp_path: Path) -> None:
+    make = (
+        "import('/static/sample.js').then((sample) => sample.makeSample('a bicycle'))"
     )
-    assert isinstance(found, list)
-    return found
+    async with opened(tmp_path, hash="#demo") as at:
+        first, second = [await at.page.evaluate(make) for _ in range(2)]
+        assert first["id"] != second["id"]
+        await at.commit(first, second)
+        await at.shows(first)
+        await at.shows(second)
 
 
-@pytest.mark.parametrize("width", [320, 480, 800, 1280])
-async def test_no_screen_is_too_small(width: int, tmp_path: Path) -> None:
-    made = some(2)
-    async with opened(tmp_path, *made, hash=f"#q={made[0]['id']}") as at:
-        await at.page.look(width, 700)
-        await at.shows(made[1])
-        await at.page.until("document.querySelector('#found-items article')")
-        beyond = "document.documentElement.scrollWidth - innerWidth"
-        assert await at.page.evaluate(beyond) <= 0
+async def test_a_node_with_tokens_is_followed_once_one_is_given(tmp_path: Path) -> None:
+    first, second = some(2)
+    asked = "!document.querySelector('#token').hidden"
+    file = tmp_path / "tokens.toml"
+    file.write_text(f'[[token]]\nname = "page"\ntoken = "{TOKEN}"\nmay = ["read"]\n')
+    async with opened(tmp_path, first, ready=asked, tokens=file) as at:
+        assert await at.page.text("#token-label") == "This node asks for a token"
+        assert await at.page.evaluate("document.activeElement.id") == "token-field"
+        await at.page.fill("#token-field", TOKEN[::-1])
+        await at.page.click("#token button")
+        await at.page.until(
+            "document.querySelector('#token-label').textContent.includes('not accept')"
+        )
+        await at.page.fill("#token-field", TOKEN)
+        await at.page.click("#token button")
+        await at.page.until(LIVE)
+        await at.commit(second)
+        await at.shows(second)
+        assert "token=TOKEN" in await at.page.text("#examples")
+        await at.search(first["id"])
+        assert "committed in block 1" in await at.page.text("#found-items")
+
+        await at.page.reload()
+        await at.page.until(LIVE)
+        assert TOKEN not in await at.page.evaluate("location.href")
+        at.forget_failed_requests()

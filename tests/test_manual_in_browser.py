@@ -12,7 +12,7 @@ import trio
 from scripts import interop_env
 from scripts.chromium import CHROMIUM, Page, chromium
 from tests.instant_node import instant_node
-from tests.test_live_page import DEADLINE, violations
+from tests.live_page import DEADLINE, violations
 from trio_stream.http.manual import documents
 
 pytestmark = [

@@ -1,6 +1,6 @@
 /** The live page: what this node commits, as it is committed. It uses nothing but the public API. */
 
-import {clockAhead, get, keepToken} from "./api.js"
+import {clockAhead, get, keepToken, token} from "./api.js"
 import {ago, byId, clockTime, copy, duration, element, isDemo, searchLink, short, write} from "./dom.js"
 import {showExamples} from "./examples.js"
 import {Feed, Rows} from "./feed.js"
@@ -191,6 +191,8 @@ function showPlace() {
 
 function askForToken() {
     if (!byId("token").hidden) return
+    write("token-label", token() === null ? "This node asks for a token" : "This node does not accept that token")
+    showConnection({state: "ended"})
     byId("token").hidden = false
     byId("token-field").focus()
 }
