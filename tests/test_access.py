@@ -18,6 +18,7 @@ from scripts import child
 from scripts.daemon_process import Settings, run_daemon
 from tests.test_daemon import DEADLINE, host_and_port, running, settings
 from tests.websocket_peer import PATH, request
+from trio_stream.client import Refused, open_stream
 from trio_stream.node import Addresses
 
 READER, POSTER, SCRAPER = (
@@ -230,6 +231,21 @@ async def test_pages_of_other_origins_are_refused_once_there_are_tokens(
                 said = f"{head}{token}Origin: {origin}\r\n\r\n{body}"
                 status, _ = await ask(addresses, door, said)
                 assert (status == 403) != is_allowed, (name, origin, status)
+
+
+async def test_the_client_sends_its_token(tmp_path: Path, tokens: Path) -> None:
+    async with running(settings(tmp_path / "home", tokens=tokens)) as addresses:
+        for url in (addresses.stream, addresses.api.replace("http", "ws")):
+            for token, status in ((None, 401), (WRONG, 401), (POSTER, 403)):
+                with pytest.raises(Refused) as caught:
+                    async with open_stream(url, token=token, until="tip") as events:
+                        await anext(events)
+                assert caught.value.status == status
+                assert token is None or token not in str(caught.value)
+            with trio.move_on_after(0.5) as patience:
+                async with open_stream(url, token=READER) as events:
+                    await anext(events)
+            assert patience.cancelled_caught
 
 
 async def test_no_token_is_ever_logged(tmp_path: Path, tokens: Path) -> None:

@@ -26,6 +26,7 @@ from tests.scripted_server import (
     serve,
 )
 from trio_stream.client import Refused, ServerFault, open_stream
+from trio_stream.client.connection import ConnectionSettings
 from trio_stream.client.session import HAND_OVER
 
 
@@ -301,3 +302,28 @@ async def test_a_refused_upgrade_says_why_and_when_to_come_again(
         with pytest.raises(Refused, match="refused with 400: not so"):
             async with open_stream("ws://a", **options(network)) as events:
                 await take(events, 1)
+
+
+async def test_a_token_is_sent_in_a_header_and_shown_nowhere(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(0)
+    async with open_network() as network:
+        network.host("a", rejecting(503), serve())
+        asking = options(network, token="secret-token")
+        async with open_stream("ws://a", **asking) as events:
+            await take(events, 1)
+    for _, visit in network.visits:
+        assert visit.headers["authorization"] == "Bearer secret-token"
+        assert "secret" not in visit.target
+    assert "refused with 503" in caplog.text and "secret" not in caplog.text
+    assert "secret" not in repr(ConnectionSettings(token="secret-token"))
+
+
+async def test_without_a_token_there_is_no_header() -> None:
+    async with open_network() as network:
+        network.host("a", serve())
+        async with open_stream("ws://a", **options(network)) as events:
+            await take(events, 1)
+    ((_, visit),) = network.visits
+    assert "authorization" not in visit.headers

@@ -65,3 +65,11 @@ async def test_options_that_cannot_be_meant(wrong: Options) -> None:
     with pytest.raises(ValueError, match="give either|at least 1"):
         async with open_stream("ws://a", **wrong):
             raise AssertionError("must not begin")
+
+
+@pytest.mark.parametrize("token", ["", "a b", "a\r\nX: y", "é"])
+async def test_a_token_that_cannot_be_sent_is_not_repeated(token: str) -> None:
+    with pytest.raises(ValueError, match="visible ASCII characters") as caught:
+        async with open_stream("ws://a", token=token):
+            raise AssertionError("must not begin")
+    assert not token or token not in str(caught.value)

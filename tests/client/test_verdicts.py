@@ -14,7 +14,7 @@ from trio_stream.client import NotResumable, Refused, ServerFault, open_stream
 from trio_stream.client.verdicts import Closed, Lost, closing
 
 
-@pytest.mark.parametrize("status", [400, 409])
+@pytest.mark.parametrize("status", [400, 401, 403, 409])
 async def test_a_refusal_is_raised(status: int) -> None:
     said = {"error": "other_history", "message": "of another history", "tip": 7}
     async with open_network() as network:

@@ -97,6 +97,31 @@ def test_filters_are_passed_on(network: Network) -> None:
     }
 
 
+def test_a_token_is_read_from_a_file(network: Network, tmp_path: Path) -> None:
+    network.host("a", serve(code=1000))
+    file = tmp_path / "token"
+    file.write_text("secret-token\n")
+    assert tail("ws://a", "--token-file", file, "--until", "3") == 0
+    ((_, visit),) = network.visits
+    assert visit.headers["authorization"] == "Bearer secret-token"
+
+
+@pytest.mark.parametrize("text", [None, "é", "a b", ""])
+def test_a_file_without_a_token_is_named(
+    network: Network,
+    tmp_path: Path,
+    text: str | None,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    file = tmp_path / "token"
+    if text is not None:
+        file.write_text(text, encoding="utf-8")
+    assert tail("ws://a", "--token-file", file) == 2
+    said = capsys.readouterr().err
+    assert str(file) in said or "token must consist of" in said
+    assert not network.visits
+
+
 def test_a_state_file_resumes_where_it_ended(
     network: Network, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:

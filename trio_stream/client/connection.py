@@ -15,7 +15,7 @@ import logging
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import trio
@@ -41,6 +41,7 @@ OpenStream = Callable[[str, int], Awaitable[trio.abc.Stream]]
 class ConnectionSettings:
     """How servers are reached. Times in seconds."""
 
+    token: str | None = field(default=None, repr=False)
     ssl_context: ssl.SSLContext | None = None
     connect_timeout: float = 10.0
     silence_timeout: float = 60.0
@@ -115,7 +116,7 @@ async def connect(
         async with open_nursery() as nursery:
             reader = _Receiver(nursery, watched)
             try:
-                socket = await _upgrade(reader, endpoint, deadline)
+                socket = await _upgrade(reader, endpoint, settings, deadline)
                 ping_after = settings.silence_timeout * PING_AFTER
                 nursery.start_soon(_keep_awake, socket, watched, ping_after)
                 try:
@@ -191,15 +192,22 @@ class _Receiver:
 
 
 async def _upgrade(
-    reader: _Receiver, endpoint: Endpoint, deadline: float
+    reader: _Receiver,
+    endpoint: Endpoint,
+    settings: ConnectionSettings,
+    deadline: float,
 ) -> trio_websocket.WebSocketConnection:
     socket = None
+    headers = []
+    if settings.token is not None:
+        headers.append((b"Authorization", b"Bearer " + settings.token.encode("ascii")))
     with trio.move_on_at(deadline) as patience, reader.handshake:
         socket = await trio_websocket.wrap_client_stream(
             reader,  # type: ignore[arg-type]  # starts one task
             reader.watched,  # type: ignore[arg-type]  # all that it uses
             endpoint.authority,
             endpoint.target,
+            extra_headers=headers,
             max_message_size=MESSAGE_LIMIT,
             receive_buffer_size=_RECEIVE_BYTES,
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import re
 import ssl
 from collections.abc import Callable
 from typing import Final, Literal, Protocol, TypedDict, TypeVar
@@ -22,6 +23,7 @@ T = TypeVar("T")
 CONNECT_TIMEOUT: Final = 10.0
 # Three times the interval at which a server pings a client at the tip.
 SILENCE_TIMEOUT: Final = 60.0
+_TOKEN: Final = re.compile(r"[!-~]+")
 
 
 class RunSync(Protocol):
@@ -52,6 +54,7 @@ class Options(TypedDict, total=False):
         checkpoint_every    save after this many events (default 1), and whenever the next
                             event has to be waited for
     The connection:
+        token               sent in the header `Authorization`, for servers that need one
         ssl_context         for wss://; None: the system's certificates
         connect_timeout     until the upgrade is answered
         silence_timeout     a connection on which no byte arrives for this long counts as
@@ -71,6 +74,7 @@ class Options(TypedDict, total=False):
     notices: bool | None
     checkpoint: Checkpoint | str | os.PathLike[str] | None
     checkpoint_every: int
+    token: str | None
     ssl_context: ssl.SSLContext | None
     connect_timeout: float
     silence_timeout: float
@@ -87,6 +91,13 @@ def check_names(options: Options) -> None:
             meant = meant_by(name, sorted(known))
             hint = f"did you mean {meant!r}?" if meant else ", ".join(sorted(known))
             raise TypeError(f"unknown option {name!r}; {hint}")
+
+
+def _token(given: str | None) -> str | None:
+    if given is not None and not _TOKEN.fullmatch(given):
+        # The message does not repeat it.
+        raise ValueError("the token must consist of visible ASCII characters")
+    return given
 
 
 def make_puller(urls: Texts, options: Options, *, saved: str | None) -> Puller:
@@ -112,6 +123,7 @@ def make_puller(urls: Texts, options: Options, *, saved: str | None) -> Puller:
         ),
         Route(every, jitter=options.get("jitter", random.random)),
         ConnectionSettings(
+            token=_token(options.get("token")),
             ssl_context=options.get("ssl_context"),
             connect_timeout=options.get("connect_timeout", CONNECT_TIMEOUT),
             silence_timeout=options.get("silence_timeout", SILENCE_TIMEOUT),

@@ -1,9 +1,9 @@
 """What a server's answer means to a client: try again elsewhere, give up, or finished.
 
 Only what cannot change on another attempt is an error of the stream: an invalid request or another
-history (400, 409), and behaviour that is forbidden to a server. Everything else counts as a lost
-connection and is retried: 404 may come from a node that has not reached the position yet, 503 from
-one that is full or behind.
+history (400, 409), a missing or wrong token (401, 403), and behaviour that is forbidden to a
+server. Everything else counts as a lost connection and is retried: 404 may come from a node that
+has not reached the position yet, 503 from one that is full or behind.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Final
 
 # WebSocket close codes of refusals: 4000 plus the HTTP status.
 _REFUSAL_CODES: Final = range(4400, 4600)
-_FINAL: Final = (400, 409)
+_FINAL: Final = (400, 401, 403, 409)
 _DONE: Final = 1000
 _TOO_BIG: Final = 1009
 
@@ -24,7 +24,7 @@ class StreamError(Exception):
 
 
 class Refused(StreamError):
-    """A server refuses the request, or the position belongs to another history (400, 409).
+    """A server refuses the request (400), the token (401, 403), or a foreign position (409).
 
     `details` has what the server said: error, message, oldest, tip, chain.
     """
