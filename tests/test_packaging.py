@@ -159,3 +159,9 @@ def test_the_wheel_has_the_files_that_are_read_at_run_time(wheel: Path) -> None:
         if path.is_file() and path.suffix not in (".pyc", ".png")
     }
     assert wanted - packed == set()
+
+
+def test_the_manual_is_there(environment: Path) -> None:
+    shown = run(environment, "trio-stream", "help", "client")
+    assert shown.returncode == 0, shown.stderr
+    assert shown.stdout.startswith("Client\n======\n")
