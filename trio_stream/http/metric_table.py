@@ -48,7 +48,7 @@ METRICS: Final = (
     Metric(
         "refused_transactions_total",
         _C,
-        "Transactions refused, by who refused (block, check or post) and error.",
+        "Transactions refused, by where (block, check or post) and error.",
         ("by", "error"),
     ),
     # The engine.
@@ -70,7 +70,7 @@ METRICS: Final = (
         ("dialect", "version"),
     ),
     Metric("abci_connections", _G, "Connections at the ABCI port."),
-    Metric("abci_held_bytes", _G, "Incomplete or unanswered ABCI messages."),
+    Metric("abci_held_bytes", _G, "Memory of incomplete or unanswered ABCI messages."),
     Metric(
         "state_machine_seconds",
         _H,
@@ -110,8 +110,8 @@ METRICS: Final = (
         "WebSocket subscribers that left, by reason.",
         ("reason",),
     ),
-    Metric("subscribers_waiting", _G, "Subscribers that have been given everything."),
-    Metric("selections", _G, "Different selections of subscribers, all events aside."),
+    Metric("subscribers_waiting", _G, "Subscribers that have got everything."),
+    Metric("selections", _G, "Different filters and forms that subscribers chose."),
     Metric(
         "slowest_subscriber_lag_blocks",
         _G,
@@ -125,14 +125,12 @@ METRICS: Final = (
     Metric(
         "sent_bytes_total",
         _C,
-        "Messages to subscribers, by way: together (to all that wait) or alone"
+        "Bytes sent to subscribers, by way: together (to all that wait) or alone"
         " (catching up, TLS, Server-Sent Events).",
         ("way",),
     ),
-    Metric("tail_bytes", _G, "Newest blocks kept in memory for subscribers."),
-    Metric(
-        "turns_waiting", _G, "Clients that wait for their turn to connect or to read."
-    ),
+    Metric("tail_bytes", _G, "Memory of the newest blocks, kept for subscribers."),
+    Metric("turns_waiting", _G, "Clients that wait for their turn to connect or read."),
     # HTTP.
     Metric(
         "http_connections",
@@ -147,7 +145,7 @@ METRICS: Final = (
         "HTTP connections for which there was no place, by status.",
         ("status",),
     ),
-    Metric("http_held_bytes", _G, "HTTP bodies and answers in progress."),
+    Metric("http_held_bytes", _G, "Memory of HTTP bodies and answers in progress."),
     Metric(
         "posts_total", _C, "Posted transactions, by status of the answer.", ("status",)
     ),
@@ -183,7 +181,7 @@ METRICS: Final = (
     Metric(
         "loop_delay_seconds",
         _H,
-        "By how much the event loop was late, four times a second.",
+        "By how much the event loop was late, measured four times a second.",
     ),
     Metric("tasks", _G, "Trio tasks."),
 )
