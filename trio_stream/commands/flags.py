@@ -16,8 +16,12 @@ _FLAGS: Final = (
         "ADDRESS",
         "tcp://HOST:PORT or unix://PATH (default: tcp://127.0.0.1:26658)",
     ),
-    ("--stream", "HOST:PORT", "WebSocket door (default: localhost:9985)"),
-    ("--api", "HOST:PORT", "HTTP door (default: localhost:9984)"),
+    (
+        "--stream",
+        "HOST:PORT",
+        "where the WebSocket server listens (default: localhost:9985)",
+    ),
+    ("--api", "HOST:PORT", "where the HTTP server listens (default: localhost:9984)"),
     ("--node", "URL", "the consensus engine's RPC (default: http://localhost:26657)"),
     (
         "--log-level",
