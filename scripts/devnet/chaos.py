@@ -204,11 +204,11 @@ async def run_chaos(
             await node.stop()
     logs = evidence.logs([node.settings.home / "log.db" for node in nodes])
     facts = sum(len(each.facts) for each in network.subscribers)
-    moves = sum(
+    moving = [
         each.connections
         for each in network.subscribers
         if isinstance(each, HandmadeSubscriber)
-    )
+    ]
     happened = ", ".join(
         f"{count} x {kind}" for kind, count in sorted(network.incidents.done.items())
     )
@@ -216,7 +216,7 @@ async def run_chaos(
         f"{network.incidents.done.total()} incidents under {binary.parent.name}"
         f" ({happened}); four identical logs: {logs};"
         f" {len(network.subscribers)} subscribers received {facts:,} messages,"
-        f" half of them over {moves:,} connections to one node after the other:"
+        f" {len(moving)} of them over {sum(moving):,} connections to one node after the other:"
         " none was lost, none repeated, none out of order"
     )
 
