@@ -17,6 +17,7 @@ from trio_stream import __version__
 COMMANDS = (
     "run",
     "tail",
+    "status",
     "log_level",
     "check_config",
     "show_config",

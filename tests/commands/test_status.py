@@ -1,0 +1,153 @@
+"""`trio-stream status`, and the daemon that it asks."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+import trio
+
+from scripts.certificate import write_certificate
+from scripts.daemon_process import Settings, run_daemon
+from tests.instant_node import instant_node
+from trio_stream.__main__ import main
+from trio_stream.log.file import lock_directory
+
+DEADLINE = 60
+TOKEN = "k4Yy0uA3YhAfkNqPzvDLhXNnH3uZ1mC6oyA5GHM1r9Y"
+
+Captured = pytest.CaptureFixture[str]
+
+
+@contextmanager
+def held(home: Path) -> Iterator[None]:
+    """A data directory that belongs to this process."""
+    descriptor = lock_directory(home)
+    try:
+        yield
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def answering(body: bytes) -> Iterator[str]:
+    """The address of a server that answers every request with this."""
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def serve() -> None:
+        while True:
+            try:
+                peer, _ = listener.accept()
+            except OSError:
+                return
+            with peer:
+                peer.recv(4096)
+                peer.sendall(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" + body)
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    try:
+        yield f"127.0.0.1:{listener.getsockname()[1]}"
+    finally:
+        listener.shutdown(socket.SHUT_RDWR)
+        listener.close()
+        thread.join()
+
+
+def lines(text: str) -> dict[str, str]:
+    return {line[:12].rstrip(): line[13:] for line in text.splitlines()}
+
+
+def test_without_a_daemon_nobody_is_asked(tmp_path: Path, capsys: Captured) -> None:
+    assert main(["status", "--home", str(tmp_path)]) == 1
+    assert f"no daemon runs on the data directory {tmp_path}" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+async def test_a_node_says_how_it_is(tmp_path: Path, capsys: Captured) -> None:
+    with trio.fail_after(DEADLINE):
+        async with instant_node(tmp_path) as node:
+            api = urlsplit(node.http_url).netloc
+            arguments = ["status", "--home", str(tmp_path), "--api", api]
+            status = await trio.to_thread.run_sync(main, arguments)
+    said = lines(capsys.readouterr().out)
+    assert status == (0 if said["ready"] == "yes" else 1)
+    assert said["process"] == str(os.getpid())
+    assert said["height"].startswith("1, block of ")
+    assert said["engine"].startswith("not connected")
+    assert said["subscribers"] == "0 websocket, 0 sse, 0 poll"
+    assert str(tmp_path / "log.db") in said["log"]
+    assert len(said) == 9
+
+
+@pytest.mark.parametrize(
+    "body", [b"hello", b"[]", b"{}", b'{"version": 1, "chain_id": 1, "height": 1}']
+)
+def test_what_is_not_a_node_is_named(
+    tmp_path: Path, capsys: Captured, body: bytes
+) -> None:
+    with held(tmp_path), answering(body) as api:
+        assert main(["status", "--home", str(tmp_path), "--api", api]) == 1
+    assert f"does not answer: {api}" in capsys.readouterr().err
+
+
+def test_a_daemon_whose_server_is_elsewhere_is_named(
+    tmp_path: Path, capsys: Captured
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        api = f"127.0.0.1:{free.getsockname()[1]}"
+    with held(tmp_path):
+        assert main(["status", "--home", str(tmp_path), "--api", api]) == 1
+        assert f"{api}: [Errno 111] Connection refused" in capsys.readouterr().err
+        assert main(["status", "--home", str(tmp_path), "--api", "localhost:0"]) == 1
+        assert "which port it listens on is not known" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("text", ["", "two\nlines", "ümlaut"])
+def test_a_file_without_one_token_is_refused(
+    tmp_path: Path, capsys: Captured, text: str
+) -> None:
+    file = tmp_path / "token"
+    file.write_text(text)
+    arguments = ["status", "--home", str(tmp_path), "--token-file", str(file)]
+    assert main(arguments) == 2
+    assert str(file) in capsys.readouterr().err
+
+
+@pytest.mark.slow
+async def test_over_tls_and_with_a_token(tmp_path: Path, capsys: Captured) -> None:
+    certificate, key = write_certificate(tmp_path)
+    token = tmp_path / "token"
+    token.write_text(f"{TOKEN}\n")
+    (tmp_path / "tokens.toml").write_text(
+        f'[[token]]\nname = "a"\ntoken = "{TOKEN}"\nmay = ["read"]\n'
+    )
+    file = tmp_path / "node.toml"
+    file.write_text(
+        f'tls_certificate = "{certificate}"\ntls_key = "{key}"\n'
+        f'tokens = "{tmp_path / "tokens.toml"}"\n'
+    )
+    settings = Settings(home=tmp_path / "home", arguments=["--config", str(file)])
+    with trio.fail_after(DEADLINE):
+        async with run_daemon(settings) as daemon:
+            arguments = [
+                *("status", "--config", str(file), "--home", str(settings.home)),
+                *("--api", f"127.0.0.1:{daemon.api_port}"),
+            ]
+            ask = partial(trio.to_thread.run_sync, main)
+            await ask(arguments)
+            said = lines(capsys.readouterr().out)
+            assert said["state"].startswith("not known: ")
+            assert said["state"].endswith("see --token-file")
+            await ask([*arguments, "--token-file", str(token)])
+            said = lines(capsys.readouterr().out)
+            assert said["height"] == "0"
+            assert said["chain"] == "none yet"
+            assert await daemon.stop() == 0
