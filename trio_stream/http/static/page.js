@@ -151,7 +151,7 @@ function engineText({connected, catching_up: catchingUp}) {
 
 async function poll() {
     try {
-        if (!document.hidden) await showStatus()
+        if (!document.hidden && byId("token").hidden) await showStatus()
     } catch (error) {
         write("engine", "–")
         write("engine-more", error.status === undefined ? "the node does not answer" : error.message)
