@@ -10,6 +10,7 @@ from tests.access.test_tokens import HASH, SECRET, entry
 from tests.test_daemon import settings
 from trio_stream.access.tokens import TokensError
 from trio_stream.credentials import Credentials
+from trio_stream.net.listeners import open_door
 from trio_stream.net.tls import CertificateError
 
 AUTHORIZATION = f"Bearer {SECRET}"
@@ -115,3 +116,35 @@ def test_an_authority_that_is_none_is_named(tmp_path: Path) -> None:
         with pytest.raises(CertificateError, match=why) as caught:
             Credentials(config)
         assert f"tls_client_ca {authorities}" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("host", "more", "said"),
+    [
+        ("127.0.0.1", {}, None),
+        ("0.0.0.0", {}, "everybody who can connect may read"),
+        ("0.0.0.0", {"tokens": True}, "without TLS: tokens can be read on the way"),
+        ("0.0.0.0", {"tokens": True, "trusted_proxies": ("10.0.0.1/32",)}, None),
+        ("0.0.0.0", {"tokens": True, "tls": True}, None),
+    ],
+)
+async def test_doors_that_are_open_to_others_are_warned_of(
+    tmp_path: Path,
+    host: str,
+    more: dict[str, object],
+    said: str | None,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    more = dict(more)
+    if more.pop("tls", False):
+        more["tls_certificate"], more["tls_key"] = write_certificate(tmp_path)
+    if more.pop("tokens", False):
+        more["tokens"] = tmp_path / "tokens.toml"
+        (tmp_path / "tokens.toml").write_text(entry(secret=f'sha256 = "{HASH}"'))
+    credentials = Credentials(settings(tmp_path, **more))
+    async with open_door(host, 0) as listeners:
+        for door in ("stream", "api"):
+            credentials.warn_if_open(door, listeners)
+    lines = caplog.messages
+    assert len(lines) == (0 if said is None else 2)
+    assert all(said is not None and said in line for line in lines)

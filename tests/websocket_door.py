@@ -13,6 +13,7 @@ import trio
 
 from tests.memory_log import MemoryLog
 from tests.websocket_peer import PATH, UPGRADE, Peer, request
+from trio_stream.access.guard import Guard
 from trio_stream.channel.commit_channel import CommitChannel
 from trio_stream.http import answers
 from trio_stream.http import server as http_server
@@ -88,6 +89,7 @@ async def open_door(
     client_tls: ssl.SSLContext | None = None,
     tail_bytes: int = 1 << 23,
     by_http: bool = False,
+    guard: Guard | None = None,
 ) -> AsyncIterator[Door]:
     """Serve; at the end of the block all clients break off and it is shut down.
 
@@ -109,6 +111,7 @@ async def open_door(
             admission=admission,
             tls=None if tls is None else lambda: tls,
             upgrades=upgrades,
+            guard=guard,
             stop=door.stop,
         )
         await nursery.start(serve)

@@ -17,7 +17,10 @@ from hypercorn.trio.worker_context import WorkerContext
 from trio.testing import MockClock, memory_stream_pair, wait_all_tasks_blocked
 
 from tests import http_door
+from tests.access.test_tokens import SECRET, entry
 from tests.http_door import LARGE, everything
+from trio_stream.access.guard import Guard, Incoming, Verdict
+from trio_stream.access.tokens import read_tokens
 from trio_stream.http import server
 from trio_stream.http.answers import HttpAnswer
 from trio_stream.http.connection import HttpConnection
@@ -71,7 +74,7 @@ async def _behind(scope: Any, receive: Any, send: Any) -> None:
 
 
 @asynccontextmanager
-async def opened() -> AsyncIterator[Door]:
+async def opened(guard: Guard | None = None) -> AsyncIterator[Door]:
     listeners = await trio.open_tcp_listeners(0, host="127.0.0.1")
     door = Door(listeners[0].socket.getsockname()[1], trio.Event())
     serve = partial(
@@ -82,6 +85,7 @@ async def opened() -> AsyncIterator[Door]:
         stop=door.stop,
         direct=door.direct,
         limits=HttpLimits(max_body_bytes=MOST),
+        guard=guard,
     )
     async with trio.open_nursery() as nursery:
         await nursery.start(serve)
@@ -291,3 +295,59 @@ async def test_a_connection_that_never_became_tls_ends() -> None:
     connection.let_go()
     connection.let_go()
     assert connection.is_idle
+
+
+class Judge(Guard):
+    """Knows one token, and how many requests it has judged."""
+
+    def __init__(self) -> None:
+        tokens = read_tokens(entry(may='["read", "post"]'))
+        super().__init__(tokens=tokens, make_ticket=str, clock=lambda: 0)
+        self.judged = 0
+
+    def judge(self, incoming: Incoming) -> Verdict:
+        self.judged += 1
+        return super().judge(incoming)
+
+
+async def test_each_plain_request_is_judged_once() -> None:
+    guard = Judge()
+    head = b"HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer %b\r\n" % SECRET.encode()
+    post = b"POST /front %bContent-Length: 2\r\n\r\n" % head
+    async with opened(guard) as door, await door.connect() as stream:
+        await stream.send_all(b"GET /front %b\r\nGET /behind %b\r\n" % (head, head))
+        assert await said(stream, 2) == [b"<0>", b"<behind>"]
+        await wait_all_tasks_blocked()
+        await stream.send_all(post)
+        await wait_all_tasks_blocked()
+        await stream.send_all(b"{}")
+        assert await said(stream, 1) == [b"<2>"]
+        await wait_all_tasks_blocked()
+        await stream.send_all(post.replace(b"front", b"behind"))
+        await wait_all_tasks_blocked()
+        await stream.send_all(b"{}")
+        assert await said(stream, 1) == [b"<behind>"]
+    assert guard.judged == 4
+
+
+async def test_a_plain_request_that_is_refused_leaves_its_connection_open() -> None:
+    guard = Judge()
+    get = b"GET /front HTTP/1.1\r\nHost: a\r\n\r\n"
+    async with opened(guard) as door, await door.connect() as stream:
+        await stream.send_all(get * 3)
+        answer = b""
+        while answer.count(b"HTTP/1.1 401 ") < 3:
+            answer += await stream.receive_some()
+    assert guard.judged == 3
+
+
+async def test_a_plain_body_that_is_refused_is_not_waited_for() -> None:
+    guard = Judge()
+    post = b"POST /front HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n"
+    async with opened(guard) as door, await door.connect() as stream:
+        await stream.send_all(post)
+        answer = b""
+        while more := await stream.receive_some():
+            answer += more
+    assert answer.startswith(b"HTTP/1.1 401 ") and b"connection: close" in answer
+    assert guard.judged == 1

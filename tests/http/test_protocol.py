@@ -12,6 +12,10 @@ from typing import Any
 import pytest
 import trio
 
+from tests.access.test_tokens import SECRET, entry
+from trio_stream.access.guard import Guard
+from trio_stream.access.rates import Rate
+from trio_stream.access.tokens import read_tokens
 from trio_stream.http import answers, server
 from trio_stream.http.body import write
 from trio_stream.http.server import HttpLimits
@@ -49,7 +53,7 @@ async def _app(scope: Any, receive: Any, send: Any) -> None:
 
 
 @asynccontextmanager
-async def opened() -> AsyncIterator[int]:
+async def opened(guard: Guard | None = None) -> AsyncIterator[int]:
     """The port of a server that leaves all requests to its application."""
     listeners = await trio.open_tcp_listeners(0, host="127.0.0.1")
     stop = trio.Event()
@@ -60,6 +64,7 @@ async def opened() -> AsyncIterator[int]:
         tls=None,
         stop=stop,
         limits=HttpLimits(max_body_bytes=MOST),
+        guard=guard,
     )
     async with trio.open_nursery() as nursery:
         await nursery.start(serve)
@@ -272,3 +277,57 @@ async def test_nothing_of_http_2_is_begun(port: int) -> None:
     said = await ask(port, H2C + preface + settings + frames)
     assert (said.status, said.closed) == (200, True)
     assert said.body.startswith(b"<GET /? a 0>HTTP/1.1 505 ")
+
+
+def carrying(sent: bytes, token: str = SECRET) -> bytes:
+    return sent.replace(
+        b"Host", b"Authorization: Bearer %b\r\nHost" % token.encode(), 1
+    )
+
+
+async def test_a_guard_refuses_before_the_body_and_closes() -> None:
+    guard = Guard(
+        tokens=read_tokens(entry(may='["read", "post"]')),
+        make_ticket=str,
+        clock=lambda: 0,
+    )
+    heads = [
+        GET,
+        POST[:-2],
+        CHUNKED,
+        LARGE,
+        GET.replace(b"GET", b"HEAD"),
+        WEBSOCKET,
+    ]
+    not_plain = GET.replace(b"/ ", b"/a ", 1).replace(b"Host", b"TE: trailers\r\nHost")
+    async with opened(guard) as port:
+        for sent in [*heads, carrying(GET, "wrong"), GET.replace(b"/ ", b"/%6d ")]:
+            if b" / " in sent and b"POST" not in sent:
+                sent = sent.replace(b"/ ", b"/a ", 1)
+            # What is plain is judged and answered in front of hypercorn.
+            sent = sent.replace(b"Host", b"TE: trailers\r\nHost")
+            said = await ask(port, sent)
+            assert said.status == 401 and said.closed
+            assert said.headers["www-authenticate"].startswith("bearer realm=")
+            if not sent.startswith(b"HEAD"):
+                assert json.loads(said.body)["status"] == 401
+        answered = [
+            carrying(GET),
+            carrying(POST),
+            carrying(CHUNKED) + b"2\r\n{}\r\n0\r\n\r\n",
+        ]
+        for sent in answered:
+            assert (await ask(port, sent, marks=1)).status == 200
+        # A second request on the connection is judged too.
+        said = await ask(port, carrying(GET) + not_plain)
+        assert said.status == 200 and b" 401 " in said.body
+
+
+async def test_a_guard_counts_bodies_without_a_length() -> None:
+    guard = Guard(post_bytes=Rate(1), make_ticket=str, clock=lambda: 0)
+    async with opened(guard) as port:
+        body = b"9\r\n" + b"z" * 9 + b"\r\n0\r\n\r\n"
+        assert (await ask(port, CHUNKED + body, marks=1)).status == 200
+        said = await ask(port, CHUNKED)
+        assert said.status == 429 and said.headers["retry-after"] == "5"
+        assert (await ask(port, GET, marks=1)).status == 200

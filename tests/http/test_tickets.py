@@ -3,12 +3,13 @@ from __future__ import annotations
 import json
 
 import trio
+from quart_trio import QuartTrio
 
 from tests.access.test_tokens import SECRET, entry
 from trio_stream.access.guard import Guard
 from trio_stream.access.tickets import MOST_PER_TOKEN
 from trio_stream.access.tokens import read_tokens
-from trio_stream.http.tickets import everything_allowed, ticket_for
+from trio_stream.http.tickets import add_tickets, everything_allowed, ticket_for
 
 
 def test_a_ticket_for_a_token() -> None:
@@ -21,6 +22,19 @@ def test_a_ticket_for_a_token() -> None:
     assert answer.more_headers == [("Cache-Control", "no-store")]
     refused = ticket_for(guard, "Bearer wrong")
     assert refused.status == 401 and dict(refused.more_headers)["WWW-Authenticate"]
+
+
+async def test_the_route_asks_for_the_header() -> None:
+    guard = Guard(
+        tokens=read_tokens(entry()), make_ticket=lambda: "secret", clock=lambda: 0
+    )
+    app = QuartTrio(__name__)
+    add_tickets(app, guard)
+    client = app.test_client()
+    for headers, status in (({}, 401), ({"Authorization": f"Bearer {SECRET}"}, 200)):
+        answer = await client.post("/api/v1/tickets", headers=headers)
+        assert answer.status_code == status
+        assert ("ticket" in await answer.get_json()) == (status == 200)
 
 
 async def test_where_everything_is_allowed_each_ticket_is_another_one() -> None:

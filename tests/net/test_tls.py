@@ -167,3 +167,47 @@ def test_a_mistake_is_named_with_its_file(
     mistake(files)
     with pytest.raises(CertificateError, match=named):
         server_context(files.certificate, files.key)
+
+
+def test_clients_are_asked_for_certificates_of_an_authority(files: Files) -> None:
+    name = files.made.subject
+    authority = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(files.private.public_key())
+        .serial_number(2)
+        .not_valid_before(files.made.not_valid_before_utc)
+        .not_valid_after(files.made.not_valid_after_utc)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(files.private, hashes.SHA256())
+    )
+    file = files.folder / "authority.pem"
+    file.write_bytes(authority.public_bytes(PEM))
+
+    context = server_context(files.certificate, files.key, client_ca=file)
+
+    assert context is not None and context.verify_mode is ssl.CERT_REQUIRED
+    assert len(context.get_ca_certs()) == 1
+    assert context.minimum_version is ssl.TLSVersion.TLSv1_2
+
+
+@pytest.mark.parametrize(
+    ("data", "why"),
+    [
+        (b"x", "does not hold a certificate"),
+        (
+            b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
+            "is damaged",
+        ),
+        (None, "no certificate of an authority"),
+    ],
+)
+def test_a_file_without_an_authority_is_named(
+    files: Files, data: bytes | None, why: str
+) -> None:
+    file = files.folder / "authority.pem"
+    file.write_bytes(files.certificate.read_bytes() if data is None else data)
+    with pytest.raises(CertificateError, match=why) as caught:
+        server_context(files.certificate, files.key, client_ca=file)
+    assert f"tls_client_ca {file}" in str(caught.value)

@@ -239,3 +239,11 @@ async def test_a_broken_log_ends_the_door() -> None:
 async def _damaged(asked: Asked) -> Beginning:
     await trio.lowlevel.checkpoint()
     raise LogDamaged("read", Path("log.db"), "test")
+
+
+async def test_connections_of_an_address_have_a_limit() -> None:
+    async with open_door(limits=WebSocketLimits(max_connections_per_address=1)) as door:
+        await door.subscribe()
+        late = await door.connect()
+        head = await late.read_head()
+        assert head.startswith(b"HTTP/1.1 429 ") and b"Retry-After: 10\r\n" in head

@@ -11,6 +11,7 @@ import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from scripts.certificate import write_certificate
+from tests.access.test_tokens import SECRET, entry
 from tests.memory_log import CHAIN, KEYS, app_hash, event, keys_of, refusal
 from tests.websocket.subscribing import (
     BLOCKS,
@@ -24,7 +25,17 @@ from tests.websocket.subscribing import (
     texts_of,
 )
 from tests.websocket_door import open_door
-from tests.websocket_peer import CLOSE, PATH, PING, PONG, comes_true, frame
+from tests.websocket_peer import (
+    CLOSE,
+    PATH,
+    PING,
+    PONG,
+    UPGRADE,
+    comes_true,
+    frame,
+)
+from trio_stream.access.guard import Guard
+from trio_stream.access.tokens import read_tokens
 from trio_stream.stream.admission import Admission
 from trio_stream.stream.position import Position
 from trio_stream.websocket.server import WebSocketLimits
@@ -386,3 +397,28 @@ async def test_why_subscribers_leave_is_counted() -> None:
             lambda: bool(admission.statistics().departed), seconds=10
         )
     assert admission.statistics().departed == {"closed by the client": 1}
+
+
+@pytest.mark.parametrize("answers", [True, False])
+async def test_a_subscriber_whose_token_is_withdrawn_gets_a_close(
+    answers: bool, patient_clock: MockClock
+) -> None:
+    guard = Guard(tokens=read_tokens(entry()), make_ticket=str, clock=lambda: 0)
+    headers = UPGRADE | {"Authorization": f"Bearer {SECRET}"}
+    async with open_door(guard=guard) as door:
+        peer = await door.subscribe(headers=headers)
+        door.commit(2)
+        assert await peer.texts(2) == door.texts()
+        other = f'token = "{SECRET[::-1]}"'
+        assert guard.replace(read_tokens(entry(secret=other))) == 1
+        assert await peer.next() == (CLOSE, (1008, ""))
+        door.commit(1)
+        if answers:
+            await peer.send(frame(CLOSE, b"\x03\xf0"))
+        with pytest.raises((trio.EndOfChannel, trio.BrokenResourceError)):
+            await peer.next()
+        late = await door.connect()
+        await late.send(
+            b"".join([b"GET ", PATH.encode(), b" HTTP/1.1\r\nHost: a\r\n\r\n"])
+        )
+        assert (await late.read_head()).startswith(b"HTTP/1.1 401 ")
