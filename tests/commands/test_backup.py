@@ -33,7 +33,10 @@ def test_a_backup_is_made_while_the_log_is_in_use(
 
 
 @pytest.mark.parametrize("rate", ["0", "-5", "fast"])
-def test_a_rate_is_a_number_above_zero(rate: str) -> None:
+def test_a_rate_is_a_number_above_zero(
+    rate: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     with pytest.raises(SystemExit) as ended:
         main(["backup", "file", "--rate", rate])
     assert ended.value.code == 2
+    assert "--rate: must be a number of mebibytes" in capsys.readouterr().err

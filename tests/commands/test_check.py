@@ -90,3 +90,20 @@ def test_a_directory_without_a_log_is_an_error(
 ) -> None:
     assert main(["check", "--home", str(tmp_path)]) == 1
     assert "there is no such file" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("count", ["0", "-1", "1000000", "all"])
+def test_a_number_of_processes_that_cannot_be_meant_is_refused(
+    count: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["check", "--processes", count])
+    assert ended.value.code == 2
+    assert "--processes: must be from 1 to 256" in capsys.readouterr().err
+
+
+def test_a_directory_is_not_a_log(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["check", str(tmp_path)]) == 1
+    assert "it is a directory" in capsys.readouterr().err

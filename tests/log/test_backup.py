@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from pathlib import Path
 
 import apsw
@@ -202,6 +203,40 @@ def test_a_running_daemon_is_not_replaced(home: Path, backup: Path) -> None:
             restore(backup, home)
         commit_blocks(log, 1)
     unchanged(home, 4)
+
+
+def test_the_log_itself_is_no_backup_of_it(home: Path, tmp_path: Path) -> None:
+    written(home, 3)
+    (tmp_path / "link").symlink_to(home)
+    with pytest.raises(LogExists, match="it is the log of this directory"):
+        restore(tmp_path / "link" / FILE_NAME, home)
+    assert assert_whole(home) == 3
+
+
+def test_whoever_could_use_the_log_can_use_what_is_restored(
+    home: Path, backup: Path
+) -> None:
+    written(home, 3)
+    log = home / FILE_NAME
+    log.chmod(0o640)
+    backup.chmod(0o600)
+    restore(backup, home)
+    assert stat.S_IMODE(log.stat().st_mode) == 0o640
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="gives files away")
+@pytest.mark.parametrize("has_log", [True, False])
+def test_what_root_restores_belongs_to_the_user_of_the_daemon(
+    home: Path, backup: Path, has_log: bool
+) -> None:
+    home.mkdir()
+    if has_log:
+        written(home, 3)
+        os.chown(home / FILE_NAME, 4242, 4243)
+    os.chown(home, 4242, 4243)
+    restore(backup, home)
+    found = [(home / name).stat() for name in (FILE_NAME, "lock")]
+    assert {(each.st_uid, each.st_gid) for each in found} == {(4242, 4243)}
 
 
 def test_a_log_that_somebody_reads_is_not_replaced(home: Path, backup: Path) -> None:

@@ -15,7 +15,7 @@ from tests.history import assert_whole, commit_blocks
 from tests.ledger.chains import ALICE, new_engine
 from tests.log.tampering import tamper, written
 from trio_stream.abci.messages import ValidatorUpdate
-from trio_stream.log.errors import CannotRollBack, LogInUse
+from trio_stream.log.errors import CannotRollBack, LogInUse, LogMissing
 from trio_stream.log.file import FILE_NAME
 from trio_stream.log.rollback import roll_back
 from trio_stream.log.verify import verify
@@ -136,6 +136,12 @@ def test_a_log_without_a_block_is_refused(tmp_path: Path) -> None:
     written(tmp_path, 0)
     with pytest.raises(CannotRollBack, match="it has no block"):
         roll_back(tmp_path, 0)
+
+
+def test_a_directory_without_a_log_stays_without_one(tmp_path: Path) -> None:
+    with pytest.raises(LogMissing, match="there is no such file"):
+        roll_back(tmp_path / "home", 0)
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_running_daemon_is_left_alone(tmp_path: Path) -> None:

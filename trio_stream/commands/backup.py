@@ -55,7 +55,6 @@ def run(parsed: argparse.Namespace, home: Path) -> int:
 
 
 def _rate(text: str) -> int:
-    rate = int(text)
-    if rate < 1:
-        raise ValueError
-    return rate
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError("must be a number of mebibytes, at least 1")
+    return int(text)

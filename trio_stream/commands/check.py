@@ -18,6 +18,8 @@ from trio_stream.log.verify import Report, verify
 
 MOST_SHOWN: Final = 50
 """Findings that are printed one by one."""
+MOST_PROCESSES: Final = 256
+"""More would be a slip of the finger, and take each some 40 MB of memory."""
 
 
 def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -40,7 +42,7 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         help="ten times as fast: leave out signatures, other rules, and words",
     )
     parser.add_argument(
-        "--processes", metavar="N", type=int, help="default: one per processor"
+        "--processes", metavar="N", type=_count, help="default: one per processor"
     )
 
 
@@ -64,6 +66,12 @@ def run(parsed: argparse.Namespace, home: Path) -> int:
         return 0
     print(_cure(report))
     return 1
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= MOST_PROCESSES:
+        raise argparse.ArgumentTypeError(f"must be from 1 to {MOST_PROCESSES}")
+    return int(text)
 
 
 def _summary(path: Path, report: Report, seconds: float) -> str:

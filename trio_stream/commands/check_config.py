@@ -39,9 +39,10 @@ def run(parsed: argparse.Namespace) -> int:
         _check_home(loaded.config)
     except (ConfigError, CertificateError, TokensError) as error:
         return failed(error, 2)
-    changed = len(loaded.origins)
+    count = len(loaded.origins)
     print(
-        f"The configuration can be used; {changed} settings are not left at their default"
+        f"The configuration can be used; {count} {'setting' if count == 1 else 'settings'}"
+        f" {'differs' if count == 1 else 'differ'} from the default"
         " (trio-stream show-config lists them)."
     )
     return 0

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import os
+import stat
 import time
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
@@ -94,7 +95,11 @@ def restore(
     with ExitStack() as stack:
         with translated("open", home):
             home.mkdir(parents=True, exist_ok=True)
-            stack.callback(os.close, lock_directory(home))
+            lock = lock_directory(home)
+            stack.callback(os.close, lock)
+            _give(lock, home)
+            if path.exists() and source.exists() and path.samefile(source):
+                raise LogExists("restore", source, "it is the log of this directory")
         with translated("read", source), closing(open_log(source, "restore")) as log:
             run(log, "BEGIN")
             chain_id, height = _identify(log)
@@ -109,12 +114,33 @@ def restore(
             new.unlink(missing_ok=True)
             copy_log(log, new, bytes_per_second=math.inf, progress=progress)
         try:
+            with translated("write", new):
+                _take_place(new, path)
             _look_for_damage(new, source)
             kept = _replace(path, new)
         finally:
             new.unlink(missing_ok=True)
         size = path.stat().st_size
     return Restored(Copied(chain_id, height, size), kept, before[1] if before else None)
+
+
+def _take_place(new: Path, path: Path) -> None:
+    """Let whoever may use the log at `path`, and nobody else, use `new` as well."""
+    descriptor = os.open(new, os.O_RDONLY)
+    try:
+        _give(descriptor, path if path.exists() else path.parent)
+        if path.exists():
+            os.fchmod(descriptor, stat.S_IMODE(path.stat().st_mode))
+    finally:
+        os.close(descriptor)
+
+
+def _give(descriptor: int, like: Path) -> None:
+    """Have a file belong to the owner of `like`: the daemon's user, if root does this."""
+    has, wanted = os.fstat(descriptor), like.stat()
+    owner = wanted.st_uid, wanted.st_gid
+    if os.geteuid() == 0 and owner != (has.st_uid, has.st_gid):
+        os.fchown(descriptor, *owner)
 
 
 def _identify(log: apsw.Connection) -> tuple[str, int]:

@@ -82,5 +82,6 @@ def _find_room(target: Path, size: int) -> None:
         raise LogOutOfSpace(
             "write",
             target,
-            f"it takes {size >> 20} MiB, and {free >> 20} MiB are free",
+            f"{size:,} bytes and {SPARE >> 20} MiB to spare are needed, and {free:,} bytes"
+            " are free",
         )

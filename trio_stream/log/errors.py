@@ -74,7 +74,7 @@ class LogMissing(CommitLogError):
 class LogExists(CommitLogError):
     """There is a file where a new one should be written."""
 
-    hint = "nothing is written over: choose another name"
+    hint = "nothing is written over: choose another one"
 
 
 class LogOfOtherChain(CommitLogError):

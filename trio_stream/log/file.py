@@ -23,6 +23,7 @@ from trio_stream.log.errors import (
     LogFromOlderVersion,
     LogInUse,
     LogMissing,
+    LogNotDirectory,
 )
 from trio_stream.log.others import Patience
 
@@ -102,6 +103,8 @@ def open_log(path: Path, operation: str) -> apsw.Connection:
     """The read-only connection of a command, to a file that must be a log of this release."""
     if not path.exists():
         raise LogMissing(operation, path, "there is no such file")
+    if path.is_dir():
+        raise LogNotDirectory(operation, path, "it is a directory")
     connection = open_for_reading(path)
     try:
         recognise(connection, path, operation)

@@ -18,8 +18,8 @@ import apsw
 
 from trio_stream.log.backup import back_up, kept_name
 from trio_stream.log.copy import Progress
-from trio_stream.log.errors import CannotRollBack, translated
-from trio_stream.log.file import SCHEMA, run
+from trio_stream.log.errors import CannotRollBack, LogMissing, translated
+from trio_stream.log.file import FILE_NAME, SCHEMA, run
 from trio_stream.log.rows import position_key, rows
 from trio_stream.log.writer import CommitLog
 from trio_stream.stream.position import END_OF_BLOCK
@@ -51,8 +51,13 @@ def roll_back(
     """Take all blocks above `height` out of the log in `home`; durable on return.
 
     `copying` is called with bytes, `removing` with transactions. Raises `CommitLogError`, and then
-    nothing has changed: `LogInUse` if a daemon runs, `CannotRollBack` if there is no such height.
+    nothing has changed: `LogInUse` if a daemon runs, `CannotRollBack` if there is no such height,
+    `LogMissing` if there is no log.
     """
+    path = home / FILE_NAME
+    with translated("roll back", path):
+        if not path.exists():
+            raise LogMissing("roll back", path, "there is no such file")
     with CommitLog.open(home) as log:
         chain, tip = log.chain(), log.tip()
         if chain is None or tip is None:
