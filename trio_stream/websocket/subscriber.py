@@ -95,7 +95,8 @@ class Subscriber:
                 sent = stream.send_nowait(batch.frames, batch.offset)
                 if sent is not None:
                     clone.seek(batch.frames.position_at(sent))
-                clone.sent((sent or len(batch.frames.data)) - batch.offset)
+                end = len(batch.frames.data) if sent is None else sent
+                clone.sent(end - batch.offset)
                 del batch
             else:
                 piece, position = batch.take(_PIECE_BYTES)
