@@ -78,7 +78,8 @@ LANGUAGES = {
     "python": "here",
     "sh": "here",
     "sql": "tests/log/test_manual_sql.py",
-    "text": "tests/test_manual_examples.py, tests/engines/test_demo.py",
+    "text": "tests/test_manual_examples.py, tests/engines/test_demo.py,"
+    " tests/commands/test_status.py",
     "toml": "tests/test_manual_pages.py",
     "yaml": "tests/test_observed.py",
 }

@@ -16,6 +16,7 @@ import trio
 
 from scripts.certificate import write_certificate
 from scripts.daemon_process import Settings, run_daemon
+from tests import manual
 from tests.instant_node import instant_node
 from trio_stream.__main__ import main
 from trio_stream.log.file import lock_directory
@@ -84,7 +85,8 @@ async def test_a_node_says_how_it_is(tmp_path: Path, capsys: Captured) -> None:
     assert said["engine"].startswith("not connected")
     assert said["subscribers"] == "0 websocket, 0 sse, 0 poll"
     assert str(tmp_path / "log.db") in said["log"]
-    assert len(said) == 9
+    (shown,) = manual.blocks("text", manual.PAGES["monitoring"])
+    assert list(said) == list(lines(shown))
 
 
 @pytest.mark.parametrize(
