@@ -30,6 +30,7 @@ from scripts import child
 from scripts.bench.report import machine, number, table
 from trio_stream.abci.messages import Time
 from trio_stream.ledger.block import AcceptedTransaction, Block, Chain
+from trio_stream.log.backup import BYTES_PER_SECOND
 from trio_stream.log.checkpoint import Checkpointer
 from trio_stream.log.reader import LogReader
 from trio_stream.log.writer import CommitLog
@@ -38,6 +39,7 @@ from trio_stream.transactions.candidate import CandidateCache
 BODY: Final = 8_000
 PER_BLOCK: Final = 20
 EVERY: Final = 0.05
+RATE: Final = BYTES_PER_SECOND >> 20
 ALONE: Final = 15.0
 """Seconds of each part without a backup."""
 NOW: Final = Time(1_500_000_000, 0)
@@ -47,16 +49,17 @@ def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--megabytes", type=int, default=1024)
+    parser.add_argument("--rate", type=int, default=RATE, help="that of the backup")
     parser.add_argument("--directory", type=Path, help="where log and backup are")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=given.directory) as directory:
-        rows = trio.run(_measure, Path(directory), given.megabytes)
+        rows = trio.run(_measure, Path(directory), given.megabytes, given.rate)
     print(machine())
     head = ["commits", "blocks", "median ms", "p99 ms", "longest ms"]
     print(table(f"Blocks of {PER_BLOCK} beside a backup", head, rows))
 
 
-async def _measure(directory: Path, megabytes: int) -> list[list[str]]:
+async def _measure(directory: Path, megabytes: int, rate: int) -> list[list[str]]:
     blocks = _blocks()
     before, after = list[float](), list[float]()
     with CommitLog.open(directory / "home") as log:
@@ -74,7 +77,7 @@ async def _measure(directory: Path, megabytes: int) -> list[list[str]]:
             commit = partial(_commit, log, checkpointer, blocks)
             with trio.move_on_after(ALONE):
                 await commit(before)
-            took, during = await _back_up(directory, commit)
+            took, during = await _back_up(directory, rate, commit)
             with trio.move_on_after(ALONE):
                 await commit(after)
             nursery.cancel_scope.cancel()
@@ -88,7 +91,7 @@ async def _measure(directory: Path, megabytes: int) -> list[list[str]]:
 
 
 async def _back_up(
-    directory: Path, commit: Callable[[list[float]], Awaitable[None]]
+    directory: Path, rate: int, commit: Callable[[list[float]], Awaitable[None]]
 ) -> tuple[float, list[float]]:
     began, seconds = time.perf_counter(), list[float]()
     async with trio.open_nursery() as nursery:
@@ -101,7 +104,7 @@ async def _back_up(
                 "backup",
                 str(directory / "backup.db"),
             ]
-            + ["--home", str(directory / "home")],
+            + ["--home", str(directory / "home"), "--rate", str(rate)],
             env=child.environment({}),
         )
         nursery.cancel_scope.cancel()
