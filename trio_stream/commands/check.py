@@ -39,7 +39,7 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     parser.add_argument(
         "--no-signatures",
         action="store_true",
-        help="ten times as fast: leave out signatures, other rules, and words",
+        help="five times as fast: leave out signatures, other rules, and words",
     )
     parser.add_argument(
         "--processes", metavar="N", type=_count, help="default: one per processor"

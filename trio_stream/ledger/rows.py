@@ -5,9 +5,6 @@ Another kind of chain can hand the log rows of the same shape (`block.AcceptedTr
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from trio_stream.ledger.block import AcceptedTransaction
 from trio_stream.transactions.model import Transaction
 from trio_stream.transactions.owners import named_keys
@@ -17,17 +14,6 @@ from trio_stream.transactions.searchable import text_of
 def rows_of(transaction: Transaction, index: int, sha256: bytes) -> AcceptedTransaction:
     """The rows of a transaction, whose JSON is read once more for them."""
     document = transaction.value
-    return rows_with_text(transaction, document, text_of(document), index, sha256)
-
-
-def rows_with_text(
-    transaction: Transaction,
-    document: Mapping[str, Any],
-    text: tuple[str | None, str | None],
-    index: int,
-    sha256: bytes,
-) -> AcceptedTransaction:
-    """The same, for a transaction whose JSON object and text are known."""
     return AcceptedTransaction(
         index,
         sha256,
@@ -38,5 +24,5 @@ def rows_with_text(
         [(each.amount, each.condition_uri) for each in transaction.outputs],
         [each.fulfills for each in transaction.inputs if each.fulfills is not None],
         list(named_keys(transaction, document)),
-        text,
+        text_of(document),
     )

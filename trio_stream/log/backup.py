@@ -39,9 +39,9 @@ from trio_stream.log.file import (
 from trio_stream.log.rows import newest_block, row
 
 BYTES_PER_SECOND: Final = 200 << 20
-"""How fast a backup goes by default, if the disk can. A slower one delays blocks no less, since each
-piece is synced, and more afterwards: what is committed meanwhile stays in the write-ahead log, and
-is then moved into the database at once."""
+"""How fast a backup goes by default, if the disk can. A slower one delays blocks no less, since
+each piece is synced. It delays them more afterwards: what is committed meanwhile stays in the
+write-ahead log, and is then moved into the database at once."""
 
 
 @dataclass(frozen=True, slots=True)

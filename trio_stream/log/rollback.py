@@ -24,7 +24,7 @@ from trio_stream.log.rows import position_key, rows
 from trio_stream.log.writer import CommitLog
 from trio_stream.stream.position import END_OF_BLOCK
 from trio_stream.transactions.errors import ValidationError
-from trio_stream.transactions.outline import Outlines
+from trio_stream.transactions.outline import read_outline
 from trio_stream.transactions.searchable import Text, text_of
 
 _TABLES: Final = ("transactions", "bodies", "outputs", "keys", "refused")
@@ -141,7 +141,7 @@ def _index_words(log: apsw.Connection) -> None:
 def _words(raw: bytes) -> Text | None:
     """What the index has of a transaction; None if that is nothing."""
     try:
-        words = text_of(Outlines().read(raw).document)
+        words = text_of(read_outline(raw).document)
     except ValidationError:
         # Somebody has edited it; a check says so.
         return None

@@ -175,7 +175,7 @@ def _check_file(path: Path) -> tuple[int, Checked]:
     """What SQLite finds: pages, and each index against its table. It stands for no height."""
     sql = f"PRAGMA integrity_check({MOST_FINDINGS})"
     try:
-        with closing(open_for_reading(path)) as connection:
+        with closing(open_for_reading(path, mapped=True)) as connection:
             said = [text for (text,) in rows(connection, sql) if text != "ok"]
     except apsw.Error as error:
         said = [str(error)]

@@ -8,7 +8,7 @@ too. Nobody asks for a key that is only in details.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from enum import IntEnum
 from typing import Any, Final, NamedTuple
 
@@ -47,15 +47,27 @@ def named_keys(
 
     `document` is its JSON object.
     """
-    owners = {key for each in transaction.inputs for key in each.owners_before}
+    return keys_named(
+        [each.owners_before for each in transaction.inputs],
+        [each.public_keys for each in transaction.outputs],
+        [each["condition"]["details"] for each in document["outputs"]],
+    )
+
+
+def keys_named(
+    owners_before: Sequence[Sequence[str]],
+    public_keys: Sequence[Sequence[str]],
+    details: Sequence[object],
+) -> Iterator[NamedKey]:
+    """The same, given what inputs and outputs hold."""
+    owners = {key for each in owners_before for key in each}
     for key in sorted(owners):
         if len(key) <= KEY_LIMIT:
             yield NamedKey(key, OWNER_BEFORE)
-    details = [each["condition"]["details"] for each in document["outputs"]]
-    everywhere = {key for output in transaction.outputs for key in output.public_keys}
-    for index, output in enumerate(transaction.outputs):
+    everywhere = {key for each in public_keys for key in each}
+    for index, keys in enumerate(public_keys):
         locking = _keys_in(details[index])
-        listed = dict.fromkeys(output.public_keys)
+        listed = dict.fromkeys(keys)
         for key in listed:
             if len(key) <= KEY_LIMIT:
                 both = key in locking
