@@ -72,6 +72,8 @@ REQUESTS = {
     "metrics": ("api", f"GET /metrics {HEAD}", ""),
     "metrics slowly": ("api", f"GET /metrics {HEAD}{SLOW}", ""),
     "metrics encoded": ("api", f"GET /%6detrics {HEAD}", ""),
+    "metrics doubled": ("api", f"GET //metrics {HEAD}", ""),
+    "metrics of another host": ("api", f"GET //a/metrics {HEAD}", ""),
     "metrics and a slash": ("api", f"GET /metrics/ {HEAD}", ""),
 }
 """A door, a head without the empty line, and a body."""

@@ -309,7 +309,35 @@ async def test_tokens_and_origins_pass_the_proxy(make: Make, tmp_path: Path) -> 
 @needs_nginx
 async def test_metrics_are_for_this_machine(tmp_path: Path) -> None:
     text = recipe("nginx.conf")
-    assert "location = /metrics" in text
+    assert "location ^~ /metrics" in text
     async with behind(nginx, tmp_path) as (front, _):
         allowed = await front.request("GET /metrics")
     assert b" 403 " not in allowed.partition(b"\r\n")[0]
+
+
+def nginx_elsewhere(
+    folder: Path, api: int, front: int, pems: tuple[Path, Path]
+) -> list[str]:
+    """As if its clients were on other machines."""
+    command = nginx(folder, api, front, pems)
+    file = folder / "trio-stream.conf"
+    file.write_text(file.read_text().replace("allow 127.0.0.1;", ""))
+    return command
+
+
+@needs_nginx
+async def test_metrics_are_for_nobody_else_however_they_are_spelt(
+    tmp_path: Path,
+) -> None:
+    async with behind(nginx_elsewhere, tmp_path) as (front, _):
+        for path in (
+            "/metrics",
+            "/metrics/",
+            "//metrics",
+            "/%6detrics",
+            "/x/../metrics",
+        ):
+            refused = await front.request(f"GET {path}")
+            assert b" 403 " in refused.partition(b"\r\n")[0], path
+        page = await front.request("GET /api/v1/")
+        assert b" 200 " in page.partition(b"\r\n")[0]

@@ -28,4 +28,6 @@ def needed(method: str, path: str) -> Permission | None:
         return Permission.READ if path.rstrip("/") == TICKETS else Permission.POST
     if path in _OPEN or (path.startswith(_OPEN_BELOW) and ".." not in path):
         return None
-    return Permission.METRICS if path.rstrip("/") == METRICS else Permission.READ
+    # Whatever stands before it: frameworks differ in what they make of `//` and the like.
+    is_metrics = path.rstrip("/").endswith(METRICS)
+    return Permission.METRICS if is_metrics else Permission.READ
