@@ -197,3 +197,12 @@ async def test_who_was_refused_takes_no_place() -> None:
             await (await server.ask(EVENTS + query)).whole()
         await until(lambda: not admission.present)
         assert (await server.listen(PATH)).status == 200
+
+
+@pytest.mark.parametrize("path", [EVENTS, f"{PATH}?until=tip"])
+async def test_a_connection_closes_after_its_last_answer(path: str) -> None:
+    async with served(blocks=1) as server:
+        answer = await server.listen(path, Connection="close")
+        await answer.whole()
+        with trio.fail_after(5):
+            assert await answer.stream.receive_some() == b""

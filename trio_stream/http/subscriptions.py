@@ -106,7 +106,7 @@ class Subscriptions:
                 async with trio.open_nursery() as nursery:
                     nursery.start_soon(_cancel_when_gone, receive, nursery.cancel_scope)
                     with self._as_long_as_allowed(scope, nursery.cancel_scope.cancel):
-                        await answer(send)
+                        await answer(partial(_send, send))
                     nursery.cancel_scope.cancel()
         except Disconnected:
             pass
@@ -154,6 +154,17 @@ class Subscriptions:
 async def _turn_away(send: Send, limit: TooMany, origin: str | None) -> None:
     retry = ("retry-after", str(limit.retry_after))
     await write(send, answers.error(limit.status, limit.message), origin, retry)
+
+
+async def _send(send: Send, message: Mapping[str, Any]) -> None:
+    """Send a message; the last one to its end.
+
+    Hypercorn reports a disconnection before it closes the connection after the last message (0.18),
+    which would then be left open. The connection ends every wait to write.
+    """
+    is_last = message["type"] == "http.response.body" and not message.get("more_body")
+    with trio.CancelScope(shield=is_last):
+        await send(message)
 
 
 async def _cancel_when_gone(receive: Receive, scope: trio.CancelScope) -> None:
