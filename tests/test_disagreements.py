@@ -27,6 +27,22 @@ STACK = "goroutine 1 [running]:\n" * 100
             "was reset, but the daemon's log is at block 7",
         ),
         (
+            "panic: state.AppHash does not match AppHash after replay. Got\n\t6132, expected .\n",
+            "was reset, but the daemon's log was not",
+        ),
+        (
+            "App block height (9) is higher than core (6)\n",
+            "ends at block 6, and the daemon's log at 9",
+        ),
+        (
+            "block 5, but the next one here is 8: the engine's data",
+            "was reset, or is an older copy. If the newer data still exists, put it back",
+        ),
+        (
+            "block 9, but the next one here is 8: the engine",
+            "block 9, but the next one here is 8. Engine and log have different",
+        ),
+        (
             REPLAY.format(9, 6, 6)
             + "ERROR: failed to create node: error during handshake: error on replay: "
             "app block height (9) is higher than core (6)\n",

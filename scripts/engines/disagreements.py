@@ -12,9 +12,12 @@ import re
 _NUMBERS = re.compile(
     r"ABCI Replay Blocks.*?appHeight=(\d+) storeHeight=(\d+) stateHeight=(\d+)"
 )
+# The first letter is a capital in 0.31.
 _HIGHER = re.compile(
-    r"app block height \((\d+)\) is higher than (?:the )?core \((\d+)\)"
+    r"[Aa]pp block height \((\d+)\) is higher than (?:the )?core \((\d+)\)"
 )
+# Up to 0.33 nothing else is said at the usual level; a state without a block has no hash.
+_RESET = re.compile(r"AppHash after replay\. Got\s+[0-9A-Fa-f]+, expected \.")
 _PRUNED = re.compile(r"too far below block store base")
 _HASH = re.compile(r"does not match AppHash|wrong Block\.Header\.AppHash")
 _REFUSED = re.compile(
@@ -22,6 +25,8 @@ _REFUSED = re.compile(
     r"|block \d+ follows app hash .*?here it is \w+"
     r"|block \d+, but the next one here is \d+)"
 )
+
+_PASSED = re.compile(r"block (\d+), but the next one here is (\d+)")
 
 _STOP = "stop the daemon (make run) and run"
 
@@ -43,11 +48,19 @@ def hint(text: str, *, home: str) -> str | None:
             " engine's data is an older copy. If the newer data still exists, put it back into"
             f" {home}. Otherwise {_STOP} trio-stream rollback --to-height {store}. {_AGAIN}"
         )
-    if numbers and app and not store:
+    if (numbers and app and not store) or _RESET.search(text):
+        where = f"is at block {app}" if app else "was not"
         return (
-            f"the engine's data in {home} was reset, but the daemon's log is at block {app}. If"
-            f" there is a copy of the engine's data, put it back. Otherwise {_STOP} trio-stream"
-            f" rollback --to-height 0; a new chain then begins. {_AGAIN}"
+            f"the engine's data in {home} was reset, but the daemon's log {where}. If there is a"
+            f" copy of the engine's data, put it back. Otherwise {_STOP} trio-stream rollback"
+            f" --to-height 0; a new chain then begins. {_AGAIN}"
+        )
+    passed = _PASSED.search(text)
+    if passed and int(passed[1]) < int(passed[2]):
+        return (
+            f"the daemon refused {passed[0]}: the engine's data in {home} was reset, or is an older"
+            f" copy. If the newer data still exists, put it back. Otherwise {_STOP} trio-stream"
+            f" rollback --to-height {int(passed[1]) - 1}. {_AGAIN}"
         )
     if refused := _REFUSED.search(text):
         return (

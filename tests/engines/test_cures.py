@@ -26,6 +26,8 @@ from tests.engines.site import (
 
 pytestmark = pytest.mark.engine
 
+SIGNED = Path("data", "priv_validator_state.json")
+
 
 async def trio_stream(command: str, *arguments: str, home: Path) -> str:
     """What a command prints that has to succeed."""
@@ -40,6 +42,12 @@ async def trio_stream(command: str, *arguments: str, home: Path) -> str:
         )
     assert done.returncode == 0, (done.stdout, done.stderr)
     return done.stdout.decode()
+
+
+async def nothing_signed(site: Site) -> str:
+    """What the file says that keeps a validator from signing twice, while it has signed nothing."""
+    await site.prepare()
+    return (site.validator.home / SIGNED).read_text(encoding="utf-8")
 
 
 async def post(site: Site, *, count: int = 5, name: str) -> tuple[list[Event], int]:
@@ -150,6 +158,7 @@ async def test_the_log_follows_a_rollback_of_the_engine(
 ) -> None:
     if site.release < (0, 34):
         pytest.skip("this release of the engine has no rollback")
+    signed = await nothing_signed(site)
     before, height = await post(site, name="followed")
     with trio.fail_after(PATIENCE):
         done = await trio.run_process(
@@ -166,8 +175,7 @@ async def test_the_log_follows_a_rollback_of_the_engine(
     await trio_stream("rollback", "--to-height", str(height - 1), home=home)
     if how:
         # A validator signs no second block of a height; in a network it gets the others' block.
-        state = site.validator.home / "data" / "priv_validator_state.json"
-        state.write_text('{"height": "0", "round": 0, "step": 0}')
+        (site.validator.home / SIGNED).write_text(signed)
     await assert_goes_on(site, before, height - 1)
 
 
@@ -218,14 +226,12 @@ async def test_an_engine_that_is_behind_is_told_and_gets_its_log_back(
 
 
 async def test_an_engine_that_was_reset_is_told_and_begins_anew(site: Site) -> None:
+    signed = await nothing_signed(site)
     before, _ = await post(site, name="first")
-    data = site.validator.home / "data"
-    for each in data.iterdir():
-        if each.name == "priv_validator_state.json":
-            each.write_text('{"height": "0", "round": 0, "step": 0}')
-        elif each.is_dir():
-            shutil.rmtree(each)
-    said = await ends_at_once(site, "rollback --to-height M (0 after a reset)")
+    shutil.rmtree(site.validator.home / "data")
+    (site.validator.home / "data").mkdir()
+    (site.validator.home / SIGNED).write_text(signed)
+    said = await ends_at_once(site, "trio-stream rollback --to-height")
     cure = hint(said, home=str(site.validator.home))
     assert cure is not None
     assert "trio-stream rollback --to-height 0" in cure, cure
