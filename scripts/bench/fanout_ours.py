@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ssl
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import (
     AbstractAsyncContextManager,
     AbstractContextManager,
@@ -28,13 +28,17 @@ from trio_stream.stream.position import Position
 from trio_stream.stream.resume import Landmarks
 from trio_stream.websocket import server
 
+Observe = Callable[[CommitChannel], AbstractAsyncContextManager[None]]
+
 
 class _Log:
     """The commit log's reading side; gives one block a read, so that blocks stay apart."""
 
     def __init__(self, blocks: Sequence[Block]) -> None:
         self.blocks = blocks
-        self.committed = 0
+        # Blocks have the heights of their events: a position in the middle of one is found by them.
+        self.before = blocks[0][0].height - 1
+        self.committed = self.before
         self.starts: list[float] = []
 
     async def tip(self) -> Tip:
@@ -45,9 +49,12 @@ class _Log:
         self, height: int, *, max_bytes: int
     ) -> list[CommittedBlock]:
         await trio.lowlevel.checkpoint()
-        if height == len(self.starts):  # not announced one by one
+        number = height - self.before
+        if number < 0:  # what the channel reads at its start
+            return [CommittedBlock(height + 1, "", (), ())]
+        if number == len(self.starts):  # not announced one by one
             self.starts.append(time.monotonic())
-        return [CommittedBlock(height + 1, "", self.blocks[height], ())]
+        return [CommittedBlock(height + 1, "", self.blocks[number], ())]
 
     async def landmarks(self, place: Position | str | None) -> Landmarks:
         await trio.lowlevel.checkpoint()
@@ -73,6 +80,7 @@ def ours(
     pause: float = 0.0,
     watch: AbstractContextManager[object] | None = None,
     beside: AbstractAsyncContextManager[None] | None = None,
+    observe: Observe | None = None,
     limits: server.WebSocketLimits | None = None,
     tail_bytes: int = 1 << 30,
     instruments: Sequence[trio.abc.Instrument] = (),
@@ -80,14 +88,18 @@ def ours(
     """The commit channel and the WebSocket door.
 
     With `pause`, one block is announced each so many seconds; `beside` is what runs
-    meanwhile; `watch` is entered when all clients are there and left when they have everything.
+    meanwhile, and `observe` makes the like of the channel; `watch` is entered when all clients
+    are there and left when they have everything.
     """
     # The receiver answers nothing, and a Ping would be counted as part of a block.
     limits = limits or server.WebSocketLimits()
     limits = replace(limits, ping_interval=3600)
     log = _Log(blocks)
     channel = CommitChannel(log, tail_bytes=tail_bytes)
-    run = partial(_ours, log, channel, receiver, limits, tls, pause, watch, beside)
+    observing = nullcontext() if observe is None else observe(channel)
+    run = partial(
+        _ours, log, channel, receiver, limits, tls, pause, watch, beside, observing
+    )
     return trio.run(run, instruments=instruments)
 
 
@@ -100,6 +112,7 @@ async def _ours(
     pause: float,
     watch: AbstractContextManager[object] | None,
     beside: AbstractAsyncContextManager[None] | None,
+    observing: AbstractAsyncContextManager[None],
 ) -> Times:
     listeners = await trio.open_tcp_listeners(0, host="127.0.0.1", backlog=4096)
     stop = trio.Event()
@@ -117,7 +130,7 @@ async def _ours(
         )
         port = listeners[0].socket.getsockname()[1]
         await trio.to_thread.run_sync(receiver.connect, port)
-        async with beside or nullcontext():
+        async with beside or nullcontext(), observing:
             with watch or nullcontext():
                 async with trio.open_nursery() as announcer:
                     announcer.start_soon(_announce, channel, log, pause)
@@ -128,12 +141,12 @@ async def _ours(
 
 async def _announce(channel: CommitChannel, log: _Log, pause: float) -> None:
     if not pause:
-        log.committed = len(log.blocks)
+        log.committed = log.before + len(log.blocks)
         channel.advance(log.committed)
         return
     begin = trio.current_time()
-    for height in range(1, len(log.blocks) + 1):
-        await trio.sleep_until(begin + height * pause)
-        log.committed = height
+    for number in range(1, len(log.blocks) + 1):
+        await trio.sleep_until(begin + number * pause)
+        log.committed = log.before + number
         log.starts.append(time.monotonic())
-        channel.advance(height)
+        channel.advance(log.committed)
