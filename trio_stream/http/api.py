@@ -25,7 +25,6 @@ from werkzeug.exceptions import (
     MethodNotAllowed,
     NotFound,
 )
-from werkzeug.routing import BaseConverter
 
 from trio_stream.access.guard import Guard
 from trio_stream.channel.commit_channel import CommitChannel
@@ -47,12 +46,13 @@ from trio_stream.http.routes import (
     Get,
     Routes,
 )
+from trio_stream.http.rules import Digits, MatchedRule, StreamName
 from trio_stream.http.submit import Broadcaster, Examiner, Posts, Submission
 from trio_stream.http.subscriptions import NOT_EVENTS, Subscriptions
 from trio_stream.http.tickets import add_tickets, everything_allowed
 from trio_stream.log.errors import ends_process
 from trio_stream.stream.admission import Admission
-from trio_stream.stream.selection import STREAMS_PATH, Stream
+from trio_stream.stream.selection import STREAMS_PATH
 
 logger = logging.getLogger(__name__)
 
@@ -64,18 +64,6 @@ OPENAPI = Path(__file__).parent / "openapi.json"
 
 class ApiReader(Examiner, Lookups, Protocol):
     """What the API asks of the committed state."""
-
-
-class _Digits(BaseConverter):
-    """Decimal digits, any number of them; anything else is another path."""
-
-    regex = "[0-9]+"
-
-
-class _Stream(BaseConverter):
-    """The name of a stream."""
-
-    regex = "|".join(each.value for each in Stream)
 
 
 class _Request(TrioASGIHTTPConnection):
@@ -107,6 +95,7 @@ class Api(QuartTrio):
     """The application, over a committed state, its checks and commits, and a consensus engine."""
 
     asgi_http_class = _Request
+    url_rule_class = MatchedRule  # type: ignore[assignment]  # as Quart's own
 
     def __init__(
         self,
@@ -142,7 +131,7 @@ class Api(QuartTrio):
         # Quart would cut an answer after a minute, however much of it the peer is taking.
         self.config["RESPONSE_TIMEOUT"] = None
         self.url_map.strict_slashes = False
-        self.url_map.converters.update(digits=_Digits, stream=_Stream)
+        self.url_map.converters.update(digits=Digits, stream=StreamName)
         _add_errors(self)
         _add_routes(self, self._routes, streams_url)
         add_tickets(self, guard or everything_allowed())
