@@ -23,11 +23,14 @@ def run(work, *arguments: str) -> int:
 
 
 @pytest.fixture(autouse=True)
-def handler() -> Iterator[None]:
-    """What a command sets for the whole process is set back after the test."""
-    before = signal.getsignal(signal.SIGTERM)
+def handlers() -> Iterator[None]:
+    """As in a process that was just started; set back after the test."""
+    before = {each: signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)}
+    # A shell without job control lets what it starts with `&` ignore SIGINT, tests included.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
-    signal.signal(signal.SIGTERM, before)
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 @pytest.fixture
