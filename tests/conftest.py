@@ -16,7 +16,14 @@ VECTORS = Path(__file__).parent / "vectors"
 settings.register_profile(
     "trio_stream", deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
+# For runs that leave out what is slow; other examples come up in each of them.
+settings.register_profile("quick", settings.get_profile("trio_stream"), max_examples=40)
 settings.load_profile("trio_stream")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if "not slow" in config.getoption("markexpr"):
+        settings.load_profile("quick")
 
 
 @pytest.hookimpl(tryfirst=True)
