@@ -11,7 +11,8 @@ from pathlib import Path
 
 from trio_stream.__main__ import main
 
-_PRELOADED = ["tests.forked", "tests.history"]
+# The command line imports its commands when it is called.
+_PRELOADED = ["tests.forked", "tests.history", "trio_stream.commands.run"]
 
 
 def forking() -> ForkServerContext:

@@ -19,10 +19,11 @@ from trio_websocket import (
     wrap_client_stream,
 )
 
-from scripts import child, http_client
+from scripts import http_client
 from scripts.daemon_process import Settings, run_daemon
 from scripts.signing import Key, create, encode, transfer
 from tests.fake_engine import Chain, FakeEngine
+from tests.forked import run_in_fork
 from trio_stream import daemon
 from trio_stream.config import Address, Config
 from trio_stream.node import Addresses
@@ -254,16 +255,14 @@ async def test_a_second_daemon_on_a_home_names_the_first(tmp_path: Path) -> None
     home = tmp_path / "home"
     with trio.fail_after(DEADLINE):
         async with run_daemon(Settings(home=home)) as first:
-            second = Settings(home=home)
-            done = await trio.run_process(
-                second.command(),
-                capture_stderr=True,
-                check=False,
-                env=child.environment({}),
+            arguments = Settings(home=home).arguments_of_run()
+            second = partial(
+                run_in_fork, arguments, tmp_path / "said", seconds=DEADLINE
             )
-            assert done.returncode == 1
-            assert str(first.pid).encode() in done.stderr
-            assert b"Traceback" not in done.stderr
+            status, stderr = await trio.to_thread.run_sync(second)
+            assert status == 1
+            assert str(first.pid) in stderr
+            assert "Traceback" not in stderr
             assert (await first.http("GET", "/")).status == 200
 
 
@@ -272,15 +271,11 @@ async def test_a_taken_port_is_one_line_and_status_1(tmp_path: Path) -> None:
     async with listener:
         port = listener.socket.getsockname()[1]
         taken = Settings(home=tmp_path / "home", stream=f"127.0.0.1:{port}")
-        with trio.fail_after(DEADLINE):
-            done = await trio.run_process(
-                taken.command(),
-                capture_stderr=True,
-                check=False,
-                env=child.environment({}),
-            )
-    assert done.returncode == 1
-    *warnings, said = done.stderr.splitlines()
-    assert f"127.0.0.1:{port}: Address already in use (stop".encode() in said
+        status, stderr = run_in_fork(
+            taken.arguments_of_run(), tmp_path / "said", seconds=DEADLINE
+        )
+    assert status == 1
+    *warnings, said = stderr.splitlines()
+    assert f"127.0.0.1:{port}: Address already in use (stop" in said
     # If the limit of open files is low.
-    assert all(b" WARNING " in line for line in warnings)
+    assert all(" WARNING " in line for line in warnings)

@@ -17,6 +17,7 @@ from tests.channel.world import (
 from trio_stream.channel import waiters
 from trio_stream.channel.clones import CommitReceiveChannel
 from trio_stream.channel.waiters import SendNowait
+from trio_stream.stream import composer
 from trio_stream.stream.frames import Frames
 from trio_stream.stream.page_request import PageRequest
 from trio_stream.stream.position import Position
@@ -232,14 +233,18 @@ async def test_who_waits_for_an_end_is_woken_there() -> None:
 
 
 @pytest.mark.usefixtures("resting_often")
-async def test_what_is_long_is_read_from_the_log_and_the_rest_made_here() -> None:
+async def test_what_is_long_is_read_from_the_log_and_the_rest_made_here(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # More than a run holds, as in earnest, but a tenth of it.
+    monkeypatch.setattr(composer, "_LONG_ROWS", 800)
     world, blocks, whole = World(), bytearray(), bytearray()
     full = Selection(form=Form.FULL)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(drain, world.clone(selection=BLOCKS), blocks)
         nursery.start_soon(drain, world.clone(selection=full), whole)
         await wait_all_tasks_blocked()
-        for events in (2, 8_500, 0):
+        for events in (2, 850, 0):
             await world.commit(events)
             await wait_all_tasks_blocked()
         world.clones.end()

@@ -15,6 +15,7 @@ import trio
 
 from scripts.daemon_process import Settings
 from tests.forked import run_in_fork
+from trio_stream.__main__ import main
 from trio_stream.commands import run as run_command
 from trio_stream.config import Config, ConfigError
 from trio_stream.log.errors import CommitLogError
@@ -25,16 +26,17 @@ DEADLINE = 30
 
 
 @pytest.fixture
-def process() -> Iterator[None]:
+def process(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """What the command sets for the whole process is set back after the test."""
     interval, thresholds = sys.getswitchinterval(), gc.get_threshold()
+    # It could not be told from what all tests have frozen: tests/conftest.py.
+    monkeypatch.setattr(gc, "freeze", lambda: None)
     loggers = [
         logging.getLogger(name)
         for name in ("", "trio.serve_listeners", "trio-websocket", "hypercorn", "quart")
     ]
     levels = [(each, each.level, each.filters[:]) for each in loggers]
     yield
-    gc.unfreeze()
     sys.setswitchinterval(interval)
     gc.set_threshold(*thresholds)
     for each, level, filters in levels:
@@ -43,11 +45,16 @@ def process() -> Iterator[None]:
 
 
 @pytest.fixture
-def ran(monkeypatch: pytest.MonkeyPatch, process: None) -> list[Config]:
+def starting(monkeypatch: pytest.MonkeyPatch, process: None) -> None:
+    """A daemon may be started here; the limit of open files stays what it is."""
+    monkeypatch.setattr(run_command, "fit", lambda config: config)
+
+
+@pytest.fixture
+def ran(monkeypatch: pytest.MonkeyPatch, starting: None) -> list[Config]:
     """The configurations that daemons were started with; none of them really runs."""
     configs: list[Config] = []
     monkeypatch.setattr(trio, "run", lambda main, config: configs.append(config))
-    monkeypatch.setattr(run_command, "fit", lambda config: config)
     return configs
 
 
@@ -188,16 +195,38 @@ def not_toml(home: Path) -> list[str]:
     ],
 )
 def test_a_mistake_at_the_start_is_one_line(
-    mistake: Callable[[Path], list[str]], status: int, named: str, tmp_path: Path
+    mistake: Callable[[Path], list[str]],
+    status: int,
+    named: str,
+    tmp_path: Path,
+    starting: None,
+    caplog: pytest.LogCaptureFixture,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     home = tmp_path / "home"
     more = mistake(home)
-    arguments = [*Settings(home=home).arguments_of_run(), *more]
-    ended, stderr = run_in_fork(arguments, tmp_path / "said", seconds=DEADLINE)
-    assert ended == status
-    *warnings, said = stderr.splitlines()
+    assert main([*Settings(home=home).arguments_of_run(), *more]) == status
+    records = [each for each in caplog.records if each.levelname != "INFO"]
+    lines = [f"{each.levelname} {each.getMessage()}" for each in records]
+    # Before the configuration says how to log, it is printed.
+    (said,) = [x for x in lines if x.startswith("CRITICAL ")] or (
+        capsys.readouterr().err.splitlines()
+    )
     assert re.search(named.replace("(", r"\("), said), said
     assert "Errno" not in said
+    assert all(x == said or x.startswith("WARNING ") for x in lines)
+    assert not any(each.exc_info for each in records)
+
+
+def test_the_process_ends_with_that_line_and_status(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    home_is_a_file(home)
+    arguments = Settings(home=home).arguments_of_run()
+    ended, stderr = run_in_fork(arguments, tmp_path / "said", seconds=DEADLINE)
+    assert ended == 1
+    *warnings, said = stderr.splitlines()
+    assert "home: File exists" in said
+    # If the limit of open files is low.
     assert all(" WARNING " in line for line in warnings)
 
 
@@ -213,11 +242,14 @@ def test_a_mistake_at_the_start_is_one_line(
     ],
 )
 def test_a_wrong_argument_is_named_with_status_2(
-    arguments: list[str], named: str, tmp_path: Path
+    arguments: list[str],
+    named: str,
+    starting: None,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    ended, stderr = run_in_fork(
-        ["run", *arguments], tmp_path / "said", seconds=DEADLINE
-    )
-    assert ended == 2
-    assert named in stderr
-    assert "Traceback" not in stderr
+    try:
+        status = main(["run", *arguments])
+    except SystemExit as ended:  # which argparse raises
+        status = int(str(ended.code))
+    assert status == 2
+    assert named in capsys.readouterr().err

@@ -6,7 +6,6 @@ import argparse
 import json
 import os
 import signal
-import subprocess
 import sys
 from collections.abc import Iterator
 from functools import partial
@@ -14,7 +13,6 @@ from pathlib import Path
 
 import pytest
 
-from scripts import child
 from tests.scripted_server import (
     ALL,
     Act,
@@ -26,6 +24,7 @@ from tests.scripted_server import (
     sending,
     serve,
 )
+from trio_stream.__main__ import main
 from trio_stream.client import iterate
 from trio_stream.commands import tail as tail_command
 from trio_stream.commands.tail import readable
@@ -304,12 +303,8 @@ def test_lines_for_people(event: dict[str, object], line: str) -> None:
     assert readable(event) == line
 
 
-def test_the_command_line_knows_it() -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "trio_stream", "tail", "http://a"],
-        capture_output=True,
-        cwd=child.ROOT,
-        timeout=30,
-    )
-    assert (done.returncode, done.stdout) == (2, b"")
-    assert len(done.stderr.splitlines()) == 1
+def test_the_command_line_knows_it(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["tail", "http://a"]) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert len(said.err.splitlines()) == 1
