@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable
 from typing import Any
 
@@ -206,3 +207,17 @@ async def test_a_connection_closes_after_its_last_answer(path: str) -> None:
         await answer.whole()
         with trio.fail_after(5):
             assert await answer.stream.receive_some() == b""
+
+
+async def test_clients_that_come_and_go_fill_no_disk(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO)
+    async with served(blocks=1) as server:
+        for _ in range(70):
+            await (await server.listen(f"{PATH}?until=tip")).whole()
+            await (await server.ask(EVENTS)).whole()
+        await until(lambda: not server.app.lasting())
+    assert caplog.messages.count("127.0.0.1: subscribed by sse") == 60
+    assert caplog.messages.count("127.0.0.1: sse ended") == 60
+    assert not any("poll" in each for each in caplog.messages)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Mapping
 from typing import Any
 
@@ -421,3 +422,19 @@ async def test_a_client_that_asks_too_often_is_told_when_to_come_again() -> None
     client, answer = await house.visit(request())
     assert client is None and answer.startswith(b"HTTP/1.1 429 Too Many Requests\r\n")
     assert b"\r\nRetry-After: 1\r\n" in answer
+
+
+async def test_clients_that_come_and_go_fill_no_disk(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO)
+    house = House()
+    client, _ = await house.visit(request())
+    assert client is not None
+    for _ in range(100):
+        house.gate.note_arrival(client)
+        house.gate.note_departure(client, "closed by the client: 1000")
+    said = caplog.messages
+    assert said.count(f"{PEER}: subscribed") == 60
+    assert said.count(f"{PEER}: closed by the client: 1000") == 60
+    assert house.admission.statistics().departed == {"closed by the client": 100}

@@ -60,7 +60,9 @@ class Subscriptions:
         self._admission = admission
         self._most = most
         self._admitted = 0
-        self._refusals = Seldom(logger, at_most=60)
+        self._refusals, self._arrivals, self._departures = (
+            Seldom(logger, at_most=60) for _ in range(3)
+        )
         self.present = 0
         """How many requests are being answered."""
 
@@ -140,15 +142,17 @@ class Subscriptions:
             yield limit
             return
         # A client that polls does so twice a minute or more.
-        level = logging.DEBUG if door is Door.POLL else logging.INFO
-        logger.log(level, "%s: subscribed by %s", address, door.value)
+        polls = door is Door.POLL
+        arrived = logger.debug if polls else partial(self._arrivals.log, logging.INFO)
+        ended = logger.debug if polls else partial(self._departures.log, logging.INFO)
+        arrived("%s: subscribed by %s", address, door.value)
         self._admitted += 1
         try:
             yield None
         finally:
             self._admitted -= 1
             self._admission.leave(address, door)
-            logger.log(level, "%s: %s ended", address, door.value)
+            ended("%s: %s ended", address, door.value)
 
 
 async def _turn_away(send: Send, limit: TooMany, origin: str | None) -> None:

@@ -88,7 +88,9 @@ class Gate:
         self._guard = guard
         self._head_limit = head_limit
         self._admission = admission
-        self._refusals = Seldom(logger, at_most=60)
+        self._refusals, self._arrivals, self._departures = (
+            Seldom(logger, at_most=60) for _ in range(3)
+        )
 
     async def let_in(
         self, stream: trio.abc.Stream, peer: str, head: Head | None = None
@@ -138,8 +140,13 @@ class Gate:
         """Count out an admitted client."""
         self._admission.leave(client.address)
 
-    def note_departure(self, reason: str | None) -> None:
-        """Count why a client has left."""
+    def note_arrival(self, client: Admitted | Denied) -> None:
+        """Log that a client has its 101."""
+        self._arrivals.log(logging.INFO, "%s: subscribed", client.address)
+
+    def note_departure(self, client: Admitted | Denied, reason: str | None) -> None:
+        """Log and count why a client has left that had its 101."""
+        self._departures.log(logging.INFO, "%s: %s", client.address, reason)
         self._admission.note_departure(kind_of(reason))
 
     def _allowed(self, request: h11.Request, peer: str) -> Verdict:

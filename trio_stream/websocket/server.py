@@ -238,7 +238,7 @@ class _WebSocketServer:
                 )
                 del proposal  # a kilobyte, kept for as long as the client stays
                 patience.deadline = math.inf
-                logger.info("%s: subscribed", client.address)
+                self._gate.note_arrival(client)
                 with (
                     suppress(trio.BrokenResourceError, trio.ClosedResourceError),
                     self._as_long_as_allowed(stream, client, nursery),
@@ -251,8 +251,7 @@ class _WebSocketServer:
                 # Otherwise the library's reader finds out as well, and ends.
         finally:
             stream.cut("cut")
-            logger.info("%s: %s", client.address, stream.reason)
-            self._gate.note_departure(stream.reason)
+            self._gate.note_departure(client, stream.reason)
 
     def _as_long_as_allowed(
         self, stream: SubscriberStream, client: Admitted | Denied, nursery: trio.Nursery
