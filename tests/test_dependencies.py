@@ -18,6 +18,9 @@ import pytest
 
 from scripts import child
 
+# In one process, since each reads much that the next one needs too.
+pytestmark = pytest.mark.xdist_group("dependencies")
+
 CONFIGURATION = configparser.ConfigParser()
 CONFIGURATION.read(child.ROOT / "setup.cfg")
 OURS = {"trio_stream", "scripts", "tests"}
@@ -68,6 +71,7 @@ def normal(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
+@cache
 def imported(*folders: str) -> dict[str, str]:
     """The packages of others that are imported, each with a file that does."""
     found: dict[str, str] = {}

@@ -87,9 +87,9 @@ def test_a_number_that_overflows_is_not_a_small_one() -> None:
     assert not _whole(data).is_context(0)
 
 
-def test_megabytes_of_tag_take_linear_time() -> None:
+def test_a_megabyte_of_tag_takes_linear_time() -> None:
     with pytest.raises(der.Unreadable):
-        _whole(b"\x9f" + b"\xff" * 3_000_000)
+        _whole(b"\x9f" + b"\xff" * 1_000_000)
 
 
 @pytest.mark.parametrize(

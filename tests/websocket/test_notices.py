@@ -70,8 +70,8 @@ async def test_falling_behind_is_told_and_catching_up_again() -> None:
             "subscribed",
             "caught_up",
         ]
-        for _ in range(20):
-            door.commit(500)
+        for _ in range(10):
+            door.commit(200)
             await wait_all_tasks_blocked()
         texts: list[str] = []
         told: list[str] = []
