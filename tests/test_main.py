@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import os
+import subprocess
+import sys
 from importlib import import_module
 from types import ModuleType
 
 import pytest
 
+from scripts import child
 from trio_stream import __main__ as program
 from trio_stream import __version__
 from trio_stream.__main__ import main
@@ -51,6 +55,23 @@ def lacking(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
         return import_module(module)
 
     monkeypatch.setattr(program, "import_module", load)
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_reader_that_has_seen_enough_causes_no_traceback(unbuffered: str) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "trio_stream", "show-config"],
+            stdout=writer,
+            stderr=subprocess.PIPE,
+            env=child.environment({"PYTHONUNBUFFERED": unbuffered}),
+            check=False,
+        )
+    finally:
+        os.close(writer)
+    assert (done.returncode, done.stderr) == (1, b"")
 
 
 def test_without_the_packages_of_the_node_its_commands_say_what_to_install(

@@ -7,6 +7,7 @@ node stands in the parser all the same, and says what to install.
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -34,7 +35,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit status."""
     parsed = _parser().parse_args(arguments)
     command: Callable[[argparse.Namespace], int] = parsed.command
-    return command(parsed)
+    try:
+        status = command(parsed)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever reads the pipe has seen enough; Python would flush it once more at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    return status
 
 
 def _parser() -> argparse.ArgumentParser:
