@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from trio_stream.manual import TOPICS, page
-from trio_stream.manual.markdown import Fence, parse
+from trio_stream.manual import MARKDOWN, TOPICS, page
 from trio_stream.manual.terminal import render
 
 
 def shown(text: str, *, width: int = 30, style: bool = False) -> str:
-    return render(parse(text), width=width, style=style)
+    return render(MARKDOWN.parse(text), width=width, style=style)
 
 
 @pytest.mark.parametrize(
@@ -28,9 +27,14 @@ def shown(text: str, *, width: int = 30, style: bool = False) -> str:
             "  * one\n  * two and so on until it is\n    long\n",
         ),
         ("1. one\n2. two\n", "  1. one\n  2. two\n"),
+        ("*\n* two\n", "  * \n  * two\n"),
         ("see [SQL](sql.md)\n", "see SQL\n"),
         ("[a](https://b.c)\n", "a (https://b.c)\n"),
+        ("<https://b.c>\n", "https://b.c\n"),
         ("one\n\ntwo\n", "one\n\ntwo\n"),
+        ("3. three\n\n   more\n4. four\n", "  3. three\n\n     more\n  4. four\n"),
+        ("> one  \n> ![two](a.png)\n\n---\n", f"  one two\n\n{'-' * 30}\n"),
+        ("    code\n", "    code\n"),
     ],
 )
 def test_blocks(text: str, lines: str) -> None:
@@ -71,7 +75,7 @@ def test_style_is_bold() -> None:
 @pytest.mark.parametrize("topic", TOPICS)
 @pytest.mark.parametrize("width", [40, 80, 100])
 def test_each_page_is_as_wide_as_it_may_be(topic: str, width: int) -> None:
-    blocks = [each for each in parse(page(topic)) if not isinstance(each, Fence)]
-    for line in render(blocks, width=width).splitlines():
+    tokens = [each for each in MARKDOWN.parse(page(topic)) if each.type != "fence"]
+    for line in render(tokens, width=width).splitlines():
         # A word that is longer is not broken: it may be there to be copied.
         assert len(line) <= width or max(map(len, line.split())) > width / 3, line

@@ -12,8 +12,7 @@ import sys
 from difflib import get_close_matches
 from typing import Final
 
-from trio_stream.manual import TOPICS, page
-from trio_stream.manual.markdown import parse
+from trio_stream.manual import MARKDOWN, TOPICS, page
 from trio_stream.manual.terminal import render
 
 WIDEST: Final = 100
@@ -49,7 +48,7 @@ def show(parsed: argparse.Namespace) -> int:
         return 2
     style = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
     width = min(shutil.get_terminal_size().columns, WIDEST)
-    _write(render(parse(page(topic)), width=width, style=style))
+    _write(render(MARKDOWN.parse(page(topic)), width=width, style=style))
     return 0
 
 

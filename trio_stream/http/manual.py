@@ -1,7 +1,7 @@
 """The manual for browsers: `/manual` lists its pages, `/manual/TOPIC` is one.
 
-All of it is made at the start, which takes some milliseconds, and served as files are. There is no
-script in it, and nothing is loaded from other hosts.
+All of it is made at the start, which takes a tenth of a second, and served as files are. There is
+no script in it, and nothing is loaded from other hosts.
 """
 
 from __future__ import annotations
@@ -15,9 +15,8 @@ from quart_trio import QuartTrio
 
 from trio_stream import __version__
 from trio_stream.http.files import StaticFile, add_file
-from trio_stream.manual import TOPICS, page
-from trio_stream.manual.html import PATH, anchor, inline, render
-from trio_stream.manual.markdown import Block, Heading, parse
+from trio_stream.manual import MARKDOWN, TOPICS, page
+from trio_stream.manual.html import PATH, Heading, headings, inline, render
 
 _STYLE: Final = "/static/manual.css"
 _POLICY: Final = (
@@ -65,17 +64,17 @@ def add_manual(app: QuartTrio) -> None:
 @cache
 def documents() -> dict[str, str]:
     """All documents of the manual, by path."""
-    pages = {topic: parse(page(topic)) for topic in TOPICS}
-    titles = {topic: _title(blocks) for topic, blocks in pages.items()}
+    pages = {topic: MARKDOWN.parse(page(topic)) for topic in TOPICS}
+    titles = {topic: next(headings(tokens)).html for topic, tokens in pages.items()}
     rows = "".join(
         f'<dt><a href="{PATH}/{topic}">{titles[topic]}</a></dt><dd>{inline(about)}</dd>\n'
         for topic, about in TOPICS.items()
     )
     contents = f"<h1>Manual</h1>\n<dl>\n{rows}</dl>\n"
     made = {PATH: _framed("Manual", contents, _entries(titles))}
-    for topic, blocks in pages.items():
-        entries = _entries(titles, topic, blocks)
-        made[f"{PATH}/{topic}"] = _framed(titles[topic], render(blocks), entries)
+    for topic, tokens in pages.items():
+        entries = _entries(titles, topic, headings(tokens))
+        made[f"{PATH}/{topic}"] = _framed(titles[topic], render(tokens), entries)
     return made
 
 
@@ -91,24 +90,20 @@ def _framed(title: str, text: str, entries: Iterable[str]) -> str:
 
 
 def _entries(
-    titles: Mapping[str, str], current: str = "", blocks: Iterable[Block] = ()
+    titles: Mapping[str, str], current: str = "", parts: Iterable[Heading] = ()
 ) -> Iterator[str]:
     """The pages, and below the current one its parts."""
     for topic, title in titles.items():
         if topic != current:
             yield f'<li><a href="{PATH}/{topic}">{title}</a></li>\n'
             continue
-        parts = "".join(
-            f'<li><a href="#{anchor(each.text)}">{inline(each.text)}</a></li>\n'
-            for each in blocks
-            if isinstance(each, Heading) and each.level == 2
+        rows = "".join(
+            f'<li><a href="#{each.anchor}">{each.html}</a></li>\n'
+            for each in parts
+            if each.level == 2
         )
         yield f'<li><a href="{PATH}/{topic}" aria-current="page">{title}</a>\n'
-        yield f"<ul>\n{parts}</ul></li>\n"
-
-
-def _title(blocks: Iterable[Block]) -> str:
-    return next(inline(each.text) for each in blocks if isinstance(each, Heading))
+        yield f"<ul>\n{rows}</ul></li>\n"
 
 
 def _html(text: str) -> StaticFile:

@@ -1,13 +1,18 @@
 """The manual: one page of Markdown per topic, for `trio-stream help` and the HTTP server.
 
 The pages are files, so that they can be read wherever the package is; this module only knows which
-there are, in the order in which a newcomer reads them.
+there are, in the order in which a newcomer reads them, and what they are written in: CommonMark
+with GitHub's tables. HTML is text like any other, except that comments are left out.
 """
 
 from __future__ import annotations
 
+import re
 from importlib.resources import files
 from typing import Final
+
+from markdown_it import MarkdownIt
+from markdown_it.rules_block import StateBlock
 
 TOPICS: Final = {
     "start": "from nothing to the first event, and pointing an engine at it",
@@ -31,3 +36,20 @@ def page(topic: str) -> str:
     if topic not in TOPICS:
         raise KeyError(topic)
     return (files(__name__) / f"{topic}.md").read_text(encoding="utf-8")
+
+
+def _comment(state: StateBlock, line: int, _: int, silent: bool) -> bool:
+    """A rule for blocks: a comment on a line of its own makes nothing."""
+    start = state.bMarks[line] + state.tShift[line]
+    if not re.fullmatch(r"<!--.*-->\s*", state.src[start : state.eMarks[line]]):
+        return False
+    if not silent:
+        state.line = line + 1
+    return True
+
+
+MARKDOWN: Final = MarkdownIt("commonmark", {"html": False, "xhtmlOut": False})
+"""Takes pages apart."""
+MARKDOWN.enable("table").block.ruler.before(
+    "paragraph", "comment", _comment, {"alt": ["paragraph", "reference", "blockquote"]}
+)

@@ -6,28 +6,42 @@ Whatever a page says is text to a browser: there is no way to write markup of on
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from html import escape
-from typing import Final
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from typing import Final, NamedTuple
 
-from trio_stream.manual.markdown import (
-    Block,
-    Fence,
-    Heading,
-    Paragraph,
-    Table,
-    spans,
-)
+from markdown_it.common.utils import escapeHtml
+from markdown_it.renderer import RendererHTML
+from markdown_it.token import Token
+from markdown_it.utils import EnvType, OptionsDict
+
+from trio_stream.manual import MARKDOWN
 
 PATH: Final = "/manual"
 """Below it a server has the pages."""
 
-_TAGS: Final = {"strong": "strong", "emphasis": "em"}
+
+class Heading(NamedTuple):
+    level: int
+    anchor: str
+    html: str
 
 
-def render(blocks: tuple[Block, ...]) -> str:
-    """These blocks in HTML; headings have an `id` made of their words."""
-    return "".join(_block(each) for each in blocks)
+def render(tokens: Sequence[Token]) -> str:
+    """What was parsed, in HTML; headings have an `id` made of their words."""
+    return _RENDERER.render(tokens, MARKDOWN.options, {})
+
+
+def inline(text: str) -> str:
+    """The text of a single line in HTML."""
+    return render(MARKDOWN.parseInline(text))
+
+
+def headings(tokens: Sequence[Token]) -> Iterator[Heading]:
+    """The headings of a page, in order."""
+    for opening, text in pairwise(tokens):
+        if opening.type == "heading_open":
+            yield Heading(int(opening.tag[1:]), anchor(text.content), render([text]))
 
 
 def anchor(heading: str) -> str:
@@ -35,59 +49,50 @@ def anchor(heading: str) -> str:
     return re.sub(r"\W+", "-", heading.lower()).strip("-")
 
 
-def inline(text: str) -> str:
-    """The text of a block in HTML."""
-    return "".join(_inline(text))
+class _Renderer(RendererHTML):
+    """CommonMark's HTML but for what is below, by the kind of token."""
+
+    def heading_open(
+        self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: EnvType
+    ) -> str:
+        return f'<{tokens[idx].tag} id="{anchor(tokens[idx + 1].content)}">'
+
+    def link_open(
+        self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: EnvType
+    ) -> str:
+        target = _target(str(tokens[idx].attrs["href"]))
+        return f'<a href="{escapeHtml(target)}">'
+
+    def fence(
+        self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: EnvType
+    ) -> str:
+        # It may be wider than the page: what scrolls can be reached with the keyboard.
+        return (
+            f'<pre tabindex="0"><code>{escapeHtml(tokens[idx].content)}</code></pre>\n'
+        )
+
+    code_block = fence
+
+    def table_open(
+        self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: EnvType
+    ) -> str:
+        return '<div class="table" tabindex="0"><table>\n'
+
+    def table_close(
+        self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: EnvType
+    ) -> str:
+        return "</table></div>\n"
+
+    def td_open(
+        self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: EnvType
+    ) -> str:
+        # Its alignment would be a style, which the documents' policy forbids.
+        return f"<{tokens[idx].tag}>"
+
+    th_open = td_open
 
 
-def _block(block: Block) -> str:
-    match block:
-        case Heading(level, text):
-            return f'<h{level} id="{anchor(text)}">{inline(text)}</h{level}>\n'
-        case Paragraph(text):
-            return f"<p>{inline(text)}</p>\n"
-        case Fence(_, text):
-            # It may be wider than the page: what scrolls can be reached with the keyboard.
-            return f'<pre tabindex="0"><code>{escape(text)}</code></pre>\n'
-        case Table():
-            return "".join(_table(block))
-        case _:
-            tag = "ol" if block.ordered else "ul"
-            inside = "".join(f"<li>{_item(each)}</li>\n" for each in block.items)
-            return f"<{tag}>\n{inside}</{tag}>\n"
-
-
-def _item(blocks: tuple[Block, ...]) -> str:
-    if len(blocks) == 1 and isinstance(blocks[0], Paragraph):
-        return inline(blocks[0].text)
-    return render(blocks)
-
-
-def _table(table: Table) -> Iterator[str]:
-    yield '<div class="table" tabindex="0"><table>\n<thead>\n'
-    yield _row("th", table.header)
-    yield "</thead>\n<tbody>\n"
-    for row in table.rows:
-        yield _row("td", row)
-    yield "</tbody>\n</table></div>\n"
-
-
-def _row(tag: str, cells: tuple[str, ...]) -> str:
-    inside = "".join(f"<{tag}>{inline(cell)}</{tag}>" for cell in cells)
-    return f"<tr>{inside}</tr>\n"
-
-
-def _inline(text: str) -> Iterator[str]:
-    for span in spans(text):
-        match span.kind:
-            case "text":
-                yield escape(span.text)
-            case "code":
-                yield f"<code>{escape(span.text)}</code>"
-            case "link":
-                yield f'<a href="{escape(_target(span.target))}">{inline(span.text)}</a>'
-            case kind:
-                yield f"<{_TAGS[kind]}>{inline(span.text)}</{_TAGS[kind]}>"
+_RENDERER: Final = _Renderer()
 
 
 def _target(link: str) -> str:

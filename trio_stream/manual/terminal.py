@@ -11,14 +11,8 @@ from itertools import zip_longest
 from textwrap import TextWrapper, indent
 from typing import Final
 
-from trio_stream.manual.markdown import (
-    Block,
-    Fence,
-    Heading,
-    Paragraph,
-    Table,
-    spans,
-)
+from markdown_it.token import Token
+from markdown_it.tree import SyntaxTreeNode as Node
 
 BOLD: Final = "\x1b[1m"
 PLAIN: Final = "\x1b[0m"
@@ -27,60 +21,71 @@ _LEAST: Final = 28
 """Text in narrower columns is hard to read."""
 
 
-def render(blocks: Sequence[Block], *, width: int, style: bool = False) -> str:
-    """These blocks as lines of at most `width` characters where that can be."""
-    return "\n".join(_block(each, width, style) for each in blocks)
+def render(tokens: Sequence[Token], *, width: int, style: bool = False) -> str:
+    """What was parsed, as lines of at most `width` characters where that can be."""
+    return _blocks(Node(tokens), width, style)
 
 
-def _block(block: Block, width: int, style: bool) -> str:
-    match block:
-        case Heading(level, text):
-            title = _plain(text)
+def _blocks(parent: Node, width: int, style: bool) -> str:
+    return "\n".join(_block(each, width, style) for each in parent.children)
+
+
+def _block(block: Node, width: int, style: bool) -> str:
+    match block.type:
+        case "heading":
+            title = _text(block)
             if style:
                 return f"{BOLD}{title}{PLAIN}\n"
-            return f"{title}\n{('=' if level == 1 else '-') * len(title)}\n"
-        case Paragraph(text):
-            return "".join(f"{line}\n" for line in _lines(_inline(text, style), width))
-        case Fence(_, text):
-            return indent(text, "    ")
-        case Table():
+            return f"{title}\n{('=' if block.tag == 'h1' else '-') * len(title)}\n"
+        case "fence" | "code_block":
+            return indent(block.content, "    ")
+        case "table":
             return "".join(f"{line}\n" for line in _table(block, width, style))
-        case _:
+        case "bullet_list":
+            return "".join(_item("*", each, width, style) for each in block.children)
+        case "ordered_list":
+            first = int(block.attrs.get("start", 1))
             return "".join(
-                _item(f"{number}." if block.ordered else "*", each, width, style)
-                for number, each in enumerate(block.items, 1)
+                _item(f"{number}.", each, width, style)
+                for number, each in enumerate(block.children, first)
             )
+        case "blockquote":
+            return indent(_blocks(block, width - 2, style), "  ")
+        case "hr":
+            return f"{'-' * width}\n"
+        case _:
+            text = _text(block, style)
+            return "".join(f"{line}\n" for line in _lines(text, width))
 
 
-def _item(mark: str, blocks: Sequence[Block], width: int, style: bool) -> str:
+def _item(mark: str, item: Node, width: int, style: bool) -> str:
     begin = f"  {mark} "
-    text = render(blocks, width=width - len(begin), style=style)
+    text = _blocks(item, width - len(begin), style)
     lines = indent(text, " " * len(begin))
-    return begin + lines[len(begin) :]
+    return begin + (lines[len(begin) :] or "\n")
 
 
-def _inline(text: str, style: bool) -> str:
-    return "".join(_spans(text, style))
+def _text(parent: Node, style: bool = False) -> str:
+    return "".join(_span(each, style) for each in parent.children)
 
 
-def _spans(text: str, style: bool) -> Iterator[str]:
-    for span in spans(text):
-        match span.kind:
-            case "code":
-                # Quotes would be part of what is copied.
-                yield f"`{span.text}`"
-            case "strong" if style:
-                yield f"{BOLD}{_inline(span.text, False)}{PLAIN}"
-            case "link" if span.target.startswith("http"):
-                yield f"{_inline(span.text, style)} ({span.target})"
-            case "text":
-                yield span.text
-            case _:
-                yield _inline(span.text, style)
-
-
-def _plain(text: str) -> str:
-    return _inline(text, False)
+def _span(span: Node, style: bool) -> str:
+    match span.type:
+        case "text":
+            return span.content
+        case "code_inline":
+            # Quotes would be part of what is copied.
+            return f"`{span.content}`"
+        case "softbreak" | "hardbreak":
+            return "\n"
+        case "strong" if style:
+            return f"{BOLD}{_text(span)}{PLAIN}"
+        case "link":
+            text, target = _text(span, style), str(span.attrs["href"])
+            elsewhere = target.startswith("http") and target != text
+            return f"{text} ({target})" if elsewhere else text
+        case _:
+            return _text(span, style)
 
 
 def _lines(text: str, width: int) -> list[str]:
@@ -88,9 +93,12 @@ def _lines(text: str, width: int) -> list[str]:
     return wrapper.wrap(text)
 
 
-def _table(table: Table, width: int, style: bool) -> Iterator[str]:
-    header = [_plain(cell) for cell in table.header]
-    rows = [[_plain(cell) for cell in row] for row in table.rows]
+def _table(table: Node, width: int, style: bool) -> Iterator[str]:
+    header, *rows = (
+        [_text(cell) for cell in row.children]
+        for part in table.children
+        for row in part.children
+    )
     widths = _widths([header, *rows], width)
     if widths is None:
         for row in rows:
