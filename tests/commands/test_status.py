@@ -146,8 +146,13 @@ async def test_over_tls_and_with_a_token(tmp_path: Path, capsys: Captured) -> No
             ask = partial(trio.to_thread.run_sync, main)
             await ask(arguments)
             said = lines(capsys.readouterr().out)
-            assert said["state"].startswith("not known: ")
-            assert said["state"].endswith("see --token-file")
+            needed = "not known: a token is needed (--token-file FILE)"
+            assert said["state"] == needed
+            wrong = tmp_path / "wrong"
+            wrong.write_text("x" * 30)
+            await ask([*arguments, "--token-file", str(wrong)])
+            said = lines(capsys.readouterr().out)
+            assert said["state"].startswith("not known: the token is not valid")
             await ask([*arguments, "--token-file", str(token)])
             said = lines(capsys.readouterr().out)
             assert said["height"] == "0"

@@ -98,9 +98,11 @@ def _state(
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise StatusError(f"{config.api} is not a node's HTTP server") from error
     else:
-        why = state.get("message", f"status {status}")
-        hint = "; see --token-file" if status in (401, 403) else ""
-        lines.append(("state", f"not known: {why}{hint}"))
+        why = str(state.get("message", f"status {status}"))
+        if status == 401:
+            why = "the token is not valid" if token else "a token is needed"
+            why += " (--token-file FILE)"
+        lines.append(("state", f"not known: {why}"))
     return bool(ready.get("ready")), [*lines, *_files(config.home)]
 
 
