@@ -61,6 +61,14 @@ class Opened:
         )
         return found
 
+    async def lists(self, *documents: Document) -> None:
+        """Wait until the table of events has these and no other, in this order."""
+        wanted = " ".join(document["id"] for document in documents)
+        await self.page.until(
+            "[...document.querySelectorAll('#events td:nth-child(4)')]"
+            f".map(e => e.innerText).join(' ') === '{wanted}'"
+        )
+
     def forget_failed_requests(self) -> None:
         """The browser reports each of them in the console, whatever a page does."""
         for each in [each for each in self.page.complaints if '"network"' in each]:
