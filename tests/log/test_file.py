@@ -17,15 +17,21 @@ from trio_stream.log.errors import (
     CommitLogError,
     LogDamaged,
     LogFromNewerVersion,
+    LogFromOlderVersion,
     LogInUse,
+    LogMissing,
     LogNotAccessible,
+    LogNotDirectory,
 )
 from trio_stream.log.file import (
     APPLICATION_ID,
     SCHEMA_VERSION,
+    holder_of,
+    lock_directory,
     open_for_checkpoints,
     open_for_reading,
     open_for_writing,
+    open_log,
     prepare,
     run,
     value,
@@ -216,3 +222,47 @@ def test_a_reader_cannot_write(home: Path) -> None:
     with pytest.raises(apsw.ReadOnlyError):
         connection.execute("DELETE FROM blocks")
     connection.close()
+
+
+def test_a_command_opens_a_log_of_this_release(closed: Path) -> None:
+    connection = open_log(closed, "verify")
+    assert value(connection, "SELECT max(height) FROM blocks") == 40
+    with pytest.raises(apsw.ReadOnlyError):
+        connection.execute("DELETE FROM blocks")
+    connection.close()
+
+
+def test_a_command_is_told_that_there_is_no_log(tmp_path: Path) -> None:
+    with pytest.raises(LogMissing, match="cannot verify .*: there is no such file"):
+        open_log(tmp_path / "log.db", "verify")
+    with pytest.raises(LogNotDirectory, match="cannot verify .*: it is a directory"):
+        open_log(tmp_path, "verify")
+
+
+@pytest.mark.parametrize(
+    ("pragma", "error", "cause"),
+    [
+        ("application_id = 1", LogDamaged, "it is not a commit log"),
+        (f"user_version = {SCHEMA_VERSION + 1}", LogFromNewerVersion, "ours is"),
+        (f"user_version = {SCHEMA_VERSION - 1}", LogFromOlderVersion, "ours is"),
+    ],
+)
+def test_a_command_refuses_what_is_no_log_of_this_release(
+    closed: Path, pragma: str, error: type[CommitLogError], cause: str
+) -> None:
+    connection = open_for_writing(closed)
+    run(connection, f"PRAGMA {pragma}")
+    connection.close()
+    with pytest.raises(error, match=f"cannot verify .*{cause}"):
+        open_log(closed, "verify")
+
+
+def test_the_holder_of_a_directory_is_found_while_it_holds_it(tmp_path: Path) -> None:
+    assert holder_of(tmp_path) is None
+    lock = lock_directory(tmp_path)
+    assert holder_of(tmp_path) == os.getpid()
+    os.pwrite(lock, b"x", 0)
+    assert holder_of(tmp_path) is None, "a name that is no number"
+    os.close(lock)
+    assert (tmp_path / "lock").exists()
+    assert holder_of(tmp_path) is None
