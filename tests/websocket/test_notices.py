@@ -3,20 +3,32 @@
 from __future__ import annotations
 
 import json
+import socket
 import ssl
+from collections.abc import Callable
+from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 import trio
-from trio.testing import MockClock, wait_all_tasks_blocked
+from trio.testing import MockClock, memory_stream_pair, wait_all_tasks_blocked
 
 from scripts.certificate import write_certificate
 from tests.memory_log import CHAIN, KEYS, event
 from tests.websocket.subscribing import end_of, head_of, notice, position_of, texts_of
 from tests.websocket_door import open_door
 from tests.websocket_peer import CLOSE, PATH
-from trio_stream.stream.position import parse_position
+from trio_stream.channel.clones import CommitReceiveChannel
+from trio_stream.stream.notices import CHECKPOINT_SECONDS
+from trio_stream.stream.position import Position, parse_position
+from trio_stream.stream.request import parse_request
+from trio_stream.stream.selection import Stream
+from trio_stream.websocket.notices import Reminder, Teller
 from trio_stream.websocket.server import WebSocketLimits
+from trio_stream.websocket.subscriber_stream import State, SubscriberStream
 
 
 async def test_the_first_notice_says_what_the_headers_say() -> None:
@@ -199,3 +211,84 @@ async def test_the_end_that_was_asked_for_is_told_as_a_position() -> None:
         told = await notice(peer)
         assert (told["notice"], told["position"]) == ("checkpoint", end_of(2))
         assert await peer.next() == (CLOSE, (1000, ""))
+
+
+class Full:
+    """A socket that takes no more than so many bytes."""
+
+    def __init__(self, takes: int) -> None:
+        self.takes = takes
+
+    def send(self, data: bytes) -> int:
+        if not self.takes:
+            raise BlockingIOError
+        sent, self.takes = self.takes, 0
+        return min(sent, len(data))
+
+
+@pytest.mark.parametrize(
+    ("takes", "told", "owes"),
+    [(0, False, False), (10, True, True), (1000, True, False)],
+)
+async def test_a_checkpoint_that_the_socket_does_not_take_is_told_next_time(
+    takes: int, told: bool, owes: bool
+) -> None:
+    owed: list[None] = []
+    clone = SimpleNamespace(
+        position=Position.end_of(7),
+        last_message=Position.end_of(0),
+        waiting=True,
+        at_tip=True,
+        owe=lambda: owed.append(None),
+    )
+    full = Full(takes)
+    ours, _ = memory_stream_pair()
+    stream = SubscriberStream(
+        ours,
+        cast(socket.socket, full),
+        in_place=True,
+        request=b"",
+        stall_timeout=60,
+    )
+    async with open_door() as door, trio.open_nursery() as nursery:
+        door.commit()
+        await wait_all_tasks_blocked()
+        beginning = await door.channel.begin(
+            parse_request(Stream.VALID_TRANSACTIONS, "")
+        )
+        teller = Teller(
+            door.channel, stream, cast(CommitReceiveChannel, clone), beginning, nursery
+        )
+        teller.remind()
+        assert (len(owed), stream.state is State.OWING) == (owes, owes)
+        full.takes = 1000
+        teller.remind()
+
+        # Who knows its position is told nothing, and nothing more is taken.
+        assert (full.takes == 1000) is told
+
+
+class Reminded:
+    """Does something when it is reminded."""
+
+    def __init__(self, remind: Callable[[], None]) -> None:
+        self.remind = remind
+
+
+async def test_many_are_reminded_in_turns_and_none_that_has_left(
+    autojump_clock: MockClock,
+) -> None:
+    reminded: list[int] = []
+    reminder = Reminder()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(reminder.run)
+        with ExitStack() as stays, ExitStack() as leaves:
+            # The last one leaves while the first ones are reminded.
+            calls: list[Callable[[], None]] = [leaves.close]
+            calls += [partial(reminded.append, n) for n in range(250)]
+            for remind in calls:
+                stay = leaves if remind is calls[-1] else stays
+                stay.enter_context(reminder.present(cast(Teller, Reminded(remind))))
+            await trio.sleep(CHECKPOINT_SECONDS + 1)
+            assert reminded == [*range(249)]
+        nursery.cancel_scope.cancel()
