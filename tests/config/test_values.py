@@ -35,6 +35,7 @@ Reader = Callable[[object], object]
         (values.host, "node.example", "node.example"),
         (values.stream_scheme, "wss", "wss"),
         (values.log_level, "debug", "DEBUG"),
+        (values.log_format, "JSON", "json"),
         (values.networks, "10.0.0.0/8, ::1", ("10.0.0.0/8", "::1/128")),
         (values.networks, ["10.0.0.1"], ("10.0.0.1/32",)),
         (values.origins, "https://A.example, null", ("https://a.example", "null")),
@@ -77,6 +78,8 @@ def test_values_are_read(read: Reader, given: object, value: object) -> None:
         (values.origins, ["a.example"], "'a.example' is none"),
         (values.origins, ["https://a.example/x"], "'https://a.example/x' is none"),
         (values.origins, ["https://*.example"], r"'https://\*.example' is none"),
+        (values.log_level, "loud", "must be debug, info, warning, error or critical"),
+        (values.log_format, "xml", "must be auto, human or json"),
         (values.networks, "10.0.0.1/8", "must be a list of addresses or networks: "),
     ],
 )
