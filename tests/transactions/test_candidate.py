@@ -4,12 +4,13 @@ import gc
 import hashlib
 import threading
 import tracemalloc
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from scripts.bench.dear_transactions import dear_create
 from scripts.signing import Document, create, encode, seal, sign, transfer
 from tests.transactions.documents import (
     ALICE,
@@ -31,6 +32,7 @@ from trio_stream.transactions.errors import (
     MalformedTransaction,
     ValidationError,
 )
+from trio_stream.transactions.fulfillments import PAUSE
 from trio_stream.transactions.rules import validate
 
 LARGE = 100_000_000
@@ -384,3 +386,39 @@ def test_recorded_transactions_have_the_same_verdict_twice() -> None:
         first, second = (cache.examine(raw) for _ in range(2))
         assert first is second
         assert (first.error is None) == (name != "x05_metadata_nan")
+
+
+def test_expensive_candidates_of_a_block_are_verified_by_map_dear() -> None:
+    given: list[Candidate] = []
+
+    def backwards(
+        verify: Callable[[Candidate], None], candidates: Iterable[Candidate]
+    ) -> Iterable[None]:
+        given.extend(candidates)
+        for candidate in reversed(given):
+            verify(candidate)
+        return [None] * len(given)
+
+    dear = [
+        dear_create(ALICE, signatures=200, prefix_bytes=5_000, nonce=nonce)
+        for nonce in ("1", "2")
+    ]
+    cheap = dear_create(ALICE, signatures=2, prefix_bytes=5)
+    cache = CandidateCache(1 << 24, map_dear=backwards)
+    candidates = cache.examine_all([dear[0], cheap, dear[1]])
+    assert [each.sha256 for each in given] == [candidates[i].sha256 for i in (0, 2)]
+    assert all(each.is_fulfilled(0) for each in candidates)
+
+
+def test_candidates_that_cost_more_than_is_allowed_are_left_for_later() -> None:
+    dear = dear_create(ALICE, signatures=200, prefix_bytes=5_000)
+    pauses: list[None] = []
+    cache = CandidateCache(LARGE)
+    token = PAUSE.set(lambda: pauses.append(None))
+    try:
+        candidates = cache.examine_all([dear, _raw(1)], within=5_000)
+        assert len(pauses) == 1, "only the cheap one was verified, and paused after it"
+        assert all(each.is_fulfilled(0) for each in candidates)
+        assert len(pauses) > 1
+    finally:
+        PAUSE.reset(token)

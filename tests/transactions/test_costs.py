@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-
 import pytest
 
 from scripts.bench.dear_transactions import dear_create, dear_rsa
@@ -13,7 +11,6 @@ from tests.transactions.documents import ALICE
 from trio_stream.abci.messages import CheckTx, TxResult
 from trio_stream.engine.broadcast import TRANSACTION_BYTES
 from trio_stream.transactions import costs
-from trio_stream.transactions.candidate import Candidate, CandidateCache
 from trio_stream.transactions.costs import BUDGET, check_cost, judging_cost
 from trio_stream.transactions.errors import TooCostly
 from trio_stream.transactions.fulfillments import (
@@ -116,25 +113,3 @@ def test_in_a_block_it_is_judged(monkeypatch: pytest.MonkeyPatch) -> None:
     assert isinstance(answer, TxResult) and answer.code == 1
     codes, _ = engine.block(dear, dear)
     assert codes == [0, 1]
-
-
-def test_expensive_candidates_of_a_block_are_verified_by_map_dear() -> None:
-    given: list[Candidate] = []
-
-    def backwards(
-        verify: Callable[[Candidate], None], candidates: Iterable[Candidate]
-    ) -> Iterable[None]:
-        given.extend(candidates)
-        for candidate in reversed(given):
-            verify(candidate)
-        return [None] * len(given)
-
-    dear = [
-        dear_create(ALICE, signatures=200, prefix_bytes=5_000, nonce=nonce)
-        for nonce in ("1", "2")
-    ]
-    cheap = dear_create(ALICE, signatures=2, prefix_bytes=5)
-    cache = CandidateCache(1 << 24, map_dear=backwards)
-    candidates = cache.examine_all([dear[0], cheap, dear[1]])
-    assert [each.sha256 for each in given] == [candidates[i].sha256 for i in (0, 2)]
-    assert all(each.is_fulfilled(0) for each in candidates)
