@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import logging
 import ssl
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 import trio
-from trio.testing import wait_all_tasks_blocked
+from trio.testing import MockClock, wait_all_tasks_blocked
 
 from scripts.certificate import write_certificate
+from tests import http_door
 from tests.websocket_door import Door, open_door
 from tests.websocket_peer import CLOSE, PING, PONG, UPGRADE, Peer, frame, request
+from trio_stream.http.places import GRACE
 from trio_stream.stream.admission import Admission
 
 GET = b"GET /x HTTP/1.1\r\nHost: a\r\n\r\n"
@@ -130,3 +133,29 @@ async def test_over_tls(tmp_path: Path) -> None:
         await late.send(request()[9:])
         with pytest.raises((trio.BrokenResourceError, AssertionError)):
             assert await late.stream.receive_some()
+
+
+async def test_who_still_waits_for_a_turn_at_a_stop_is_cut() -> None:
+    turn = trio.Event()
+    async with http_door.opened(turn=turn.wait) as door:
+        async with await door.connect() as peer:
+            await peer.send_all(http_door.GET)
+            await wait_all_tasks_blocked(0.01)
+            door.stop.set()
+            with trio.fail_after(30), suppress(trio.BrokenResourceError):
+                assert not await peer.receive_some()
+            # Only now would it have been served.
+            turn.set()
+
+
+async def test_who_owes_a_request_gives_way_with_an_answer(
+    patient_clock: MockClock,
+) -> None:
+    async with http_door.opened(max_connections=1) as door:
+        async with await door.connect() as slow:
+            await slow.send_all(http_door.GET[:10])
+            await trio.sleep(GRACE + 1)
+            assert (await door.ask(http_door.GET)).endswith(b"<0>")
+            answer = await http_door.everything(slow)
+            assert answer.startswith(b"HTTP/1.1 503 ")
+            assert b"\r\nretry-after: 5\r\n" in answer
