@@ -6,8 +6,9 @@ import json
 import math
 import re
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from functools import partial
+from pathlib import Path
 from typing import cast
 
 import h11
@@ -22,8 +23,11 @@ from trio_stream.http.answers import HttpAnswer as Said
 from trio_stream.http.submit import Submission
 from trio_stream.http.subscriptions import Subscriptions
 from trio_stream.ledger.recent_checks import RecentChecks
+from trio_stream.log.errors import LogDamaged
 from trio_stream.log.lookups import Cursor, OutputsPage, TransactionsPage
 from trio_stream.log.reader import LogReader
+from trio_stream.stream.position import Position
+from trio_stream.stream.resume import Landmarks
 
 ALICE = Key.from_seed(b"\1" * 32)
 ASSET = create(ALICE, data={"é": [1, 2.5]})
@@ -36,7 +40,7 @@ METHODS = "DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT"
 
 
 class Log:
-    """A committed state of one asset, in block 2 of 3."""
+    """A committed state of one asset, in block 2 of 3; for streams it is empty."""
 
     async def examine(self, raw: bytes) -> object:
         await trio.lowlevel.checkpoint()
@@ -62,6 +66,10 @@ class Log:
         if page == 3 and public_key == BROKEN_KEY:
             raise RuntimeError("the log is broken")
         return OutputsPage(str(page), 1, Cursor(page - 1) if page < 4 else None)
+
+    async def landmarks(self, place: Position | str | None) -> Landmarks:
+        await trio.lowlevel.checkpoint()
+        return Landmarks(chain="test", start_hash="", tip=0, tip_hash="", found=None)
 
 
 class Node:
@@ -482,3 +490,100 @@ async def test_an_invalid_host_is_not_an_error_of_ours(client: Client) -> None:
                 await stream.send_all(request % (path, host))
                 got = await stream.receive_some()
                 assert re.match(rb"HTTP/1.1 (2|3|4)\d\d ", got), (path, host, got)
+
+
+async def test_posts_are_counted() -> None:
+    async with served() as (client, app):
+        await client.ask("POST", "/api/v1/transactions", encode(ASSET))
+        await client.ask("POST", "/api/v1/transactions?mode=none", encode(ASSET))
+        assert app.posts.answers == {202: 1, 400: 1}
+
+
+async def test_the_description_of_the_api_is_served(client: Client) -> None:
+    answer = await client.ask("GET", "/api/v1/openapi.json")
+    assert answer.headers["content-type"] == "application/json"
+    assert json.loads(answer.body)["openapi"].startswith("3.")
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [("/api/v1/streams/valid_transactions", 406), ("/api/v1/events", 200)],
+)
+async def test_the_head_of_what_waits_for_events_is_answered_at_once(
+    path: str, status: int, client: Client
+) -> None:
+    answer = await client.ask("HEAD", path)
+    assert (answer.status, answer.body) == (status, b"")
+
+
+async def test_an_answer_that_lasts_is_counted_until_it_ends() -> None:
+    async with served() as (client, app):
+        async with await trio.open_tcp_stream("127.0.0.1", client.port) as stream:
+            await stream.send_all(
+                b"GET /api/v1/streams/valid_transactions HTTP/1.1\r\nHost: a\r\n"
+                b"Accept: text/event-stream\r\n\r\n"
+            )
+            assert (await stream.receive_some()).startswith(b"HTTP/1.1 200 ")
+            assert app.lasting() == 1
+    assert app.lasting() == 0
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+@pytest.mark.parametrize("in_front", [True, False])
+async def test_damage_of_the_log_ends_the_server(
+    method: str, in_front: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def damaged(*_: object) -> None:
+        await trio.lowlevel.checkpoint()
+        raise LogDamaged("read", Path("log.db"), "test")
+
+    monkeypatch.setattr(Log, "transaction", damaged)
+    monkeypatch.setattr(Submission, "post", damaged)
+    with pytest.RaisesGroup(LogDamaged, flatten_subgroups=True):
+        async with served(in_front=in_front) as (client, _):
+            path = "/api/v1/transactions" + ("/x" if method == "GET" else "")
+            with suppress(trio.BrokenResourceError, h11.RemoteProtocolError):
+                await client.ask(method, path)
+            await trio.sleep_forever()
+
+
+async def _called(method: str, *messages: dict[str, object]) -> list[dict[str, object]]:
+    """What the application sends if these messages come for a request."""
+    coming, sent = list(messages), list[dict[str, object]]()
+
+    async def receive() -> dict[str, object]:
+        await trio.lowlevel.checkpoint()
+        return coming.pop(0)
+
+    async def send(message: dict[str, object]) -> None:
+        await trio.lowlevel.checkpoint()
+        sent.append(message)
+
+    scope = {
+        "type": "http",
+        "http_version": "1.1",
+        "method": method,
+        "scheme": "http",
+        "path": "/api/v1/transactions",
+        "query_string": b"",
+        "root_path": "",
+        "headers": [],
+        "server": ("127.0.0.1", 1),
+    }
+    async with served() as (_, app):
+        await app.asgi_app(scope, receive, send)
+    return sent
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT"])
+async def test_a_peer_that_goes_before_its_body_has_come_is_not_answered(
+    method: str,
+) -> None:
+    part = {"type": "http.request", "body": b"{", "more_body": True}
+    assert await _called(method, part, {"type": "http.disconnect"}) == []
+
+
+async def test_a_body_without_a_length_is_refused_where_it_is_too_large() -> None:
+    part = {"type": "http.request", "body": b" " * MAX_BODY, "more_body": True}
+    sent = await _called("POST", part, {"type": "http.request", "body": b" "})
+    assert sent[0]["status"] == 413

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import trio
+import trio.testing
 
 from tests.access.test_tokens import SECRET, entry
 from trio_stream.access.guard import Guard
@@ -19,6 +20,8 @@ from trio_stream.access.tokens import read_tokens
 from trio_stream.http import answers, server
 from trio_stream.http.body import write
 from trio_stream.http.server import HttpLimits
+from trio_stream.net.upgrades import Upgrades, Visitor
+from trio_stream.stream.selection import STREAMS_PATH
 
 MOST = 1000
 GET = b"GET / HTTP/1.1\r\nHost: a\r\nOrigin: http://o\r\n\r\n"
@@ -53,7 +56,9 @@ async def _app(scope: Any, receive: Any, send: Any) -> None:
 
 
 @asynccontextmanager
-async def opened(guard: Guard | None = None) -> AsyncIterator[int]:
+async def opened(
+    guard: Guard | None = None, upgrades: Upgrades | None = None
+) -> AsyncIterator[int]:
     """The port of a server that leaves all requests to its application."""
     listeners = await trio.open_tcp_listeners(0, host="127.0.0.1")
     stop = trio.Event()
@@ -65,6 +70,7 @@ async def opened(guard: Guard | None = None) -> AsyncIterator[int]:
         stop=stop,
         limits=HttpLimits(max_body_bytes=MOST),
         guard=guard,
+        upgrades=upgrades,
     )
     async with trio.open_nursery() as nursery:
         await nursery.start(serve)
@@ -331,3 +337,28 @@ async def test_a_guard_counts_bodies_without_a_length() -> None:
         said = await ask(port, CHUNKED)
         assert said.status == 429 and said.headers["retry-after"] == "5"
         assert (await ask(port, GET, marks=1)).status == 200
+
+
+async def test_the_request_for_a_streams_websocket_is_left_to_others() -> None:
+    path = f"GET {STREAMS_PATH}valid_blocks".encode()
+    stream = WEBSOCKET.replace(b"GET /", path)
+    # Hypercorn's protocol reads this one, after one that is not plain.
+    first = GET.replace(b"Host", b"TE: trailers\r\nHost")
+    upgrades, handed = Upgrades(), list[Visitor]()
+    async with opened(upgrades=upgrades) as port:
+        with upgrades.received_by(handed.append):
+            async with await trio.open_tcp_stream("127.0.0.1", port) as peer:
+                await peer.send_all(first + stream + b"early")
+                answer = b""
+                while b">" not in answer:
+                    answer += await peer.receive_some()
+                while not handed:
+                    await trio.testing.wait_all_tasks_blocked(0.01)
+                (visitor,) = handed
+                async with visitor.stream:
+                    assert visitor.head is not None
+                    assert visitor.head.early == b"early"
+                    assert visitor.head.request.target == path[4:]
+            assert answer.count(b"HTTP/1.1") == 1
+        # Where nobody serves that path, it is refused as by a server without WebSockets.
+        assert (await ask(port, WEBSOCKET)).status == 404
