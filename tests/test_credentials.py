@@ -100,6 +100,7 @@ def test_without_files_there_is_nothing_to_read(
     credentials = Credentials(settings(tmp_path))
     credentials.reload()
     assert caplog.text == ""
+    assert credentials.guard_of_doors is None
     assert not credentials.has_tls and not credentials.asks_for_something
     assert credentials.guard.limits_nothing
 
@@ -148,3 +149,8 @@ async def test_doors_that_are_open_to_others_are_warned_of(
     lines = caplog.messages
     assert len(lines) == (0 if said is None else 2)
     assert all(said is not None and said in line for line in lines)
+
+
+def test_doors_ask_a_guard_where_not_everything_is_allowed(tmp_path: Path) -> None:
+    credentials = made(tmp_path, entry())
+    assert credentials.guard_of_doors is credentials.guard

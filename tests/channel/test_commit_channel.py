@@ -358,3 +358,18 @@ async def test_work_is_done_in_a_thread_at_a_turn() -> None:
 
     assert thread != threading.get_ident()
     assert not limiter.borrowed_tokens
+
+
+async def test_what_the_channel_does_is_counted() -> None:
+    log = MemoryLog()
+    async with running(log) as (channel, _):
+        clone = channel.clone(await now(channel), selection=PLAIN)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(read, clone, 3)
+            await wait_all_tasks_blocked()
+            channel.advance(log.commit(3))
+        counted = channel.statistics()
+    assert (counted.passed.blocks, counted.passed.events) == (1, 3)
+    assert counted.clones.clones == 1 and counted.clones.tail_bytes > 0
+    assert (counted.most_behind, counted.turns_waiting) == (0, 0)
+    assert counted.times.distribution().up_to[-1] == 1

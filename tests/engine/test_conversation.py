@@ -422,3 +422,40 @@ async def test_an_engine_that_starts_learns_of_the_commit_that_it_interrupted() 
                     assert heights == []
                     gate.set()
     assert heights == [1]
+
+
+async def test_what_was_begun_when_the_door_stops_is_answered_and_no_more_is_read(
+    autojump_clock: MockClock,
+) -> None:
+    gate = trio.Event()
+
+    async def gated(sync_fn: Callable[[], None], **options: object) -> None:
+        await gate.wait()
+        sync_fn()
+
+    commit = encode_request(m.Commit(), DIALECTS["C38"])
+    async with serving(run_sync=gated) as served:
+        client = await served.connect()
+        await client.send_all(commit + FLUSH)
+        await trio.testing.wait_all_tasks_blocked()
+        served.stop.set()
+        await trio.testing.wait_all_tasks_blocked()
+        await client.send_all(FLUSH)
+        gate.set()
+        assert await read_to_end(client) == b"\x05\x62\x03\x12\x011" + FLUSHED
+
+
+async def test_the_connection_for_blocks_is_read_for_a_while_when_the_door_stops(
+    autojump_clock: MockClock,
+) -> None:
+    async with serving() as served, FakeEngine("C38", served.connect) as engine:
+        await engine.handshake()
+        await engine.block(b"a")
+        await trio.testing.wait_all_tasks_blocked()
+        began = trio.current_time()
+        served.stop.set()
+        await trio.sleep(1)
+        await engine.block(b"b")
+        assert await read_to_end(engine.consensus.stream) == b""
+        assert trio.current_time() - began == 2
+    assert served.announced == [1, 2]

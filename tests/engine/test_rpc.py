@@ -201,3 +201,11 @@ async def test_a_reset_is_not_an_answer(size: int) -> None:
 def test_only_plain_http_is_spoken(url: str) -> None:
     with pytest.raises(ValueError, match="http://host:port"):
         RpcConnections(url, max_connections=1, timeout=1)
+
+
+async def test_connections_in_use_and_at_rest_are_counted(
+    stub: StubRpc, rpc: RpcConnections
+) -> None:
+    assert rpc.statistics() == (0, 0)
+    await rpc.post(CALL)
+    assert rpc.statistics() == (0, 1)

@@ -24,7 +24,7 @@ from tests.abci_door import (
     read_to_end,
     serving,
 )
-from tests.fake_application import FakeApplication
+from tests.fake_application import FakeApplication, run_inline
 from tests.fake_engine import Chain, EngineStopped, FakeEngine
 from trio_stream.abci import messages as m
 from trio_stream.engine import server as abci_server
@@ -321,3 +321,21 @@ async def test_strangers_that_asked_something_give_way_to_an_engine_which_keeps_
     assert (
         "64 abci connections are open: closing number 1 from somewhere" in caplog.text
     )
+
+
+async def test_an_engine_whose_connection_is_taken_on_while_the_door_stops_is_left(
+    autojump_clock: MockClock,
+) -> None:
+    door = abci_server.AbciServer(
+        FakeApplication(),
+        on_commit=lambda _: None,
+        frame_limit=LIMIT,
+        run_sync=run_inline,
+    )
+    door.stop_receiving(0)
+    theirs, ours = trio.testing.memory_stream_pair()
+    await theirs.send_all(FLUSH)
+    await door.handle(ours)
+    await ours.aclose()
+    assert await read_to_end(theirs) == b""
+    assert door.statistics().places.connections == 0

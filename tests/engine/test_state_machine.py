@@ -276,3 +276,17 @@ async def test_how_long_work_waited_and_took_by_what_it_was() -> None:
     for durations in (machine.waits, machine.times):
         counts = {k: each.distribution().up_to[-1] for k, each in durations.items()}
         assert counts == {"commit": 1, "block": 1, "check": 2}
+
+
+async def test_what_the_machine_does_is_counted() -> None:
+    gate = trio.Event()
+    machine = StateMachine(FakeApplication(), on_commit=nothing, run_sync=behind(gate))
+    at_rest = machine.statistics()
+    async with trio.open_nursery() as nursery:
+        for owner in (1, 2, 3):
+            nursery.start_soon(partial(machine.answer, CHECK, owner=owner))
+        await trio.testing.wait_all_tasks_blocked()
+        assert machine.statistics()[:2] == (True, 2)
+        gate.set()
+    assert at_rest[:2] == (False, 0)
+    assert machine.statistics() == at_rest

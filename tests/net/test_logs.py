@@ -157,3 +157,14 @@ def test_the_settings_know_the_same_formats() -> None:
     from trio_stream.config import values
 
     assert [values.log_format(form.upper()) for form in logs.FORMATS] == [*logs.FORMATS]
+
+
+def test_handlers_of_others_keep_their_form(monkeypatch: pytest.MonkeyPatch) -> None:
+    here = written(monkeypatch, at_terminal=False)
+    elsewhere = io.StringIO()
+    logging.root.addHandler(logging.StreamHandler(here))
+    logging.root.addHandler(logging.StreamHandler(elsewhere))
+    set_up("json")
+    logging.root.warning("x")
+    assert json.loads(here.getvalue())["message"] == "x"
+    assert elsewhere.getvalue() == "x\n"

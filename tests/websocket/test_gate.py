@@ -5,6 +5,7 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
+import h11
 import pytest
 import trio
 import trio_websocket
@@ -18,10 +19,11 @@ from trio_stream.access.guard import Guard
 from trio_stream.access.rates import Rate
 from trio_stream.access.tokens import read_tokens
 from trio_stream.channel.commit_channel import CommitChannel
+from trio_stream.net.request_reader import Head, RequestReader
 from trio_stream.stream.admission import Admission
 from trio_stream.stream.position import Position
 from trio_stream.stream.resume import Landmarks
-from trio_stream.websocket.gate import Admitted, Denied, Gate
+from trio_stream.websocket.gate import Admitted, Denied, Gate, headers_of
 from trio_stream.websocket.server import WebSocketLimits
 
 PEER = "10.0.0.1"
@@ -93,6 +95,8 @@ async def test_a_refusal_is_an_answer_or_a_notice(query: str, error: str) -> Non
     assert isinstance(client, Denied) and answer == b""
     assert client.refused.error == error
     assert house.admission.present == 1
+    said = dict(headers_of(client))
+    assert b"Stream-Position" not in said and said[b"Stream-Tip"] == b"2"
 
 
 @pytest.mark.parametrize(
@@ -438,3 +442,17 @@ async def test_clients_that_come_and_go_fill_no_disk(
     assert said.count(f"{PEER}: subscribed") == 60
     assert said.count(f"{PEER}: closed by the client: 1000") == 60
     assert house.admission.statistics().departed == {"closed by the client": 100}
+
+
+async def test_a_request_that_was_read_already_is_not_waited_for() -> None:
+    house = House()
+    reader = RequestReader(head_limit=1_000)
+    reader.receive_data(request() + b"early")
+    read = reader.next_event()
+    assert isinstance(read, h11.Request)
+    _, ours = memory_stream_pair()
+
+    head = Head(read, reader.trailing_data[0])
+    client = await house.gate.let_in(ours, PEER, head)
+
+    assert isinstance(client, Admitted) and client.early == b"early"
