@@ -79,7 +79,7 @@ class Composer:
                     block = run.blocks[number]
                     key = Position.end_of(block.height).key
                     yield key, block_text(block, form)
-            case Stream.REFUSED_TRANSACTIONS:
+            case _:  # refused transactions
                 for number in numbers:
                     refusal = run.refused[number]
                     time = self._time_of(refusal.height)
