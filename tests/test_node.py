@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 import trio
 
+from scripts.signing import Key, create, encode
+from tests.test_daemon import engine_at
 from trio_stream.config import Address, Config
 from trio_stream.log.errors import CommitLogError
 from trio_stream.net.tls import CertificateError
@@ -56,3 +58,24 @@ async def test_the_certificate_is_read_before_anything_is_opened(
         with pytest.raises(CertificateError, match="c.pem"):
             await open_node(_config(tmp_path / "home", **missing), stack)
     assert not (tmp_path / "home").exists()
+
+
+@pytest.mark.parametrize("abci", ["tcp://127.0.0.1:0", "unix"])
+async def test_what_an_engine_commits_is_told_to_all_tasks(
+    abci: str, tmp_path: Path
+) -> None:
+    if abci == "unix":
+        abci = f"unix://{tmp_path}/abci.sock"
+    async with AsyncExitStack() as stack:
+        node = await open_node(_config(tmp_path, abci=abci), stack)
+        assert (node.addresses.abci == abci) is abci.startswith("unix")
+        before = node.summary()
+        async with trio.open_nursery() as nursery:
+            for task in node.tasks.values():
+                await nursery.start(task.run)
+            async with engine_at(node.addresses, "C38") as engine:
+                await engine.handshake()
+                await engine.block(encode(create(Key.from_seed(b"\1" * 32))))
+            for task in node.tasks.values():
+                task.stop.set()
+        assert "block 0" in before and "block 1" in node.summary()

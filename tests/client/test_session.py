@@ -21,7 +21,7 @@ from tests.scripted_server import (
     sending,
     serve,
 )
-from trio_stream.client import Refused, ServerFault, open_stream
+from trio_stream.client import NotResumable, Refused, ServerFault, open_stream
 from trio_stream.client.resume import LONGEST_DELAY
 
 
@@ -301,4 +301,17 @@ async def test_a_refusal_may_be_a_notice(position: str | None) -> None:
         asking = options(network, notices=True)
         with pytest.raises(Refused, match="refused with 409: not mine"):
             async with open_stream("ws://a", **asking) as events:
+                await take(events, 1)
+
+
+async def test_a_server_that_does_not_say_where_it_begins_is_not_followed() -> None:
+    async def old(visit: Visit) -> None:
+        await visit.accept(None)
+        await visit.send(message(1, 0))
+        await visit.until_gone()
+
+    async with open_network() as network:
+        network.host("a", old)
+        async with open_stream("ws://a", **options(network, notices=True)) as events:
+            with pytest.raises(NotResumable, match="ws://a"):
                 await take(events, 1)
