@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
+import ssl
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -38,8 +40,13 @@ def held(home: Path) -> Iterator[None]:
 
 
 @contextmanager
-def answering(body: bytes) -> Iterator[str]:
-    """The address of a server that answers every request with this."""
+def answering(
+    body: bytes,
+    others: Mapping[str, tuple[int, bytes]] | None = None,
+    *,
+    tls: ssl.SSLContext | None = None,
+) -> Iterator[str]:
+    """The address of a server that answers every request with this, but for `others` by path."""
     listener = socket.create_server(("127.0.0.1", 0))
 
     def serve() -> None:
@@ -48,9 +55,13 @@ def answering(body: bytes) -> Iterator[str]:
                 peer, _ = listener.accept()
             except OSError:
                 return
-            with peer:
-                peer.recv(4096)
-                peer.sendall(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" + body)
+            with (
+                peer if tls is None else tls.wrap_socket(peer, server_side=True)
+            ) as peer:
+                target = peer.recv(4096).split()[1].decode()
+                status, said = (others or {}).get(target, (200, body))
+                head = b"HTTP/1.1 %d So\r\nConnection: close\r\n\r\n" % status
+                peer.sendall(head + said)
 
     thread = threading.Thread(target=serve)
     thread.start()
@@ -158,3 +169,80 @@ async def test_over_tls_and_with_a_token(tmp_path: Path, capsys: Captured) -> No
             assert said["height"] == "0"
             assert said["chain"] == "none yet"
             assert await daemon.stop() == 0
+
+
+STATUS = "/api/v1/status"
+STATE = {
+    "version": "1",
+    "chain_id": "test",
+    "height": 0,
+    "block_time": None,
+    "engine": {"connected": True, "version": None, "height": 5, "catching_up": True},
+    "subscribers": {"websocket": 2},
+}
+
+
+@pytest.mark.parametrize(
+    ("more", "engine"),
+    [
+        ({}, "connected, height 5, catching up"),
+        (
+            {"version": "0.38", "catching_up": False},
+            "connected, version 0.38, height 5",
+        ),
+        ({"height": None}, "connected, its RPC does not answer"),
+        ({"connected": False}, "not connected, height 5, catching up"),
+    ],
+)
+def test_a_ready_node_and_its_engine(
+    tmp_path: Path, capsys: Captured, more: dict[str, object], engine: str
+) -> None:
+    state = {"ready": True, **STATE, "engine": STATE["engine"] | more}  # type: ignore[operator]
+    with held(tmp_path), answering(json.dumps(state).encode()) as api:
+        assert main(["status", "--home", str(tmp_path), "--api", api]) == 0
+    said = lines(capsys.readouterr().out)
+    assert (said["ready"], said["engine"]) == ("yes", engine)
+    assert (said["height"], said["subscribers"]) == ("0", "2 websocket")
+    assert said["log"].startswith("not seen: [Errno 2] No such file")
+    assert "disk" not in said
+
+
+def test_what_keeps_the_node_from_being_ready_is_named(
+    tmp_path: Path, capsys: Captured
+) -> None:
+    ready = b'{"ready": false, "engine": "away", "log": "ok"}'
+    others = {"/health/ready": (503, ready)}
+    with held(tmp_path), answering(b"{}", others | {STATUS: (500, b"{}")}) as api:
+        assert main(["status", "--home", str(tmp_path), "--api", api]) == 1
+    said = lines(capsys.readouterr().out)
+    assert said["ready"] == "no (engine: away)"
+    assert said["state"] == "not known: status 500"
+
+
+def test_a_data_directory_that_cannot_be_looked_at_is_named(
+    tmp_path: Path, capsys: Captured
+) -> None:
+    home = tmp_path / "home"
+    home.write_text("")
+    assert main(["status", "--home", str(home)]) == 1
+    assert f"cannot look at the data directory {home}: " in capsys.readouterr().err
+
+
+def test_a_node_that_asks_for_certificates_is_shown_its_own(
+    tmp_path: Path, capsys: Captured
+) -> None:
+    certificate, key = write_certificate(tmp_path)
+    asks = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=certificate)
+    asks.load_cert_chain(certificate, key)
+    asks.verify_mode = ssl.CERT_REQUIRED
+    asks.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    file = tmp_path / "node.toml"
+    file.write_text(
+        f'tls_certificate = "{certificate}"\ntls_key = "{key}"\n'
+        f'tls_client_ca = "{certificate}"\n'
+    )
+    state = json.dumps({"ready": True, **STATE}).encode()
+    arguments = ["status", "--config", str(file), "--home", str(tmp_path)]
+    with held(tmp_path), answering(state, tls=asks) as api:
+        assert main([*arguments, "--api", api]) == 0
+    assert lines(capsys.readouterr().out)["chain"] == "test"
