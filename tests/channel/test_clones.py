@@ -382,3 +382,11 @@ async def test_a_clone_that_its_own_send_closes_is_left_alone() -> None:
         await world.commit()
     assert clone.position == START
     nothing_is_left(world)
+
+
+def test_what_owners_send_is_counted() -> None:
+    world = World()
+    clone, other = world.clone(), world.clone()
+    clone.sent(3)
+    other.sent(4)
+    assert world.clones.sent_by_tasks == 7

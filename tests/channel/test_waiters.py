@@ -17,7 +17,7 @@ from tests.channel.world import (
 from trio_stream.channel import waiters
 from trio_stream.channel.clones import CommitReceiveChannel
 from trio_stream.channel.waiters import SendNowait
-from trio_stream.stream import composer
+from trio_stream.stream import composer, matching
 from trio_stream.stream.frames import Frames
 from trio_stream.stream.page_request import PageRequest
 from trio_stream.stream.position import Position
@@ -167,6 +167,31 @@ async def test_a_pass_lets_others_run(monkeypatch: pytest.MonkeyPatch) -> None:
 
     assert ran >= 5
     assert all(sink.got == world.everything for sink in sinks)
+
+
+async def test_looking_for_who_is_concerned_lets_others_run(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(waiters, "_PASS_SECONDS", 0.0)
+    monkeypatch.setattr(matching, "_AT_ONCE", 9)
+    world, ran = World(), 0
+    clone = world.clone(selection=CREATES)
+
+    async def count() -> None:
+        nonlocal ran
+        while world.clones.tail.end == START:
+            ran += 1
+            await trio.lowlevel.checkpoint()
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(drain, clone, bytearray())
+        await wait_all_tasks_blocked()
+        nursery.start_soon(count)
+        await world.commit(100)
+        clone.close()
+
+    # Until the tail has the run, nobody is served: these were rests of the search.
+    assert ran >= 5
 
 
 async def test_while_a_pass_rests_everybody_has_a_position(
