@@ -273,6 +273,13 @@ class InThread(ShortPages):
         self.go = threading.Event(), threading.Event()
         self.took = threading.Event()
 
+    async def frames(self, request: PageRequest) -> Frames:
+        page = await super().frames(request)
+        # Longer than it takes the loop to learn what the thread has done so far.
+        for _ in range(10):
+            await trio.lowlevel.checkpoint()
+        return page
+
     async def frame_pages(self, request: PageRequest, *, take: Take) -> None:
         first = await self.frames(request)
         second = await self.frames(request.following(first))
