@@ -25,6 +25,7 @@ from tests.garbage import Ask, garbage_of, without_an_untraced_ring
 from tests.stub_rpc import ACCEPTED, StubRpc, internal_error
 from tests.test_access import LIST, POSTER, POSTS, REQUESTS, WRONG, bearer
 from tests.test_daemon import engine_at, host_and_port, running, settings
+from trio_stream.access import rates
 from trio_stream.http.api import OPENAPI
 from trio_stream.node import Addresses
 
@@ -310,8 +311,12 @@ async def test_websocket(tmp_path: Path) -> None:
 
 @without_an_untraced_ring
 @pytest.mark.parametrize("limit", ["tokens", "rates"])
-async def test_refused_by_the_guard(tmp_path: Path, limit: str) -> None:
+async def test_refused_by_the_guard(
+    tmp_path: Path, limit: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Requests without a token, with a wrong or too weak one, and one too many."""
+    # Whatever the time, each request is one too many: none waits for an engine.
+    monkeypatch.setattr(rates, "BURST_SECONDS", -3600)
     tokens = tmp_path / "tokens.toml"
     tokens.write_text(LIST)
     settings_of: dict[str, dict[str, object]] = {
