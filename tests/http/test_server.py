@@ -388,7 +388,7 @@ async def test_each_connection_awaits_a_turn() -> None:
 async def test_a_connection_without_a_turn_is_closed_when_the_server_stops() -> None:
     async with served(turn=trio.sleep_forever) as server:
         async with await server.connect() as stream:
-            await trio.sleep(0.01)
+            await wait_all_tasks_blocked()
             server.stop.set()
             with trio.fail_after(10), suppress(trio.BrokenResourceError):
                 assert await stream.receive_some() == b""

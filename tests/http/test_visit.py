@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import ssl
 from contextlib import suppress
 from pathlib import Path
 
@@ -11,8 +10,8 @@ import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from scripts.certificate import write_certificate
 from tests import http_door
+from tests.tls_contexts import tls_contexts
 from tests.websocket_door import Door, open_door
 from tests.websocket_peer import CLOSE, PING, PONG, UPGRADE, Peer, frame, request
 from trio_stream.http.places import GRACE
@@ -116,10 +115,7 @@ async def test_nobody_is_handed_over_once_the_other_server_has_stopped() -> None
 
 
 async def test_over_tls(tmp_path: Path) -> None:
-    certificate, key = write_certificate(tmp_path)
-    server = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    server.load_cert_chain(certificate, key)
-    client = ssl.create_default_context(cafile=str(certificate))
+    server, client = tls_contexts(tmp_path)
     async with open_door(by_http=True, tls=server, client_tls=client) as door:
         peer = await door.subscribe(early=frame(PING, b"early"))
         assert await peer.next() == (PONG, b"early")

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import json
 import socket
-import ssl
 from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
-from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
 
@@ -16,8 +14,8 @@ import pytest
 import trio
 from trio.testing import MockClock, memory_stream_pair, wait_all_tasks_blocked
 
-from scripts.certificate import write_certificate
 from tests.memory_log import CHAIN, KEYS, event
+from tests.tls_contexts import Contexts
 from tests.websocket.subscribing import end_of, head_of, notice, position_of, texts_of
 from tests.websocket_door import open_door
 from tests.websocket_peer import CLOSE, PATH
@@ -155,14 +153,9 @@ async def test_a_browser_is_told_why_it_is_refused(
 
 @pytest.mark.parametrize("secure", [False, True])
 async def test_checkpoints_while_nothing_matches(
-    secure: bool, tmp_path: Path, patient_clock: MockClock
+    secure: bool, contexts: Contexts, patient_clock: MockClock
 ) -> None:
-    server = client = None
-    if secure:
-        certificate, key = write_certificate(tmp_path)
-        server = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-        server.load_cert_chain(certificate, key)
-        client = ssl.create_default_context(cafile=certificate)
+    server, client = contexts if secure else (None, None)
     async with open_door(tls=server, client_tls=client) as door:
         asset = event(4, 0).transaction_id
         peer = await door.subscribe(path=f"{PATH}?asset_id={asset}&notices=1")

@@ -5,34 +5,20 @@ from __future__ import annotations
 import json
 import logging
 import socket
-import ssl
 import struct
-from pathlib import Path
 
 import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from scripts.certificate import write_certificate
 from tests.access.test_tokens import SECRET, entry
+from tests.tls_contexts import Contexts
 from tests.websocket.subscribing import end_of, notice
 from tests.websocket_door import open_door
 from tests.websocket_peer import CLOSE, PATH, PING, PONG, UPGRADE, frame, request
 from trio_stream.access.guard import Guard
 from trio_stream.access.tokens import read_tokens
 from trio_stream.websocket.server import WebSocketLimits
-
-Contexts = tuple[ssl.SSLContext, ssl.SSLContext]
-
-
-@pytest.fixture(scope="module")
-def contexts(tmp_path_factory: pytest.TempPathFactory) -> Contexts:
-    """For the server, and for clients who know its certificate."""
-    directory: Path = tmp_path_factory.mktemp("tls")
-    certificate, key = write_certificate(directory)
-    server = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    server.load_cert_chain(certificate, key)
-    return server, ssl.create_default_context(cafile=str(certificate))
 
 
 async def test_who_comes_encrypted_is_served(contexts: Contexts) -> None:

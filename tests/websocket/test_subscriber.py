@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-import ssl
-from pathlib import Path
 
 import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from scripts.certificate import write_certificate
 from tests.access.test_tokens import SECRET, entry
 from tests.memory_log import CHAIN, KEYS, app_hash, event, keys_of, refusal
+from tests.tls_contexts import Contexts
 from tests.websocket.subscribing import (
     BLOCKS,
     REFUSED,
@@ -307,18 +305,8 @@ async def test_contents_that_are_too_large_are_read_from_the_log() -> None:
         assert door.log.replays
 
 
-@pytest.fixture
-def contexts(tmp_path: Path) -> tuple[ssl.SSLContext, ssl.SSLContext]:
-    """For the server, and for clients who know its certificate."""
-    certificate, key = write_certificate(tmp_path)
-    server = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    server.load_cert_chain(certificate, key)
-    client = ssl.create_default_context(cafile=certificate)
-    return server, client
-
-
 async def test_over_tls_it_is_all_the_same(
-    contexts: tuple[ssl.SSLContext, ssl.SSLContext],
+    contexts: Contexts,
 ) -> None:
     path = f"{PATH}?public_key={KEYS[0]}&detail=position"
     async with open_door(tls=contexts[0], client_tls=contexts[1]) as door:
@@ -361,7 +349,7 @@ async def test_who_asked_for_notices_hears_where_the_stream_ends(
 @pytest.mark.parametrize("secure", [False, True])
 async def test_who_answers_pings_stays_and_who_does_not_is_dismissed(
     secure: bool,
-    contexts: tuple[ssl.SSLContext, ssl.SSLContext],
+    contexts: Contexts,
     patient_clock: MockClock,
 ) -> None:
     server, client = contexts if secure else (None, None)

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import ssl
-from pathlib import Path
-
 import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from scripts.certificate import write_certificate
+from tests.tls_contexts import Contexts
 from tests.websocket_door import open_door
 from tests.websocket_peer import (
     CLOSE,
@@ -22,18 +19,6 @@ from tests.websocket_peer import (
     request,
 )
 from trio_stream.websocket.server import WebSocketLimits
-
-Contexts = tuple[ssl.SSLContext, ssl.SSLContext]
-
-
-@pytest.fixture(scope="module")
-def contexts(tmp_path_factory: pytest.TempPathFactory) -> Contexts:
-    """For the server, and for clients who know its certificate."""
-    directory: Path = tmp_path_factory.mktemp("tls")
-    certificate, key = write_certificate(directory)
-    server = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    server.load_cert_chain(certificate, key)
-    return server, ssl.create_default_context(cafile=str(certificate))
 
 
 async def test_events_arrive_in_order(contexts: Contexts) -> None:
