@@ -29,21 +29,13 @@ from scripts.engines import build
 from scripts.engines import home as engine_home
 from scripts.engines import process as engine_process
 from scripts.engines.home import ValidatorHome
+from scripts.ports import Ports
 
 PEOPLE = {
     name: signing.Key.from_seed(name.encode().ljust(32, b"."))
     for name in ("Alice", "Bob", "Carol")
 }
 THINGS = ("a bicycle", "a violin", "a telescope", "a typewriter", "a sailing boat")
-
-
-@dataclass(frozen=True, slots=True)
-class Ports:
-    api: int
-    stream: int
-    abci: int
-    rpc: int
-    p2p: int
 
 
 USUAL = Ports(api=9984, stream=9985, abci=26658, rpc=26657, p2p=26656)

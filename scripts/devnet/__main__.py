@@ -21,12 +21,13 @@ import trio
 
 from scripts import child
 from scripts.devnet.comparison import Comparison, Differs
-from scripts.devnet.node import Node, Ports, prepare
+from scripts.devnet.node import Node, prepare
 from scripts.devnet.screen import Row, Screen
 from scripts.devnet.sender import Sender
 from scripts.engines import build, home, process
 from scripts.engines.home import BadHome
 from scripts.engines.process import NOT_THERE
+from scripts.ports import Ports
 from trio_stream.client import open_stream
 
 NODES = (1, 2, 3, 4)

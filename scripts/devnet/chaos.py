@@ -37,10 +37,11 @@ from scripts.chaos_clients import (
 from scripts.devnet import evidence
 from scripts.devnet.incidents import Incidents
 from scripts.devnet.isolation import Isolation, Link, enter, is_permitted
-from scripts.devnet.node import HERE, Node, Place, Ports, prepare
+from scripts.devnet.node import HERE, Node, Place, prepare
 from scripts.devnet.sender import PEOPLE, Sender
 from scripts.engines import build, home, process
 from scripts.engines.process import NOT_THERE, RpcError
+from scripts.ports import Ports
 
 NODES = (1, 2, 3, 4)
 EXPECTED = (0, -9)

@@ -17,19 +17,9 @@ from scripts.devnode import Supervisor
 from scripts.engines import home, network
 from scripts.engines.home import ValidatorHome
 from scripts.engines.process import RunningEngine
+from scripts.ports import Ports
 
 RESTART_PAUSE = 0.5
-
-
-@dataclass(frozen=True, slots=True)
-class Ports:
-    """Where a node listens."""
-
-    api: int
-    stream: int
-    abci: int
-    rpc: int
-    p2p: int
 
 
 @dataclass(frozen=True, slots=True)
