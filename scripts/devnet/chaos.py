@@ -36,7 +36,7 @@ from scripts.chaos_clients import (
 )
 from scripts.devnet import evidence
 from scripts.devnet.incidents import Incidents
-from scripts.devnet.isolation import Isolation, Link, enter, is_permitted
+from scripts.devnet.isolation import Isolation, enter, is_permitted
 from scripts.devnet.node import HERE, Node, Place, prepare
 from scripts.devnet.sender import PEOPLE, Sender
 from scripts.engines import build, home, process
@@ -229,19 +229,13 @@ def _node(
     isolation: Isolation | None,
     say: Callable[[str], None],
 ) -> Node:
-    place = HERE
-    if isolation is not None:
-        host, peer = (
-            isolation.address(number, link) for link in (Link.CLIENTS, Link.PEERS)
-        )
-        place = Place(host, peer, isolation.prefix(number))
     return Node(
         number,
         binary,
         folder / f"node{number}",
         Ports(*home.free_ports(5)),
         say=say,
-        place=place,
+        place=HERE if isolation is None else Place.isolated(number, isolation),
         consensus=CONSENSUS,
         expected=EXPECTED,
     )

@@ -13,6 +13,7 @@ import trio
 
 from scripts import child, daemon_process
 from scripts.daemon_process import RunningDaemon, Settings
+from scripts.devnet.isolation import Isolation, Link
 from scripts.devnode import Supervisor
 from scripts.engines import home, network
 from scripts.engines.home import ValidatorHome
@@ -32,6 +33,15 @@ class Place:
     """Its address for other nodes."""
     prefix: Sequence[str] = ()
     """A program that runs daemon and engine, with that program's arguments."""
+
+    @classmethod
+    def isolated(cls, number: int, isolation: Isolation) -> Place:
+        """The network namespace of the node with this number."""
+        return cls(
+            host=isolation.address(number, Link.CLIENTS),
+            peer=isolation.address(number, Link.PEERS),
+            prefix=isolation.prefix(number),
+        )
 
 
 HERE = Place()
