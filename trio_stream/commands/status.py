@@ -20,6 +20,7 @@ from typing import Any, Final
 
 from trio_stream.commands.data import failed
 from trio_stream.commands.flags import add_settings, settings_of
+from trio_stream.commands.token_file import add_token_file, read_token
 from trio_stream.config import Config, ConfigError
 from trio_stream.log.file import FILE_NAME, holder_of
 
@@ -45,12 +46,7 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         allow_abbrev=False,
     )
     parser.set_defaults(command=run)
-    parser.add_argument(
-        "--token-file",
-        metavar="FILE",
-        type=Path,
-        help="holds a token that may read, if the node asks for one",
-    )
+    add_token_file(parser)
     add_settings(parser)
 
 
@@ -58,9 +54,9 @@ def run(parsed: argparse.Namespace) -> int:
     """Print the state; returns the exit status."""
     try:
         config = settings_of(parsed).config
-        token = _token(parsed.token_file) if parsed.token_file else ""
+        token = read_token(parsed.token_file) if parsed.token_file else ""
         process = holder_of(config.home)
-    except (ConfigError, StatusError) as error:
+    except (ConfigError, ValueError) as error:
         return failed(error, 2)
     except OSError as error:
         return failed(f"cannot look at the data directory {config.home}: {error}")
@@ -73,16 +69,6 @@ def run(parsed: argparse.Namespace) -> int:
     for name, text in lines:
         print(f"{name:12} {text}")
     return 0 if is_ready else 1
-
-
-def _token(file: Path) -> str:
-    try:
-        text = file.read_text(encoding="ascii").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise StatusError(f"token file {file}: {error}") from error
-    if not text or not text.isprintable():
-        raise StatusError(f"token file {file} must hold one token, and nothing else")
-    return text
 
 
 def _state(

@@ -28,6 +28,7 @@ from trio_stream.client import (
     StreamError,
     iterate,
 )
+from trio_stream.commands.token_file import add_token_file, read_token
 
 _SAVE_EVERY: Final = 1_000
 """Events between two saves of the position, which take milliseconds while a line takes
@@ -80,12 +81,7 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         type=Path,
         help="save the position in this file, and go on from the one it holds",
     )
-    tail.add_argument(
-        "--token-file",
-        metavar="FILE",
-        type=Path,
-        help="send the token in this file, for servers that need one",
-    )
+    add_token_file(tail)
     tail.add_argument("--json", action="store_true", help="print the messages as JSON")
     tail.add_argument("--detail", choices=["position", "full"], default="position")
     tail.add_argument(
@@ -156,18 +152,9 @@ def _options(given: argparse.Namespace) -> Options:
         detail=given.detail,
         empty_blocks=given.empty_blocks,
         checkpoint=given.state,
-        token=None if given.token_file is None else _token(given.token_file),
+        token=None if given.token_file is None else read_token(given.token_file),
         checkpoint_every=_SAVE_EVERY,
     )
-
-
-def _token(file: Path) -> str:
-    try:
-        return file.read_text(encoding="ascii").strip()
-    except UnicodeDecodeError:
-        raise ValueError(f"{file} does not hold a token") from None
-    except OSError as error:
-        raise ValueError(f"{file}: {error.strerror}") from None
 
 
 def _print(
