@@ -105,6 +105,7 @@ def what_is_observed(
         ),
         broadcasts=lambda: ClientStatistics(RpcStatistics(0, 0), 0),
         subscribers=Admission(),
+        guard_refused={},
         http=lambda: HttpStatistics(0, 0, 0, 0, 0, {}),
         posts=Posts,
         checks_refused={},

@@ -183,6 +183,7 @@ def _node(
         abci=abci.statistics,
         broadcasts=core.engine.statistics,
         subscribers=admission,
+        guard_refused=credentials.guard.refused,
         http=places.statistics,
         posts=lambda: app.posts,
         checks_refused=core.application.recent_checks.refused,

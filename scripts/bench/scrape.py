@@ -113,6 +113,7 @@ def _metrics(channel: CommitChannel, log: CommitLog, reader: LogReader) -> Metri
         abci=abci.statistics,
         broadcasts=engine.statistics,
         subscribers=Admission(),
+        guard_refused={},
         http=places.statistics,
         posts=Posts,
         checks_refused={},

@@ -103,6 +103,17 @@ def test_what_a_token_allows(
     assert gate.ask(asked, fields) == verdict
 
 
+def test_refusals_are_counted_by_status() -> None:
+    gate = Gate(tokens=TOKENS, requests=Rate(1))
+    for fields in ({}, by("wrong"), by(READER)):
+        gate.ask(fields=fields)
+    assert gate.guard.refused == {401: 2}
+    gate.ask(SEND, by(READER))
+    while gate.ask(fields=by(READER)) != 429:
+        pass
+    assert gate.guard.refused == {401: 2, 403: 1, 429: 1}
+
+
 def test_a_refusal_says_what_is_missing_and_never_the_token() -> None:
     guard = Gate(tokens=TOKENS).guard
     said = [

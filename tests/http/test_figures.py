@@ -89,6 +89,7 @@ async def figures(
             ),
             broadcasts=lambda: ClientStatistics(RpcStatistics(1, 2), 3),
             subscribers=admission,
+            guard_refused={401: 8},
             http=lambda: HttpStatistics(1, 2, 3, 4, 5, {429: 6}),
             posts=lambda: posts,
             checks_refused={"InvalidSignature": 7},
@@ -141,6 +142,7 @@ async def test_what_the_rooms_say_is_what_is_shown(tmp_path: Path) -> None:
     assert found["subscribers", ("websocket",)] == 1
     assert found["websocket_closes_total", ("stalled",)] == 1
     assert found["http_connections", ("working",)] == 3
+    assert found["requests_refused_total", ("401",)] == 8
     assert found["http_turned_away_total", ("429",)] == 6
     assert found["posts_total", ("202",)] == 1
     assert found["engine_rpc_connections", ("idle",)] == 2

@@ -6,6 +6,7 @@ First comes the rate of the address, then the page that asks (`Origin`), then th
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Final, NamedTuple
@@ -107,6 +108,8 @@ class Guard:
         self._make_ticket = make_ticket
         self._tickets = Tickets(make_ticket)
         self._clock = clock
+        self.refused: Counter[int] = Counter()
+        """How many requests were refused, by status."""
         # What ends the streams that a token allows.
         self._streams: dict[Callable[[], None], Token] = {}
 
@@ -118,6 +121,12 @@ class Guard:
 
     def judge(self, incoming: Incoming) -> Verdict:
         """Decide on a request, and count it."""
+        verdict = self._judge(incoming)
+        if verdict.refusal is not None:
+            self.refused[verdict.refusal.status] += 1
+        return verdict
+
+    def _judge(self, incoming: Incoming) -> Verdict:
         refusal = self._judge_rate(incoming) or self._judge_origin(incoming)
         if refusal is not None:
             return Verdict(refusal)

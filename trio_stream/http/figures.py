@@ -50,6 +50,7 @@ class Rooms:
     abci: Callable[[], AbciStatistics]
     broadcasts: Callable[[], ClientStatistics]
     subscribers: Admission
+    guard_refused: Mapping[int, int]
     http: Callable[[], HttpStatistics]
     posts: Callable[[], Posts]
     checks_refused: Mapping[str, int]
@@ -71,6 +72,7 @@ class Rooms:
             *_engine(self.abci(), says),
             *_broadcasts(self.broadcasts()),
             *_subscribers(self.subscribers.statistics(), channel),
+            *_by_status("requests_refused_total", dict(self.guard_refused)),
             *_http(self.http(), self.posts()),
             *_disk(usage),
             *_reads(self.log.statistics()),

@@ -131,6 +131,12 @@ METRICS: Final = (
     ),
     Metric("tail_bytes", _G, "Memory of the newest blocks, kept for subscribers."),
     Metric("turns_waiting", _G, "Clients that wait for their turn to connect or read."),
+    Metric(
+        "requests_refused_total",
+        _C,
+        "Requests refused for their token, origin or rate, by status; WebSocket ones too.",
+        ("status",),
+    ),
     # HTTP.
     Metric(
         "http_connections",
