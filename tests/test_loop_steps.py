@@ -18,7 +18,12 @@ import trio.testing
 
 from scripts.signing import create, encode, transfer
 from tests.ledger.chains import ALICE, BOB, CHAIN_ID
-from tests.loop_steps import LONGEST_STEP, measured_steps, only_short_steps
+from tests.loop_steps import (
+    LONGEST_STEP,
+    assert_short_steps,
+    gaps_up_to,
+    measured_steps,
+)
 from trio_stream.abci import abci_pb2 as pb
 from trio_stream.abci import messages as m
 from trio_stream.abci.framing import write_varint
@@ -74,10 +79,35 @@ async def test_the_helper_finds_a_long_step(seconds: float) -> None:
         assert "test_the_helper_finds_a_long_step" in steps.task
 
 
-async def test_a_long_step_fails_a_test() -> None:
-    with pytest.raises(AssertionError, match="longest of"), only_short_steps(0.0):
+async def test_a_step_that_is_always_long_fails_a_test() -> None:
+    async def work() -> None:
         await trio.lowlevel.checkpoint()
+        end = thread_time() + 1.0
+        while thread_time() < end:
+            pass
         await trio.lowlevel.checkpoint()
+
+    with pytest.raises(AssertionError, match="longest of"):
+        await assert_short_steps(work, tries=2)
+
+
+@pytest.mark.parametrize(("gap", "seen"), [(0.0, True), (60.0, False)])
+def test_a_bare_loop_looks_for_gaps(gap: float, seen: bool) -> None:
+    assert gaps_up_to(gap, within=0.1) is seen
+
+
+async def test_one_try_without_a_long_step_is_enough() -> None:
+    lengths = [1.0, 0.0]
+
+    async def work() -> None:
+        await trio.lowlevel.checkpoint()
+        end = thread_time() + lengths.pop(0)
+        while thread_time() < end:
+            pass
+        await trio.lowlevel.checkpoint()
+
+    await assert_short_steps(work)
+    assert not lengths
 
 
 class Node:
@@ -192,27 +222,35 @@ async def served(home: Path) -> AsyncIterator[Served]:
 
 @pytest.mark.parametrize("name", BODIES)
 async def test_what_is_posted_is_read_aside(name: str, served: Served) -> None:
-    with only_short_steps():
+    async def ask() -> None:
         answer = await served.ask("POST /api/v1/transactions", BODIES[name])
-    assert answer[:13] in (b"HTTP/1.1 400 ", b"HTTP/1.1 413 ")
+        assert answer[:13] in (b"HTTP/1.1 400 ", b"HTTP/1.1 413 ")
+
+    await assert_short_steps(ask, tries=1)
 
 
 @pytest.mark.parametrize("mode", ["async", "sync"])
 async def test_large_transactions_are_judged_aside(mode: str, served: Served) -> None:
+    raw = b""
+
+    async def ask() -> None:
+        answer = await served.ask(f"POST /api/v1/transactions?mode={mode}", raw)
+        assert answer.startswith(b"HTTP/1.1 202 "), answer[:500]
+
     for document in large_ones():
         raw = encode(
             create(ALICE, data=document["asset"]["data"], metadata={"mode": mode})
         )
-        with only_short_steps():
-            answer = await served.ask(f"POST /api/v1/transactions?mode={mode}", raw)
-        assert answer.startswith(b"HTTP/1.1 202 "), answer[:500]
+        await assert_short_steps(ask, tries=1)
 
 
 async def test_large_transactions_are_shown_by_threads(served: Served) -> None:
-    for document in large_ones():
-        with only_short_steps():
-            answer = await served.ask(f"GET /api/v1/transactions/{document['id']}")
+    async def ask(which: str) -> None:
+        answer = await served.ask(f"GET /api/v1/transactions/{which}")
         assert answer.startswith(b"HTTP/1.1 200 ")
+
+    for document in large_ones():
+        await assert_short_steps(partial(ask, document["id"]), tries=1)
 
 
 @pytest.mark.parametrize(
@@ -236,9 +274,11 @@ async def test_large_transactions_are_shown_by_threads(served: Served) -> None:
 async def test_what_is_asked_for_comes_in_short_steps(
     path: str, served: Served
 ) -> None:
-    with only_short_steps():
+    async def ask() -> None:
         answer = await served.ask(f"GET /api/v1/{path}")
-    assert answer.startswith(b"HTTP/1.1 200 "), answer[:300]
+        assert answer.startswith(b"HTTP/1.1 200 "), answer[:300]
+
+    await assert_short_steps(ask, tries=1)
 
 
 class Idle:
@@ -307,15 +347,11 @@ class OneConnection(trio.abc.Listener[trio.abc.Stream]):
 async def test_frames_of_the_engine_are_read_and_written_aside(what: str) -> None:
     data = sent(what)
     slices = [data[at : at + 128 * 1024] for at in range(0, len(data), 128 * 1024)]
-    # A processor that others use as well takes longer over large copies: one try of three is to do.
-    longest: list[float] = []
-    while len(longest) < 3 and min(longest, default=1.0) > LONGEST_STEP:
-        longest.append(await _longest_step_over(slices))
-    assert min(longest) <= LONGEST_STEP, longest
+    await assert_short_steps(partial(_read_and_answer, slices))
 
 
-async def _longest_step_over(slices: Sequence[bytes]) -> float:
-    """The longest step of the ABCI door while an engine sends these, up to its first answer."""
+async def _read_and_answer(slices: Sequence[bytes]) -> None:
+    """The ABCI door, while an engine sends these, up to its first answer."""
     stop = trio.Event()
     client, server = await _sockets()
     door = abci_server.AbciServer(Idle(), on_commit=lambda _: None, frame_limit=1 << 28)
@@ -326,14 +362,11 @@ async def _longest_step_over(slices: Sequence[bytes]) -> float:
         stop=stop,
     )
     async with client, trio.open_nursery() as nursery:
-        with measured_steps() as steps:
-            await nursery.start(serve)
-            for each in slices:
-                await client.send_all(each)
-            assert await client.receive_some(1)
+        await nursery.start(serve)
+        for each in slices:
+            await client.send_all(each)
+        assert await client.receive_some(1)
         stop.set()
-    assert steps.count
-    return steps.longest
 
 
 async def _sockets() -> tuple[trio.SocketStream, trio.SocketStream]:
