@@ -33,12 +33,13 @@ from trio_stream.engine import server as abci_server
 from trio_stream.engine.broadcast import TRANSACTION_BYTES, CheckResult
 from trio_stream.http import api
 from trio_stream.http import server as http_server
-from trio_stream.ledger.block import AcceptedTransaction, Block, Chain, Validator
+from trio_stream.ledger.block import AcceptedTransaction, Block, Chain
 from trio_stream.ledger.recent_checks import RecentChecks
 from trio_stream.ledger.rows import rows_of
 from trio_stream.log.reader import LogReader
 from trio_stream.log.writer import CommitLog
 from trio_stream.transactions.candidate import CandidateCache
+from trio_stream.transactions.elections import Validator
 from trio_stream.transactions.model import parse
 
 # Requests of the largest size that each door allows. Coverage would be measured along with the

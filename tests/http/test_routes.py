@@ -13,8 +13,8 @@ from trio_stream.http.answers import NOT_FOUND, HttpAnswer
 from trio_stream.http.pages import Lookups
 from trio_stream.http.reads import CheckOutcomes
 from trio_stream.http.routes import Routes
-from trio_stream.ledger.block import Validator
 from trio_stream.log.lookups import Cursor, TransactionsPage
+from trio_stream.transactions.elections import Validator
 
 ID = "a" * 64
 

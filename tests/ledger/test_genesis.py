@@ -8,8 +8,9 @@ import pytest
 
 from tests.ledger.chains import TIME
 from trio_stream.abci.messages import InitChain, ValidatorUpdate
-from trio_stream.ledger.block import MAX_HEIGHT, Validator
+from trio_stream.ledger.block import MAX_HEIGHT
 from trio_stream.ledger.genesis import GenesisError, read_chain
+from trio_stream.transactions.elections import Validator
 
 NOTHING = hashlib.sha3_256(b"").hexdigest()
 

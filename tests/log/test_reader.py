@@ -15,7 +15,7 @@ from tests.history import accepted_of, app_hash_of, asset_of, commit_blocks
 from tests.ledger.chains import ALICE, BOB
 from tests.log.readers import BLOCKS, END, EVENTS, MEGABYTE, START, inline, open_reader
 from trio_stream.abci.messages import Time
-from trio_stream.ledger.block import MAX_HEIGHT, Chain, Tip, Validator
+from trio_stream.ledger.block import MAX_HEIGHT, Chain, Tip
 from trio_stream.log import lookups
 from trio_stream.log import reader as log_reader
 from trio_stream.log import search
@@ -30,6 +30,7 @@ from trio_stream.stream.position import Position
 from trio_stream.stream.resume import Landmarks
 from trio_stream.stream.selection import PLAIN
 from trio_stream.transactions.candidate import REFUSED_SHARE, CandidateCache
+from trio_stream.transactions.elections import Validator
 from trio_stream.transactions.errors import (
     DoubleSpend,
     InputDoesNotExist,

@@ -12,7 +12,7 @@ from tests.conftest import VECTORS
 from tests.history import assert_whole, commit_blocks
 from tests.ledger.chains import ALICE, BOB, CHAIN_ID, TIME, MemoryStore, new_engine
 from tests.ledger.test_staging import POOL
-from trio_stream.ledger.block import Block, Chain, Tip, Validator
+from trio_stream.ledger.block import Block, Chain, Tip
 from trio_stream.log.errors import (
     LogDamaged,
     LogFromNewerVersion,
@@ -23,6 +23,7 @@ from trio_stream.log.file import (
     value,
 )
 from trio_stream.log.writer import CommitLog
+from trio_stream.transactions.elections import Validator
 
 CHAIN = Chain(
     CHAIN_ID,

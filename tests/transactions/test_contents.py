@@ -54,6 +54,13 @@ def test_languages_that_the_database_knows(language: str) -> None:
     _check(json.dumps({"a": [{"language": language}]}))
 
 
+def test_a_language_may_be_none_of_these_where_that_is_allowed() -> None:
+    contents.check({"language": 5}, {"a": {"language": "x"}}, languages=False)
+    for bad in {"$": 1}, {"a": 2**63}:
+        with pytest.raises(ValidationError):
+            contents.check(None, {"language": 5, **bad}, languages=False)
+
+
 @pytest.mark.parametrize(
     "language", ["klingon", "English", "", "en ", 5, 1.0, None, True, [], {"a": "en"}]
 )

@@ -18,7 +18,6 @@ from trio_stream.http import answers
 from trio_stream.http.answers import HttpAnswer
 from trio_stream.http.parameters import EarlyAnswer
 from trio_stream.http.threads import Threads
-from trio_stream.ledger.block import Validator
 from trio_stream.log.lookups import (
     PAGE_BYTES,
     PAGE_TRANSACTIONS,
@@ -29,6 +28,7 @@ from trio_stream.log.lookups import (
 from trio_stream.log.search import Documents
 from trio_stream.stream.events import Outcome
 from trio_stream.transactions import canonical
+from trio_stream.transactions.elections import Validator
 from trio_stream.transactions.shown import shown
 
 ALL: Final = 1 << 62

@@ -29,12 +29,12 @@ from trio_stream.http.pages import (
 )
 from trio_stream.http.parameters import EarlyAnswer, Given
 from trio_stream.http.threads import Threads
-from trio_stream.ledger.block import Validator
 from trio_stream.ledger.recent_checks import Check
 from trio_stream.log.lookups import BEGINNING, Cursor
 from trio_stream.log.search import Documents, SearchTooLong
 from trio_stream.stream.events import CommitEvent, Outcome, RefusalEvent
 from trio_stream.stream.position import position_text
+from trio_stream.transactions.elections import Validator
 from trio_stream.transactions.shown import shown
 
 EMPTY_SEARCH: Final = answers.error(400, "text_search cannot be empty")

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from trio_stream.abci.messages import Time
+from trio_stream.transactions.elections import Validator
 
 RULES: Final = 1
 """Version of the rules by which a block changes the state; a chain keeps the one it began with."""
@@ -28,14 +29,6 @@ MAX_HEIGHT: Final = 1 << 36
 
 REASON_LIMIT: Final = 300
 """Characters of a refusal's reason that are stored: texts may quote the transaction at length."""
-
-
-class Validator(NamedTuple):
-    """A member of the validator set, as the genesis file names it."""
-
-    key_type: str
-    key: bytes
-    power: int
 
 
 @dataclass(frozen=True, slots=True)

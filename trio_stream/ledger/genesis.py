@@ -16,7 +16,8 @@ from collections.abc import Mapping
 from typing import Final
 
 from trio_stream.abci.messages import InitChain
-from trio_stream.ledger.block import MAX_HEIGHT, RULES, Chain, Validator
+from trio_stream.ledger.block import MAX_HEIGHT, RULES, Chain
+from trio_stream.transactions.elections import Validator
 
 START_HASHES: Final[Mapping[str, str]] = {
     "empty": "",

@@ -25,7 +25,7 @@ from typing import Final
 import apsw
 import trio
 
-from trio_stream.ledger.block import Tip, Validator
+from trio_stream.ledger.block import Tip
 from trio_stream.log import live, lookups, search
 from trio_stream.log.connections import Connections, ConnectionsStatistics, RunSync
 from trio_stream.log.judges import Judges
@@ -48,6 +48,7 @@ from trio_stream.stream.position import Position
 from trio_stream.stream.resume import Landmarks
 from trio_stream.transactions.candidate import Candidate, CandidateCache
 from trio_stream.transactions.costs import check_cost, judging_cost
+from trio_stream.transactions.elections import Validator
 from trio_stream.transactions.errors import Refusal, ValidationError
 from trio_stream.transactions.rules import validate
 

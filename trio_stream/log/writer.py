@@ -24,7 +24,6 @@ from trio_stream.ledger.block import (
     Block,
     Chain,
     Tip,
-    Validator,
 )
 from trio_stream.log.errors import (
     LogDamaged,
@@ -45,6 +44,7 @@ from trio_stream.log.migrations import MIGRATIONS
 from trio_stream.log.others import WRITE_SECONDS, OpenFiles, Patience
 from trio_stream.log.rows import Row, newest_block, position_key, row, rows
 from trio_stream.log.view import StoredView
+from trio_stream.transactions.elections import Validator
 
 _Placed = Sequence[tuple[int, AcceptedTransaction]]
 """Transactions with their positions."""

@@ -36,8 +36,11 @@ _MAX_INTEGER = 2**63 - 1
 _SMALLEST_NORMAL = 2.2250738585072014e-308
 
 
-def check(data: object, metadata: object) -> None:
-    """Raise the first error in the values of `asset.data` and `metadata`."""
+def check(data: object, metadata: object, *, languages: bool = True) -> None:
+    """Raise the first error in the values of `asset.data` and `metadata`.
+
+    Without `languages` a member of that name may have any value.
+    """
     in_asset, in_metadata = _Survey(), _Survey()
     in_asset.walk(data, 1)
     in_metadata.walk(metadata, 1)
@@ -48,7 +51,7 @@ def check(data: object, metadata: object) -> None:
                 'cannot contain characters ".", "$" or null characters'
             )
     for survey in in_asset, in_metadata:
-        if survey.bad_language:
+        if survey.bad_language and languages:
             raise ValidationError(
                 "MongoDB does not support text search for the language "
                 f'"{say(survey.bad_language[0], MAX_TEXT)}". If you do not understand this error '

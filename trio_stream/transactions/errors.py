@@ -2,7 +2,7 @@
 
 The first group has the names and texts of BigchainDB 2.2.2; both are part of its
 HTTP answers. The second group is ours: inputs that crash the reference, at once or
-after it has accepted them, so that no chain of its own can hold them.
+after it has accepted them, so that hardly any chain of its own can hold them.
 
 `str(error)` is the text that a client sees. It is cut to a length that can be
 logged and sent, and has no lone surrogate, so it can always be encoded.
@@ -84,6 +84,22 @@ class AssetIdMismatch(ValidationError):
     """The inputs are not of the asset that the transaction names."""
 
 
+class MultipleInputsError(ValidationError):
+    """An election is not in the name of exactly one validator."""
+
+
+class InvalidProposer(ValidationError):
+    """An election is in the name of somebody who is not a validator."""
+
+
+class UnequalValidatorSet(ValidationError):
+    """The outputs of an election are not the validators and their powers."""
+
+
+class InvalidPowerChange(ValidationError):
+    """An election gives a validator a third of the power, or more."""
+
+
 class MalformedTransaction(ValidationError):
     """Not a JSON object in UTF-8 with finite numbers and whole characters."""
 
@@ -112,6 +128,13 @@ class OutputIndexOutOfRange(ValidationError):
 
 class OperationNotSupported(ValidationError):
     """The operation is known, but this release has no rules for it."""
+
+
+class FatalElection(ValidationError):
+    """An election asks for a change of the validators that the engine would not survive.
+
+    The reference accepts it, and the chain ends when the election concludes.
+    """
 
 
 class TooCostly(ValidationError):

@@ -19,6 +19,7 @@ from trio_stream.transactions.errors import (
     AmountError,
     InvalidHash,
     MalformedTransaction,
+    OperationNotSupported,
     SchemaValidationError,
 )
 from trio_stream.transactions.fulfillment_text import read_fulfillment
@@ -84,6 +85,8 @@ def parse_value(value: object, raw: bytes) -> Transaction:
     text = canonical.serialize({**document, "id": None})
     transaction_id = _checked_id(document, text)
     structure.check(document)
+    if document["operation"] not in structure.PLAIN:
+        raise OperationNotSupported(f"{document['operation']} is not supported")
     asset = document["asset"]
     contents.check(asset.get("data"), document["metadata"])
     # Hashed once for all inputs: each adds only its own part.

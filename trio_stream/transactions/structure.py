@@ -19,18 +19,20 @@ import re
 from collections.abc import Set as AbstractSet
 from typing import Any, Never
 
-from trio_stream.transactions.errors import (
-    MAX_TEXT,
-    OperationNotSupported,
-    SchemaValidationError,
-)
+from trio_stream.transactions.errors import MAX_TEXT, SchemaValidationError
 from trio_stream.transactions.ids import ID
 from trio_stream.transactions.quoting import quote
 
 CREATE = "CREATE"
 TRANSFER = "TRANSFER"
-ELECTIONS = ("VALIDATOR_ELECTION", "CHAIN_MIGRATION_ELECTION", "VOTE")
-_OPERATIONS = [CREATE, TRANSFER, *ELECTIONS]
+VALIDATOR_ELECTION = "VALIDATOR_ELECTION"
+CHAIN_MIGRATION_ELECTION = "CHAIN_MIGRATION_ELECTION"
+VOTE = "VOTE"
+PLAIN = frozenset({CREATE, TRANSFER})
+"""All that has nothing to do with elections."""
+CREATING = frozenset({CREATE, VALIDATOR_ELECTION, CHAIN_MIGRATION_ELECTION})
+"""What makes a new asset; the others move one."""
+_OPERATIONS = [CREATE, TRANSFER, VALIDATOR_ELECTION, CHAIN_MIGRATION_ELECTION, VOTE]
 
 MAX_INDEX = 2**64 - 1
 """The greatest number that is an integer for RapidJSON."""
@@ -68,7 +70,10 @@ _URI = re.compile(
 
 
 def check(document: dict[str, Any]) -> None:
-    """Raise SchemaValidationError or OperationNotSupported if the shape is wrong."""
+    """Raise SchemaValidationError if the shape is wrong.
+
+    `elections` checks the rest of that of elections and votes.
+    """
     _check_members(document, _TRANSACTION_SET, _TRANSACTION)
     operation = document["operation"]
     if type(operation) is not str or operation not in _OPERATIONS:
@@ -88,12 +93,10 @@ def check(document: dict[str, Any]) -> None:
     if document["version"] != "2.0":
         _check_string(document["version"])
         _refuse_match(document["version"], r"^2\.0$")
-    if operation == CREATE:
+    if operation in CREATING:
         _check_create(asset, inputs)
-    elif operation == TRANSFER:
-        _check_transfer(asset, inputs)
     else:
-        raise OperationNotSupported(f"{operation} is not supported")
+        _check_transfer(asset, inputs)
 
 
 def _check_create(asset: dict[str, Any], inputs: list[Any]) -> None:
