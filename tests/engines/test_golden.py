@@ -16,7 +16,7 @@ from scripts.engines import build
 from tests.conftest import VECTORS
 from tests.engines.site import PATIENCE, Site, settled
 from tests.golden import replay
-from tests.test_golden import check, leave_out
+from tests.test_golden import check
 
 # The one the recording was made with, but for a patch release, and the one of today.
 ENGINES = ["tendermint-0.31.12", build.DEFAULT]
@@ -45,7 +45,7 @@ async def test_answers_events_and_app_hashes_are_the_recorded_ones(site: Site) -
         report = await replay(
             daemon.api,
             daemon.stream,
-            leave_out=leave_out,
+            leave_out=lambda step: None,
             start_hash=start_hash.decode(),
             app_hash=app_hash,
         )

@@ -8,7 +8,9 @@ from scripts.signing import Key
 from trio_stream.abci import messages
 from trio_stream.ledger.application import Application, Store
 from trio_stream.ledger.block import Block, Chain, Tip
+from trio_stream.ledger.elections import Election
 from trio_stream.transactions.candidate import CandidateCache
+from trio_stream.transactions.elections import Validator
 from trio_stream.transactions.rules import SpendableOutput
 
 ALICE, BOB, CAROL = (Key.from_seed(bytes([seed]) * 32) for seed in (1, 2, 3))
@@ -24,6 +26,10 @@ class MemoryStore:
         self.blocks: list[Block] = []
         self.outputs: dict[str, Sequence[SpendableOutput]] = {}
         self.spenders: dict[tuple[str, int], str] = {}
+        self.sets: dict[int, Sequence[Validator]] = {}
+        self.elections: dict[str, Election] = {}
+        self.bodies: dict[str, bytes] = {}
+        self.migrating = False
 
     def chain(self) -> Chain | None:
         return self.begun
@@ -35,6 +41,7 @@ class MemoryStore:
 
     def begin_chain(self, chain: Chain) -> None:
         self.begun = chain
+        self.sets = {chain.initial_height: chain.validators}
 
     def append(self, block: Block) -> None:
         self.blocks.append(block)
@@ -44,6 +51,34 @@ class MemoryStore:
             ]
             for spent in each.spends:
                 self.spenders[spent] = each.id
+            if each.operation.endswith("_ELECTION"):
+                tokens = sum(amount for amount, _ in each.outputs)
+                self.elections[each.id] = Election(
+                    block.height, each.operation, tokens, 0
+                )
+                self.bodies[each.id] = each.raw
+        for tally in block.tallies:
+            election = self.elections[tally.election_id]
+            self.elections[tally.election_id] = election._replace(votes=tally.votes)
+            is_migration = election.operation == "CHAIN_MIGRATION_ELECTION"
+            self.migrating |= tally.concluded and is_migration
+        if block.validators is not None:
+            self.sets[block.height + 1] = block.validators
+
+    def validators(self) -> Sequence[Validator]:
+        return self.sets[max(self.sets)] if self.sets else ()
+
+    def validators_since(self, height: int) -> int:
+        return max((each for each in self.sets if each <= height), default=0)
+
+    def election(self, transaction_id: str) -> Election | None:
+        return self.elections.get(transaction_id)
+
+    def body(self, transaction_id: str) -> bytes:
+        return self.bodies[transaction_id]
+
+    def is_migrating(self) -> bool:
+        return self.migrating
 
     def has_transaction(self, transaction_id: str) -> bool:
         return transaction_id in self.outputs
@@ -65,6 +100,8 @@ class Engine:
         self.application = application
         self.store = store
         self.whole = whole
+        self.updates: list[messages.ValidatorUpdate] = []
+        """Of the newest block."""
         self.next_height = application.height + 1
 
     @property
@@ -113,12 +150,14 @@ class Engine:
         if self.whole:
             answer = self.ask(messages.FinalizeBlock(txs, self.next_height, TIME))
             assert isinstance(answer, messages.FinalizeBlockAnswer), answer
+            self.updates = list(answer.validator_updates)
             return answer.results, answer.app_hash
         begun = self.ask(messages.BeginBlock(CHAIN_ID, self.next_height, TIME))
         assert begun == messages.Done(), begun
         results = [self.ask(messages.DeliverTx(tx)) for tx in txs]
         ended = self.ask(messages.EndBlock(self.next_height))
-        assert ended == messages.EndBlockAnswer(), ended
+        assert isinstance(ended, messages.EndBlockAnswer), ended
+        self.updates = list(ended.validator_updates)
         return [each for each in results if isinstance(each, messages.TxResult)], b""
 
 

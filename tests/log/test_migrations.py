@@ -118,3 +118,36 @@ def test_a_migrated_log_goes_on(tmp_path: Path) -> None:
     with CommitLog.open(old) as log:
         commit_blocks(log, 2)
     assert assert_whole(old) == 5
+
+
+def as_of_version_2(home: Path, *statements: str) -> None:
+    """Make a log that has no elections what version 2 would have written."""
+    connection = apsw.Connection(str(home / FILE_NAME))
+    run(connection, "DROP TABLE tallies; PRAGMA user_version = 2")
+    for sql in statements:
+        run(connection, sql)
+    connection.close()
+
+
+def test_a_log_of_version_2_has_room_for_elections(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    write(tmp_path)
+    before = dict(everything(tmp_path))
+    as_of_version_2(tmp_path)
+    CommitLog.open(tmp_path).close()
+    assert dict(everything(tmp_path)) == before
+    assert caplog.messages == []
+
+
+def test_a_log_that_refused_elections_is_told_of(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    write(tmp_path)
+    as_of_version_2(
+        tmp_path,
+        "INSERT INTO refused VALUES (7, x'00', NULL, 'OperationNotSupported', '')",
+    )
+    CommitLog.open(tmp_path).close()
+    (message,) = caplog.messages
+    assert message.startswith("1 elections or votes were refused by the release")

@@ -14,7 +14,7 @@ from scripts.signing import create, encode, transfer
 from tests.history import assert_whole, commit_blocks
 from tests.ledger.chains import ALICE, new_engine
 from tests.log.tampering import tamper, written
-from trio_stream.abci.messages import ValidatorUpdate
+from tests.voting import GENESIS, KEYS, election, vote
 from trio_stream.log.errors import CannotRollBack, LogInUse, LogMissing
 from trio_stream.log.file import FILE_NAME
 from trio_stream.log.rollback import roll_back
@@ -28,7 +28,9 @@ def everything(home: Path) -> Iterator[tuple[str, list[tuple[Any, ...]]]]:
     connection.execute(
         "CREATE VIRTUAL TABLE temp.v USING fts5vocab(main, texts, instance)"
     )
-    tables = "chain validators blocks transactions bodies outputs keys refused".split()
+    tables = (
+        "chain validators blocks transactions bodies outputs keys refused tallies"
+    ).split()
     for table in (*tables, "texts_docsize"):
         yield table, connection.execute(
             f"SELECT * FROM {table} ORDER BY 1, 2"
@@ -39,17 +41,24 @@ def everything(home: Path) -> Iterator[tuple[str, list[tuple[Any, ...]]]]:
 
 
 def write(home: Path, blocks: int) -> Path:
-    """A log in which blocks spend what earlier ones made, with words, refusals and validators."""
+    """A log in which blocks spend what earlier ones made, with words, refusals and elections.
+
+    A new set of validators is decided on in every fourth block.
+    """
     with CommitLog.open(home) as log:
         engine = new_engine(store=log)
-        engine.init_chain(validators=[ValidatorUpdate("ed25519", bytes(32), 7)])
+        engine.init_chain(validators=GENESIS)
         assets = [
             create(ALICE, data={"name": f"the red bicycle number{n} of {n % 3}"})
             for n in range(8)
         ]
+        opened = election(KEYS[0], power=10)
         for height in range(1, blocks + 1):
             moved = transfer(assets[height // 2], ALICE, metadata={"at": f"x{height}"})
+            if height % 4 == 1:
+                opened = election(KEYS[0], power=10, seed=str(height))
             engine.block(
+                encode(vote(opened, KEYS[height % 4]) if height % 4 != 1 else opened),
                 *([encode(assets[height // 2])] if height % 2 == 0 else []),
                 encode(moved),
                 b"nonsense",

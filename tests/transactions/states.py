@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from trio_stream.transactions.elections import Validator
 from trio_stream.transactions.model import Transaction
 from trio_stream.transactions.rules import SpendableOutput
 
@@ -9,7 +12,8 @@ from trio_stream.transactions.rules import SpendableOutput
 class State:
     """Transactions that have been added, and what they spent."""
 
-    def __init__(self) -> None:
+    def __init__(self, validators: Sequence[Validator] = ()) -> None:
+        self._validators = validators
         self._transactions: dict[str, Transaction] = {}
         self._spenders: dict[tuple[str, int], str] = {}
 
@@ -33,3 +37,6 @@ class State:
 
     def spender(self, transaction_id: str, output_index: int) -> str | None:
         return self._spenders.get((transaction_id, output_index))
+
+    def validators(self) -> Sequence[Validator]:
+        return self._validators

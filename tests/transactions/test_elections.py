@@ -12,6 +12,8 @@ import rapidjson
 from hypothesis import given
 from hypothesis import strategies as st
 
+from scripts.signing import create, encode, sign
+from tests.transactions.documents import ALICE
 from tests.voting import KEYS, NEWCOMER, SET, election, key_of, migration, vote
 from trio_stream.transactions.elections import (
     MAX_TOTAL_POWER,
@@ -24,9 +26,12 @@ from trio_stream.transactions.elections import (
     why_fatal,
 )
 from trio_stream.transactions.errors import (
+    IntegerOutOfRange,
     InvalidPublicKey,
     SchemaValidationError,
+    ValidationError,
 )
+from trio_stream.transactions.model import parse
 from trio_stream.transactions.structure import check as check_structure
 
 Document = dict[str, Any]
@@ -250,6 +255,21 @@ def test_the_address_is_the_id_as_if_it_were_a_key() -> None:
     address = "HZ2GFXwjjUtXPQ3pqsSV18g8qHDLjWVdZbMfHrGxPiKy"
     opened = "f5ef0135972de663dc3e0defe0b79cf0cdd77e8db823a3caad681e702f782190"
     assert address_of(opened) == address
+
+
+def test_any_language_will_do_and_names_that_cannot_be_stored_will_not() -> None:
+    document = election()
+    document["metadata"] = {"language": "klingon"}
+    parse(encode(sign(document, KEYS[0])))
+    for metadata in {"$a": 1}, {"a.b": 1}, {"a\0": 1}:
+        document["metadata"] = metadata
+        with pytest.raises(ValidationError, match="Invalid key name"):
+            parse(encode(sign(document, KEYS[0])))
+    with pytest.raises(IntegerOutOfRange):
+        parse(encode(election(power=2**63)))
+    # A CREATE is still what it was.
+    with pytest.raises(ValidationError, match="language"):
+        parse(encode(create(ALICE, metadata={"language": "klingon"})))
 
 
 def _change(key: bytes, power: object) -> Change:

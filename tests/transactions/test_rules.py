@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -18,16 +20,23 @@ from tests.transactions.documents import (
     vector,
 )
 from tests.transactions.states import State
+from tests.voting import KEYS, NEWCOMER, SET, election, migration, vote
 from trio_stream.transactions.candidate import Candidate
+from trio_stream.transactions.elections import MAX_TOTAL_POWER, Validator
 from trio_stream.transactions.errors import (
     AmountError,
     AssetIdMismatch,
     DoubleSpend,
     DuplicateTransaction,
+    FatalElection,
     InputDoesNotExist,
+    InvalidPowerChange,
+    InvalidProposer,
     InvalidSignature,
-    OperationNotSupported,
+    MultipleInputsError,
     OutputIndexOutOfRange,
+    SchemaValidationError,
+    UnequalValidatorSet,
     ValidationError,
 )
 from trio_stream.transactions.model import Transaction
@@ -54,8 +63,8 @@ NO_VERDICT = {
     "x14_create_subnormal_float": "SubnormalDouble",
 }
 
-# Left out: elections and votes have no rules yet, and are refused with a name.
 ELECTIONS = sorted(path.stem for path in VECTORS.glob("e[0-9]*.json"))
+VALID_ELECTIONS = [name for name in ELECTIONS if vector(name)["valid"]]
 
 
 def _validate(raw: bytes, state: State) -> Transaction:
@@ -69,7 +78,16 @@ def _accept(document: Document, state: State) -> Transaction:
 
 
 def _prepared(recorded: dict[str, Any]) -> State:
-    state = State()
+    state = State(
+        [
+            Validator(
+                "ed25519",
+                base64.b64decode(each["public_key"]["value"]),
+                each["voting_power"],
+            )
+            for each in recorded.get("validators", [])
+        ]
+    )
     for spent in recorded.get("spends", []):
         _accept(spent, state)
     return state
@@ -77,16 +95,21 @@ def _prepared(recorded: dict[str, Any]) -> State:
 
 def test_every_recorded_transaction_is_looked_at() -> None:
     assert (len(VALID), len(REFUSED), len(ELECTIONS)) == (29, 53, 11)
+    assert len(VALID_ELECTIONS) == 4
 
 
-@pytest.mark.parametrize("name", sorted(set(VALID) - set(ACCEPTED_BUT_FATAL)))
+@pytest.mark.parametrize(
+    "name", sorted({*VALID, *VALID_ELECTIONS} - set(ACCEPTED_BUT_FATAL))
+)
 def test_valid_in_the_reference(name: str) -> None:
     recorded = vector(name)
     accepted = _validate(raw_of(recorded), _prepared(recorded))
     assert accepted.id == recorded["transaction"]["id"]
 
 
-@pytest.mark.parametrize("name", sorted(set(REFUSED) - set(NO_VERDICT)))
+@pytest.mark.parametrize(
+    "name", sorted({*REFUSED, *ELECTIONS} - {*VALID_ELECTIONS, *NO_VERDICT})
+)
 def test_refused_by_the_reference(name: str) -> None:
     recorded = vector(name)
     state = _prepared(recorded)
@@ -105,12 +128,6 @@ def test_refused_by_us_alone(name: str, ours: str) -> None:
     with pytest.raises(ValidationError) as caught:
         _validate(raw_of(recorded), state)
     assert type(caught.value).__name__ == ours
-
-
-@pytest.mark.parametrize("name", ELECTIONS)
-def test_elections_are_not_supported(name: str) -> None:
-    with pytest.raises(OperationNotSupported):
-        _validate(raw_of(vector(name)), State())
 
 
 def test_a_transaction_may_come_only_once() -> None:
@@ -223,3 +240,123 @@ def test_an_output_without_a_condition_is_never_spent() -> None:
     _accept(sign(created, ALICE), state)
     with pytest.raises(InvalidSignature):
         _accept(transfer(created, ALICE), state)
+
+
+@pytest.mark.parametrize("open_election", [election, migration])
+def test_the_order_of_the_checks_of_an_election(open_election: Any) -> None:
+    state = State(SET)
+    good = open_election()
+    _accept(good, state)
+    stranger = open_election(recipients=[(ALICE, 1)], proposer=ALICE)
+    unsigned = {**stranger, "inputs": good["inputs"]}
+    two = open_election(recipients=[(ALICE, 1)])
+    two["inputs"][0]["owners_before"] *= 2
+    with pytest.raises(DuplicateTransaction):
+        _accept(good, state)
+    with pytest.raises(InvalidSignature):
+        _accept(seal(unsigned), state)
+    with pytest.raises(MultipleInputsError):
+        _accept(sign(two, KEYS[0]), state)
+    with pytest.raises(InvalidProposer):
+        _accept(stranger, state)
+    with pytest.raises(UnequalValidatorSet):
+        _accept(open_election(recipients=[(ALICE, 1)]), state)
+
+
+def test_an_election_without_owners_has_no_proposer() -> None:
+    document = election()
+    document["inputs"][0]["owners_before"] = []
+    with pytest.raises(MultipleInputsError):
+        _accept(sign(document, KEYS[0]), State(SET))
+
+
+@pytest.mark.parametrize("keys", [None, [], [KEYS[0].public, KEYS[1].public]])
+def test_an_output_of_an_election_is_one_validators(keys: Any) -> None:
+    document = election()
+    document["outputs"][0]["public_keys"] = keys
+    with pytest.raises(UnequalValidatorSet):
+        _accept(sign(document, KEYS[0]), State(SET))
+
+
+def test_the_outputs_of_an_election_may_be_in_any_order_and_an_earlier_one_too_many() -> (
+    None
+):
+    tokens = [(key, 10) for key in KEYS]
+    state = State(SET)
+    _accept(election(recipients=tokens[::-1]), state)
+    _accept(election(recipients=[(KEYS[2], 900), *tokens]), state)
+    with pytest.raises(UnequalValidatorSet):
+        _accept(election(recipients=[*tokens, (KEYS[2], 900)]), state)
+
+
+@pytest.mark.parametrize("power", [14, 40, 13.5, 2**62])
+def test_a_third_of_the_power_is_too_much_at_once(power: object) -> None:
+    with pytest.raises(InvalidPowerChange):
+        _accept(election(power=power), State(SET))
+
+
+@pytest.mark.parametrize("power", ["5", None, [], {}])
+def test_a_power_that_is_no_number_is_refused(power: object) -> None:
+    with pytest.raises(SchemaValidationError, match="is not of type 'number'"):
+        _accept(election(power=power), State(SET))
+
+
+ONE = [Validator("ed25519", bytes(KEYS[0].secret.verify_key), 10)]
+
+
+@pytest.mark.parametrize(
+    "validators, power, encoding, text",
+    [
+        (SET, -1, "ed25519-base16", "must not be negative"),
+        (SET, 5.0, "ed25519-base16", "must be an integer"),
+        (SET, 0, "ed25519-base16", "is not in the set"),
+        (SET, 5, "ed25519-base32", "must be ed25519-base16"),
+        (SET, 5, "ed25519-base64", "must be ed25519-base16"),
+        (
+            [each._replace(key_type="secp256k1") for each in SET],
+            5,
+            "ed25519-base16",
+            "no validator with an ed25519 key",
+        ),
+        (
+            [each._replace(power=MAX_TOTAL_POWER // 4) for each in SET],
+            2**32,
+            "ed25519-base16",
+            f"a power of {MAX_TOTAL_POWER}",
+        ),
+    ],
+)
+def test_a_change_that_the_engine_would_not_survive_is_refused(
+    validators: Sequence[Validator], power: object, encoding: str, text: str
+) -> None:
+    tokens = [(key, each.power) for key, each in zip(KEYS, validators, strict=True)]
+    document = election(power=power, encoding=encoding, recipients=tokens)
+    with pytest.raises(FatalElection, match=text):
+        _accept(document, State(validators))
+
+
+def test_the_last_validator_is_not_removed() -> None:
+    document = election(KEYS[0], power=0, recipients=[(KEYS[0], 10)])
+    with pytest.raises(FatalElection, match="the last validator"):
+        _accept(document, State(ONE))
+
+
+def test_a_validator_is_removed_while_others_stay() -> None:
+    _accept(election(KEYS[0], power=0), State(SET))
+    _accept(election(NEWCOMER, power=True), State(SET))
+
+
+def test_a_vote_is_a_transfer_of_anything() -> None:
+    state = State(SET)
+    opened = election()
+    created = create(ALICE)
+    for document in opened, created:
+        _accept(document, state)
+    cast = vote(opened, KEYS[1])
+    _accept(cast, state)
+    with pytest.raises(DoubleSpend):
+        _accept(vote(opened, KEYS[1], metadata={"again": 1}), state)
+    with pytest.raises(InvalidSignature):
+        _accept(vote(opened, KEYS[2], signer=ALICE), state)
+    _accept(vote(created, ALICE), state)
+    _accept(transfer(opened, KEYS[2], output_index=2, recipients=[(BOB, 10)]), state)

@@ -46,6 +46,7 @@ from trio_stream.abci.messages import (
     Request,
     Time,
     TxResult,
+    ValidatorUpdate,
 )
 from trio_stream.abci.routine import routine_answer
 from trio_stream.ledger.block import (
@@ -65,13 +66,13 @@ from trio_stream.ledger.departures import (
 )
 from trio_stream.ledger.genesis import GenesisError, read_chain
 from trio_stream.ledger.recent_checks import RecentChecks
-from trio_stream.ledger.staging import StagedBlock
+from trio_stream.ledger.staging import StagedBlock, State
 from trio_stream.transactions.candidate import CandidateCache
 from trio_stream.transactions.costs import BUDGET
-from trio_stream.transactions.rules import View
+from trio_stream.transactions.elections import Validator
 
 
-class Store(View, Protocol):
+class Store(State, Protocol):
     """What is durable: the chain, its blocks, and the resulting state."""
 
     def chain(self) -> Chain | None:
@@ -242,7 +243,7 @@ class Application:
                 f"EndBlock {request.height} in block {block.staged.height}"
             )
         block.ended = block.staged.end(self._previous_hash(self._begun_chain()))
-        return EndBlockAnswer()
+        return EndBlockAnswer(_updates(block.ended.updates))
 
     def _finalize(self, request: FinalizeBlock, owner: int) -> FinalizeBlockAnswer:
         chain = self._begun_chain()
@@ -253,7 +254,9 @@ class Application:
         results = [_result(staged.deliver(candidate)) for candidate in candidates]
         ended = staged.end(self._previous_hash(chain))
         self._block = _InProgress(owner, staged, whole=True, ended=ended)
-        return FinalizeBlockAnswer(results, ended.app_hash.encode("ascii"))
+        return FinalizeBlockAnswer(
+            results, ended.app_hash.encode("ascii"), _updates(ended.updates)
+        )
 
     def _commit(self, owner: int) -> CommitAnswer:
         block = self._own_block(owner, "Commit")
@@ -291,3 +294,7 @@ class Application:
 
 def _result(refused: RefusedTransaction | None) -> TxResult:
     return VALID if refused is None else refusal(refused.error, refused.reason)
+
+
+def _updates(validators: Sequence[Validator]) -> tuple[ValidatorUpdate, ...]:
+    return tuple([ValidatorUpdate(*each) for each in validators])

@@ -86,6 +86,15 @@ class RefusedTransaction:
     reason: str
 
 
+class Tally(NamedTuple):
+    """What has been counted for an election by the end of a block that held votes of it."""
+
+    election_id: str
+    votes: int
+    concluded: bool
+    """Whether this block's votes decided it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Block:
     """A whole block, ready to be made durable."""
@@ -95,6 +104,11 @@ class Block:
     app_hash: str
     accepted: Sequence[AcceptedTransaction]
     refused: Sequence[RefusedTransaction]
+    tallies: Sequence[Tally] = ()
+    validators: Sequence[Validator] | None = None
+    """The set that is in force from the next height on, if the block has decided on a new one."""
+    updates: Sequence[Validator] = ()
+    """What the engine is told of that."""
 
 
 def next_app_hash(previous: str, ids: Sequence[str]) -> str:

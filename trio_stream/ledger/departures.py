@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from trio_stream.ledger.block import Block
 from trio_stream.transactions.errors import (
+    FatalElection,
     IntegerOutOfRange,
     NestingTooDeep,
-    OperationNotSupported,
     SubnormalDouble,
 )
 
@@ -24,7 +24,7 @@ WHAT_TO_DO = (
 _DEPARTURES = frozenset(
     error.__name__
     for error in (
-        OperationNotSupported,
+        FatalElection,
         IntegerOutOfRange,
         SubnormalDouble,
         NestingTooDeep,

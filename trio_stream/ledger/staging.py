@@ -8,6 +8,7 @@ it, and it is not in the hash. Nothing here is durable, and dropping the object 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Protocol
 
 from trio_stream.abci.messages import Time
 from trio_stream.ledger.block import (
@@ -17,11 +18,18 @@ from trio_stream.ledger.block import (
     RefusedTransaction,
     next_app_hash,
 )
+from trio_stream.ledger.elections import Ballots, Elections
 from trio_stream.ledger.rows import rows_of
 from trio_stream.transactions.candidate import Candidate
+from trio_stream.transactions.elections import Validator
 from trio_stream.transactions.errors import ValidationError
 from trio_stream.transactions.model import Transaction
 from trio_stream.transactions.rules import SpendableOutput, View, validate
+from trio_stream.transactions.structure import PLAIN
+
+
+class State(View, Elections, Protocol):
+    """All that is committed, as a block needs it."""
 
 
 class BlockView:
@@ -47,6 +55,10 @@ class BlockView:
         staged = self._spenders.get((transaction_id, output_index))
         return staged or self._committed.spender(transaction_id, output_index)
 
+    def validators(self) -> Sequence[Validator]:
+        # What the block decides about them is not decided before its end.
+        return self._committed.validators()
+
     def accept(self, transaction: Transaction) -> None:
         """Add this transaction to the view."""
         self._outputs[transaction.id] = [
@@ -62,10 +74,12 @@ class BlockView:
 class StagedBlock:
     """The block that is being delivered."""
 
-    def __init__(self, committed: View, *, height: int, time: Time) -> None:
+    def __init__(self, committed: State, *, height: int, time: Time) -> None:
         self.height = height
         self._time = time
+        self._committed = committed
         self._view = BlockView(committed)
+        self._ballots = Ballots()
         self._accepted: list[AcceptedTransaction] = []
         self._refused: list[RefusedTransaction] = []
 
@@ -88,14 +102,24 @@ class StagedBlock:
             self._refused.append(refused)
             return refused
         self._view.accept(transaction)
+        if transaction.operation not in PLAIN:
+            self._ballots.add(transaction)
         self._accepted.append(rows_of(transaction, index, candidate.sha256))
         return None
 
     def end(self, previous_hash: str) -> Block:
-        """The block as it stands, with its app hash."""
+        """The block as it stands, with its app hash and what its votes decide."""
         ids = [accepted.id for accepted in self._accepted]
         app_hash = next_app_hash(previous_hash, ids)
-        return Block(self.height, self._time, app_hash, self._accepted, self._refused)
+        outcome = self._ballots.count(self.height, self._committed)
+        return Block(
+            self.height,
+            self._time,
+            app_hash,
+            self._accepted,
+            self._refused,
+            *outcome,
+        )
 
 
 def reason(error: ValidationError) -> str:

@@ -13,6 +13,7 @@ from typing import Final, NamedTuple
 
 import apsw
 
+from trio_stream.ledger.block import MAX_HEIGHT
 from trio_stream.log.rows import (
     EVENT,
     REFUSAL,
@@ -22,6 +23,7 @@ from trio_stream.log.rows import (
     position_key,
     row,
     rows,
+    validators_by,
 )
 from trio_stream.stream.events import CommitEvent, Outcome, RefusalEvent
 from trio_stream.stream.position import END_OF_BLOCK, INDEX_BITS
@@ -126,11 +128,7 @@ def block_page(
 
 def latest_validators(connection: apsw.Connection) -> list[Row]:
     """Key type, key and power of each validator in the newest set."""
-    sql = (
-        "SELECT key_type, key, power FROM validators"
-        " WHERE height = (SELECT max(height) FROM validators) ORDER BY place"
-    )
-    return rows(connection, sql)
+    return validators_by(connection, MAX_HEIGHT + 1)
 
 
 _OUTPUTS_END: Final = (

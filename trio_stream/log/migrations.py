@@ -58,4 +58,19 @@ def _transactions(connection: apsw.Connection) -> Iterator[tuple[int, Transactio
         yield at, parse(raw)
 
 
-MIGRATIONS: Final[Migrations] = {1: _to_2}
+def _to_3(connection: apsw.Connection) -> None:
+    """Room for elections, of which earlier releases accepted none."""
+    schema = SCHEMA.read_text(encoding="utf-8")
+    start = schema.index("CREATE TABLE tallies")
+    run(connection, schema[start : schema.index(";", start) + 1])
+    sql = "SELECT count(*) FROM refused WHERE error = 'OperationNotSupported'"
+    if refused := value(connection, sql):
+        logger.warning(
+            "%s elections or votes were refused by the release that wrote this log, and a node"
+            " that begins today accepts them: have the engine replay the chain into a new data"
+            " directory",
+            refused,
+        )
+
+
+MIGRATIONS: Final[Migrations] = {1: _to_2, 2: _to_3}

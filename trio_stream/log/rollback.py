@@ -88,6 +88,7 @@ def _remove(log: apsw.Connection, height: int, progress: Progress) -> int:
     for table in _TABLES:
         log.execute(f"DELETE FROM {table} WHERE position > ?", (end,))
     log.execute("DELETE FROM blocks WHERE height > ?", (height,))
+    log.execute("DELETE FROM tallies WHERE height > ?", (height,))
     # Those in force from the first block on came with the chain.
     log.execute(
         "DELETE FROM validators"

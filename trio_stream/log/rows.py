@@ -46,6 +46,15 @@ def row(connection: apsw.Connection, sql: str, *bindings: object) -> Row | None:
     return found[0] if found else None
 
 
+def validators_by(connection: apsw.Connection, height: int) -> list[Row]:
+    """Key type, key and power of each validator in the newest set up to `height`."""
+    sql = (
+        "SELECT key_type, key, power FROM validators WHERE height ="
+        " (SELECT max(height) FROM validators WHERE height <= ?) ORDER BY place"
+    )
+    return rows(connection, sql, height)
+
+
 def newest_block(connection: apsw.Connection) -> Tip | None:
     """The newest block; None before the first."""
     sql = "SELECT height, app_hash FROM blocks ORDER BY height DESC LIMIT 1"

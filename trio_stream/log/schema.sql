@@ -18,7 +18,8 @@ CREATE TABLE chain (
     genesis_nanos INTEGER NOT NULL
 ) STRICT;
 
--- A set of validators is in force from its height on, in the genesis file's order.
+-- A set of validators is in force from its height on: the genesis file's order, new members last.
+-- The height after a block's is that of the set on which its votes decided.
 CREATE TABLE validators (
     height INTEGER NOT NULL,
     place INTEGER NOT NULL,
@@ -93,6 +94,17 @@ CREATE TABLE refused (
 
 CREATE INDEX refused_by_transaction_id ON refused (transaction_id)
     WHERE transaction_id IS NOT NULL;
+
+-- What was counted for an election by the end of each block that held votes of it; the election is its
+-- transaction's position. Sums have no limit, so they are text. concluded is 1 where the block's votes
+-- decided the election, at most once for each.
+CREATE TABLE tallies (
+    election INTEGER NOT NULL,
+    height INTEGER NOT NULL,
+    votes TEXT NOT NULL,
+    concluded INTEGER NOT NULL,
+    PRIMARY KEY (election, height)
+) STRICT, WITHOUT ROWID;
 
 -- Where words occur in the strings of a transaction's asset and metadata; the rowid is its position.
 -- Terms separated by blanks are written here (transactions/words.py), not the text itself, which is in

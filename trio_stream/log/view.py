@@ -1,24 +1,36 @@
 """The committed state as validation asks for it, over any connection to the log.
 
-Each question is one prepared statement by primary key or unique index. The questions are total: a
-transaction may name any text as an id and any 64-bit number as an index, and the answer is that
-there is none.
+Each question is one prepared statement by primary key or unique index; those about elections are a
+few. The questions are total: a transaction may name any text as an id and any 64-bit number as an
+index, and the answer is that there is none.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Final
 
 import apsw
 
-from trio_stream.log.errors import log_error
-from trio_stream.log.rows import Row, is_id, row
+from trio_stream.ledger.block import MAX_HEIGHT
+from trio_stream.ledger.elections import Election
+from trio_stream.log.errors import LogDamaged, log_error, translated
+from trio_stream.log.rows import HEIGHT, Row, is_id, row, rows, validators_by
 from trio_stream.stream.position import END_OF_BLOCK
+from trio_stream.transactions.elections import Validator
 from trio_stream.transactions.rules import SpendableOutput
+
+# In two halves, since the sum may be larger than any integer of SQLite.
+_TOKENS: Final = (
+    "SELECT sum(amount >> 32), sum(amount & 0xffffffff) FROM outputs WHERE position = ?"
+)
 
 
 class StoredView:
-    """The committed state, as `transactions.rules` asks for it."""
+    """The committed state, as `transactions.rules` and `ledger.elections` ask for it."""
+
+    below = MAX_HEIGHT + 1
+    """Elections, votes and what they decided count if they are in blocks below this height."""
 
     def __init__(self, connection: apsw.Connection, path: Path) -> None:
         self.connection = connection
@@ -51,6 +63,61 @@ class StoredView:
             output_index,
         )
         return found[0] if found else None
+
+    def validators(self) -> list[Validator]:
+        """The newest set of validators, in force already or not."""
+        with translated("read", self.path):
+            # A block decides on the set of the next height.
+            found = validators_by(self.connection, self.below)
+        return [Validator(*each) for each in found]
+
+    def validators_since(self, height: int) -> int:
+        """The height from which on the set is in force that is in force at `height`; or 0."""
+        sql = "SELECT max(height) FROM validators WHERE height <= ?"
+        with translated("read", self.path):
+            found = row(self.connection, sql, height)
+        return found[0] or 0 if found else 0
+
+    def election(self, transaction_id: str) -> Election | None:
+        """The committed election with this id, and what has been counted for it."""
+        found = self._find(
+            f"SELECT position, {HEIGHT}, operation FROM transactions WHERE id = ?"
+            " AND operation IN ('VALIDATOR_ELECTION', 'CHAIN_MIGRATION_ELECTION')",
+            transaction_id,
+        )
+        if found is None or found[1] >= self.below:
+            return None
+        at, height, operation = found
+        sql = (
+            "SELECT votes FROM tallies WHERE election = ? AND height < ?"
+            " ORDER BY height DESC LIMIT 1"
+        )
+        with translated("read", self.path):
+            ((high, low),) = rows(self.connection, _TOKENS, at)
+            votes = row(self.connection, sql, at, self.below)
+        tokens = ((high or 0) << 32) + (low or 0)
+        return Election(height, operation, tokens, int(votes[0]) if votes else 0)
+
+    def body(self, transaction_id: str) -> bytes:
+        """The bytes of a committed transaction."""
+        found = self._find(
+            "SELECT raw FROM transactions JOIN bodies USING (position) WHERE id = ?",
+            transaction_id,
+        )
+        if found is None:
+            text = f"transaction {transaction_id:.64} is missing"
+            raise LogDamaged("read", self.path, text)
+        raw: bytes = found[0]
+        return raw
+
+    def is_migrating(self) -> bool:
+        """Whether a chain migration has concluded."""
+        sql = (
+            "SELECT 1 FROM transactions JOIN tallies ON election = position"
+            " WHERE operation = 'CHAIN_MIGRATION_ELECTION' AND concluded AND height < ?"
+        )
+        with translated("read", self.path):
+            return row(self.connection, sql, self.below) is not None
 
     def _find(self, sql: str, transaction_id: str, *indexes: int) -> Row | None:
         # Nor can SQLite bind an unsigned 64-bit integer.

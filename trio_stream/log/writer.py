@@ -23,6 +23,7 @@ from trio_stream.ledger.block import (
     AcceptedTransaction,
     Block,
     Chain,
+    Tally,
     Tip,
 )
 from trio_stream.log.errors import (
@@ -42,7 +43,7 @@ from trio_stream.log.file import (
 )
 from trio_stream.log.migrations import MIGRATIONS
 from trio_stream.log.others import WRITE_SECONDS, OpenFiles, Patience
-from trio_stream.log.rows import Row, newest_block, position_key, row, rows
+from trio_stream.log.rows import Row, newest_block, position_key, row, validators_by
 from trio_stream.log.view import StoredView
 from trio_stream.transactions.elections import Validator
 
@@ -123,12 +124,7 @@ class CommitLog(StoredView):
                     self.path,
                     f"its chain follows rules {rules}, ours are {RULES}",
                 )
-            validators = rows(
-                self.connection,
-                "SELECT key_type, key, power FROM validators WHERE height = ?"
-                " ORDER BY place",
-                initial_height,
-            )
+            validators = validators_by(self.connection, initial_height)
         return Chain(
             chain_id,
             rules,
@@ -158,13 +154,7 @@ class CommitLog(StoredView):
                     *chain.genesis_time,
                 ),
             )
-            self.connection.executemany(
-                "INSERT INTO validators VALUES (?, ?, ?, ?, ?)",
-                (
-                    (chain.initial_height, place, *validator)
-                    for place, validator in enumerate(chain.validators)
-                ),
-            )
+            self._insert_validators(chain.initial_height, chain.validators)
 
     def append(self, block: Block) -> None:
         """Store the block and all that it changes; durable on return.
@@ -187,6 +177,10 @@ class CommitLog(StoredView):
                 self._insert_accepted(block)
             if block.refused:
                 self._insert_refused(block)
+            if block.tallies:
+                self._insert_tallies(block.height, block.tallies)
+            if block.validators is not None:
+                self._insert_validators(block.height + 1, block.validators)
 
     def _insert_accepted(self, block: Block) -> None:
         many = self.connection.executemany
@@ -217,6 +211,21 @@ class CommitLog(StoredView):
                 self.path,
                 "an output that the block spends does not exist, or is already spent",
             )
+
+    def _insert_validators(self, height: int, validators: Sequence[Validator]) -> None:
+        self.connection.executemany(
+            "INSERT INTO validators VALUES (?, ?, ?, ?, ?)",
+            ((height, place, *each) for place, each in enumerate(validators)),
+        )
+
+    def _insert_tallies(self, height: int, tallies: Sequence[Tally]) -> None:
+        self.connection.executemany(
+            "INSERT INTO tallies SELECT position, ?, ?, ? FROM transactions WHERE id = ?",
+            (
+                (height, str(each.votes), int(each.concluded), each.election_id)
+                for each in tallies
+            ),
+        )
 
     def _insert_refused(self, block: Block) -> None:
         self.connection.executemany(

@@ -126,10 +126,6 @@ class OutputIndexOutOfRange(ValidationError):
     """An input spends an output that its transaction does not have."""
 
 
-class OperationNotSupported(ValidationError):
-    """The operation is known, but this release has no rules for it."""
-
-
 class FatalElection(ValidationError):
     """An election asks for a change of the validators that the engine would not survive.
 

@@ -1,27 +1,40 @@
 """When a transaction is valid, given what is committed.
 
 The order of the checks is the reference's, since the first one that fails determines
-the error. Structure has already been checked (`model.parse`), and elections never get
-here. Only conditions determine who has to sign: neither `owners_before` nor
-`public_keys` is ever compared with anything.
+the error. Structure has already been checked (`model.parse`). Only conditions determine
+who has to sign: `owners_before` and `public_keys` are never compared with them. An
+election names a validator as its owner, but anybody may sign it. A vote is a TRANSFER.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
+from trio_stream.transactions import base58
 from trio_stream.transactions.candidate import Candidate
+from trio_stream.transactions.elections import Validator, change_of, why_fatal
 from trio_stream.transactions.errors import (
     AmountError,
     AssetIdMismatch,
     DoubleSpend,
     DuplicateTransaction,
+    FatalElection,
     InputDoesNotExist,
+    InvalidPowerChange,
+    InvalidProposer,
     InvalidSignature,
+    MultipleInputsError,
     OutputIndexOutOfRange,
+    SchemaValidationError,
+    UnequalValidatorSet,
 )
 from trio_stream.transactions.model import Link, Transaction
-from trio_stream.transactions.structure import CREATE
+from trio_stream.transactions.quoting import quote
+from trio_stream.transactions.structure import CREATING, PLAIN, VALIDATOR_ELECTION
+
+_SHOWN = 100
+"""Characters of a value that an error shows."""
 
 
 class SpendableOutput(NamedTuple):
@@ -47,6 +60,9 @@ class View(Protocol):
     def spender(self, transaction_id: str, output_index: int) -> str | None:
         """The id of the transaction that spent this output, if one has."""
 
+    def validators(self) -> Sequence[Validator]:
+        """The newest committed set of validators, in force already or not."""
+
 
 def validate(candidate: Candidate, view: View) -> Transaction:
     """The candidate's transaction, if it may be added to `view`.
@@ -56,8 +72,10 @@ def validate(candidate: Candidate, view: View) -> Transaction:
     transaction = candidate.transaction
     if transaction is None:
         raise candidate.error or AssertionError
-    if transaction.operation == CREATE:
+    if transaction.operation in CREATING:
         _validate_create(candidate, transaction, view)
+        if transaction.operation not in PLAIN:
+            _validate_election(transaction, view.validators())
     else:
         _validate_transfer(candidate, transaction, view)
     return transaction
@@ -71,6 +89,37 @@ def _validate_create(
     # Any fulfillment that is valid for its message will do: nothing is spent.
     if not candidate.is_fulfilled(0):
         raise InvalidSignature("Transaction signature is invalid.")
+
+
+def _validate_election(
+    transaction: Transaction, validators: Sequence[Validator]
+) -> None:
+    proposers = [key for each in transaction.inputs for key in each.owners_before]
+    if len(proposers) != 1:
+        text = "`tx_signers` must be a list instance of length one"
+        raise MultipleInputsError(text)
+    powers = {base58.encode(each.key): each.power for each in validators}
+    if proposers[0] not in powers:
+        raise InvalidProposer("Public key is not a part of the validator set")
+    # A later output for the same key overrides an earlier one, whose tokens count all the same.
+    tokens = {each.public_keys: each.amount for each in transaction.outputs}
+    if tokens != {(key,): power for key, power in powers.items()}:
+        text = "Validator set much be exactly same to the outputs of election"
+        raise UnequalValidatorSet(text)
+    if transaction.operation == VALIDATOR_ELECTION:
+        _validate_change(transaction, validators)
+
+
+def _validate_change(transaction: Transaction, validators: Sequence[Validator]) -> None:
+    change = change_of(transaction.value)
+    if not isinstance(change.power, (int, float)):
+        shown = quote(change.power, _SHOWN)
+        raise SchemaValidationError(f"{shown} is not of type 'number'")
+    # In doubles, as in the reference; the comparison is exact.
+    if change.power >= (1 / 3) * sum(each.power for each in validators):
+        raise InvalidPowerChange("`power` change must be less than 1/3 of total power")
+    if (fatal := why_fatal(validators, change)) is not None:
+        raise FatalElection(fatal)
 
 
 def _validate_transfer(
