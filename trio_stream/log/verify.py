@@ -130,6 +130,12 @@ def _plan(connection: apsw.Connection, report: Report) -> list[Span]:
         if row(connection, sql, *span):
             text = f"{table} has rows of heights that no block has"
             report.add([Finding(None, text)])
+    for table, end in (("tallies", report.last), ("validators", report.last + 1)):
+        sql = f"SELECT 1 FROM {table} WHERE height < ? OR height > ? LIMIT 1"
+        if row(connection, sql, report.first, max(end, report.first)):
+            report.add(
+                [Finding(None, f"{table} has rows of heights that no block has")]
+            )
     if last is None:
         return []
     return list(_spans(connection, report.first, last))

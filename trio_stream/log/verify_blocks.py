@@ -1,10 +1,10 @@
 """Whether a range of blocks says what its transactions say, and follows from what is before it.
 
 The log holds each accepted transaction as the engine gave it. Everything else about it follows from
-these bytes: its id, its outputs, what it spends, by which keys and words it is found. So all rows
-are worked out again and compared, and the chain of app hashes ties the ids to what the engine has
-signed. A thorough check also judges each transaction by all rules against the state before it,
-signatures included, as when its block was delivered; and it counts its words.
+these bytes: its id, its outputs, what it spends, by which keys and words it is found, what votes
+decide. So all rows are worked out again and compared, and the chain of app hashes ties the ids to
+what the engine has signed. A thorough check also judges each transaction by all rules against the
+state before it, signatures included, as when its block was delivered; and it counts its words.
 
 One call is one read transaction over a range, so that several processes can share a log, and the
 daemon may go on writing meanwhile: what comes after the range does not count.
@@ -21,14 +21,15 @@ import apsw
 
 from trio_stream.ledger.block import AcceptedTransaction, next_app_hash
 from trio_stream.ledger.rows import rows_of
-from trio_stream.log.rows import HEIGHT, INDEX, Row, is_id, position_key, row, rows
+from trio_stream.log.rows import HEIGHT, INDEX, Row, position_key, row, rows
+from trio_stream.log.verify_elections import AsOf, Recount, may_exist
 from trio_stream.log.verify_rows import KEYS, SPENDS, Entry, Wanted, entries, strays
-from trio_stream.log.view import StoredView
 from trio_stream.stream.position import END_OF_BLOCK, Position
 from trio_stream.transactions.candidate import Candidate
 from trio_stream.transactions.errors import ValidationError
 from trio_stream.transactions.outline import Outline, read_outline
 from trio_stream.transactions.rules import validate
+from trio_stream.transactions.structure import PLAIN
 
 MOST_FINDINGS: Final = 20
 """Findings of one range that are kept: where one row is wrong, thousands may be."""
@@ -64,36 +65,14 @@ def check_blocks(
     return checker.result()
 
 
-class _AsOf(StoredView):
-    """The committed state just before the transaction at the position `at`."""
-
-    at = 0
-
-    def has_transaction(self, transaction_id: str) -> bool:
-        sql = "SELECT 1 FROM transactions WHERE id = ? AND position < ?"
-        return is_id(transaction_id) and bool(
-            rows(self.connection, sql, transaction_id, self.at)
-        )
-
-    def spender(self, transaction_id: str, output_index: int) -> str | None:
-        sql = (
-            "SELECT spending.id FROM transactions AS spent JOIN outputs USING (position)"
-            " JOIN transactions AS spending ON spending.position = outputs.spent_by"
-            " WHERE spent.id = ? AND output_index = ? AND outputs.spent_by < ?"
-        )
-        if not _may_exist(transaction_id, output_index):
-            return None
-        found = row(self.connection, sql, transaction_id, output_index, self.at)
-        return found[0] if found else None
-
-
 class _Checker:
     def __init__(
         self, connection: apsw.Connection, path: Path, *, thorough: bool
     ) -> None:
         self._connection = connection
         self._thorough = thorough
-        self._view = _AsOf(connection, path)
+        self._view = AsOf(connection, path)
+        self._recount = Recount(self._view, self._say)
         self._keys = Wanted(connection, KEYS, 4, self._lacks_key)
         self._spends = Wanted(connection, SPENDS, 3, self._lacks_spend)
         self._words: dict[int, bytes] = {}
@@ -127,6 +106,7 @@ class _Checker:
             self._say_of(at, "it is in the index of words, and not in the log")
         for height, table in strays(self._connection, *span):
             self._say(height, f"{table} has rows of no transaction")
+        self._recount.check(first, last)
         self._check_rows_of_blocks(first, last, accepted)
 
     def _check_rows_of_blocks(
@@ -197,13 +177,15 @@ class _Checker:
             self._say_of(at, f"its bytes have the id {said.id}, its row {entry.id}")
         if (said.asset_id, said.operation) != (entry.asset_id, entry.operation):
             self._say_of(at, "its row has another asset or operation than its bytes")
+        elif said.operation not in PLAIN:
+            self._recount.add(at, entry.raw)
         outputs = [(index, *each) for index, each in enumerate(said.outputs)]
         if outputs != entry.outputs:
             self._say_of(at, "its outputs are not those of its bytes")
         for public_key, output_index, stands in said.keys:
             self._keys.ask(at, (public_key, at, output_index, stands))
         for transaction_id, output_index in said.spends:
-            if _may_exist(transaction_id, output_index):
+            if may_exist(transaction_id, output_index):
                 self._spends.ask(at, (transaction_id, output_index, at))
             else:
                 self._lacks_spend(at, (transaction_id, output_index))
@@ -218,7 +200,7 @@ class _Checker:
         if not self._thorough:
             return read_outline(raw)
         digest = hashlib.sha256(raw).digest()
-        self._view.at = entry.at
+        self._view.move(entry.at)
         transaction = validate(Candidate(raw, digest), self._view)
         return rows_of(transaction, index, digest)
 
@@ -244,11 +226,6 @@ class _Checker:
         self._found += 1
         if len(self._findings) < MOST_FINDINGS:
             self._findings.append(Finding(height, text))
-
-
-def _may_exist(transaction_id: str, output_index: int) -> bool:
-    """Whether SQLite can look for it: a transaction may name anything."""
-    return is_id(transaction_id) and 0 <= output_index <= END_OF_BLOCK
 
 
 def _sizes(text: tuple[str | None, str | None]) -> bytes:
