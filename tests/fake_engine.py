@@ -45,6 +45,7 @@ class Block:
     time: m.Time
     results: tuple[m.TxResult, ...]
     app_hash: bytes
+    updates: tuple[m.ValidatorUpdate, ...] = ()
 
 
 @dataclass(slots=True)
@@ -63,6 +64,13 @@ class Chain:
     @property
     def next_height(self) -> int:
         return self.initial_height + len(self.blocks)
+
+    def powers_before(self, height: int) -> dict[bytes, int]:
+        """The validators that the block at `height` may change, as keys and powers."""
+        powers = {each.key: each.power for each in self.validators}
+        for block in self.blocks[: height - self.initial_height]:
+            powers |= {each.key: each.power for each in block.updates}
+        return {key: power for key, power in powers.items() if power}
 
     def hash_before(self, height: int) -> bytes:
         """What the header of the block at `height` says of the application."""
@@ -86,6 +94,7 @@ class FakeEngine:
         self.chain = Chain() if chain is None else chain
         self._connect = connect
         self._timeout = timeout
+        self._updates: tuple[m.ValidatorUpdate, ...] = ()
         self._connections: dict[str, EngineConnection] = {}
 
     async def __aenter__(self) -> Self:
@@ -153,6 +162,8 @@ class FakeEngine:
                     raise EngineStopped(
                         f"the app hash of {block.height} is another one"
                     )
+                if again.updates != block.updates:
+                    raise EngineStopped("other validators than before")
         return info
 
     async def init_chain(self) -> bytes:
@@ -201,13 +212,28 @@ class FakeEngine:
             block = _expect(m.FinalizeBlockAnswer, answer)
             if len(block.results) != len(txs):
                 raise EngineStopped("wrong number of results")
+            self.take(block.validator_updates, height)
             return list(block.results), block.app_hash
         before = self.chain.hash_before(height)
         begin = m.BeginBlock(self.chain.chain_id, height, time, before)
         await self.consensus.call(begin)
         answers = await self.consensus.call_all([m.DeliverTx(tx) for tx in txs])
-        _expect(m.EndBlockAnswer, await self.consensus.call(m.EndBlock(height)))
+        ended = await self.consensus.call(m.EndBlock(height))
+        self.take(_expect(m.EndBlockAnswer, ended).validator_updates, height)
         return [_expect(m.TxResult, answer) for answer in answers], b""
+
+    def take(self, updates: Sequence[m.ValidatorUpdate], height: int) -> None:
+        """Take in a block's changes of the validators, by the rules of all releases."""
+        powers = self.chain.powers_before(height)
+        for key_type, key, power in updates:
+            if key_type != "ed25519" or len(key) != 32 or power < 0:
+                raise EngineStopped("a bad validator update")
+            if not power and key not in powers:
+                raise EngineStopped("failed to find the validator to remove")
+            powers[key] = power
+        if not any(powers.values()):
+            raise EngineStopped("the validators would be none")
+        self._updates = tuple(updates)
 
     async def commit(self) -> bytes:
         """Commit what was executed; returns the hash if Commit carries it."""
@@ -220,7 +246,8 @@ class FakeEngine:
         if self.dialect.finalizes and committed:
             raise EngineStopped("Commit's answer has a hash beside FinalizeBlock's")
         app_hash = finalized if self.dialect.finalizes else committed
-        return Block(height, tuple(txs), time, tuple(results), app_hash)
+        updates = self._updates
+        return Block(height, tuple(txs), time, tuple(results), app_hash, updates)
 
 
 class EngineConnection:
