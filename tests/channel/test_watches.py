@@ -9,7 +9,7 @@ from trio_stream.channel.watches import TooManyWatches, Watch, Watches
 
 
 async def outcome_of(watch: Watch) -> object:
-    with trio.fail_after(1):
+    with trio.fail_after(60):
         return await watch.wait()
 
 
