@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 from scripts.signing import Key
 from trio_stream.abci import messages
-from trio_stream.ledger.application import Application, Store
+from trio_stream.ledger.application import Application
 from trio_stream.ledger.block import Block, Chain, Tip
 from trio_stream.ledger.elections import Election
+from trio_stream.ledger.history import Store
 from trio_stream.transactions.candidate import CandidateCache
 from trio_stream.transactions.elections import Validator
 from trio_stream.transactions.rules import SpendableOutput

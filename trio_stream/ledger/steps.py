@@ -1,0 +1,141 @@
+"""The block in progress: it belongs to the connection that began it, and takes these steps.
+
+    BeginBlock ─> DeliverTx … ─> EndBlock ─┐
+                                           ├─> Commit
+    FinalizeBlock ─────────────────────────┘
+
+Beginning a block, on any connection, drops the one in progress: an engine that reconnects never
+continues in the middle of a block. A step out of order, or on a connection that owns no block,
+changes nothing and is a `ConsensusFault`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from trio_stream.abci.messages import (
+    BeginBlock,
+    CommitAnswer,
+    DeliverTx,
+    Done,
+    EndBlock,
+    EndBlockAnswer,
+    FinalizeBlock,
+    FinalizeBlockAnswer,
+    Time,
+    TxResult,
+    ValidatorUpdate,
+)
+from trio_stream.ledger.block import MAX_TRANSACTIONS, Block, RefusedTransaction
+from trio_stream.ledger.checks import VALID, refusal
+from trio_stream.ledger.departures import departure
+from trio_stream.ledger.history import ConsensusFault, History
+from trio_stream.ledger.staging import StagedBlock, State
+from trio_stream.transactions.candidate import CandidateCache
+from trio_stream.transactions.elections import Validator
+
+
+@dataclass(slots=True)
+class _InProgress:
+    """Who owns the block, and which step it has reached."""
+
+    owner: int
+    staged: StagedBlock
+    whole: bool
+    """Whether it came by FinalizeBlock, whose answer had the hash."""
+    ended: Block | None = None
+
+
+class Steps:
+    """Takes one block after the other from its beginning to its Commit."""
+
+    def __init__(
+        self,
+        history: History,
+        committed: State,
+        cache: CandidateCache,
+        warn: Callable[[str], None],
+    ) -> None:
+        self._history = history
+        self._committed = committed
+        self._cache = cache
+        self._warn = warn
+        self._block: _InProgress | None = None
+
+    def drop(self) -> None:
+        """Drop the block in progress, if there is one."""
+        self._block = None
+
+    def disown(self, owner: int) -> None:
+        """Drop the block that this connection began, because it has ended."""
+        if self._block is not None and self._block.owner == owner:
+            self._block = None
+
+    def begin(self, request: BeginBlock, owner: int) -> Done:
+        height = request.height
+        self._history.check_header(request.chain_id, height, request.app_hash)
+        staged = self._stage(height, request.time)
+        self._block = _InProgress(owner, staged, whole=False)
+        return Done()
+
+    def deliver(self, request: DeliverTx, owner: int) -> TxResult:
+        block = self._own_block(owner, "DeliverTx")
+        if block.whole or block.ended is not None:
+            raise ConsensusFault("DeliverTx after the end of the block")
+        if len(block.staged) == MAX_TRANSACTIONS:
+            raise ConsensusFault(f"a block of more than {MAX_TRANSACTIONS}")
+        refused = block.staged.deliver(self._cache.examine(request.tx))
+        return _result(refused)
+
+    def end(self, request: EndBlock, owner: int) -> EndBlockAnswer:
+        block = self._own_block(owner, "EndBlock")
+        if block.ended is not None:
+            raise ConsensusFault("EndBlock twice")
+        if request.height != block.staged.height:
+            raise ConsensusFault(
+                f"EndBlock {request.height} in block {block.staged.height}"
+            )
+        block.ended = block.staged.end(self._history.previous_hash)
+        return EndBlockAnswer(_updates(block.ended.updates))
+
+    def finalize(self, request: FinalizeBlock, owner: int) -> FinalizeBlockAnswer:
+        self._history.check_height(request.height)
+        if len(request.txs) > MAX_TRANSACTIONS:
+            raise ConsensusFault(f"a block of more than {MAX_TRANSACTIONS}")
+        staged = self._stage(request.height, request.time)
+        candidates = self._cache.examine_all(request.txs)
+        results = [_result(staged.deliver(candidate)) for candidate in candidates]
+        ended = staged.end(self._history.previous_hash)
+        self._block = _InProgress(owner, staged, whole=True, ended=ended)
+        return FinalizeBlockAnswer(
+            results, ended.app_hash.encode("ascii"), _updates(ended.updates)
+        )
+
+    def commit(self, owner: int) -> CommitAnswer:
+        block = self._own_block(owner, "Commit")
+        if block.ended is None:
+            raise ConsensusFault("Commit before EndBlock")
+        self._history.append(block.ended)
+        if (departed := departure(block.ended)) is not None:
+            self._warn(departed)
+        self._block = None
+        return CommitAnswer(
+            b"" if block.whole else block.ended.app_hash.encode("ascii")
+        )
+
+    def _stage(self, height: int, time: Time) -> StagedBlock:
+        return StagedBlock(self._committed, height=height, time=time)
+
+    def _own_block(self, owner: int, step: str) -> _InProgress:
+        if self._block is None or self._block.owner != owner:
+            raise ConsensusFault(f"{step} outside of a block of this connection")
+        return self._block
+
+
+def _result(refused: RefusedTransaction | None) -> TxResult:
+    return VALID if refused is None else refusal(refused.error, refused.reason)
+
+
+def _updates(validators: Sequence[Validator]) -> tuple[ValidatorUpdate, ...]:
+    return tuple([ValidatorUpdate(*each) for each in validators])
