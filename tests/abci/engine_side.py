@@ -13,6 +13,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from trio_stream.abci import abci_pb2 as pb
 from trio_stream.abci import messages as m
+from trio_stream.abci import snapshot_messages as s
 from trio_stream.abci.dialects import Codec
 from trio_stream.abci.framing import FrameReader, Framing, frame, write_varint
 
@@ -125,10 +126,10 @@ _KINDS: Mapping[type[m.Request], str] = {
     m.EndBlock: "end_block",
     m.FinalizeBlock: "finalize_block",
     m.Commit: "commit",
-    m.ListSnapshots: "list_snapshots",
-    m.OfferSnapshot: "offer_snapshot",
-    m.LoadSnapshotChunk: "load_snapshot_chunk",
-    m.ApplySnapshotChunk: "apply_snapshot_chunk",
+    s.ListSnapshots: "list_snapshots",
+    s.OfferSnapshot: "offer_snapshot",
+    s.LoadSnapshotChunk: "load_snapshot_chunk",
+    s.ApplySnapshotChunk: "apply_snapshot_chunk",
     m.PrepareProposal: "prepare_proposal",
     m.ProcessProposal: "process_proposal",
     m.ExtendVote: "extend_vote",
@@ -185,6 +186,20 @@ def _member(request: m.Request, dialect: Dialect) -> tuple[str, bytes]:
                 syncing_to_height=height if dialect.name == "C10" else 0,
             )
             return kind, finalize.SerializeToString()
+        case s.OfferSnapshot(snapshot, app_hash):
+            offered = pb.Snapshot(**snapshot._asdict())
+            offer = pb.OfferSnapshotRequest(snapshot=offered, app_hash=app_hash)
+            return kind, offer.SerializeToString()
+        case s.LoadSnapshotChunk(height, number, index):
+            load = pb.LoadSnapshotChunkRequest(
+                height=height, format=number, chunk=index
+            )
+            return kind, load.SerializeToString()
+        case s.ApplySnapshotChunk(index, chunk, sender):
+            apply = pb.ApplySnapshotChunkRequest(
+                index=index, chunk=chunk, sender=sender
+            )
+            return kind, apply.SerializeToString()
     return kind, b""
 
 
@@ -261,6 +276,25 @@ def _info(response: pb.Response) -> m.Answer:
     return m.InfoAnswer(info.version, info.last_block_height, info.last_block_app_hash)
 
 
+def _listed(response: pb.Response) -> m.Answer:
+    listed = response.list_snapshots.snapshots
+    return s.SnapshotsAnswer(
+        tuple(
+            s.Snapshot(each.height, each.format, each.chunks, each.hash, each.metadata)
+            for each in listed
+        )
+    )
+
+
+def _applied(response: pb.Response) -> m.Answer:
+    applied = response.apply_snapshot_chunk
+    return s.ApplyAnswer(
+        s.ChunkVerdict(applied.result),
+        tuple(applied.refetch_chunks),
+        tuple(applied.reject_senders),
+    )
+
+
 _ANSWERS: Mapping[str, Callable[[pb.Response], m.Answer]] = {
     "exception": lambda response: m.Failure(response.exception.error),
     "echo": lambda response: m.EchoAnswer(response.echo.message),
@@ -274,4 +308,12 @@ _ANSWERS: Mapping[str, Callable[[pb.Response], m.Answer]] = {
         tuple(response.prepare_proposal.txs)
     ),
     "finalize_block": _finalized,
+    "list_snapshots": _listed,
+    "offer_snapshot": lambda response: s.OfferAnswer(
+        s.OfferVerdict(response.offer_snapshot.verdict)
+    ),
+    "load_snapshot_chunk": lambda response: s.ChunkAnswer(
+        response.load_snapshot_chunk.chunk
+    ),
+    "apply_snapshot_chunk": _applied,
 }

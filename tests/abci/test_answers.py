@@ -8,6 +8,7 @@ from tests.abci.engine_side import DIALECTS, AnswerReader, answer_kind
 from tests.abci.vectors import RESPONSES, Vector
 from trio_stream.abci import abci_pb2 as pb
 from trio_stream.abci import messages as m
+from trio_stream.abci import snapshot_messages as s
 from trio_stream.abci.answers import KeyShape, encode_answer
 from trio_stream.abci.errors import LocalProtocolError
 from trio_stream.abci.framing import FrameReader, Framing, frame
@@ -19,6 +20,11 @@ UPDATE = m.ValidatorUpdate("ed25519", KEY, 5)
 
 CHECK = m.CheckTx(b"abc")
 DELIVER = m.DeliverTx(b"abc")
+SNAPSHOT = s.Snapshot(5, 1, 2, b"\x01", b"about")
+OLDER = s.Snapshot(4, 1, 300, b"\x02", b"")
+OFFER = s.OfferSnapshot(SNAPSHOT, HASH)
+LOAD = s.LoadSnapshotChunk(5, 1, 1)
+APPLY = s.ApplySnapshotChunk(1, b"piece", "p")
 FINALIZE = m.FinalizeBlock((), 1, TIME)
 SHAPES = {
     **dict.fromkeys(("T31", "T32", "T33"), KeyShape.NAMED),
@@ -41,10 +47,17 @@ SAID: dict[str, tuple[m.Request, m.Answer]] = {
     "EndBlock": (m.EndBlock(1), m.EndBlockAnswer()),
     "EndBlock.Validators": (m.EndBlock(1), m.EndBlockAnswer((UPDATE,))),
     "Commit": (m.Commit(), m.CommitAnswer(HASH)),
-    "ListSnapshots": (m.ListSnapshots(), m.Done()),
-    "OfferSnapshot": (m.OfferSnapshot(), m.Done()),
-    "LoadSnapshotChunk": (m.LoadSnapshotChunk(), m.Done()),
-    "ApplySnapshotChunk": (m.ApplySnapshotChunk(), m.Done()),
+    "ListSnapshots": (s.ListSnapshots(), s.SnapshotsAnswer(())),
+    "ListSnapshots.Two": (s.ListSnapshots(), s.SnapshotsAnswer((SNAPSHOT, OLDER))),
+    "OfferSnapshot": (OFFER, s.OfferAnswer(s.OfferVerdict.ABORT)),
+    "OfferSnapshot.Accept": (OFFER, s.OfferAnswer(s.OfferVerdict.ACCEPT)),
+    "LoadSnapshotChunk": (LOAD, s.ChunkAnswer(b"")),
+    "LoadSnapshotChunk.Some": (LOAD, s.ChunkAnswer(b"piece")),
+    "ApplySnapshotChunk": (APPLY, s.ApplyAnswer(s.ChunkVerdict.ABORT)),
+    "ApplySnapshotChunk.Retry": (
+        APPLY,
+        s.ApplyAnswer(s.ChunkVerdict.RETRY, (0, 200), ("p", "q")),
+    ),
     "PrepareProposal": (
         m.PrepareProposal(99, ()),
         m.PrepareProposalAnswer((b"abc", b"de")),
@@ -190,6 +203,8 @@ def test_a_secp256k1_key_is_written_in_its_place(
         (m.Commit(), m.Done()),
         (m.Info("", ""), m.CommitAnswer(b"")),
         (m.Unknown(99), m.Done()),
+        (s.ListSnapshots(), m.Done()),
+        (OFFER, s.ApplyAnswer(s.ChunkVerdict.ACCEPT)),
         (
             m.EndBlock(1),
             m.EndBlockAnswer([m.ValidatorUpdate("bls12381", b"k", 1)]),

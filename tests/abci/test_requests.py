@@ -12,6 +12,7 @@ from tests.abci.engine_side import DIALECTS, Dialect, encode_request, has_reques
 from tests.abci.vectors import REQUESTS, Vector
 from trio_stream.abci import abci_pb2 as pb
 from trio_stream.abci import messages as m
+from trio_stream.abci import snapshot_messages as s
 from trio_stream.abci.dialects import Codec
 from trio_stream.abci.errors import RemoteProtocolError
 from trio_stream.abci.framing import read_varint
@@ -42,10 +43,10 @@ EXPECTED: dict[str, m.Request] = {
     "DeliverTx": m.DeliverTx(b"abc"),
     "EndBlock": m.EndBlock(1),
     "Commit": m.Commit(),
-    "ListSnapshots": m.ListSnapshots(),
-    "OfferSnapshot": m.OfferSnapshot(),
-    "LoadSnapshotChunk": m.LoadSnapshotChunk(),
-    "ApplySnapshotChunk": m.ApplySnapshotChunk(),
+    "ListSnapshots": s.ListSnapshots(),
+    "OfferSnapshot": s.OfferSnapshot(s.Snapshot(5, 1, 2, b"\x01", b""), b"\x02"),
+    "LoadSnapshotChunk": s.LoadSnapshotChunk(5, 1, 1),
+    "ApplySnapshotChunk": s.ApplySnapshotChunk(1, b"\x03", "p"),
     "PrepareProposal": m.PrepareProposal(1000, (b"abc", b"de")),
     "ProcessProposal": m.ProcessProposal(),
     "ExtendVote": m.ExtendVote(),
@@ -90,6 +91,9 @@ SAMPLES: list[m.Request] = [
     ),
     m.InitChain(TIME, "c", (), b"{}", 1, True),
     m.FinalizeBlock((), 10, m.Time(-62135596800, 999_999_999)),
+    s.OfferSnapshot(s.Snapshot(2**63, 7, 2**32 - 1, b"h" * 32, b"m" * 99), b"hash"),
+    s.LoadSnapshotChunk(2**63 - 1, 0, 0),
+    s.ApplySnapshotChunk(0, b"", ""),
 ]
 
 

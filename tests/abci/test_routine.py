@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trio_stream.abci import messages as m
+from trio_stream.abci import snapshot_messages as s
 from trio_stream.abci.routine import (
     CHECKS_A_HOP,
     Hop,
@@ -32,10 +33,6 @@ DONE = [
     FLUSH,
     m.SetOption(),
     m.Query(),
-    m.ListSnapshots(),
-    m.OfferSnapshot(),
-    m.LoadSnapshotChunk(),
-    m.ApplySnapshotChunk(),
     m.ProcessProposal(),
     m.ExtendVote(),
     m.VerifyVoteExtension(),
@@ -53,6 +50,16 @@ def test_a_feature_that_we_lack_needs_no_state(request_: m.Request) -> None:
 @pytest.mark.parametrize("request_", OF_STATE, ids=repr)
 def test_the_state_machine_answers_the_rest(request_: m.Request) -> None:
     assert routine_answer(request_) is None
+
+
+def test_no_snapshot_is_served_or_restored() -> None:
+    offer = s.OfferSnapshot(s.Snapshot(5, 1, 2, b"", b""), b"")
+
+    assert routine_answer(s.ListSnapshots()) == s.SnapshotsAnswer(())
+    assert routine_answer(offer) == s.OfferAnswer(s.OfferVerdict.ABORT)
+    assert routine_answer(s.LoadSnapshotChunk(5, 1, 0)) == s.ChunkAnswer(b"")
+    aborted = s.ApplyAnswer(s.ChunkVerdict.ABORT)
+    assert routine_answer(s.ApplySnapshotChunk(0, b"", "")) == aborted
 
 
 def test_echo_answers_with_the_same_text() -> None:

@@ -15,7 +15,6 @@ from trio_stream.abci.errors import LocalProtocolError
 from trio_stream.abci.framing import Framing, frame
 from trio_stream.abci.messages import (
     Answer,
-    ApplySnapshotChunk,
     BeginBlock,
     CheckTx,
     Commit,
@@ -36,9 +35,6 @@ from trio_stream.abci.messages import (
     InitChain,
     InitChainAnswer,
     InsertTx,
-    ListSnapshots,
-    LoadSnapshotChunk,
-    OfferSnapshot,
     PrepareProposal,
     PrepareProposalAnswer,
     ProcessProposal,
@@ -50,11 +46,20 @@ from trio_stream.abci.messages import (
     ValidatorUpdate,
     VerifyVoteExtension,
 )
+from trio_stream.abci.snapshot_messages import (
+    ApplyAnswer,
+    ApplySnapshotChunk,
+    ChunkAnswer,
+    ListSnapshots,
+    LoadSnapshotChunk,
+    OfferAnswer,
+    OfferSnapshot,
+    Snapshot,
+    SnapshotsAnswer,
+)
 
 _ACCEPT = 1
 """The verdict on a proposal or a vote extension; zero would make the engine panic."""
-_ABORT = 2
-"""The result for a snapshot: we don't restore any."""
 
 
 class KeyShape(enum.Enum):
@@ -124,9 +129,26 @@ def _response(
             return pb.Response(commit=pb.CommitResponse(data=data))
         case PrepareProposal(), PrepareProposalAnswer(txs):
             return pb.Response(prepare_proposal=pb.TxsResponse(txs=txs))
+        case ListSnapshots(), SnapshotsAnswer(snapshots):
+            listed = pb.ListSnapshotsResponse(snapshots=map(_snapshot, snapshots))
+            return pb.Response(list_snapshots=listed)
+        case OfferSnapshot(), OfferAnswer(verdict):
+            return pb.Response(offer_snapshot=pb.VerdictResponse(verdict=verdict))
+        case LoadSnapshotChunk(), ChunkAnswer(chunk):
+            loaded = pb.LoadSnapshotChunkResponse(chunk=chunk)
+            return pb.Response(load_snapshot_chunk=loaded)
+        case ApplySnapshotChunk(), ApplyAnswer(result, refetch, senders):
+            applied = pb.ApplySnapshotChunkResponse(
+                result=result, refetch_chunks=refetch, reject_senders=senders
+            )
+            return pb.Response(apply_snapshot_chunk=applied)
     raise LocalProtocolError(
         f"{type(answer).__name__} is not an answer to {type(request).__name__}"
     )
+
+
+def _snapshot(snapshot: Snapshot) -> pb.Snapshot:
+    return pb.Snapshot(**snapshot._asdict())
 
 
 def _text(text: str) -> str:
@@ -192,12 +214,6 @@ _DONE = _framed(
         SetOption: pb.Response(set_option=pb.EmptyBody()),
         Query: pb.Response(query=pb.EmptyBody()),
         BeginBlock: pb.Response(begin_block=pb.EmptyBody()),
-        ListSnapshots: pb.Response(list_snapshots=pb.EmptyBody()),
-        OfferSnapshot: pb.Response(offer_snapshot=pb.VerdictResponse(verdict=_ABORT)),
-        LoadSnapshotChunk: pb.Response(load_snapshot_chunk=pb.EmptyBody()),
-        ApplySnapshotChunk: pb.Response(
-            apply_snapshot_chunk=pb.VerdictResponse(verdict=_ABORT)
-        ),
         ProcessProposal: pb.Response(
             process_proposal=pb.VerdictResponse(verdict=_ACCEPT)
         ),

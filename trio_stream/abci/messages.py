@@ -3,7 +3,7 @@
 A request says what the state machine needs and no more: votes, evidence, hashes of the header and
 the like have no use here and are dropped. An answer says what the state machine decided; in which
 message and field it travels is the codec's business. Nothing here knows bytes, field numbers or
-releases.
+releases. Those about snapshots are in `abci.snapshot_messages`.
 
 Whether length prefixes are signed enters the state, so it is a field of InitChain.
 """
@@ -13,6 +13,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
+
+from trio_stream.abci.snapshot_messages import (
+    ApplyAnswer,
+    ApplySnapshotChunk,
+    ChunkAnswer,
+    ListSnapshots,
+    LoadSnapshotChunk,
+    OfferAnswer,
+    OfferSnapshot,
+    SnapshotsAnswer,
+)
 
 
 class Time(NamedTuple):
@@ -120,26 +131,6 @@ class FinalizeBlock:
 @dataclass(frozen=True, slots=True)
 class Commit:
     """Make the block durable."""
-
-
-@dataclass(frozen=True, slots=True)
-class ListSnapshots:
-    """Which snapshots can a peer have of us?"""
-
-
-@dataclass(frozen=True, slots=True)
-class OfferSnapshot:
-    """Shall this snapshot be restored?"""
-
-
-@dataclass(frozen=True, slots=True)
-class LoadSnapshotChunk:
-    """A peer wants a piece of a snapshot."""
-
-
-@dataclass(frozen=True, slots=True)
-class ApplySnapshotChunk:
-    """A piece of the snapshot that is being restored."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -296,5 +287,9 @@ Answer = (
     | FinalizeBlockAnswer
     | CommitAnswer
     | PrepareProposalAnswer
+    | SnapshotsAnswer
+    | OfferAnswer
+    | ChunkAnswer
+    | ApplyAnswer
     | Done
 )

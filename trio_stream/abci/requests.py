@@ -18,7 +18,6 @@ from trio_stream.abci.dialects import Codec
 from trio_stream.abci.errors import RemoteProtocolError
 from trio_stream.abci.framing import read_varint, split_tag
 from trio_stream.abci.messages import (
-    ApplySnapshotChunk,
     BeginBlock,
     CheckTx,
     Commit,
@@ -31,9 +30,6 @@ from trio_stream.abci.messages import (
     Info,
     InitChain,
     InsertTx,
-    ListSnapshots,
-    LoadSnapshotChunk,
-    OfferSnapshot,
     PrepareProposal,
     ProcessProposal,
     Query,
@@ -44,6 +40,13 @@ from trio_stream.abci.messages import (
     Unknown,
     ValidatorUpdate,
     VerifyVoteExtension,
+)
+from trio_stream.abci.snapshot_messages import (
+    ApplySnapshotChunk,
+    ListSnapshots,
+    LoadSnapshotChunk,
+    OfferSnapshot,
+    Snapshot,
 )
 
 
@@ -174,6 +177,25 @@ def _finalize_block(envelope: pb.NewRequest, codec: Codec) -> Request:
     return FinalizeBlock(tuple(body.txs), body.height, _time(body.time))
 
 
+def _offer_snapshot(envelope: pb.NewRequest, codec: Codec) -> Request:
+    body = envelope.offer_snapshot
+    offered = body.snapshot
+    snapshot = Snapshot(
+        offered.height, offered.format, offered.chunks, offered.hash, offered.metadata
+    )
+    return OfferSnapshot(snapshot, body.app_hash)
+
+
+def _load_snapshot_chunk(envelope: pb.NewRequest, codec: Codec) -> Request:
+    body = envelope.load_snapshot_chunk
+    return LoadSnapshotChunk(body.height, body.format, body.chunk)
+
+
+def _apply_snapshot_chunk(envelope: pb.NewRequest, codec: Codec) -> Request:
+    body = envelope.apply_snapshot_chunk
+    return ApplySnapshotChunk(body.index, body.chunk, body.sender)
+
+
 _READERS: Mapping[str, Callable[[pb.NewRequest, Codec], Request]] = {
     "echo": _echo,
     "info": _info,
@@ -183,6 +205,9 @@ _READERS: Mapping[str, Callable[[pb.NewRequest, Codec], Request]] = {
     "end_block": _end_block,
     "prepare_proposal": _prepare_proposal,
     "finalize_block": _finalize_block,
+    "offer_snapshot": _offer_snapshot,
+    "load_snapshot_chunk": _load_snapshot_chunk,
+    "apply_snapshot_chunk": _apply_snapshot_chunk,
 }
 
 # Requests that have nothing to read.
@@ -192,9 +217,6 @@ _PLAIN: Mapping[str, Request] = {
     "query": Query(),
     "commit": Commit(),
     "list_snapshots": ListSnapshots(),
-    "offer_snapshot": OfferSnapshot(),
-    "load_snapshot_chunk": LoadSnapshotChunk(),
-    "apply_snapshot_chunk": ApplySnapshotChunk(),
     "process_proposal": ProcessProposal(),
     "extend_vote": ExtendVote(),
     "verify_vote_extension": VerifyVoteExtension(),

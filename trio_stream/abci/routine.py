@@ -18,7 +18,6 @@ from typing import NamedTuple
 from trio_stream.abci.framing import varint_size
 from trio_stream.abci.messages import (
     Answer,
-    ApplySnapshotChunk,
     CheckTx,
     Commit,
     Done,
@@ -29,9 +28,6 @@ from trio_stream.abci.messages import (
     Flush,
     Info,
     InsertTx,
-    ListSnapshots,
-    LoadSnapshotChunk,
-    OfferSnapshot,
     PrepareProposal,
     PrepareProposalAnswer,
     ProcessProposal,
@@ -41,6 +37,18 @@ from trio_stream.abci.messages import (
     SetOption,
     Unknown,
     VerifyVoteExtension,
+)
+from trio_stream.abci.snapshot_messages import (
+    ApplyAnswer,
+    ApplySnapshotChunk,
+    ChunkAnswer,
+    ChunkVerdict,
+    ListSnapshots,
+    LoadSnapshotChunk,
+    OfferAnswer,
+    OfferSnapshot,
+    OfferVerdict,
+    SnapshotsAnswer,
 )
 
 CHECKS_A_HOP = 32
@@ -131,10 +139,10 @@ _ROUTINE: Mapping[type[Request], Answer | Callable[..., Answer]] = {
     Flush: _DONE,
     SetOption: _DONE,
     Query: _DONE,
-    ListSnapshots: _DONE,
-    OfferSnapshot: _DONE,
-    LoadSnapshotChunk: _DONE,
-    ApplySnapshotChunk: _DONE,
+    ListSnapshots: SnapshotsAnswer(()),
+    OfferSnapshot: OfferAnswer(OfferVerdict.ABORT),
+    LoadSnapshotChunk: ChunkAnswer(b""),
+    ApplySnapshotChunk: ApplyAnswer(ChunkVerdict.ABORT),
     PrepareProposal: _prepare_proposal,
     ProcessProposal: _DONE,
     ExtendVote: _DONE,
