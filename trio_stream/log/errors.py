@@ -91,6 +91,12 @@ class CannotRollBack(CommitLogError):
     )
 
 
+class NoSuchBlock(CommitLogError):
+    """The log does not have the block that was asked for, or has none at all."""
+
+    hint = "trio-stream status says which blocks it has"
+
+
 class LogFromOlderVersion(CommitLogError):
     """An earlier release wrote the file, and no daemon of this one has converted it."""
 

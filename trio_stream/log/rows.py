@@ -9,8 +9,10 @@ from typing import Any, Final
 
 import apsw
 
-from trio_stream.ledger.block import MAX_HEIGHT, Tip
+from trio_stream.abci.messages import Time
+from trio_stream.ledger.block import MAX_HEIGHT, Chain, Tip
 from trio_stream.stream.position import END_OF_BLOCK, INDEX_BITS
+from trio_stream.transactions.elections import Validator
 from trio_stream.transactions.ids import ID
 
 Row = tuple[Any, ...]
@@ -53,6 +55,27 @@ def validators_by(connection: apsw.Connection, height: int) -> list[Row]:
         " (SELECT max(height) FROM validators WHERE height <= ?) ORDER BY place"
     )
     return rows(connection, sql, height)
+
+
+def stored_chain(connection: apsw.Connection) -> Chain | None:
+    """What InitChain decided; None before it."""
+    found = row(
+        connection,
+        "SELECT chain_id, rules, start_hash, initial_height, genesis_seconds,"
+        " genesis_nanos FROM chain",
+    )
+    if found is None:
+        return None
+    chain_id, rules, start_hash, initial_height, *genesis = found
+    validators = validators_by(connection, initial_height)
+    return Chain(
+        chain_id,
+        rules,
+        start_hash,
+        initial_height,
+        Time(*genesis),
+        tuple(Validator(*each) for each in validators),
+    )
 
 
 def newest_block(connection: apsw.Connection) -> Tip | None:

@@ -17,7 +17,6 @@ from typing import Any, Self
 
 import apsw
 
-from trio_stream.abci.messages import Time
 from trio_stream.ledger.block import (
     RULES,
     AcceptedTransaction,
@@ -43,7 +42,7 @@ from trio_stream.log.file import (
 )
 from trio_stream.log.migrations import MIGRATIONS
 from trio_stream.log.others import WRITE_SECONDS, OpenFiles, Patience
-from trio_stream.log.rows import Row, newest_block, position_key, row, validators_by
+from trio_stream.log.rows import Row, newest_block, position_key, stored_chain
 from trio_stream.log.view import StoredView
 from trio_stream.transactions.elections import Validator
 
@@ -110,29 +109,14 @@ class CommitLog(StoredView):
     def chain(self) -> Chain | None:
         """The chain that InitChain began."""
         with translated("read", self.path):
-            found = row(
-                self.connection,
-                "SELECT chain_id, rules, start_hash, initial_height, genesis_seconds,"
-                " genesis_nanos FROM chain",
+            chain = stored_chain(self.connection)
+        if chain is not None and chain.rules != RULES:
+            raise LogFromNewerVersion(
+                "read",
+                self.path,
+                f"its chain follows rules {chain.rules}, ours are {RULES}",
             )
-            if found is None:
-                return None
-            chain_id, rules, start_hash, initial_height, *genesis = found
-            if rules != RULES:
-                raise LogFromNewerVersion(
-                    "read",
-                    self.path,
-                    f"its chain follows rules {rules}, ours are {RULES}",
-                )
-            validators = validators_by(self.connection, initial_height)
-        return Chain(
-            chain_id,
-            rules,
-            start_hash,
-            initial_height,
-            Time(*genesis),
-            tuple(Validator(*each) for each in validators),
-        )
+        return chain
 
     def tip(self) -> Tip | None:
         """The newest block; None before the first."""

@@ -1,0 +1,171 @@
+"""The digest of a log."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import apsw
+import pytest
+
+from tests.history import commit_blocks
+from tests.log.tampering import edit, tamper, written
+from tests.reference_chain import CHAIN, TIP, commit_reference, txs_of
+from trio_stream.ledger.block import Tally
+from trio_stream.ledger.digest import ChainDigest
+from trio_stream.log.digest import digest
+from trio_stream.log.errors import LogDamaged, NoSuchBlock
+from trio_stream.log.file import FILE_NAME, open_for_reading
+from trio_stream.log.rows import rows
+from trio_stream.log.writer import CommitLog
+from trio_stream.transactions.elections import Validator
+
+
+def of(path: Path, height: int | None = None) -> str:
+    connection = open_for_reading(path)
+    try:
+        return digest(connection, path, height=height).digest
+    finally:
+        connection.close()
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return written(tmp_path, blocks=9)
+
+
+@pytest.fixture(scope="module")
+def reference(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    home = tmp_path_factory.mktemp("reference")
+    with CommitLog.open(home) as log:
+        commit_reference(log)
+    return home / FILE_NAME
+
+
+def test_it_covers_what_the_log_holds(tmp_path: Path) -> None:
+    with CommitLog.open(tmp_path) as log:
+        commit_reference(log)
+        found = digest(log.connection, log.path)
+        assert not log.connection.in_transaction
+        chain = log.chain()
+        assert chain is not None
+        tallies = rows(
+            log.connection,
+            "SELECT height, id, votes, concluded FROM tallies"
+            " JOIN transactions ON position = election",
+        )
+        sql = "SELECT * FROM validators ORDER BY height, place"
+        members = rows(log.connection, sql)
+    assert [each for *_, each in tallies].count(1) == 1
+    expected = ChainDigest(chain)
+    count = 0
+    for height, block in enumerate(CHAIN["blocks"], start=1):
+        for raw, code in zip(txs_of(height), block["deliver_tx_codes"], strict=True):
+            if code == 0:
+                expected.add_transaction(raw)
+                count += 1
+        expected.add_block(
+            height,
+            block["commit_data_utf8"],
+            [Tally(id, int(n), bool(c)) for h, id, n, c in tallies if h == height],
+            [Validator(*each[2:]) for each in members if each[0] == height + 1] or None,
+        )
+    assert found == (expected.hexdigest(), TIP, count)
+
+
+def test_a_height_stands_for_the_log_as_it_was_then(
+    tmp_path: Path, reference: Path
+) -> None:
+    seen = set()
+    for height in range(1, TIP + 1):
+        home = tmp_path / str(height)
+        with CommitLog.open(home) as log:
+            commit_reference(log, height)
+        assert of(home / FILE_NAME) == of(reference, height)
+        seen.add(of(reference, height))
+    assert len(seen) == TIP
+
+
+def test_what_only_the_engine_said_does_not_count(path: Path) -> None:
+    before = of(path)
+    tamper(
+        path,
+        "UPDATE chain SET genesis_seconds = 1",
+        "UPDATE blocks SET seconds = 0, nanos = 0, refused = 0",
+        "DELETE FROM refused",
+        "UPDATE transactions SET sha256 = x'00'",
+    )
+    edit(path, "SELECT * FROM bodies LIMIT 1", lambda raw: b" " + raw)
+    assert of(path) == before
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "UPDATE chain SET chain_id = 'other'",
+        "UPDATE blocks SET app_hash = '' WHERE height = 5",
+        "UPDATE tallies SET votes = '0' WHERE height = (SELECT min(height) FROM tallies)",
+        "UPDATE tallies SET concluded = 0",
+        "DELETE FROM tallies",
+        "UPDATE validators SET power = 11 WHERE height = 1",
+        "DELETE FROM validators WHERE height > 1",
+    ],
+)
+def test_what_was_decided_counts(tmp_path: Path, reference: Path, sql: str) -> None:
+    copy = tmp_path / FILE_NAME
+    copy.write_bytes(reference.read_bytes())
+    tamper(copy, sql)
+    assert of(copy) != of(reference)
+
+
+def test_progress_is_told_in_transactions(path: Path) -> None:
+    seen: list[tuple[int, int]] = []
+    connection = open_for_reading(path)
+    found = digest(connection, path, progress=lambda *each: seen.append(each))
+    connection.close()
+    assert seen == sorted(seen)
+    assert seen[-1] == (found.transactions, found.transactions)
+
+
+@pytest.mark.parametrize(
+    ("sql", "says"),
+    [
+        (
+            "DELETE FROM bodies WHERE position = (SELECT max(position) FROM bodies)",
+            "is",
+        ),
+        ("DELETE FROM transactions WHERE position >> 26 = 9", "a transaction of it is"),
+        ("DELETE FROM blocks WHERE height = 4", "block 4: is missing"),
+        (
+            "UPDATE blocks SET accepted = accepted - 1 WHERE height = 9",
+            "there are more",
+        ),
+        ("UPDATE blocks SET accepted = accepted - 1 WHERE height = 2", "block 3"),
+        ("UPDATE bodies SET raw = x'ff' WHERE position >> 26 = 2", "block 2: .* UTF-8"),
+    ],
+)
+def test_a_log_that_contradicts_itself_has_no_digest(
+    path: Path, sql: str, says: str
+) -> None:
+    tamper(path, sql)
+    with pytest.raises(LogDamaged, match=says):
+        of(path)
+
+
+def test_there_must_be_such_a_block(tmp_path: Path) -> None:
+    with CommitLog.open(tmp_path) as log:
+        with pytest.raises(NoSuchBlock, match="it holds no chain"):
+            digest(log.connection, log.path)
+        commit_blocks(log, 0)
+        with pytest.raises(NoSuchBlock, match="it holds no block "):
+            digest(log.connection, log.path)
+        commit_blocks(log, 2)
+        for height in (0, 3, -1):
+            with pytest.raises(NoSuchBlock, match=f"it holds no block {height} "):
+                digest(log.connection, log.path, height=height)
+
+
+def test_sqlites_errors_are_translated(path: Path) -> None:
+    connection = apsw.Connection(":memory:")
+    with pytest.raises(Exception, match="cannot read .*no such table"):
+        digest(connection, path)
+    connection.close()
