@@ -66,6 +66,7 @@ COLUMNS: Mapping[str, str] = {
     "v2_output_keys": "public_key sequence output_index in_public_keys in_condition",
     "v1_assets": "sequence id data",
     "v1_metadata": "sequence id metadata",
+    "v1_elections": "sequence height id operation tokens votes concluded_height status",
     "v1_refused": "sequence height block_index transaction_id tx_hash error reason",
 }
 """Of the views: a promise. A name may come, none may go."""

@@ -237,6 +237,9 @@ def test_nothing_can_be_written(program: str, log: CommitLog) -> None:
         "SELECT * FROM v1_transactions JOIN v1_blocks USING (height) WHERE id = 'x'",
         "SELECT * FROM v1_transactions JOIN v1_blocks"
         " ON sequence BETWEEN first_sequence AND last_sequence WHERE v1_blocks.height = 9",
+        "SELECT * FROM v1_elections",
+        "SELECT * FROM v1_elections WHERE id = 'x'",
+        "SELECT * FROM v1_elections WHERE status = 'ongoing' ORDER BY sequence",
         "SELECT * FROM v1_refused WHERE transaction_id = 'x'",
         "SELECT * FROM v1_refused WHERE sequence > 9",
     ],

@@ -28,6 +28,7 @@ import trio
 from trio_stream.ledger.block import Tip
 from trio_stream.log import live, lookups, search
 from trio_stream.log.connections import Connections, ConnectionsStatistics, RunSync
+from trio_stream.log.elections import Standing, standing
 from trio_stream.log.judges import Judges
 from trio_stream.log.landmarks import landmarks
 from trio_stream.log.lookups import (
@@ -229,6 +230,10 @@ class LogReader:
         """The newest set of validators; empty before InitChain."""
         found = await self._lookups.read(lookups.latest_validators)
         return [Validator(*each) for each in found]
+
+    async def election(self, election_id: str) -> Standing | None:
+        """How an election stands; None if none has this id."""
+        return await self._lookups.read(partial(standing, election_id))
 
     async def outputs(
         self, public_key: str, *, spent: bool | None, after: Cursor, limit: int

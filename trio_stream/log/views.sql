@@ -129,3 +129,46 @@ SELECT
     error,
     reason
 FROM refused;
+
+-- votes and tokens stop at the greatest integer. An election is inconclusive if the validators have
+-- changed since it was opened; the set in force after the newest block counts.
+CREATE VIEW v1_elections AS
+SELECT
+    position AS sequence,
+    position >> 26 AS height,
+    id,
+    operation,
+    (
+        SELECT CAST(
+            printf(
+                '%d%09d',
+                sum(amount / 1000000000) + sum(amount % 1000000000) / 1000000000,
+                sum(amount % 1000000000) % 1000000000
+            ) AS INTEGER
+        )
+        FROM outputs WHERE position = own.position
+    ) AS tokens,
+    coalesce(
+        (
+            SELECT CAST(votes AS INTEGER) FROM tallies WHERE election = own.position
+            ORDER BY height DESC LIMIT 1
+        ),
+        0
+    ) AS votes,
+    (
+        SELECT height FROM tallies WHERE election = own.position AND concluded
+    ) AS concluded_height,
+    CASE
+        WHEN EXISTS (SELECT 1 FROM tallies WHERE election = own.position AND concluded)
+            THEN 'concluded'
+        WHEN position >> 26 < (
+            SELECT max(height) FROM validators
+            WHERE height <= (SELECT max(height) FROM blocks)
+        )
+            THEN 'inconclusive'
+        ELSE 'ongoing'
+    END AS status
+FROM transactions AS own
+WHERE operation IN ('VALIDATOR_ELECTION', 'CHAIN_MIGRATION_ELECTION')
+    -- As the index says it.
+    AND operation NOT IN ('CREATE', 'TRANSFER');
