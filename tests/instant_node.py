@@ -16,7 +16,9 @@ from pathlib import Path
 
 import trio
 
-from tests.ledger.chains import Engine
+from scripts.signing import Key, base58_encode
+from tests.ledger.chains import ALICE, Engine
+from tests.voting import election
 from trio_stream.abci.messages import CheckTx, TxResult, ValidatorUpdate
 from trio_stream.channel.commit_channel import CommitChannel
 from trio_stream.engine.broadcast import (
@@ -52,6 +54,12 @@ STREAM_PATH = "/api/v1/streams/valid_transactions"
 VALIDATOR = ValidatorUpdate(
     "ed25519", b64decode("Zr5+Myx6RTMyvZ0Kf32wVfXF7xoGraZtmLOftoEMRzo="), 10
 )
+# Anybody can open an election in a validator's name.
+_PROPOSER = Key(ALICE.secret, base58_encode(VALIDATOR.key))
+ELECTION = election(
+    power=3, proposer=_PROPOSER, recipients=[(_PROPOSER, VALIDATOR.power)]
+)
+"""One that it accepts."""
 
 MAX_BODY = 1 << 20
 

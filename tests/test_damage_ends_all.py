@@ -60,6 +60,7 @@ READS = [
     "/api/v1/metadata?search=word",
     "/api/v1/statuses?transaction_id=" + "a" * 64,
     "/api/v1/validators",
+    "/api/v1/elections/" + "a" * 64,
 ]
 REQUESTS = {
     **{path: get(path) for path in READS},

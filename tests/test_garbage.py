@@ -124,6 +124,10 @@ PATHS = {
         "/api/v1/metadata?search=a&limit=x",
     ],
     "/api/v1/validators": ["/api/v1/validators"],
+    "/api/v1/elections/{election_id}": [
+        f"/api/v1/elections/{ASSET['id']}",
+        "/api/v1/elections/bad",
+    ],
     "/api/v1/statuses": [f"/api/v1/statuses?transaction_id={ASSET['id']}"],
     "/api/v1/status": ["/api/v1/status"],
     "/metrics": ["/metrics"],

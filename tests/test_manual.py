@@ -25,7 +25,7 @@ import trio
 from scripts import child
 from scripts.signing import create, encode
 from tests import manual, test_exactly_once
-from tests.instant_node import InstantNode, instant_node
+from tests.instant_node import ELECTION, InstantNode, instant_node
 from tests.ledger.chains import ALICE
 from tests.line import Line
 from trio_stream import __main__ as program
@@ -322,6 +322,7 @@ PLACES = {
     "KEY": ALICE.public,
     "HEIGHT": "2",
     "NAME": "valid_transactions?until=tip",
+    "ELECTION": ELECTION["id"],
 }
 """What stands for the words in capitals."""
 
@@ -345,7 +346,7 @@ async def test_printed_paths_answer(tmp_path: Path) -> None:
     paths = [each for each in manual.spans() if re.search(r"^(GET )?/api/v1/\w+", each)]
     assert len(paths) >= 2
     async with instant_node(tmp_path) as running:
-        running.block(*map(encode, DOCUMENTS))
+        running.block(*map(encode, [*DOCUMENTS, ELECTION]))
         for each in paths:
             target = each.removeprefix("GET ")
             for name, value in VALUES.items():

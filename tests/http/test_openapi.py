@@ -22,7 +22,7 @@ from schemathesis import GenerationMode
 from schemathesis.checks import load_all_checks
 
 from scripts.signing import create, encode, transfer
-from tests.instant_node import instant_node, what_is_observed
+from tests.instant_node import ELECTION, instant_node, what_is_observed
 from tests.ledger.chains import ALICE, BOB
 from trio_stream.channel.commit_channel import CommitChannel
 from trio_stream.http import api
@@ -43,6 +43,7 @@ KNOWN = {
     "transaction_id": [ASSET["id"], MOVED["id"]],
     "after": [ASSET["id"], ASSET["id"] + ":0"],
     "public_key": [ALICE.public, BOB.public],
+    "election_id": [ELECTION["id"]],
     "height": ["0", "1", "2", "3"],
     "search": ["bicycle", "fox", '"a fox"', "fox -bicycle", ASSET["id"]],
 }
@@ -85,7 +86,7 @@ async def test_the_description_is_served(tmp_path: Path) -> None:
 @pytest.mark.slow
 async def test_requests_made_from_it_get_answers_that_it_allows(tmp_path: Path) -> None:
     async with instant_node(tmp_path) as node:
-        node.block(encode(ASSET), encode(MOVED))
+        assert not any(node.block(*map(encode, (ASSET, MOVED, ELECTION))))
         asked = await trio.to_thread.run_sync(ask_all, node.http_url)
     print(asked)
     assert asked.total() == REQUESTS

@@ -13,6 +13,7 @@ from trio_stream.http.answers import NOT_FOUND, HttpAnswer
 from trio_stream.http.pages import Lookups
 from trio_stream.http.reads import CheckOutcomes
 from trio_stream.http.routes import Routes
+from trio_stream.log.elections import Standing
 from trio_stream.log.lookups import Cursor, TransactionsPage
 from trio_stream.transactions.elections import Validator
 
@@ -34,6 +35,11 @@ class Log:
         await trio.lowlevel.checkpoint()
         self.asked.append(height)
         return TransactionsPage([], None)
+
+    async def election(self, election_id: str) -> Standing | None:
+        await trio.lowlevel.checkpoint()
+        self.asked.append(election_id)
+        return None
 
     async def validators(self) -> list[Validator]:
         await trio.lowlevel.checkpoint()
@@ -75,7 +81,8 @@ async def test_what_is_named_by_its_path_is_found() -> None:
     assert json.loads((await find(log, "/api/v1/validators")).body) == []
     answer = await find(log, "/api/v1/blocks/007")
     assert json.loads(answer.body) == {"height": 7, "transactions": []}
-    assert log.asked == [ID, "validators", 7]
+    assert await find(log, f"/api/v1/elections/{ID}") is NOT_FOUND
+    assert log.asked == [ID, "validators", 7, ID]
 
 
 async def test_what_is_asked_about_the_node_is_answered_as_it_is() -> None:
@@ -110,6 +117,8 @@ async def test_a_height_that_no_block_can_have_is_not_looked_up(digits: str) -> 
         "/api/v1/nothing",
         f"/api/v1/transactions/{ID}/",
         "/api/v1/blocks/7/",
+        "/api/v1/elections",
+        f"/api/v1/elections/{ID}/",
         "/api/v1/blocks/seven",
         "/api/v1/events",
     ],

@@ -20,7 +20,7 @@ from tests.voting import (
     vote,
 )
 from trio_stream.abci.messages import ValidatorUpdate
-from trio_stream.ledger.elections import Ballots, Outcome
+from trio_stream.ledger.elections import Ballots, Outcome, votes_needed
 from trio_stream.transactions.elections import Validator, address_of
 from trio_stream.transactions.model import parse
 
@@ -72,6 +72,13 @@ def test_exactly_two_thirds_are_enough() -> None:
     assert block(engine, vote(opened, KEYS[0])) == []
     assert block(engine, vote(opened, KEYS[1])) == told(KEYS[0], 0)
     assert newest(engine) == (4, [each._replace(power=1) for each in SET[1:3]])
+
+
+def test_the_votes_that_are_needed_are_the_fewest_that_decide() -> None:
+    for tokens, needed in ((1, 1), (2, 2), (3, 2), (4, 3), (30, 20), (40, 27)):
+        assert votes_needed(tokens) == needed
+    # Beyond the integers that doubles hold exactly.
+    assert votes_needed(2**63) == int(2 / 3 * 2**63)
 
 
 def test_votes_in_the_elections_own_block_count_but_never_decide() -> None:

@@ -40,6 +40,7 @@ from trio_stream.http.reads import CheckOutcomes
 from trio_stream.http.routes import (
     API,
     BLOCK,
+    ELECTION,
     SUBMIT_PATHS,
     TRANSACTION,
     TRANSACTIONS,
@@ -235,6 +236,10 @@ def _add_routes(app: Api, routes: Routes, streams_url: str) -> None:
     @app.get(f"{BLOCK}<digits:height>")
     async def block(height: str) -> Response:
         return _response(await routes.block(height))
+
+    @app.get(f"{ELECTION}<election_id>")
+    async def election(election_id: str) -> Response:
+        return _response(await routes.election(election_id))
 
     # Streams and pulls are answered in front of Quart; these routes get the other requests.
     @app.get(f"{STREAMS_PATH}<stream:_>")

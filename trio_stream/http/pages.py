@@ -18,6 +18,7 @@ from trio_stream.http import answers
 from trio_stream.http.answers import HttpAnswer
 from trio_stream.http.parameters import EarlyAnswer
 from trio_stream.http.threads import Threads
+from trio_stream.log.elections import Standing
 from trio_stream.log.lookups import (
     PAGE_BYTES,
     PAGE_TRANSACTIONS,
@@ -129,6 +130,8 @@ class Lookups(Protocol):
     async def heights_with(self, transaction_id: str) -> list[int]: ...
 
     async def validators(self) -> list[Validator]: ...
+
+    async def election(self, election_id: str) -> Standing | None: ...
 
     async def outputs(
         self, public_key: str, *, spent: bool | None, after: Cursor, limit: int

@@ -9,13 +9,13 @@ client can go on after the last item it has, on any node.
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Awaitable, Callable
 from functools import partial, wraps
 from typing import Final, Protocol, TypeGuard
 
 from trio_stream.http import answers, parameters
 from trio_stream.http.answers import HttpAnswer
+from trio_stream.http.elections import shown_validator
 from trio_stream.http.pages import (
     ALL,
     BlockPages,
@@ -34,7 +34,6 @@ from trio_stream.log.lookups import BEGINNING, Cursor
 from trio_stream.log.search import Documents, SearchTooLong
 from trio_stream.stream.events import CommitEvent, Outcome, RefusalEvent
 from trio_stream.stream.position import position_text
-from trio_stream.transactions.elections import Validator
 from trio_stream.transactions.shown import shown
 
 EMPTY_SEARCH: Final = answers.error(400, "text_search cannot be empty")
@@ -162,7 +161,9 @@ class Reads:
     async def validators(self, _: bytes) -> HttpAnswer:
         """The newest set of validators."""
         found = await self._reader.validators()
-        return HttpAnswer(200, answers.spaced([_validator(each) for each in found]))
+        return HttpAnswer(
+            200, answers.spaced([shown_validator(each) for each in found])
+        )
 
     async def _search(
         self, documents: Documents, query: bytes
@@ -203,16 +204,6 @@ async def answer_block(
 
 def _shown_text(raw: bytes) -> bytes:
     return answers.spaced(shown(raw))
-
-
-def _validator(validator: Validator) -> dict[str, object]:
-    return {
-        "public_key": {
-            "type": f"{validator.key_type}-base64",
-            "value": base64.b64encode(validator.key).decode("ascii"),
-        },
-        "voting_power": validator.power,
-    }
 
 
 def _status(outcome: Outcome | None, check: Check | None) -> dict[str, object]:

@@ -12,6 +12,7 @@ from typing import Final
 
 from trio_stream.http import answers
 from trio_stream.http.answers import HttpAnswer
+from trio_stream.http.elections import answer_election
 from trio_stream.http.making import some_at_a_time
 from trio_stream.http.pages import Lookups, Streamed
 from trio_stream.http.reads import CheckOutcomes, Reads, answer_block
@@ -24,6 +25,8 @@ TRANSACTION: Final = f"{TRANSACTIONS}/"
 """An id follows."""
 BLOCK: Final = f"{API}/blocks/"
 """A height follows."""
+ELECTION: Final = f"{API}/elections/"
+"""An id follows."""
 STATUS: Final = f"{API}/status"
 LIVE: Final = "/health/live"
 READY: Final = "/health/ready"
@@ -67,6 +70,8 @@ class Routes:
         """Answers the id of a transaction."""
         self.block = some_at_a_time(partial(_block, reader, threads))
         """Answers the digits of a height."""
+        self.election = some_at_a_time(partial(answer_election, reader))
+        """Answers the id of an election."""
         self._gets = self.gets | {f"{path}/": get for path, get in self.gets.items()}
 
     def find(self, path: str, query: bytes) -> Awaitable[HttpAnswer | Streamed] | None:
@@ -76,6 +81,8 @@ class Routes:
             return get(query)
         if path.startswith(TRANSACTION) and "/" not in path[len(TRANSACTION) :]:
             return self.transaction(path[len(TRANSACTION) :])
+        if path.startswith(ELECTION) and "/" not in path[len(ELECTION) :]:
+            return self.election(path[len(ELECTION) :])
         if path.startswith(BLOCK) and path[len(BLOCK) :].isdigit():
             return self.block(path[len(BLOCK) :])
         return None

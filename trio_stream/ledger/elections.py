@@ -17,6 +17,7 @@ fork, and all of it is worked out from what was committed before the block and t
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple, Protocol
 
@@ -34,6 +35,11 @@ from trio_stream.transactions.structure import VALIDATOR_ELECTION, VOTE
 
 _BOUND: Final = 2 / 3
 """Of an election's tokens. Times an integer this is rounded as in the reference."""
+
+
+def votes_needed(tokens: int) -> int:
+    """How many votes decide an election that handed out so many tokens."""
+    return math.ceil(_BOUND * tokens)
 
 
 class Election(NamedTuple):
