@@ -1,50 +1,35 @@
-"""What the node consists of: what the doors serve, where they listen, and the tasks that serve it.
+"""What the node consists of: where its doors listen, and the tasks that serve what `core` opens.
 
-Everything is made from the `Config` here, and nowhere else: no room below knows a setting.
+Everything is made from the `Config` in these two, and nowhere else: no room below knows a setting.
 """
 
 from __future__ import annotations
 
-import logging
-import os
-import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
 
 import trio
 
-from trio_stream import __version__
-from trio_stream.channel.commit_channel import CommitChannel
 from trio_stream.config import Address, Config
+from trio_stream.core import Core, open_core
 from trio_stream.credentials import Credentials
-from trio_stream.engine.broadcast import EngineClient
 from trio_stream.engine.catching_up import CatchingUp
 from trio_stream.engine.report import warn_if_exposed
 from trio_stream.engine.server import AbciServer
-from trio_stream.engine.sync_status import SyncStatus
 from trio_stream.http import api as http_api
 from trio_stream.http import server as http_server
 from trio_stream.http.figures import Rooms
 from trio_stream.http.observed import Readiness, observed, state_of
 from trio_stream.http.places import HttpPlaces
-from trio_stream.ledger.application import Application
-from trio_stream.log.checkpoint import Checkpointer
-from trio_stream.log.disk import Disk
-from trio_stream.log.reader import LogReader
-from trio_stream.log.writer import CommitLog
 from trio_stream.net.listeners import open_abci, open_door, port_of
 from trio_stream.net.loop_delay import LoopDelay
 from trio_stream.net.stoppable import Stoppable
 from trio_stream.net.upgrades import Upgrades
 from trio_stream.stream.admission import Admission
 from trio_stream.stream.handshake import STREAM_PATH
-from trio_stream.transactions.candidate import CandidateCache
 from trio_stream.websocket import server as websocket_server
-
-logger = logging.getLogger(__name__)
 
 _PATH = STREAM_PATH.decode("ascii")
 
@@ -71,19 +56,6 @@ class Node:
 
 
 @dataclass(frozen=True, slots=True)
-class _Core:
-    """What the doors serve."""
-
-    application: Application
-    channel: CommitChannel
-    checkpointer: Checkpointer
-    reader: LogReader
-    engine: EngineClient
-    sync_status: SyncStatus
-    disk: Disk
-
-
-@dataclass(frozen=True, slots=True)
 class _Sockets:
     """What the doors listen on."""
 
@@ -98,41 +70,12 @@ async def open_node(config: Config, stack: AsyncExitStack) -> Node:
     Raises `OSError`, `CommitLogError`, `CertificateError` or `TokensError`.
     """
     credentials = Credentials(config)
-    core = _open_core(config, stack)
+    core = open_core(config, stack)
     sockets = await _bind(config, stack)
     credentials.warn_if_open("stream", sockets.stream)
     credentials.warn_if_open("api", sockets.api)
     addresses = _addresses(config, sockets)
     return _node(config, core, sockets, addresses, credentials)
-
-
-def _open_core(config: Config, stack: AsyncExitStack) -> _Core:
-    """Open the log, and make what reads and writes it."""
-    log = stack.enter_context(CommitLog.open(config.home))
-    # A block's transactions that are costly to verify share the processors.
-    verifiers = stack.enter_context(ThreadPoolExecutor(os.cpu_count()))
-    cache = CandidateCache(
-        config.cache_bytes, lock=threading.Lock(), map_dear=verifiers.map
-    )
-    reader = LogReader(log.path, cache)
-    stack.push_async_callback(reader.aclose)
-    application = Application(
-        log, cache, version=__version__, warn=partial(logger.warning, "%s")
-    )
-    channel = CommitChannel(
-        reader, tail_bytes=config.tail_bytes, resume_ahead=config.resume_ahead
-    )
-    engine = EngineClient(
-        config.node,
-        max_connections=config.node_connections,
-        timeout=config.node_timeout,
-    )
-    stack.push_async_callback(engine.aclose)
-    sync_status = SyncStatus(config.node)
-    stack.push_async_callback(sync_status.aclose)
-    checkpointer = Checkpointer(log, reader)
-    disk = Disk(log.path)
-    return _Core(application, channel, checkpointer, reader, engine, sync_status, disk)
 
 
 async def _bind(config: Config, stack: AsyncExitStack) -> _Sockets:
@@ -147,7 +90,7 @@ async def _bind(config: Config, stack: AsyncExitStack) -> _Sockets:
 
 def _node(
     config: Config,
-    core: _Core,
+    core: Core,
     sockets: _Sockets,
     addresses: Addresses,
     credentials: Credentials,

@@ -1,0 +1,67 @@
+"""What the doors serve: the log, what writes and reads it, and the way to the engine."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from functools import partial
+
+from trio_stream import __version__
+from trio_stream.channel.commit_channel import CommitChannel
+from trio_stream.config import Config
+from trio_stream.engine.broadcast import EngineClient
+from trio_stream.engine.sync_status import SyncStatus
+from trio_stream.ledger.application import Application
+from trio_stream.log.checkpoint import Checkpointer
+from trio_stream.log.disk import Disk
+from trio_stream.log.reader import LogReader
+from trio_stream.log.writer import CommitLog
+from trio_stream.transactions.candidate import CandidateCache
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Core:
+    """What the doors serve; open until the stack is closed that it was opened with."""
+
+    application: Application
+    channel: CommitChannel
+    checkpointer: Checkpointer
+    reader: LogReader
+    engine: EngineClient
+    sync_status: SyncStatus
+    disk: Disk
+
+
+def open_core(config: Config, stack: AsyncExitStack) -> Core:
+    """Open the log, and make what reads and writes it. Raises `CommitLogError`."""
+    log = stack.enter_context(CommitLog.open(config.home))
+    # A block's transactions that are costly to verify share the processors.
+    verifiers = stack.enter_context(ThreadPoolExecutor(os.cpu_count()))
+    cache = CandidateCache(
+        config.cache_bytes, lock=threading.Lock(), map_dear=verifiers.map
+    )
+    reader = LogReader(log.path, cache)
+    stack.push_async_callback(reader.aclose)
+    application = Application(
+        log, cache, version=__version__, warn=partial(logger.warning, "%s")
+    )
+    channel = CommitChannel(
+        reader, tail_bytes=config.tail_bytes, resume_ahead=config.resume_ahead
+    )
+    engine = EngineClient(
+        config.node,
+        max_connections=config.node_connections,
+        timeout=config.node_timeout,
+    )
+    stack.push_async_callback(engine.aclose)
+    sync_status = SyncStatus(config.node)
+    stack.push_async_callback(sync_status.aclose)
+    checkpointer = Checkpointer(log, reader)
+    disk = Disk(log.path)
+    return Core(application, channel, checkpointer, reader, engine, sync_status, disk)
