@@ -10,20 +10,20 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Self
 
 import apsw
 
-from trio_stream.ledger.block import (
-    RULES,
-    AcceptedTransaction,
-    Block,
-    Chain,
-    Tally,
-    Tip,
+from trio_stream.ledger.block import RULES, Block, Chain, Tip
+from trio_stream.log.block_rows import (
+    accepted_rows,
+    insert_accepted,
+    insert_refused,
+    insert_tallies,
+    insert_validators,
 )
 from trio_stream.log.errors import (
     LogDamaged,
@@ -42,12 +42,8 @@ from trio_stream.log.file import (
 )
 from trio_stream.log.migrations import MIGRATIONS
 from trio_stream.log.others import WRITE_SECONDS, OpenFiles, Patience
-from trio_stream.log.rows import Row, newest_block, position_key, stored_chain
+from trio_stream.log.rows import newest_block, stored_chain
 from trio_stream.log.view import StoredView
-from trio_stream.transactions.elections import Validator
-
-_Placed = Sequence[tuple[int, AcceptedTransaction]]
-"""Transactions with their positions."""
 
 
 class CommitLog(StoredView):
@@ -138,7 +134,7 @@ class CommitLog(StoredView):
                     *chain.genesis_time,
                 ),
             )
-            self._insert_validators(chain.initial_height, chain.validators)
+            insert_validators(self.connection, chain.initial_height, chain.validators)
 
     def append(self, block: Block) -> None:
         """Store the block and all that it changes; durable on return.
@@ -160,71 +156,20 @@ class CommitLog(StoredView):
             if block.accepted:
                 self._insert_accepted(block)
             if block.refused:
-                self._insert_refused(block)
+                insert_refused(self.connection, block.height, block.refused)
             if block.tallies:
-                self._insert_tallies(block.height, block.tallies)
+                insert_tallies(self.connection, block.height, block.tallies)
             if block.validators is not None:
-                self._insert_validators(block.height + 1, block.validators)
+                insert_validators(self.connection, block.height + 1, block.validators)
 
     def _insert_accepted(self, block: Block) -> None:
-        many = self.connection.executemany
-        placed = [
-            (position_key(block.height, each.index), each) for each in block.accepted
-        ]
-        many(
-            "INSERT INTO transactions VALUES (?, ?, ?, ?, ?)", _transaction_rows(placed)
-        )
-        many(
-            "INSERT INTO bodies VALUES (?, ?)", ((at, each.raw) for at, each in placed)
-        )
-        many("INSERT INTO outputs VALUES (?, ?, ?, ?, NULL)", _output_rows(placed))
-        many("INSERT INTO keys VALUES (?, ?, ?, ?)", _key_rows(placed))
-        texts = _text_rows(placed)
-        many("INSERT INTO texts (rowid, asset, metadata) VALUES (?, ?, ?)", texts)
-        # After the inserts, because a transaction may spend an output of its own block.
-        spends = list(_spends(placed))
-        before = self.connection.total_changes()
-        many(
-            "UPDATE outputs SET spent_by = ? WHERE output_index = ? AND spent_by IS NULL"
-            " AND position = (SELECT position FROM transactions WHERE id = ?)",
-            spends,
-        )
-        if self.connection.total_changes() - before != len(spends):
+        found = accepted_rows(block.height, block.accepted)
+        if not insert_accepted(self.connection, found):
             raise LogDamaged(
                 f"append block {block.height} to",
                 self.path,
                 "an output that the block spends does not exist, or is already spent",
             )
-
-    def _insert_validators(self, height: int, validators: Sequence[Validator]) -> None:
-        self.connection.executemany(
-            "INSERT INTO validators VALUES (?, ?, ?, ?, ?)",
-            ((height, place, *each) for place, each in enumerate(validators)),
-        )
-
-    def _insert_tallies(self, height: int, tallies: Sequence[Tally]) -> None:
-        self.connection.executemany(
-            "INSERT INTO tallies SELECT position, ?, ?, ? FROM transactions WHERE id = ?",
-            (
-                (height, str(each.votes), int(each.concluded), each.election_id)
-                for each in tallies
-            ),
-        )
-
-    def _insert_refused(self, block: Block) -> None:
-        self.connection.executemany(
-            "INSERT INTO refused VALUES (?, ?, ?, ?, ?)",
-            (
-                (
-                    position_key(block.height, each.index),
-                    each.sha256,
-                    each.transaction_id,
-                    each.error,
-                    each.reason,
-                )
-                for each in block.refused
-            ),
-        )
 
     @contextmanager
     def _transaction(self, operation: str) -> Iterator[Any]:
@@ -240,33 +185,3 @@ class CommitLog(StoredView):
                 if self.connection.in_transaction:
                     run(self.connection, "ROLLBACK")
                 raise
-
-
-def _transaction_rows(placed: _Placed) -> Iterator[Row]:
-    for at, each in placed:
-        asset_id = each.asset_id if each.asset_id != each.id else None
-        yield at, each.id, asset_id, each.operation, each.sha256
-
-
-def _output_rows(placed: _Placed) -> Iterator[Row]:
-    for at, each in placed:
-        for index, (amount, condition_uri) in enumerate(each.outputs):
-            yield at, index, amount, condition_uri
-
-
-def _key_rows(placed: _Placed) -> Iterator[Row]:
-    for at, each in placed:
-        for public_key, output_index, stands in each.keys:
-            yield public_key, at, output_index, stands
-
-
-def _text_rows(placed: _Placed) -> Iterator[Row]:
-    for at, each in placed:
-        if any(each.text):
-            yield at, *each.text
-
-
-def _spends(placed: _Placed) -> Iterator[Row]:
-    for at, each in placed:
-        for transaction_id, output_index in each.spends:
-            yield at, output_index, transaction_id
