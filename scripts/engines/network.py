@@ -1,4 +1,4 @@
-"""The homes of several validators of one chain: one genesis for all, and each knows the others.
+"""The homes of several nodes of one chain: one genesis for all, and each knows the others.
 
 Each home is made as that of a single validator, with keys of its own. What they share is put
 together from what `init` wrote, which has the same form in every release.
@@ -16,6 +16,7 @@ from typing import Any
 
 from scripts.engines import home
 from scripts.engines.home import BadHome, ValidatorHome
+from scripts.signing import Key
 
 
 async def prepare(
@@ -27,20 +28,52 @@ async def prepare(
     """
     for validator in validators:
         await home.prepare(binary, validator)
-    peers = [
+    peers = _peers(validators, addresses)
+    for validator, own in zip(validators, peers, strict=True):
+        await _introduce(binary, validator, [peer for peer in peers if peer != own])
+    _share_genesis(validators)
+
+
+async def join(
+    binary: Path,
+    newcomer: ValidatorHome,
+    members: Sequence[ValidatorHome],
+    addresses: Sequence[str],
+) -> None:
+    """Make the home of a node that follows the members' chain; it is no validator by itself.
+
+    It dials the members at those addresses; they need not know it. Raises BadHome.
+    """
+    await home.prepare(binary, newcomer)
+    await _introduce(binary, newcomer, _peers(members, addresses))
+    genesis = (members[0].home / "config" / "genesis.json").read_bytes()
+    (newcomer.home / "config" / "genesis.json").write_bytes(genesis)
+
+
+def _peers(validators: Sequence[ValidatorHome], addresses: Sequence[str]) -> list[str]:
+    return [
         f"{node_id(validator)}@{address}"
         for validator, address in zip(validators, addresses, strict=True)
     ]
-    for validator, own in zip(validators, peers, strict=True):
-        others = ",".join(peer for peer in peers if peer != own)
-        settings: dict[home.Key, home.Value] = {
-            **validator.settings,
-            ("p2p", "persistent_peers"): others,
-            # On one machine all have the same.
-            ("p2p", "allow_duplicate_ip"): True,
-        }
-        await home.prepare(binary, replace(validator, settings=settings))
-    _share_genesis(validators)
+
+
+async def _introduce(
+    binary: Path, validator: ValidatorHome, others: Sequence[str]
+) -> None:
+    settings: dict[home.Key, home.Value] = {
+        **validator.settings,
+        ("p2p", "persistent_peers"): ",".join(others),
+        # On one machine all have the same.
+        ("p2p", "allow_duplicate_ip"): True,
+    }
+    await home.prepare(binary, replace(validator, settings=settings))
+
+
+def validator_key(validator: ValidatorHome) -> Key:
+    """The key with which it signs blocks, and may sign elections and votes."""
+    path = validator.home / "config" / "priv_validator_key.json"
+    secret = base64.b64decode(json.loads(path.read_text())["priv_key"]["value"])
+    return Key.from_seed(secret[:32])
 
 
 def node_id(validator: ValidatorHome) -> str:

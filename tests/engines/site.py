@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 from urllib.parse import urlsplit
 
 import trio
@@ -42,8 +42,9 @@ class Site:
         *,
         abci: str | None = None,
         settings: Mapping[Key, Value] | None = None,
+        ports: Sequence[int] | None = None,
     ) -> None:
-        port, stream, api, rpc, p2p = home.free_ports(5)
+        port, stream, api, rpc, p2p = ports or home.free_ports(5)
         self.kind = engine
         self.abci = abci or f"tcp://127.0.0.1:{port}"
         self.validator = ValidatorHome(
@@ -56,6 +57,15 @@ class Site:
             api=f"127.0.0.1:{api}",
             node=f"http://127.0.0.1:{rpc}",
         )
+
+    @classmethod
+    def several(cls, engine: Release, folder: Path, count: int) -> list[Self]:
+        """So many of them, in folders of that one; no two have a port in common."""
+        ports = home.free_ports(5 * count)
+        return [
+            cls(engine, folder / f"node{n}", ports=ports[5 * n : 5 * n + 5])
+            for n in range(count)
+        ]
 
     @property
     def release(self) -> tuple[int, ...]:
