@@ -34,6 +34,7 @@ class FakeApplication:
         self.prepared: list[tuple[m.Request, ...]] = []
         self.threads: set[int] = set()
         self.quick = False
+        self.given_up = False
         self._before = before
         self._results: list[m.TxResult] = []
 
@@ -43,6 +44,9 @@ class FakeApplication:
 
     def disown(self, owner: int) -> None:
         self.disowned.append(owner)
+
+    def give_up(self) -> None:
+        self.given_up = True
 
     def is_quick(self, requests: Sequence[m.Request]) -> bool:
         return self.quick

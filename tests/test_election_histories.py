@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -140,9 +140,18 @@ def blocks_of(program: Sequence[tuple[Any, ...]]) -> list[Block]:
         if step == END:
             engine.block(*map(encode, blocks[-1]))
             blocks.append([])
+            if engine.application.ended:
+                break
         else:
             blocks[-1] += writer.write(step, engine.memory.validators())
     return blocks[:-1]
+
+
+def taken(engine: Engine, blocks: Iterable[Block]) -> Iterator[Block]:
+    """The blocks up to the one with which the chain ends, if it does: by a migration."""
+    for block in blocks:
+        if engine.application.ended is None:
+            yield block
 
 
 def cut_anew(blocks: Sequence[Block], draw: Callable[[], int]) -> list[Block]:
@@ -178,7 +187,7 @@ def test_what_is_decided_is_what_the_references_records_decide(
     made = blocks_of(program)
     for blocks in made, cut_anew(made, sizes(cut)):
         engine, records = begun(), Records(SET)
-        for block in blocks:
+        for block in taken(engine, blocks):
             codes, _ = engine.block(*map(encode, block))
             accepted = [
                 each for each, code in zip(block, codes, strict=True) if not code
@@ -200,7 +209,7 @@ def test_what_is_decided_is_what_the_references_records_decide(
 def verdicts(blocks: Iterable[Block]) -> list[tuple[int, Sequence[Validator]]]:
     """The code of each transaction, and the validators that it was judged by."""
     engine, found = begun(), []
-    for block in blocks:
+    for block in taken(engine, blocks):
         validators = engine.memory.validators()
         codes, _ = engine.block(*map(encode, block))
         found += [(code, validators) for code in codes]
@@ -229,7 +238,11 @@ def test_while_the_validators_stay_all_verdicts_and_hashes_do(
 ) -> None:
     made = blocks_of(program)
     again = cut_anew(made, sizes(cut))
-    assert [code for code, _ in verdicts(made)] == [code for code, _ in verdicts(again)]
+    # A migration may end the chain earlier in one of them.
+    for (code, _), (other_code, _) in zip(
+        verdicts(made), verdicts(again), strict=False
+    ):
+        assert code == other_code
 
 
 def everything(home: Path) -> dict[str, list[Any]]:

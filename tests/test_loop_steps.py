@@ -298,6 +298,9 @@ class Idle:
             return m.FinalizeBlockAnswer([m.TxResult(0)] * len(request.txs), b"h" * 64)
         return m.TxResult(0)
 
+    def give_up(self) -> None:
+        pass
+
     def disown(self, owner: int) -> None:
         pass
 

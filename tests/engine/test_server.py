@@ -161,6 +161,15 @@ async def test_a_stop_lets_the_current_batch_finish(autojump_clock: MockClock) -
     assert served.announced == [1]
 
 
+async def test_a_stop_ends_what_takes_the_application_long(
+    autojump_clock: MockClock,
+) -> None:
+    application = FakeApplication()
+    async with serving(application):
+        assert not application.given_up
+    assert application.given_up
+
+
 async def test_a_stop_does_not_wait_for_ever(
     autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 
 from scripts.signing import Key
@@ -9,7 +10,7 @@ from trio_stream.abci import messages
 from trio_stream.ledger.application import Application
 from trio_stream.ledger.block import Block, Chain, Tip
 from trio_stream.ledger.elections import Election
-from trio_stream.ledger.history import Store
+from trio_stream.ledger.history import Interrupted, Store
 from trio_stream.transactions.candidate import CandidateCache
 from trio_stream.transactions.elections import Validator
 from trio_stream.transactions.rules import SpendableOutput
@@ -17,6 +18,11 @@ from trio_stream.transactions.rules import SpendableOutput
 ALICE, BOB, CAROL = (Key.from_seed(bytes([seed]) * 32) for seed in (1, 2, 3))
 TIME = messages.Time(1_500_000_000, 7)
 CHAIN_ID = "test-chain"
+
+
+def digest_of(height: int) -> str:
+    """What a store in memory says is its digest."""
+    return hashlib.sha3_256(b"digest %d" % height).hexdigest()
 
 
 class MemoryStore:
@@ -30,7 +36,11 @@ class MemoryStore:
         self.sets: dict[int, Sequence[Validator]] = {}
         self.elections: dict[str, Election] = {}
         self.bodies: dict[str, bytes] = {}
-        self.migrating = False
+        self.migrated = 0
+        self.imported = False
+        self.moved_at = 0
+        self.digests: list[int] = []
+        self.interrupted = False
 
     def chain(self) -> Chain | None:
         return self.begun
@@ -40,8 +50,26 @@ class MemoryStore:
             return None
         return Tip(self.blocks[-1].height, self.blocks[-1].app_hash)
 
+    def migrated_at(self) -> int:
+        return self.migrated
+
+    def is_imported(self) -> bool:
+        return self.imported
+
+    def digest(self, height: int) -> str:
+        if self.interrupted:
+            raise Interrupted("stops")
+        self.digests.append(height)
+        return digest_of(height)
+
+    def give_up(self) -> None:
+        self.interrupted = True
+
     def begin_chain(self, chain: Chain) -> None:
         self.begun = chain
+        if chain.continues is not None:
+            self.moved_at, self.migrated, self.imported = chain.initial_height, 0, False
+            return
         self.sets = {chain.initial_height: chain.validators}
 
     def append(self, block: Block) -> None:
@@ -62,7 +90,8 @@ class MemoryStore:
             election = self.elections[tally.election_id]
             self.elections[tally.election_id] = election._replace(votes=tally.votes)
             is_migration = election.operation == "CHAIN_MIGRATION_ELECTION"
-            self.migrating |= tally.concluded and is_migration
+            if tally.concluded and is_migration:
+                self.migrated = block.height
         if block.validators is not None:
             self.sets[block.height + 1] = block.validators
 
@@ -70,7 +99,8 @@ class MemoryStore:
         return self.sets[max(self.sets)] if self.sets else ()
 
     def validators_since(self, height: int) -> int:
-        return max((each for each in self.sets if each <= height), default=0)
+        begins = (*self.sets, self.moved_at)
+        return max((each for each in begins if each <= height), default=0)
 
     def election(self, transaction_id: str) -> Election | None:
         return self.elections.get(transaction_id)
@@ -79,7 +109,7 @@ class MemoryStore:
         return self.bodies[transaction_id]
 
     def is_migrating(self) -> bool:
-        return self.migrating
+        return self.migrated > 0
 
     def has_transaction(self, transaction_id: str) -> bool:
         return transaction_id in self.outputs
@@ -153,7 +183,8 @@ class Engine:
             assert isinstance(answer, messages.FinalizeBlockAnswer), answer
             self.updates = list(answer.validator_updates)
             return answer.results, answer.app_hash
-        begun = self.ask(messages.BeginBlock(CHAIN_ID, self.next_height, TIME))
+        chain_id = self.application.chain_id
+        begun = self.ask(messages.BeginBlock(chain_id, self.next_height, TIME))
         assert begun == messages.Done(), begun
         results = [self.ask(messages.DeliverTx(tx)) for tx in txs]
         ended = self.ask(messages.EndBlock(self.next_height))

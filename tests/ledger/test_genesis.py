@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import json
+from typing import Any
 
 import pytest
 
 from tests.ledger.chains import TIME
 from trio_stream.abci.messages import InitChain, ValidatorUpdate
-from trio_stream.ledger.block import MAX_HEIGHT
-from trio_stream.ledger.genesis import GenesisError, read_chain
+from trio_stream.ledger.block import MAX_HEIGHT, Continued
+from trio_stream.ledger.genesis import GenesisError, app_state_of, read_chain
 from trio_stream.transactions.elections import Validator
 
 NOTHING = hashlib.sha3_256(b"").hexdigest()
@@ -94,3 +96,45 @@ def test_what_is_meant_for_us_and_unknown_is_named(app_state, named):
 def test_an_impossible_initial_height_is_named(height):
     with pytest.raises(GenesisError, match=f"initial_height {height} "):
         read_chain(request(initial_height=height))
+
+
+END: dict[str, Any] = {"height": 9, "app_hash": "ab" * 32, "digest": "cd" * 32}
+
+
+def test_a_chain_may_go_on_where_another_one_ended():
+    end = Continued(**END)
+    app_state = json.dumps(app_state_of(end)).encode()
+    chain = read_chain(request(app_state, initial_height=10))
+    assert chain.continues == end
+    assert chain.start_hash == end.app_hash
+    assert read_chain(request(b"")).continues is None
+
+
+def test_a_chain_that_goes_on_without_an_app_hash_starts_as_others_do():
+    app_state = json.dumps(app_state_of(Continued(9, "", "cd" * 32))).encode()
+    for signed, start in ((True, ""), (False, NOTHING)):
+        chain = read_chain(request(app_state, initial_height=10, signed=signed))
+        assert chain.start_hash == start
+
+
+@pytest.mark.parametrize(
+    ("continues", "named"),
+    [
+        (None, "height, app_hash and digest"),
+        ({}, "height, app_hash and digest"),
+        ({**END, "more": 1}, "height, app_hash and digest"),
+        ({**END, "height": 8}, "ended at height 9, and not at 8"),
+        ({**END, "height": "9"}, "not at '9'"),
+        ({**END, "height": 9.0}, "not at 9.0"),
+        ({**END, "digest": None}, "digest None is not 64 hex digits"),
+        ({**END, "digest": "AB" * 32}, "digest 'ABAB"),
+        ({**END, "app_hash": 7}, "app_hash 7 is not"),
+        ({**END, "app_hash": "x" * 10**6}, "app_hash 'xxx"),
+    ],
+)
+def test_an_end_that_can_not_be_read_is_named(continues, named):
+    app_state = json.dumps({"rules": 1, "continues": continues}).encode()
+    with pytest.raises(GenesisError) as caught:
+        read_chain(request(app_state, initial_height=10))
+    assert named in str(caught.value)
+    assert len(str(caught.value)) < 300

@@ -123,7 +123,7 @@ def test_a_migrated_log_goes_on(tmp_path: Path) -> None:
 def as_of_version_2(home: Path, *statements: str) -> None:
     """Make a log that has no elections what version 2 would have written."""
     connection = apsw.Connection(str(home / FILE_NAME))
-    run(connection, "DROP TABLE tallies; PRAGMA user_version = 2")
+    run(connection, "DROP TABLE tallies; DROP TABLE moves; PRAGMA user_version = 2")
     for sql in statements:
         run(connection, sql)
     connection.close()

@@ -12,9 +12,10 @@ import pytest
 
 from scripts.signing import create, encode, transfer
 from tests.history import assert_whole, commit_blocks
-from tests.ledger.chains import ALICE, new_engine
+from tests.ledger.chains import ALICE, CHAIN_ID, TIME, new_engine
 from tests.log.tampering import tamper, written
 from tests.voting import GENESIS, KEYS, election, vote
+from trio_stream.ledger.block import Block, Chain, Continued
 from trio_stream.log.errors import CannotRollBack, LogInUse, LogMissing
 from trio_stream.log.file import FILE_NAME
 from trio_stream.log.rollback import roll_back
@@ -29,7 +30,7 @@ def everything(home: Path) -> Iterator[tuple[str, list[tuple[Any, ...]]]]:
         "CREATE VIRTUAL TABLE temp.v USING fts5vocab(main, texts, instance)"
     )
     tables = (
-        "chain validators blocks transactions bodies outputs keys refused tallies"
+        "chain moves validators blocks transactions bodies outputs keys refused tallies"
     ).split()
     for table in (*tables, "texts_docsize"):
         yield table, connection.execute(
@@ -159,3 +160,27 @@ def test_a_running_daemon_is_left_alone(tmp_path: Path) -> None:
         with pytest.raises(LogInUse, match=f"process {os.getpid()}"):
             roll_back(tmp_path, 3)
     assert assert_whole(tmp_path) == 5
+
+
+@pytest.mark.parametrize(
+    ("height", "name"), [(13, "next"), (12, "next"), (11, CHAIN_ID)]
+)
+def test_it_goes_back_over_a_move(tmp_path: Path, height: int, name: str) -> None:
+    path = write(tmp_path / "home", 12)
+    write(tmp_path / "then", min(height, 12))
+    with CommitLog.open(path.parent) as log:
+        tip = log.tip()
+        assert tip is not None
+        end = Continued(12, tip.app_hash, "d" * 64)
+        log.begin_chain(Chain("next", 1, tip.app_hash, 13, TIME, (), end))
+        for block in 13, 14:
+            log.append(Block(block, TIME, tip.app_hash, [], []))
+    roll_back(path.parent, height, keep=False)
+    report = verify(path)
+    assert (report.last, report.found) == (height, 0)
+    with CommitLog.open(path.parent) as log:
+        chain = log.chain()
+    assert chain is not None
+    assert chain.chain_id == name
+    if height < 12:
+        assert dict(everything(path.parent)) == dict(everything(tmp_path / "then"))

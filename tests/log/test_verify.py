@@ -98,6 +98,10 @@ def test_a_log_without_a_block_is_whole(tmp_path: Path) -> None:
             "refused has rows of heights that no block has",
         ),
         (
+            "INSERT INTO moves VALUES (99, 'next', 1, '', 0, 0, 'd')",
+            "moves has rows of heights that no block has",
+        ),
+        (
             "INSERT INTO keys VALUES ('mine', 7 << 26, 0, 0)",
             "there are 75 rows of keys, but the transactions make 74",
         ),

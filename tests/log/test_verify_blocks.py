@@ -10,12 +10,13 @@ from pathlib import Path
 import pytest
 
 from scripts.signing import create, encode, seal, transfer
-from tests.history import accepted_of, asset_of
+from tests.history import accepted_of, app_hash_of, asset_of
 from tests.ledger.chains import ALICE, TIME, new_engine
 from tests.log.tampering import BLOCKS, edit, tamper, written
-from trio_stream.ledger.block import Block, Chain, next_app_hash
+from trio_stream.ledger.block import Block, Chain, Continued, next_app_hash
+from trio_stream.ledger.genesis import START_HASHES
 from trio_stream.ledger.rows import rows_of
-from trio_stream.log.file import open_for_reading
+from trio_stream.log.file import FILE_NAME, open_for_reading
 from trio_stream.log.verify_blocks import MOST_FINDINGS, Checked, check_blocks
 from trio_stream.log.writer import CommitLog
 from trio_stream.transactions.model import parse
@@ -24,6 +25,7 @@ AT = (7 << 26) + 0
 """The first transaction of block 7, a CREATE whose first output block 8 spends."""
 SECOND = (7 << 26) + 2
 """The second accepted one: a TRANSFER of block 6's asset."""
+LATE = create(ALICE, data={"late": True})
 
 
 @pytest.fixture
@@ -235,3 +237,39 @@ def test_a_range_reports_so_many_findings_and_counts_the_others(path: Path) -> N
 def test_without_a_chain_the_first_hash_is_not_checked(path: Path) -> None:
     tamper(path, "DELETE FROM chain")
     assert check(path).found == 0
+
+
+@pytest.mark.parametrize(
+    ("start", "app_hash", "found"),
+    [
+        (app_hash_of(12), next_app_hash(app_hash_of(12), [LATE["id"]]), []),
+        ("ab" * 32, next_app_hash("ab" * 32, [LATE["id"]]), ["from another app hash"]),
+        (app_hash_of(12), "cd" * 32, ["its app hash is cdcd"]),
+    ],
+)
+def test_a_chain_goes_on_from_the_app_hash_of_the_one_before(
+    path: Path, start: str, app_hash: str, found: list[str]
+) -> None:
+    with CommitLog.open(path.parent) as log:
+        end = Continued(12, start, "d" * 64)
+        log.begin_chain(Chain("next", 1, start, 13, TIME, (), end))
+        sha256 = hashlib.sha256(encode(LATE)).digest()
+        accepted = [rows_of(parse(encode(LATE)), 0, sha256)]
+        log.append(Block(13, TIME, app_hash, accepted, []))
+    for first in 1, 13:
+        checked = check(path, first, 13)
+        assert len(checked.findings) == len(found)
+        for each, text in zip(checked.findings, found, strict=True):
+            assert each.height == 13 and text in each.text
+
+
+def test_a_chain_that_began_without_an_app_hash_goes_on_from_another(
+    tmp_path: Path,
+) -> None:
+    with CommitLog.open(tmp_path) as log:
+        new_engine(store=log).block()
+        start = START_HASHES["sha3"]
+        end = Continued(1, "", "d" * 64)
+        log.begin_chain(Chain("next", 1, start, 2, TIME, (), end))
+        log.append(Block(2, TIME, start, [], []))
+    assert check(tmp_path / FILE_NAME, 1, 2).found == 0

@@ -115,7 +115,11 @@ class AbciServer:
                 )
                 await doors.start(accept)
                 task_status.started(listeners)
-                await stop.wait()
+                try:
+                    await stop.wait()
+                finally:
+                    # The nursery would wait for the thread, however long that takes.
+                    self._desk.application.give_up()
                 doors.cancel_scope.cancel()
             engines.cancel_scope.deadline = trio.current_time() + shutdown_timeout
             self.stop_receiving(min(LINGER_SECONDS, shutdown_timeout / 2))

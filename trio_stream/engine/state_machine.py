@@ -71,6 +71,13 @@ class AbciApplication(Protocol):
         """Drop what the connection `owner` began, which has closed. Quick, never raises."""
         ...
 
+    def give_up(self) -> None:
+        """End what takes longer than a block, because the daemon stops. Quick, never raises.
+
+        Called while the thread may be at it.
+        """
+        ...
+
 
 class StateMachineStatistics(NamedTuple):
     """What `StateMachine.statistics` returns."""

@@ -27,10 +27,12 @@ from trio_stream.abci.messages import (
     InitChain,
     InitChainAnswer,
     Request,
+    TxResult,
 )
 from trio_stream.abci.routine import routine_answer
-from trio_stream.ledger.checks import Checks
+from trio_stream.ledger.checks import Checks, refusal
 from trio_stream.ledger.history import ConsensusFault, History, Store
+from trio_stream.ledger.moving import Ended
 from trio_stream.ledger.recent_checks import RecentChecks
 from trio_stream.ledger.steps import Steps
 from trio_stream.transactions.candidate import CandidateCache
@@ -53,6 +55,9 @@ class Application:
         self._history = History(store)
         self._steps = Steps(self._history, store, cache, warn)
         self._checks = Checks(store, cache)
+        self._store = store
+        if self._history.ended is not None:
+            warn(str(self._history.ended))
 
     @property
     def height(self) -> int:
@@ -63,6 +68,20 @@ class Application:
     def recent_checks(self) -> RecentChecks:
         """The newest results of CheckTx; may be read while requests are answered."""
         return self._checks.recent
+
+    @property
+    def chain_id(self) -> str:
+        """The name of the chain; empty if none has begun."""
+        return self._history.chain_id
+
+    @property
+    def ended(self) -> Ended | None:
+        """Why no block follows any more, if that is so."""
+        return self._history.ended
+
+    def give_up(self) -> None:
+        """End what takes long, because the daemon stops; any thread may call it."""
+        self._store.give_up()
 
     def disown(self, owner: int) -> None:
         """Drop the block that this connection began, because it has ended."""
@@ -85,7 +104,7 @@ class Application:
         try:
             match request:
                 case CheckTx():
-                    return self._checks.check(request.tx, self.height)
+                    return self._check(request)
                 case DeliverTx():
                     return self._steps.deliver(request, owner)
                 case BeginBlock():
@@ -104,6 +123,11 @@ class Application:
             return Failure(str(fault))
         answer = routine_answer(request)
         return answer if answer is not None else Failure("unknown request")
+
+    def _check(self, request: CheckTx) -> TxResult:
+        if (ended := self._history.ended) is not None:
+            return refusal("ChainEnded", str(ended))
+        return self._checks.check(request.tx, self.height)
 
     def _info(self) -> InfoAnswer:
         newest = self._history.newest()

@@ -31,6 +31,15 @@ REASON_LIMIT: Final = 300
 """Characters of a refusal's reason that are stored: texts may quote the transaction at length."""
 
 
+class Continued(NamedTuple):
+    """The end of an earlier chain, with whose log another one goes on."""
+
+    height: int
+    app_hash: str
+    digest: str
+    """That of the log up to this height: 64 hex digits."""
+
+
 @dataclass(frozen=True, slots=True)
 class Chain:
     """What InitChain decides for good."""
@@ -42,6 +51,7 @@ class Chain:
     initial_height: int
     genesis_time: Time
     validators: tuple[Validator, ...]
+    continues: Continued | None = None
 
 
 class Tip(NamedTuple):

@@ -119,6 +119,8 @@ class Steps:
         self._history.append(block.ended)
         if (departed := departure(block.ended)) is not None:
             self._warn(departed)
+        if self._history.ended is not None:
+            self._warn(str(self._history.ended))
         self._block = None
         return CommitAnswer(
             b"" if block.whole else block.ended.app_hash.encode("ascii")

@@ -32,7 +32,7 @@ logger = logging.getLogger(__name__)
 FILE_NAME: Final = "log.db"
 SCHEMA: Final = Path(__file__).parent / "schema.sql"
 VIEWS: Final = Path(__file__).parent / "views.sql"
-SCHEMA_VERSION: Final = 3
+SCHEMA_VERSION: Final = 4
 
 Migrations = Mapping[int, Callable[[apsw.Connection], None]]
 """For each schema version, what converts the tables of such a file to the next version."""

@@ -60,9 +60,7 @@ def _transactions(connection: apsw.Connection) -> Iterator[tuple[int, Transactio
 
 def _to_3(connection: apsw.Connection) -> None:
     """Room for elections, of which earlier releases accepted none."""
-    schema = SCHEMA.read_text(encoding="utf-8")
-    start = schema.index("CREATE TABLE tallies")
-    run(connection, schema[start : schema.index(";", start) + 1])
+    _create(connection, "tallies")
     sql = "SELECT count(*) FROM refused WHERE error = 'OperationNotSupported'"
     if refused := value(connection, sql):
         logger.warning(
@@ -73,4 +71,15 @@ def _to_3(connection: apsw.Connection) -> None:
         )
 
 
-MIGRATIONS: Final[Migrations] = {1: _to_2, 2: _to_3}
+def _to_4(connection: apsw.Connection) -> None:
+    """Room for the chains that go on with a log."""
+    _create(connection, "moves")
+
+
+def _create(connection: apsw.Connection, table: str) -> None:
+    schema = SCHEMA.read_text(encoding="utf-8")
+    start = schema.index(f"CREATE TABLE {table} ")
+    run(connection, schema[start : schema.index(";", start) + 1])
+
+
+MIGRATIONS: Final[Migrations] = {1: _to_2, 2: _to_3, 3: _to_4}

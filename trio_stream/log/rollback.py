@@ -20,7 +20,8 @@ from trio_stream.log.backup import back_up, kept_name
 from trio_stream.log.copy import Progress
 from trio_stream.log.errors import CannotRollBack, LogMissing, translated
 from trio_stream.log.file import FILE_NAME, SCHEMA, run
-from trio_stream.log.rows import position_key, rows
+from trio_stream.log.moves import forget_above
+from trio_stream.log.rows import position_key, rows, stored_chain
 from trio_stream.log.writer import CommitLog
 from trio_stream.stream.position import END_OF_BLOCK
 from trio_stream.transactions.errors import ValidationError
@@ -59,14 +60,16 @@ def roll_back(
         if not path.exists():
             raise LogMissing("roll back", path, "there is no such file")
     with CommitLog.open(home) as log:
-        chain, tip = log.chain(), log.tip()
+        chain, tip = stored_chain(log.connection), log.tip()
         if chain is None or tip is None:
             raise CannotRollBack("roll back", log.path, "it has no block")
-        if not chain.initial_height - 1 <= height < tip.height:
+        # Another chain may have gone on with the log since.
+        first = chain.initial_height
+        if not first - 1 <= height < tip.height:
             raise CannotRollBack(
                 "roll back",
                 log.path,
-                f"it has the blocks {chain.initial_height} to {tip.height}, and so it can't go"
+                f"it has the blocks {first} to {tip.height}, and so it can't go"
                 f" back to {height}",
             )
         kept = None
@@ -89,6 +92,7 @@ def _remove(log: apsw.Connection, height: int, progress: Progress) -> int:
         log.execute(f"DELETE FROM {table} WHERE position > ?", (end,))
     log.execute("DELETE FROM blocks WHERE height > ?", (height,))
     log.execute("DELETE FROM tallies WHERE height > ?", (height,))
+    forget_above(log, height)
     # Those in force from the first block on came with the chain.
     log.execute(
         "DELETE FROM validators"

@@ -8,6 +8,7 @@
 --
 -- Programs may open this file read-only while the node runs.
 
+-- The chain with which this log began.
 CREATE TABLE chain (
     one INTEGER PRIMARY KEY CHECK (one = 1),
     chain_id TEXT NOT NULL,
@@ -16,6 +17,19 @@ CREATE TABLE chain (
     initial_height INTEGER NOT NULL,
     genesis_seconds INTEGER NOT NULL,
     genesis_nanos INTEGER NOT NULL
+) STRICT;
+
+-- The chains that went on with this log, each from its initial height on: the newest is in force. Where
+-- chain_id is null, the log takes blocks of no chain until InitChain names the next one.
+-- start_hash is the app hash before the block of the initial height, digest that of the log up to there.
+CREATE TABLE moves (
+    initial_height INTEGER PRIMARY KEY,
+    chain_id TEXT,
+    rules INTEGER NOT NULL,
+    start_hash TEXT NOT NULL,
+    genesis_seconds INTEGER NOT NULL,
+    genesis_nanos INTEGER NOT NULL,
+    digest TEXT
 ) STRICT;
 
 -- A set of validators is in force from its height on: the genesis file's order, new members last.

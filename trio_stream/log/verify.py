@@ -37,6 +37,13 @@ IN_PROGRESS: Final = 2
 """Ranges per process that are begun: one is checked, one waits so that no process does."""
 _NICE: Final = 10
 
+_BOUNDED: Final = (
+    ("tallies", "height", 0),
+    ("validators", "height", 1),
+    ("moves", "initial_height", 1),
+)
+"""Tables with heights, and how far above the newest block these may be."""
+
 T = TypeVar("T")
 
 _COMMENT = re.compile(r"--[^\n]*")
@@ -130,9 +137,9 @@ def _plan(connection: apsw.Connection, report: Report) -> list[Span]:
         if row(connection, sql, *span):
             text = f"{table} has rows of heights that no block has"
             report.add([Finding(None, text)])
-    for table, end in (("tallies", report.last), ("validators", report.last + 1)):
-        sql = f"SELECT 1 FROM {table} WHERE height < ? OR height > ? LIMIT 1"
-        if row(connection, sql, report.first, max(end, report.first)):
+    for table, column, end in _BOUNDED:
+        sql = f"SELECT 1 FROM {table} WHERE {column} < ? OR {column} > ? LIMIT 1"
+        if row(connection, sql, report.first, max(report.last + end, report.first)):
             report.add(
                 [Finding(None, f"{table} has rows of heights that no block has")]
             )

@@ -117,6 +117,8 @@ class _Checker:
         sql = f"SELECT {HEIGHT}, {INDEX} FROM refused WHERE position BETWEEN ? AND ?"
         for height, index in rows(self._connection, sql, *span):
             refused[height].append(index)
+        sql = "SELECT initial_height, start_hash FROM moves WHERE chain_id IS NOT NULL"
+        starts: dict[int, str] = dict(rows(self._connection, sql))
         previous = self._hash_before(first)
         sql = (
             "SELECT height, app_hash, accepted, refused FROM blocks"
@@ -127,6 +129,10 @@ class _Checker:
             if height != due:
                 self._lacks_blocks(due, height - 1)
                 previous = None
+            if height in starts:
+                if previous and previous != starts[height]:
+                    self._say(height, "its chain goes on from another app hash")
+                previous = starts[height]
             ids, others = accepted.pop(height, {}), refused.pop(height, [])
             if counts != [len(ids), len(others)]:
                 self._say(

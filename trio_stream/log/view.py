@@ -73,7 +73,12 @@ class StoredView:
 
     def validators_since(self, height: int) -> int:
         """The height from which on the set is in force that is in force at `height`; or 0."""
-        sql = "SELECT max(height) FROM validators WHERE height <= ?"
+        # A chain that goes on with an earlier one's log begins with the same set anew.
+        sql = (
+            "SELECT max(height) FROM (SELECT height FROM validators UNION ALL"
+            " SELECT initial_height FROM moves WHERE chain_id IS NOT NULL)"
+            " WHERE height <= ?"
+        )
         with translated("read", self.path):
             found = row(self.connection, sql, height)
         return found[0] or 0 if found else 0
@@ -111,13 +116,20 @@ class StoredView:
         return raw
 
     def is_migrating(self) -> bool:
-        """Whether a chain migration has concluded."""
+        """Whether a chain migration has concluded, in the chain in force."""
+        return self.migrated_at() > 0
+
+    def migrated_at(self) -> int:
+        """The height at which a migration of the chain in force concluded; 0: none did."""
         sql = (
-            "SELECT 1 FROM transactions JOIN tallies ON election = position"
-            " WHERE operation = 'CHAIN_MIGRATION_ELECTION' AND concluded AND height < ?"
+            "SELECT min(height) FROM transactions JOIN tallies ON election = position"
+            " WHERE operation = 'CHAIN_MIGRATION_ELECTION' AND concluded AND height < ?1"
+            " AND height >= (SELECT coalesce(max(initial_height), 0) FROM moves"
+            " WHERE chain_id IS NOT NULL AND initial_height <= ?1)"
         )
         with translated("read", self.path):
-            return row(self.connection, sql, self.below) is not None
+            found = row(self.connection, sql, self.below)
+        return found[0] or 0 if found else 0
 
     def _find(self, sql: str, transaction_id: str, *indexes: int) -> Row | None:
         # Nor can SQLite bind an unsigned 64-bit integer.

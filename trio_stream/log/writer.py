@@ -41,8 +41,10 @@ from trio_stream.log.file import (
     sync_directory,
 )
 from trio_stream.log.migrations import MIGRATIONS
+from trio_stream.log.moves import chain_in_force, insert_move, is_imported
 from trio_stream.log.others import WRITE_SECONDS, OpenFiles, Patience
-from trio_stream.log.rows import newest_block, stored_chain
+from trio_stream.log.own_digest import OwnDigest
+from trio_stream.log.rows import newest_block
 from trio_stream.log.view import StoredView
 
 
@@ -59,6 +61,7 @@ class CommitLog(StoredView):
         """Held during a commit; whoever else holds it keeps the next block waiting."""
         self._resources = resources
         self._files = OpenFiles(path)
+        self._own_digest = OwnDigest(path)
         page_size = int(connection.pragma("page_size"))
 
         def measure(connection: apsw.Connection, schema: str, pages: int) -> int:
@@ -103,9 +106,9 @@ class CommitLog(StoredView):
         self.close()
 
     def chain(self) -> Chain | None:
-        """The chain that InitChain began."""
+        """The chain that the newest InitChain began."""
         with translated("read", self.path):
-            chain = stored_chain(self.connection)
+            chain = chain_in_force(self.connection)
         if chain is not None and chain.rules != RULES:
             raise LogFromNewerVersion(
                 "read",
@@ -119,9 +122,25 @@ class CommitLog(StoredView):
         with translated("read", self.path):
             return newest_block(self.connection)
 
+    def is_imported(self) -> bool:
+        """Whether no chain has gone on with what was imported."""
+        with translated("read", self.path):
+            return is_imported(self.connection)
+
+    def digest(self, height: int) -> str:
+        """The digest of the blocks up to this height; raises `Interrupted`."""
+        return self._own_digest.up_to(height)
+
+    def give_up(self) -> None:
+        """Interrupt a digest that is being made; any thread may call it."""
+        self._own_digest.give_up()
+
     def begin_chain(self, chain: Chain) -> None:
         """Store the chain, in place of one without a block; durable on return."""
         with self._transaction("begin a chain in") as execute:
+            if chain.continues is not None:
+                insert_move(self.connection, chain, chain.continues)
+                return
             execute("DELETE FROM chain")
             execute("DELETE FROM validators")
             execute(
