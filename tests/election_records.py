@@ -85,7 +85,7 @@ class Records:
         after = self._changed(election)
         key, power = _change_of(election)
         is_unknown = key not in self.validators[-1][1] and power == 0
-        return not after or is_unknown
+        return not after or is_unknown or power < 0 or type(power) is not int
 
     def _changed(self, election: Document) -> dict[bytes, int]:
         key, power = _change_of(election)

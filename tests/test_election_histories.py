@@ -29,7 +29,8 @@ Block = list[Document]
 opening = st.tuples(
     st.just("open"),
     st.sampled_from(EVERYBODY),
-    st.sampled_from([0, 0, 1, 3, 9, 12]),
+    # Fatal ones too, as a block may hold them.
+    st.sampled_from([0, 0, 1, 3, 9, 12, -1, 2.0]),
     st.sampled_from(KEYS),
 )
 moving = st.tuples(st.just("move"), st.sampled_from(KEYS))

@@ -78,9 +78,20 @@ async def test_the_engine_outlives_every_election(tmp_path: Path, dialect: str) 
                 KEYS[1], power=0, proposer=KEYS[1], recipients=[(KEYS[1], POWER)]
             )
             (result,) = await engine.check(encode(alone))
-            assert result.log == "FatalElection: the last validator can't be removed"
-            block = await engine.block(encode(alone))
-            assert [each.code for each in block.results] == [1]
+            reason = "the last validator can't be removed"
+            assert result.log == f"FatalElection: {reason}"
+            place = host_and_port(addresses.api)
+            posted = await http_client.fetch(
+                *place, "POST", "/api/v1/transactions", encode(alone)
+            )
+            assert (posted.status, posted.json()["message"]) == (
+                400,
+                f"Invalid transaction (FatalElection): {reason}",
+            )
+            # As from a proposer who does not care: the block is valid, the change is not made.
+            await commit(engine, alone)
+            assert await commit(engine, vote(alone, KEYS[1])) == ()
+            assert await powers(addresses) == [10]
 
 
 def test_the_stand_in_stops_where_an_engine_does() -> None:

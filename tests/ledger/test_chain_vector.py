@@ -7,11 +7,10 @@ import json
 
 import pytest
 
-from scripts.signing import encode
+from scripts.signing import create, encode
 from tests.conftest import VECTORS
-from tests.ledger.chains import Engine, MemoryStore, new_engine
+from tests.ledger.chains import ALICE, Engine, MemoryStore, new_engine
 from tests.voting import GENESIS as FOUR
-from tests.voting import election
 from trio_stream.abci.messages import ValidatorUpdate
 from trio_stream.ledger.application import Application
 from trio_stream.transactions.candidate import CandidateCache
@@ -90,14 +89,14 @@ def test_refusals_that_the_reference_does_not_make_are_warned_of(whole):
     )
     engine = Engine(application, store, whole=whole)
     engine.init_chain(validators=FOUR)
-    fatal = encode(election(power=0))
+    fatal = encode(create(ALICE, data={"n": 2**63}))
     engine.block(b"{")
     engine.deliver(fatal)
     assert warnings == []  # nothing that is not durable
     engine.block(fatal, fatal)
     (warning,) = warnings
     assert "block 2 has transactions that are refused here" in warning
-    assert "(FatalElection)" in warning
+    assert "(IntegerOutOfRange)" in warning
 
 
 def test_an_application_goes_on_where_its_store_stands():

@@ -7,6 +7,8 @@ import pytest
 from scripts.bench.dear_transactions import dear_create
 from scripts.signing import create, encode, transfer
 from tests.ledger.chains import ALICE, BOB, MemoryStore
+from tests.transactions.states import State
+from tests.voting import SET, election
 from trio_stream.abci.messages import CheckTx, Flush
 from trio_stream.ledger.checks import VALID, Checks, refusal
 from trio_stream.ledger.recent_checks import Check, RefusedCheck
@@ -44,6 +46,15 @@ def test_a_refusal_is_remembered_with_its_reason(checks: Checks) -> None:
 def test_what_is_too_expensive_is_refused(checks: Checks) -> None:
     dear = dear_create(ALICE, signatures=500, prefix_bytes=200_000, real=False)
     assert checks.check(dear, 0).log.startswith("TooCostly: ")
+
+
+def test_an_election_that_would_end_the_chain_is_refused(
+    cache: CandidateCache,
+) -> None:
+    checks = Checks(State(SET), cache)
+    assert checks.check(encode(election(power=5)), 0) == VALID
+    refused = checks.check(encode(election(power=0)), 0)
+    assert refused.log.startswith("FatalElection: a validator that is not in the set")
 
 
 def test_quick_is_a_small_transaction_that_was_looked_at(checks: Checks) -> None:

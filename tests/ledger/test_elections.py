@@ -146,6 +146,30 @@ def test_a_change_that_became_fatal_since_is_not_made() -> None:
     assert newest(engine) == (3, SET[1:2])
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"power": 0},
+        {"power": -1},
+        {"power": 5.0},
+        {"encoding": "ed25519-base64"},
+        {"encoding": "ed25519-base32"},
+    ],
+)
+def test_a_change_that_was_always_fatal_is_not_made(change: dict[str, Any]) -> None:
+    engine, opened = begun(), election(**change)
+    block(engine, opened)
+    assert block(engine, *votes(opened, *KEYS[:2])) == []
+    assert block(engine, vote(opened, KEYS[2])) == []
+    tally = engine.memory.blocks[-1].tallies[-1]
+    assert (tally.votes, tally.concluded) == (30, False)
+    assert newest(engine) == (1, tuple(SET))
+    # It neither comes about later nor stands in the way of another.
+    other = election(power=5, seed="b")
+    block(engine, vote(opened, KEYS[3]), other)
+    assert block(engine, *votes(other, *KEYS[:3])) == told(NEWCOMER, 5)
+
+
 def test_a_migration_concludes_once() -> None:
     engine = begun()
     first, second = migration(), migration(seed="b")

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from scripts.bench.dear_transactions import dear_create
 from scripts.signing import Document, create, encode, seal, sign, transfer
 from tests.conftest import VECTORS
 from tests.transactions.documents import (
@@ -36,11 +37,12 @@ from trio_stream.transactions.errors import (
     MultipleInputsError,
     OutputIndexOutOfRange,
     SchemaValidationError,
+    TooCostly,
     UnequalValidatorSet,
     ValidationError,
 )
 from trio_stream.transactions.model import Transaction
-from trio_stream.transactions.rules import validate
+from trio_stream.transactions.rules import admit, validate
 
 # The reference accepts it and dies of it when it stores the block.
 ACCEPTED_BUT_FATAL = {"q12_create_integer_beyond_int64": "IntegerOutOfRange"}
@@ -326,24 +328,43 @@ ONE = [Validator("ed25519", bytes(KEYS[0].secret.verify_key), 10)]
         ),
     ],
 )
-def test_a_change_that_the_engine_would_not_survive_is_refused(
+def test_a_change_that_the_engine_would_not_survive_is_valid_in_blocks_alone(
     validators: Sequence[Validator], power: object, encoding: str, text: str
 ) -> None:
     tokens = [(key, each.power) for key, each in zip(KEYS, validators, strict=True)]
     document = election(power=power, encoding=encoding, recipients=tokens)
     with pytest.raises(FatalElection, match=text):
-        _accept(document, State(validators))
+        admit(_candidate(document), State(validators))
+    _accept(document, State(validators))
 
 
 def test_the_last_validator_is_not_removed() -> None:
     document = election(KEYS[0], power=0, recipients=[(KEYS[0], 10)])
     with pytest.raises(FatalElection, match="the last validator"):
-        _accept(document, State(ONE))
+        admit(_candidate(document), State(ONE))
 
 
-def test_a_validator_is_removed_while_others_stay() -> None:
-    _accept(election(KEYS[0], power=0), State(SET))
-    _accept(election(NEWCOMER, power=True), State(SET))
+@pytest.mark.parametrize(
+    "document",
+    [
+        election(KEYS[0], power=0),
+        election(NEWCOMER, power=True),
+        migration(),
+        create(ALICE),
+    ],
+)
+def test_all_else_that_is_valid_is_admitted(document: dict[str, Any]) -> None:
+    assert admit(_candidate(document), State(SET)).id == document["id"]
+
+
+def test_what_takes_too_long_to_verify_is_not_admitted() -> None:
+    dear = dear_create(ALICE, signatures=500, prefix_bytes=200_000, real=False)
+    with pytest.raises(TooCostly):
+        admit(Candidate(dear, b""), State(SET))
+
+
+def _candidate(document: dict[str, Any]) -> Candidate:
+    return Candidate(encode(document), b"")
 
 
 def test_a_vote_is_a_transfer_of_anything() -> None:

@@ -14,9 +14,8 @@ from trio_stream.ledger.block import REASON_LIMIT
 from trio_stream.ledger.recent_checks import RecentChecks, RefusedCheck
 from trio_stream.ledger.staging import reason
 from trio_stream.transactions.candidate import CandidateCache
-from trio_stream.transactions.costs import check_cost
 from trio_stream.transactions.errors import ValidationError
-from trio_stream.transactions.rules import View, validate
+from trio_stream.transactions.rules import View, admit
 
 VALID: Final = TxResult(0)
 
@@ -48,8 +47,7 @@ class Checks:
         """Check against what is committed, whose tip is at `height`."""
         candidate = self._cache.examine(tx)
         try:
-            check_cost(candidate.transaction)
-            validate(candidate, self._committed)
+            admit(candidate, self._committed)
         except ValidationError as error:
             refused = RefusedCheck(type(error).__name__, reason(error))
             self._cache.refuse(candidate)

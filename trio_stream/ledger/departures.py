@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from trio_stream.ledger.block import Block
 from trio_stream.transactions.errors import (
-    FatalElection,
     IntegerOutOfRange,
     NestingTooDeep,
     SubnormalDouble,
@@ -24,7 +23,6 @@ WHAT_TO_DO = (
 _DEPARTURES = frozenset(
     error.__name__
     for error in (
-        FatalElection,
         IntegerOutOfRange,
         SubnormalDouble,
         NestingTooDeep,

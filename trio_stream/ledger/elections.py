@@ -161,7 +161,8 @@ class _Counting:
             return False
         before = self._committed.validators()
         if why_fatal(before, change) is not None:
-            # The set has changed since the election was opened, in the block before this one.
+            # The engine would end. Checks refuse such an election, but whoever proposes a block can
+            # put one into it; or the set has changed since, in the block before this one.
             return False
         self.validators = changed(before, change)
         power = change.power

@@ -48,10 +48,10 @@ from trio_stream.stream.page_request import PageRequest
 from trio_stream.stream.position import Position
 from trio_stream.stream.resume import Landmarks
 from trio_stream.transactions.candidate import Candidate, CandidateCache
-from trio_stream.transactions.costs import check_cost, judging_cost
+from trio_stream.transactions.costs import judging_cost
 from trio_stream.transactions.elections import Validator
 from trio_stream.transactions.errors import Refusal, ValidationError
-from trio_stream.transactions.rules import validate
+from trio_stream.transactions.rules import admit
 
 LOOKUP_THREADS: Final = 2
 LOOKUPS_TOGETHER: Final = 16
@@ -283,8 +283,7 @@ class LogReader:
         self, candidate: Candidate, connection: apsw.Connection
     ) -> Refusal | None:
         try:
-            check_cost(candidate.transaction)
-            validate(candidate, StoredView(connection, self._path))
+            admit(candidate, StoredView(connection, self._path))
         except ValidationError as error:
             self._cache.refuse(candidate)
             # A value: an error that passes from a thread to a task refers to the frames of both,

@@ -6,8 +6,8 @@ concludes is the ledger's.
 
 The consensus engine ends for good if it is told to change its validators in a way that it does not
 allow, since the block that says so is stored before it is executed. The reference passes on
-whatever was elected. Here such a change is refused when its election is opened, and looked at again
-when it concludes: other elections may have changed the set in between.
+whatever was elected. Here posts and checks refuse the election of such a change, and if it is in a
+block all the same, or became fatal by a change in between, it does not conclude.
 """
 
 from __future__ import annotations

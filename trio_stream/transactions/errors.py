@@ -129,7 +129,8 @@ class OutputIndexOutOfRange(ValidationError):
 class FatalElection(ValidationError):
     """An election asks for a change of the validators that the engine would not survive.
 
-    The reference accepts it, and the chain ends when the election concludes.
+    The reference accepts it, and the chain ends when the election concludes. Only posts and checks
+    are refused for it, never a transaction in a block.
     """
 
 

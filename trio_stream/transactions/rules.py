@@ -4,6 +4,9 @@ The order of the checks is the reference's, since the first one that fails deter
 the error. Structure has already been checked (`model.parse`). Only conditions determine
 who has to sign: `owners_before` and `public_keys` are never compared with them. An
 election names a validator as its owner, but anybody may sign it. A vote is a TRANSFER.
+
+Blocks are judged as by the reference, or their hashes would differ. What has not come into a block
+yet may be judged more strictly: nodes may differ in that.
 """
 
 from __future__ import annotations
@@ -13,6 +16,7 @@ from typing import NamedTuple, Protocol
 
 from trio_stream.transactions import base58
 from trio_stream.transactions.candidate import Candidate
+from trio_stream.transactions.costs import check_cost
 from trio_stream.transactions.elections import Validator, change_of, why_fatal
 from trio_stream.transactions.errors import (
     AmountError,
@@ -81,6 +85,21 @@ def validate(candidate: Candidate, view: View) -> Transaction:
     return transaction
 
 
+def admit(candidate: Candidate, view: View) -> Transaction:
+    """The candidate's transaction, if this node may help it into a block.
+
+    Raises as `validate`, and refuses two things more that are valid in a block: `TooCostly`, and
+    `FatalElection`. If such an election is in a block all the same, it does not conclude.
+    """
+    check_cost(candidate.transaction)
+    transaction = validate(candidate, view)
+    if transaction.operation == VALIDATOR_ELECTION:
+        fatal = why_fatal(view.validators(), change_of(transaction.value))
+        if fatal is not None:
+            raise FatalElection(fatal)
+    return transaction
+
+
 def _validate_create(
     candidate: Candidate, transaction: Transaction, view: View
 ) -> None:
@@ -118,8 +137,6 @@ def _validate_change(transaction: Transaction, validators: Sequence[Validator]) 
     # In doubles, as in the reference; the comparison is exact.
     if change.power >= (1 / 3) * sum(each.power for each in validators):
         raise InvalidPowerChange("`power` change must be less than 1/3 of total power")
-    if (fatal := why_fatal(validators, change)) is not None:
-        raise FatalElection(fatal)
 
 
 def _validate_transfer(
