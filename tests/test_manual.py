@@ -79,7 +79,7 @@ LANGUAGES = {
     "sh": "here",
     "sql": "tests/log/test_manual_sql.py",
     "text": "tests/test_manual_examples.py, tests/engines/test_demo.py,"
-    " tests/commands/test_status.py",
+    " tests/commands/test_status.py, tests/log/test_export.py",
     "toml": "tests/test_manual_pages.py",
     "yaml": "tests/test_observed.py",
 }
@@ -273,7 +273,7 @@ def test_each_flag_is_in_the_manual(
     command: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit):
-        program.main([command.replace("_", "-"), "--help"])
+        program.main([program.word_of(command), "--help"])
     printed = {flag for text in manual.code() for flag in re.findall(FLAG, text)}
     assert set(re.findall(FLAG, capsys.readouterr().out)) - {"--help"} <= printed
 

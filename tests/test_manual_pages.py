@@ -12,7 +12,7 @@ import pytest
 
 from scripts import child
 from tests import manual
-from trio_stream.__main__ import COMMANDS
+from trio_stream.__main__ import COMMANDS, word_of
 from trio_stream.access.tokens import Permission, read_tokens
 from trio_stream.client import Options
 from trio_stream.config import Config, load
@@ -118,7 +118,7 @@ def test_each_command_has_a_row() -> None:
     named = [
         name for row in rows for name in re.findall(r"`([\w-]+)`", row.split("|")[1])
     ]
-    assert named == [name.replace("_", "-") for name in COMMANDS]
+    assert named == [word_of(name) for name in COMMANDS]
 
 
 def test_each_folder_of_the_package_is_in_the_architecture() -> None:

@@ -26,6 +26,8 @@ COMMANDS = (
     "backup",
     "restore",
     "rollback",
+    "export",
+    "import_",
     "help",
 )
 """The modules in `commands`, in the order in which `--help` names them."""
@@ -59,10 +61,15 @@ def _parser() -> argparse.ArgumentParser:
         except ModuleNotFoundError as error:
             if str(error.name).startswith("trio_stream"):
                 raise
-            _add_stub(commands, name.replace("_", "-"), error)
+            _add_stub(commands, word_of(name), error)
         else:
             module.add_to(commands)
     return parser
+
+
+def word_of(name: str) -> str:
+    """The command of this module, as it is typed; some are keywords of Python's."""
+    return name.strip("_").replace("_", "-")
 
 
 def _add_stub(

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scripts.signing import create, encode, transfer
 from tests.ledger.chains import ALICE, BOB, CAROL, TIME, MemoryStore, new_engine
+from trio_stream.ledger.block import RefusedTransaction
 from trio_stream.ledger.staging import BlockView, StagedBlock, reason
 from trio_stream.transactions.candidate import CandidateCache
 from trio_stream.transactions.errors import ValidationError
@@ -52,6 +55,16 @@ def test_a_refused_transaction_leaves_no_trace():
     moved = transfer(asset, ALICE)
     errors = deliver(staged(), asset, stolen, on, moved)
     assert errors == [None, "InvalidSignature", "InputDoesNotExist", None]
+
+
+def test_a_refusal_that_was_recorded_takes_a_place():
+    refused = RefusedTransaction(7, b"hash", None, "DoubleSpend", "because")
+    staged = StagedBlock(MemoryStore(), height=1, time=TIME)
+    staged.note(refused)
+    staged.deliver(CandidateCache(0).examine(encode(create(ALICE))))
+    block = staged.end("")
+    assert block.refused == [replace(refused, index=0)]
+    assert [each.index for each in block.accepted] == [1]
 
 
 def test_text_that_is_not_an_id_is_not_kept():

@@ -8,6 +8,7 @@ it, and it is not in the hash. Nothing here is durable, and dropping the object 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Protocol
 
 from trio_stream.abci.messages import Time
@@ -106,6 +107,10 @@ class StagedBlock:
             self._ballots.add(transaction)
         self._accepted.append(rows_of(transaction, index, candidate.sha256))
         return None
+
+    def note(self, refused: RefusedTransaction) -> None:
+        """Take down that the block's next transaction was refused, whose bytes are not known."""
+        self._refused.append(replace(refused, index=len(self)))
 
     def end(self, previous_hash: str) -> Block:
         """The block as it stands, with its app hash and what its votes decide."""

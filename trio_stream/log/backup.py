@@ -99,7 +99,7 @@ def restore(
             home.mkdir(parents=True, exist_ok=True)
             lock = lock_directory(home)
             stack.callback(os.close, lock)
-            _give(lock, home)
+            give(lock, home)
             if path.exists() and source.exists() and path.samefile(source):
                 raise LogExists("restore", source, "it is the log of this directory")
         with translated("read", source), closing(open_log(source, "restore")) as log:
@@ -130,14 +130,14 @@ def _take_place(new: Path, path: Path) -> None:
     """Let whoever may use the log at `path`, and nobody else, use `new` as well."""
     descriptor = os.open(new, os.O_RDONLY)
     try:
-        _give(descriptor, path if path.exists() else path.parent)
+        give(descriptor, path if path.exists() else path.parent)
         if path.exists():
             os.fchmod(descriptor, stat.S_IMODE(path.stat().st_mode))
     finally:
         os.close(descriptor)
 
 
-def _give(descriptor: int, like: Path) -> None:
+def give(descriptor: int, like: Path) -> None:
     """Have a file belong to the owner of `like`: the daemon's user, if root does this."""
     has, wanted = os.fstat(descriptor), like.stat()
     owner = wanted.st_uid, wanted.st_gid

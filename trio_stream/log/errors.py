@@ -83,6 +83,12 @@ class LogOfOtherChain(CommitLogError):
     hint = "name another --home, or move (do not delete) that data directory away first"
 
 
+class CannotImport(CommitLogError):
+    """What should be imported is damaged, was changed, or is not what this release reads."""
+
+    hint = "no log was made of it"
+
+
 class CannotRollBack(CommitLogError):
     """There is no way back to that height."""
 
