@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from base64 import b64decode
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -130,6 +130,7 @@ async def instant_node(
     whole: bool = False,
     rpc: Broadcaster | None = None,
     commit_timeout: float = 10,
+    validators: Sequence[ValidatorUpdate] = (VALIDATOR,),
 ) -> AsyncIterator[InstantNode]:
     """A node at height 1, its first block empty; `whole`: blocks by FinalizeBlock.
 
@@ -139,7 +140,7 @@ async def instant_node(
     with CommitLog.open(home) as log:
         application = Application(log, cache, version="0")
         engine = Engine(application, log, whole=whole)
-        engine.init_chain(validators=[VALIDATOR])
+        engine.init_chain(validators=validators)
         reader = LogReader(home / FILE_NAME, cache)
         channel = CommitChannel(reader)
         node = InstantNode(engine, channel)

@@ -19,6 +19,7 @@ COMMANDS = (
     "run",
     "tail",
     "status",
+    "election",
     "log_level",
     "check_config",
     "show_config",

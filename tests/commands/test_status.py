@@ -5,9 +5,7 @@ from __future__ import annotations
 import json
 import os
 import socket
-import ssl
-import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -19,6 +17,7 @@ import trio
 from scripts.certificate import write_certificate
 from scripts.daemon_process import Settings, run_daemon
 from tests import manual
+from tests.commands.answering import answering
 from tests.instant_node import instant_node
 from trio_stream.__main__ import main
 from trio_stream.log.file import lock_directory
@@ -37,40 +36,6 @@ def held(home: Path) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
-
-
-@contextmanager
-def answering(
-    body: bytes,
-    others: Mapping[str, tuple[int, bytes]] | None = None,
-    *,
-    tls: ssl.SSLContext | None = None,
-) -> Iterator[str]:
-    """The address of a server that answers every request with this, but for `others` by path."""
-    listener = socket.create_server(("127.0.0.1", 0))
-
-    def serve() -> None:
-        while True:
-            try:
-                peer, _ = listener.accept()
-            except OSError:
-                return
-            with (
-                peer if tls is None else tls.wrap_socket(peer, server_side=True)
-            ) as peer:
-                target = peer.recv(4096).split()[1].decode()
-                status, said = (others or {}).get(target, (200, body))
-                head = b"HTTP/1.1 %d So\r\nConnection: close\r\n\r\n" % status
-                peer.sendall(head + said)
-
-    thread = threading.Thread(target=serve)
-    thread.start()
-    try:
-        yield f"127.0.0.1:{listener.getsockname()[1]}"
-    finally:
-        listener.shutdown(socket.SHUT_RDWR)
-        listener.close()
-        thread.join()
 
 
 def lines(text: str) -> dict[str, str]:
@@ -226,23 +191,3 @@ def test_a_data_directory_that_cannot_be_looked_at_is_named(
     home.write_text("")
     assert main(["status", "--home", str(home)]) == 1
     assert f"cannot look at the data directory {home}: " in capsys.readouterr().err
-
-
-def test_a_node_that_asks_for_certificates_is_shown_its_own(
-    tmp_path: Path, capsys: Captured
-) -> None:
-    certificate, key = write_certificate(tmp_path)
-    asks = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=certificate)
-    asks.load_cert_chain(certificate, key)
-    asks.verify_mode = ssl.CERT_REQUIRED
-    asks.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
-    file = tmp_path / "node.toml"
-    file.write_text(
-        f'tls_certificate = "{certificate}"\ntls_key = "{key}"\n'
-        f'tls_client_ca = "{certificate}"\n'
-    )
-    state = json.dumps({"ready": True, **STATE}).encode()
-    arguments = ["status", "--config", str(file), "--home", str(tmp_path)]
-    with held(tmp_path), answering(state, tls=asks) as api:
-        assert main([*arguments, "--api", api]) == 0
-    assert lines(capsys.readouterr().out)["chain"] == "test"

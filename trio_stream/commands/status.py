@@ -8,31 +8,18 @@ cannot be used.
 from __future__ import annotations
 
 import argparse
-import json
 import os
-import ssl
 from collections.abc import Iterator
-from contextlib import closing
 from datetime import UTC, datetime
-from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from trio_stream.commands.data import failed
 from trio_stream.commands.flags import add_settings, settings_of
+from trio_stream.commands.node_api import NodeApi, NodeSilent
 from trio_stream.commands.token_file import add_token_file, read_token
 from trio_stream.config import Config, ConfigError
 from trio_stream.log.file import FILE_NAME, holder_of
-
-PATIENCE: Final = 10.0
-"""Seconds for each answer of the daemon, which may wait 5 s for its disk."""
-LONGEST: Final = 1 << 20
-"""Bytes of an answer that are read."""
-_HERE: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}
-
-
-class StatusError(Exception):
-    """The daemon cannot be asked; the text says why."""
 
 
 def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -63,8 +50,8 @@ def run(parsed: argparse.Namespace) -> int:
     if process is None:
         return failed(f"no daemon runs on the data directory {config.home}")
     try:
-        is_ready, lines = _state(config, process, token)
-    except StatusError as error:
+        is_ready, lines = _state(config, process, NodeApi(config, token))
+    except NodeSilent as error:
         return failed(f"the daemon (process {process}) does not answer: {error}")
     for name, text in lines:
         print(f"{name:12} {text}")
@@ -72,23 +59,21 @@ def run(parsed: argparse.Namespace) -> int:
 
 
 def _state(
-    config: Config, process: int, token: str
+    config: Config, process: int, node: NodeApi
 ) -> tuple[bool, list[tuple[str, str]]]:
     """Whether the daemon is ready, and what is to be printed."""
-    _, ready = _get(config, "/health/ready", token)
-    status, state = _get(config, "/api/v1/status", token)
+    _, ready = node.get("/health/ready")
+    status, state = node.get("/api/v1/status")
+    if not isinstance(ready, dict):
+        raise node.unlike()
     lines = [("process", str(process)), ("ready", _readiness(ready))]
     if status == 200:
         try:
             lines += _said(state)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise StatusError(f"{config.api} is not a node's HTTP server") from error
+            raise node.unlike() from error
     else:
-        why = str(state.get("message", f"status {status}"))
-        if status == 401:
-            why = "the token is not valid" if token else "a token is needed"
-            why += " (--token-file FILE)"
-        lines.append(("state", f"not known: {why}"))
+        lines.append(("state", f"not known: {node.why(status, state)}"))
     return bool(ready.get("ready")), [*lines, *_files(config.home)]
 
 
@@ -149,35 +134,3 @@ def _files(home: Path) -> Iterator[tuple[str, str]]:
 
 def _mebibytes(size: int) -> str:
     return f"{size / (1 << 20):,.1f} MiB"
-
-
-def _get(config: Config, target: str, token: str) -> tuple[int, dict[str, Any]]:
-    """The status and the JSON that the daemon answers with."""
-    if not config.api.port:
-        raise StatusError("which port it listens on is not known (api has port 0)")
-    headers = {"Accept": "application/json"}
-    if token:
-        headers["Authorization"] = f"Bearer {token}"
-    try:
-        with closing(_connection(config)) as connection:
-            connection.request("GET", target, headers=headers)
-            answer = connection.getresponse()
-            found = json.loads(answer.read(LONGEST))
-    except (OSError, HTTPException, ValueError) as error:
-        raise StatusError(f"{config.api}: {error or type(error).__name__}") from error
-    if not isinstance(found, dict):
-        raise StatusError(f"{config.api} is not a node's HTTP server")
-    return answer.status, found
-
-
-def _connection(config: Config) -> HTTPConnection:
-    host = _HERE.get(config.api.host, config.api.host)
-    if not config.tls_certificate:
-        return HTTPConnection(host, config.api.port, timeout=PATIENCE)
-    # Whoever has the node's own certificate is the node, whatever name was used to call it.
-    context = ssl.create_default_context(cafile=config.tls_certificate)
-    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
-    context.check_hostname = False
-    if config.tls_client_ca and config.tls_key:
-        context.load_cert_chain(config.tls_certificate, config.tls_key)
-    return HTTPSConnection(host, config.api.port, timeout=PATIENCE, context=context)
