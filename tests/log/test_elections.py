@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 
 from scripts.signing import Document, create, encode, sign
-from tests.ledger.chains import ALICE, CHAIN_ID, Engine, new_engine
+from tests.ledger.chains import ALICE, CHAIN_ID, TIME, Engine, new_engine
 from tests.log.readers import open_reader
 from tests.sql_programs import PROGRAMS
 from tests.voting import GENESIS, KEYS, NEWCOMER, POWER, SET, election, migration, vote
 from trio_stream.ledger.application import Application
+from trio_stream.ledger.block import RULES, Chain, Continued
 from trio_stream.log.elections import Standing, Successor, standing
 from trio_stream.log.file import open_for_reading
 from trio_stream.log.writer import CommitLog
@@ -109,6 +110,18 @@ def test_a_chain_that_was_migrated_before_is_numbered_anew(tmp_path: Path) -> No
     assert found is not None
     assert found.successor is not None
     assert found.successor.chain_id == "a-migrated-at-height-1"
+
+
+def test_once_another_chain_has_gone_on_nothing_follows(tmp_path: Path) -> None:
+    with CommitLog.open(tmp_path) as log:
+        world = World(log)
+        world.block(MOVES)
+        app_hash = world.block(*(vote(MOVES, key) for key in KEYS[:3]))
+        end = Continued(2, app_hash, "d" * 64)
+        log.begin_chain(Chain("next", RULES, app_hash, 3, TIME, tuple(SET), end))
+        found = world.standing(MOVES["id"])
+    assert found is not None
+    assert (found.status, found.successor) == ("concluded", None)
 
 
 def test_what_is_no_election_has_no_standing(world: World) -> None:

@@ -5,15 +5,16 @@ The view `v1_elections` says it, so that a program which reads the file gets the
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 import apsw
 
 from trio_stream.ledger.block import MAX_HEIGHT
+from trio_stream.ledger.moving import Ended
+from trio_stream.log.moves import chain_in_force
 from trio_stream.log.rows import is_id, newest_block, row, validators_by
 from trio_stream.transactions.elections import Validator
-
-_MOVED: Final = "-migrated-at-height-"
+from trio_stream.transactions.structure import CHAIN_MIGRATION_ELECTION
 
 
 class Successor(NamedTuple):
@@ -37,6 +38,7 @@ class Standing(NamedTuple):
     status: str
     """BigchainDB's word: `concluded`, `inconclusive` (the validators have changed), `ongoing`."""
     successor: Successor | None = None
+    """Of a migration for which no other chain has gone on yet."""
 
 
 def standing(election_id: str, connection: apsw.Connection) -> Standing | None:
@@ -53,18 +55,21 @@ def standing(election_id: str, connection: apsw.Connection) -> Standing | None:
     election = Standing(*found)
     if election.concluded_height is None:
         return election
-    if election.operation != "CHAIN_MIGRATION_ELECTION":
+    if election.operation != CHAIN_MIGRATION_ELECTION:
         return election
     next_chain = _successor(connection, election.concluded_height)
     return election._replace(successor=next_chain)
 
 
-def _successor(connection: apsw.Connection, concluded: int) -> Successor:
-    chain = row(connection, "SELECT chain_id FROM chain")
-    tip = newest_block(connection)
+def _successor(connection: apsw.Connection, concluded: int) -> Successor | None:
+    """None once another chain has gone on with the log."""
+    chain, tip = chain_in_force(connection), newest_block(connection)
     assert chain is not None
     assert tip is not None
-    # The reference counts up to the block before the one that decided.
-    chain_id = f"{chain[0].partition(_MOVED)[0]}{_MOVED}{concluded - 1}"
+    if concluded < chain.initial_height:
+        return None
+    ended = Ended(chain.chain_id, tip.height, concluded)
     validators = validators_by(connection, MAX_HEIGHT + 1)
-    return Successor(chain_id, tip.app_hash, [Validator(*each) for each in validators])
+    return Successor(
+        ended.next_chain_id, tip.app_hash, [Validator(*each) for each in validators]
+    )
