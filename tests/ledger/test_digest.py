@@ -53,6 +53,35 @@ def test_it_is_the_sha256_of_the_lines_that_are_documented() -> None:
     assert digest.hexdigest() == hashlib.sha256(lines.encode()).hexdigest()
 
 
+def test_a_chain_that_goes_on_counts_from_its_first_block_on() -> None:
+    digest = ChainDigest(CHAIN)
+    digest.add_block(1, "h", [], None)
+    before = digest.hexdigest()
+    move = replace(CHAIN, chain_id="next", initial_height=2, start_hash="h")
+    digest.add_move(move)
+    digest.add_block(2, "h", [], None)
+    lines = (
+        f'{{"chain_id":"test-chain",{_FIRST}}}\n{_block(1)}'
+        '{"chain_id":"next","initial_height":2,"rules":1,"start_hash":"h"}\n'
+        f"{_block(2)}"
+    )
+    assert digest.hexdigest() == hashlib.sha256(lines.encode()).hexdigest()
+    assert before == of([])
+
+
+_FIRST = (
+    '"initial_height":1,"rules":1,"start_hash":"",'
+    f'"validators":[["ed25519","{KEY.hex()}",10]]'
+)
+
+
+def _block(height: int) -> str:
+    return (
+        f'{{"app_hash":"h","height":{height},"tallies":[],"transactions":0,'
+        '"validators":null}\n'
+    )
+
+
 def test_what_is_no_json_has_no_digest() -> None:
     with pytest.raises(MalformedTransaction):
         ChainDigest(CHAIN).add_transaction(b"\xff")

@@ -13,7 +13,8 @@ from tests import manual
 from tests.history import app_hash_of, commit_blocks, txs_of
 from tests.log.tampering import tamper, written
 from tests.reference_chain import commit_reference
-from trio_stream.ledger.block import RefusedTransaction
+from trio_stream.abci.messages import Time
+from trio_stream.ledger.block import Block, Chain, Continued, RefusedTransaction
 from trio_stream.log.digest import digest
 from trio_stream.log.errors import (
     LogDamaged,
@@ -113,19 +114,27 @@ def test_a_damaged_log_leaves_no_file(tmp_path: Path, sql: str, says: str) -> No
 def test_the_manual_shows_what_is_written_and_digested(tmp_path: Path) -> None:
     with CommitLog.open(tmp_path) as log:
         commit_reference(log)
+        tip = log.tip()
+        assert tip is not None
+        end = Continued(*tip, log.digest(tip.height))
+        first, time = tip.height + 1, Time(0, 0)
+        log.begin_chain(Chain("next", 1, tip.app_hash, first, time, (), end))
+        log.append(Block(first, time, tip.app_hash, [], []))
     export(log.path, tmp_path / "export")
     written = [
         json.loads(line)
         for line in gzip.decompress((tmp_path / "export").read_bytes()).splitlines()
     ]
-    said, shown, first, block = manual.blocks("text", manual.PAGES["moving"])
+    texts = manual.blocks("text", manual.PAGES["moving"])
+    said, shown, shown_move, head, block, move = texts[-6:]
     assert re.fullmatch(r"height: \d+\ndigest: [0-9a-f]{64}\n", said)
-    lines = shown.replace(",\n", ",").splitlines()
+    lines = (shown + shown_move).replace(",\n", ",").splitlines()
     assert {names(line) for line in lines} - {()} == {
         names_of(each) for each in written
     }
     chain = written[0]["chain"]
-    assert names(first) == tuple(sorted(chain.keys() - {"genesis_time"}))
+    assert names(move) == names(head)[:-1]
+    assert names(head) == tuple(sorted(chain.keys() - {"genesis_time"}))
     assert names(block) == (
         "app_hash",
         "height",

@@ -7,6 +7,7 @@ import hashlib
 import io
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from trio_stream.abci.messages import Time
-from trio_stream.ledger.block import Chain, RefusedTransaction
+from trio_stream.ledger.block import Chain, Continued, RefusedTransaction
 from trio_stream.ledger.recorded import NotAsRecorded, RecordedBlock
 from trio_stream.log import export_file
-from trio_stream.log.export_file import ExportFile, Lines
+from trio_stream.log.export_file import ExportFile
+from trio_stream.log.export_lines import Lines
 from trio_stream.transactions.elections import Validator
 
 CHAIN = Chain(
@@ -30,6 +32,8 @@ BLOCKS = [
     RecordedBlock(6, Time(3, 4), "h6", [b'{"id": "\\u00e9 \xc3\xa9"}', REFUSED, b"[]"]),
     RecordedBlock(7, Time(3, 4), "h7", [b"{}"]),
 ]
+MOVE = Chain("next", 1, "h6", 7, Time(5, 6), (), Continued(6, "h6", "of the others"))
+MOVED = [*BLOCKS[:2], BLOCKS[2]._replace(begins=MOVE)]
 
 Line = dict[str, Any]
 
@@ -67,6 +71,41 @@ def read(file: Path) -> tuple[Chain, list[RecordedBlock], str]:
 def test_what_is_written_is_read_again(file: Path) -> None:
     file.write_bytes(gzip.compress(WRITTEN))
     assert read(file) == (CHAIN, BLOCKS, "the digest")
+
+
+def test_a_chain_that_goes_on_is_read_again(file: Path) -> None:
+    file.write_bytes(gzip.compress(lines_of(CHAIN, MOVED)))
+    assert read(file) == (CHAIN, MOVED, "the digest")
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"digest": 5}, "block 7 is not as it should be"),
+        ({"initial_height": 8}, "block 7 is not as it should be"),
+        ({"chain_id": None}, "block 7 is not as it should be"),
+        (None, "block 7 is not as it should be"),
+    ],
+)
+def test_a_chain_that_cannot_go_on_is_named(
+    file: Path, change: Line | None, says: str
+) -> None:
+    lines = [json.loads(line) for line in lines_of(CHAIN, MOVED).splitlines()]
+    move = next(line for line in lines if "move" in line)
+    move.update(move={**move["move"], **change} if change else 5)
+    file.write_bytes(
+        gzip.compress(b"".join(json.dumps(x).encode() + b"\n" for x in lines))
+    )
+    with pytest.raises(NotAsRecorded, match=says):
+        read(file)
+
+
+def test_no_chain_goes_on_with_nothing(file: Path) -> None:
+    begins = replace(MOVE, initial_height=5)
+    blocks = [BLOCKS[0]._replace(begins=begins), *BLOCKS[1:]]
+    file.write_bytes(gzip.compress(lines_of(CHAIN, blocks)))
+    with pytest.raises(NotAsRecorded, match="block 5 is not as it should be"):
+        read(file)
 
 
 text = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)

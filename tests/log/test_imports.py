@@ -25,6 +25,8 @@ from tests.history import assert_whole, commit_blocks
 from tests.ledger.chains import ALICE, BOB, new_engine
 from tests.log.tampering import written
 from tests.reference_chain import TIP, commit_reference
+from trio_stream.abci.messages import Time
+from trio_stream.ledger.block import Chain, Continued
 from trio_stream.log.digest import Digested, digest
 from trio_stream.log.errors import (
     CannotImport,
@@ -48,13 +50,15 @@ def digest_of(path: Path) -> Digested:
 
 
 def dumped(path: Path) -> list[tuple[object, ...]]:
-    """All rows of the log, in the order of tables and keys."""
-    tables = "chain validators blocks transactions bodies outputs keys refused tallies"
+    """All rows of the log, in the order of tables and keys; not whether it was imported."""
+    tables = (
+        "chain moves validators blocks transactions bodies outputs keys refused tallies"
+    )
     found: list[tuple[object, ...]] = []
     with closing(open_for_reading(path)) as connection:
         for table in [*tables.split(), "texts_docsize"]:
             found += connection.execute(f"SELECT * FROM {table}").fetchall()
-    return found
+    return [each for each in found if each[1:2] != (None,)]
 
 
 @pytest.fixture(scope="module")
@@ -92,10 +96,94 @@ def test_the_log_is_the_one_that_was_exported(
 
 
 def test_the_daemon_goes_on_from_there(tmp_path: Path, file: Path) -> None:
-    import_log(file, tmp_path)
+    import_log(file, tmp_path, same_chain=True)
     with CommitLog.open(tmp_path) as log:
         commit_blocks(log, 3)
     assert assert_whole(tmp_path) == 15
+
+
+def test_unless_told_otherwise_it_waits_for_another_chain(
+    tmp_path: Path, file: Path
+) -> None:
+    import_log(file, tmp_path)
+    with CommitLog.open(tmp_path) as log:
+        assert log.is_imported()
+
+
+@pytest.fixture
+def moved(tmp_path: Path) -> Path:
+    """A log with which another chain went on after five blocks, and a third after two more."""
+    with CommitLog.open(tmp_path / "moved") as log:
+        commit_blocks(log, 5)
+        for name, blocks in (("second", 2), ("third", 3)):
+            go_on(log, name)
+            engine = new_engine(store=log)
+            for _ in range(blocks):
+                engine.block(encode(create(BOB, data={"h": engine.next_height})))
+        return log.path
+
+
+def go_on(log: CommitLog, name: str) -> None:
+    """Have a chain of this name continue the log."""
+    tip = log.tip()
+    assert tip is not None
+    log.begin_chain(
+        Chain(
+            name,
+            1,
+            tip.app_hash,
+            tip.height + 1,
+            Time(5, 6),
+            (),
+            Continued(tip.height, tip.app_hash, log.digest(tip.height)),
+        )
+    )
+
+
+def test_a_log_that_was_moved_is_the_same(tmp_path: Path, moved: Path) -> None:
+    exported = export(moved, tmp_path / "export")
+    made = import_log(tmp_path / "export", tmp_path / "new", same_chain=True)
+    path = tmp_path / "new" / FILE_NAME
+    assert dumped(path) == dumped(moved)
+    assert made.digest == exported.digest == digest_of(path).digest
+    assert verify(path, processes=1).findings == []
+    again = export(path, tmp_path / "again")
+    assert again == exported
+    for height in (5, 6, 7):
+        one, other = tmp_path / f"one{height}", tmp_path / f"other{height}"
+        export(moved, one, height=height)
+        import_log(one, other, same_chain=True)
+        digests = digest_at(moved, height), digest_at(other / FILE_NAME, height)
+        assert len({*digests}) == 1
+
+
+def digest_at(path: Path, height: int) -> str:
+    with closing(open_for_reading(path)) as connection:
+        return digest(connection, path, height=height).digest
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"digest": "00"}, "chain 'second' continues blocks with the digest 00, but"),
+        ({"start_hash": ""}, "chain 'second' can't begin with app hash ''"),
+        ({"rules": 2}, "follows rules 2"),
+        ({"chain_id": "2nd"}, "'third' continues blocks with the digest"),
+        ({"initial_height": 7}, "block 6 is not as it should be"),
+    ],
+)
+def test_a_move_that_was_changed_makes_no_log(
+    tmp_path: Path, moved: Path, change: Line, says: str
+) -> None:
+    export(moved, tmp_path / "export")
+
+    def edit(lines: list[Line]) -> None:
+        move = next(each["move"] for each in lines if "move" in each)
+        move.update(change)
+
+    source = changed(tmp_path / "export", tmp_path / "changed", edit)
+    with pytest.raises(CannotImport, match=says):
+        import_log(source, tmp_path / "home")
 
 
 def test_elections_are_counted_again(tmp_path: Path) -> None:
@@ -177,7 +265,7 @@ def forge_body(lines: list[Line]) -> None:
         ),
         (
             lambda lines: lines[0]["chain"].update(start_hash="x"),
-            "chain begins with 'x'",
+            "can't begin with app hash 'x'",
         ),
         (lambda lines: lines[0]["chain"].update(chain_id="other"), "the digest"),
         (

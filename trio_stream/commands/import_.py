@@ -38,6 +38,11 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         action="store_true",
         help="twice as fast: leave out signatures, if whoever made the file is trusted",
     )
+    parser.add_argument(
+        "--same-chain",
+        action="store_true",
+        help="let the chain's own engine go on with the log, rather than another chain",
+    )
 
 
 def run(parsed: argparse.Namespace, home: Path) -> int:
@@ -49,6 +54,7 @@ def run(parsed: argparse.Namespace, home: Path) -> int:
             home,
             height=parsed.to_height,
             signatures=not parsed.no_signatures,
+            same_chain=parsed.same_chain,
             progress=progress,
         )
     print(

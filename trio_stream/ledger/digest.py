@@ -21,6 +21,10 @@ after them
 Tallies are of elections that have votes in the block, in the order of their ids: all that has been
 counted up to and with the block, and whether it concluded there. The new set is one that the block
 decided on, for the height after it.
+
+Where another chain continues the one before, it has a line before its first block's transactions:
+
+    {"chain_id": ..., "initial_height": ..., "rules": 1, "start_hash": ...}
 """
 
 from __future__ import annotations
@@ -39,15 +43,11 @@ class ChainDigest:
     def __init__(self, chain: Chain) -> None:
         self._hash = hashlib.sha256()
         self._count = 0
-        self._add(
-            {
-                "chain_id": chain.chain_id,
-                "initial_height": chain.initial_height,
-                "rules": chain.rules,
-                "start_hash": chain.start_hash,
-                "validators": _members(chain.validators),
-            }
-        )
+        self._add({**_head(chain), "validators": _members(chain.validators)})
+
+    def add_move(self, chain: Chain) -> None:
+        """Add the chain that continues the last one, with the next block."""
+        self._add(_head(chain))
 
     def add_transaction(self, raw: bytes) -> None:
         """Add the next transaction of the next block; a ValidationError if it is not JSON."""
@@ -79,6 +79,15 @@ class ChainDigest:
 
     def _add(self, value: object) -> None:
         self._hash.update(canonical.serialize(value).encode() + b"\n")
+
+
+def _head(chain: Chain) -> dict[str, object]:
+    return {
+        "chain_id": chain.chain_id,
+        "initial_height": chain.initial_height,
+        "rules": chain.rules,
+        "start_hash": chain.start_hash,
+    }
 
 
 def _members(validators: Iterable[Validator]) -> list[list[object]]:

@@ -13,7 +13,12 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from trio_stream.abci.messages import Time
-from trio_stream.ledger.block import MAX_TRANSACTIONS, Block, RefusedTransaction
+from trio_stream.ledger.block import (
+    MAX_TRANSACTIONS,
+    Block,
+    Chain,
+    RefusedTransaction,
+)
 from trio_stream.ledger.staging import StagedBlock, State
 from trio_stream.transactions.candidate import Candidate
 
@@ -26,6 +31,8 @@ class RecordedBlock(NamedTuple):
     app_hash: str
     transactions: Sequence[bytes | RefusedTransaction]
     """In the engine's order, so that each one's place is its index."""
+    begins: Chain | None = None
+    """The chain that continues the one before, from this block on; without validators."""
 
 
 class NotAsRecorded(Exception):

@@ -17,6 +17,7 @@ import apsw
 from trio_stream.abci.messages import Time
 from trio_stream.ledger.block import Chain, RefusedTransaction, Tally
 from trio_stream.log.errors import LogDamaged, NoSuchBlock
+from trio_stream.log.moves import later_chains
 from trio_stream.log.rows import HEIGHT, INDEX, Row, position_key, row, stored_chain
 from trio_stream.stream.position import END_OF_BLOCK
 from trio_stream.transactions.elections import Validator
@@ -26,6 +27,7 @@ class Extent(NamedTuple):
     """What of a log is read."""
 
     chain: Chain
+    """The first one."""
     last: int
     """The height of the newest block that counts."""
     transactions: int
@@ -44,6 +46,8 @@ class StoredBlock(NamedTuple):
     tallies: Sequence[Tally]
     validators: Sequence[Validator] | None
     """The set that it decided on."""
+    begins: Chain | None
+    """The chain that continues the one before, from this block on."""
 
 
 def extent(connection: apsw.Connection, path: Path, height: int | None) -> Extent:
@@ -76,6 +80,7 @@ def stored_blocks(
     refused = _ByHeight(execute(_REFUSED, (end,)))
     tallies = _ByHeight(execute(_TALLIES, (last,)))
     sets = _ByHeight(execute(_SETS, (found.chain.initial_height, last + 1)))
+    begun = {each.initial_height: each for each in later_chains(connection, last)}
     due = found.chain.initial_height
     for height, seconds, nanos, app_hash, *counts in execute(_BLOCKS, (last,)):
         if height != due:
@@ -88,6 +93,7 @@ def stored_blocks(
             [RefusedTransaction(*each) for each in refused.of(height)],
             [Tally(id, int(n), bool(c)) for id, n, c in tallies.of(height)],
             [Validator(*each) for each in sets.of(height)] or None,
+            begun.get(height),
         )
         has = [len(block.accepted), len(block.refused)]
         if has != counts or any(raw is None for _, raw in block.accepted):

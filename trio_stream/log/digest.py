@@ -54,6 +54,8 @@ def digest(
 
 def add_stored(digest: ChainDigest, block: StoredBlock, path: Path) -> None:
     """Add the next block of the log at `path`."""
+    if block.begins is not None:
+        digest.add_move(block.begins)
     try:
         for _, raw in block.accepted:
             digest.add_transaction(raw)

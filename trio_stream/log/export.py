@@ -23,7 +23,7 @@ from trio_stream.log.blocks import StoredBlock, extent, stored_blocks
 from trio_stream.log.copy import Progress
 from trio_stream.log.digest import add_stored
 from trio_stream.log.errors import LogDamaged, LogExists, translated
-from trio_stream.log.export_file import Lines
+from trio_stream.log.export_lines import Lines
 from trio_stream.log.file import open_log, sync_directory
 
 _LEVEL: Final = 6
@@ -107,4 +107,6 @@ def _recorded(block: StoredBlock, path: Path) -> RecordedBlock:
         cause = f"the indexes of block {block.height}'s transactions have gaps"
         raise LogDamaged("export", path, cause)
     contents = [each for _, each in both]
-    return RecordedBlock(block.height, block.time, block.app_hash, contents)
+    return RecordedBlock(
+        block.height, block.time, block.app_hash, contents, block.begins
+    )

@@ -1,18 +1,6 @@
-"""The file that an export writes and an import reads: JSON lines, compressed with gzip.
+"""An export as an import reads it: one block at a time, and nothing that could be endless.
 
-    {"trio_stream_export": 1, "chain": {"chain_id": ..., "rules": 1, "start_hash": "",
-     "initial_height": 1, "genesis_time": [<seconds>, <nanoseconds>],
-     "validators": [["ed25519", <key in hex>, <power>], ...]}, "height": ..., "transactions": ...}
-    {"block": {"height": 1, "time": [..., ...], "app_hash": "", "accepted": 2, "refused": 1}}
-    {"accepted": <the transaction, as text>}
-    {"refused": [<SHA-256 in hex>, <id or null>, <error>, <reason>]}
-    {"accepted": ...}
-    ...
-    {"end": {"digest": ..., "sha256": <of all lines before this one>}}
-
-After a block's line come the transactions of the engine's block, in its order. The first line's
-height and number of transactions are what the file ends with. One transaction is in memory at a
-time, and no line is longer than `MAX_LINE`.
+The format is in `export_lines`. Whoever wrote the file may have been anybody.
 """
 
 from __future__ import annotations
@@ -21,7 +9,8 @@ import gzip
 import hashlib
 import json
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -30,79 +19,19 @@ from trio_stream.ledger.block import (
     MAX_HEIGHT,
     MAX_TRANSACTIONS,
     Chain,
+    Continued,
     RefusedTransaction,
 )
 from trio_stream.ledger.recorded import NotAsRecorded, RecordedBlock
+from trio_stream.log.export_lines import FORMAT, MARK
 from trio_stream.transactions.elections import Validator
 
-FORMAT: Final = 1
-_MARK: Final = "trio_stream_export"
 MAX_LINE: Final = 256 << 20
 """Bytes. A block of an engine has at most 100 MiB, and each byte becomes at most two."""
 MAX_BLOCK: Final = 512 << 20
 """Bytes of a block's lines, refused transactions included, which are shorter than they were."""
 
 _DAMAGED = (zlib.error, gzip.BadGzipFile, EOFError)
-
-
-class Lines:
-    """Writes the lines, and knows their SHA-256."""
-
-    def __init__(self, write: Callable[[bytes], object]) -> None:
-        self._write_out = write
-        self._hash = hashlib.sha256()
-
-    def chain(self, chain: Chain, height: int, transactions: int) -> None:
-        """The first line."""
-        self._write(
-            {
-                _MARK: FORMAT,
-                "chain": {
-                    "chain_id": chain.chain_id,
-                    "rules": chain.rules,
-                    "start_hash": chain.start_hash,
-                    "initial_height": chain.initial_height,
-                    "genesis_time": [*chain.genesis_time],
-                    "validators": [
-                        [each.key_type, each.key.hex(), each.power]
-                        for each in chain.validators
-                    ],
-                },
-                "height": height,
-                "transactions": transactions,
-            }
-        )
-
-    def block(self, block: RecordedBlock) -> None:
-        """A block and its transactions."""
-        refused = sum(
-            isinstance(each, RefusedTransaction) for each in block.transactions
-        )
-        head = {
-            "height": block.height,
-            "time": [*block.time],
-            "app_hash": block.app_hash,
-            "accepted": len(block.transactions) - refused,
-            "refused": refused,
-        }
-        self._write({"block": head})
-        for each in block.transactions:
-            if isinstance(each, RefusedTransaction):
-                claimed = each.transaction_id
-                row = [each.sha256.hex(), claimed, each.error, each.reason]
-                self._write({"refused": row})
-            else:
-                self._write({"accepted": each.decode()})
-
-    def end(self, digest: str) -> None:
-        """The last line."""
-        self._write({"end": {"digest": digest, "sha256": self._hash.hexdigest()}})
-
-    def _write(self, value: dict[str, object]) -> None:
-        line = json.dumps(value, ensure_ascii=False, separators=(",", ":")) + "\n"
-        encoded = line.encode()
-        self._hash.update(encoded)
-        self._write_out(encoded)
 
 
 class ExportFile:
@@ -123,11 +52,11 @@ class ExportFile:
 
     def _begin(self) -> None:
         head = self._next()
-        if _MARK not in head:
+        if MARK not in head:
             raise NotAsRecorded("it is not an export of trio-stream")
-        if head[_MARK] != FORMAT:
+        if head[MARK] != FORMAT:
             raise NotAsRecorded(
-                f"it has format {head[_MARK]!r:.40}, this release reads {FORMAT}"
+                f"it has format {head[MARK]!r:.40}, this release reads {FORMAT}"
             )
         with _Expected(self._place):
             self.chain = _chain(head["chain"])
@@ -137,6 +66,7 @@ class ExportFile:
             self.transactions = _integer(head["transactions"])
         self.digest = ""
         """What the file says; known after the last block."""
+        self._app_hash = ""
 
     def close(self) -> None:
         """Let go of the file."""
@@ -170,6 +100,11 @@ class ExportFile:
 
     def _block(self, height: int) -> RecordedBlock:
         line = self._next()
+        begins = None
+        if "move" in line:
+            with _Expected(self._place):
+                begins = self._move(line["move"], height)
+            line = self._next()
         with _Expected(self._place):
             head = line["block"]
             found, time = _integer(head["height"]), _time(head["time"])
@@ -189,10 +124,18 @@ class ExportFile:
             size += self._size
             if size > MAX_BLOCK:
                 raise NotAsRecorded(f"block {height} is larger than {MAX_BLOCK} bytes")
+        self._app_hash = app_hash
         refused = sum(isinstance(each, RefusedTransaction) for each in transactions)
         if refused != counts[1]:
             raise NotAsRecorded(f"block {height} counts its transactions otherwise")
-        return RecordedBlock(height, time, app_hash, transactions)
+        return RecordedBlock(height, time, app_hash, transactions, begins)
+
+    def _move(self, said: dict[str, Any], height: int) -> Chain:
+        end = Continued(height - 1, self._app_hash, _text(said["digest"]))
+        chain = _chain({**said, "validators": []})
+        if chain.initial_height != height or height == self.chain.initial_height:
+            raise ValueError
+        return replace(chain, continues=end)
 
     def _next(self) -> dict[str, Any]:
         line = self._read()

@@ -31,6 +31,7 @@ from trio_stream.log.file import (
     run,
     sync_directory,
 )
+from trio_stream.log.moves import mark_imported
 from trio_stream.log.records import Record, open_record
 from trio_stream.log.writer import CommitLog
 
@@ -54,13 +55,15 @@ def import_log(
     *,
     height: int | None = None,
     signatures: bool = True,
+    same_chain: bool = False,
     progress: Progress = lambda done, total: None,
 ) -> Imported:
     """Make the log of `home`, which is created if it is missing, from an export or a dump.
 
-    Up to the block of this height, or the last one. `progress` gets numbers of transactions. Raises
-    `CommitLogError`, and then there is no log: `LogExists` if there was one, `LogInUse` if a daemon
-    runs, `CannotImport` with what is wrong with the source.
+    Up to the block of this height, or the last one. If `same_chain`, its own engine can go on with
+    the log; otherwise it waits for another chain that does. `progress` gets numbers of
+    transactions. Raises `CommitLogError`, and then there is no log: `LogExists` if there was one,
+    `LogInUse` if a daemon runs, `CannotImport` with what is wrong with the source.
     """
     path, new = home / FILE_NAME, home / NEW_NAME
     with ExitStack() as stack:
@@ -77,6 +80,8 @@ def import_log(
             with _new_log(new) as log:
                 _carry_out(record, log, height, signatures, progress)
                 found = _compare(record, log)
+                if not same_chain:
+                    mark_imported(log.connection)
         with translated("write", new):
             _make_durable(new, home)
             new.rename(path)
@@ -137,6 +142,9 @@ def _carry_out(
     log.begin_chain(chain)
     app_hash, done = chain.start_hash, 0
     for recorded in record.blocks():
+        if recorded.begins is not None:
+            _begin_next(log, recorded.begins)
+            app_hash = recorded.begins.start_hash
         block = rebuild(recorded, log, app_hash, signatures=signatures)
         log.append(block)
         app_hash = block.app_hash
@@ -149,8 +157,26 @@ def _carry_out(
 def _check_chain(chain: Chain) -> None:
     if chain.rules != RULES:
         raise NotAsRecorded(f"its chain follows rules {chain.rules}, ours are {RULES}")
-    if chain.start_hash not in START_HASHES.values():
-        raise NotAsRecorded(f"its chain begins with {chain.start_hash[:80]!r}")
+    expected = [chain.continues.app_hash] if chain.continues else []
+    if not any(expected):
+        expected = [*START_HASHES.values()]
+    if chain.start_hash not in expected:
+        raise NotAsRecorded(
+            f"chain {chain.chain_id!r:.80} can't begin with app hash {chain.start_hash[:80]!r}"
+        )
+
+
+def _begin_next(log: CommitLog, chain: Chain) -> None:
+    """Have the next chain continue the log."""
+    _check_chain(chain)
+    assert chain.continues is not None
+    found, said = digest(log.connection, log.path).digest, chain.continues.digest
+    if found != said:
+        raise NotAsRecorded(
+            f"chain {chain.chain_id!r:.80} continues blocks with the digest {said:.80}, but those"
+            f" before it have {found}"
+        )
+    log.begin_chain(chain)
 
 
 def _compare(record: Record, log: CommitLog) -> Digested:

@@ -6,25 +6,42 @@ height on. A row without a name says that the log was imported, and waits for th
 
 from __future__ import annotations
 
+from typing import Final
+
 import apsw
 
 from trio_stream.abci.messages import Time
-from trio_stream.ledger.block import RULES, Chain, Continued
-from trio_stream.log.rows import newest_block, row, stored_chain, validators_by
+from trio_stream.ledger.block import MAX_HEIGHT, RULES, Chain, Continued
+from trio_stream.log.rows import (
+    Row,
+    newest_block,
+    row,
+    rows,
+    stored_chain,
+    validators_by,
+)
 from trio_stream.transactions.elections import Validator
+
+_CHAINS: Final = (
+    "SELECT chain_id, rules, start_hash, initial_height, genesis_seconds,"
+    " genesis_nanos, digest, app_hash FROM moves"
+    " LEFT JOIN blocks ON height = initial_height - 1"
+    " WHERE chain_id IS NOT NULL AND initial_height <= ? ORDER BY initial_height"
+)
 
 
 def chain_in_force(connection: apsw.Connection) -> Chain | None:
     """What the newest InitChain decided; None before the first."""
-    found = row(
-        connection,
-        "SELECT chain_id, rules, start_hash, initial_height, genesis_seconds,"
-        " genesis_nanos, digest, app_hash FROM moves"
-        " LEFT JOIN blocks ON height = initial_height - 1"
-        " WHERE chain_id IS NOT NULL ORDER BY initial_height DESC LIMIT 1",
-    )
-    if found is None:
-        return stored_chain(connection)
+    found = row(connection, f"{_CHAINS} DESC LIMIT 1", MAX_HEIGHT)
+    return _chain(connection, found) if found else stored_chain(connection)
+
+
+def later_chains(connection: apsw.Connection, height: int) -> list[Chain]:
+    """The chains that continued the first, if they have begun up to this height, in order."""
+    return [_chain(connection, each) for each in rows(connection, _CHAINS, height)]
+
+
+def _chain(connection: apsw.Connection, found: Row) -> Chain:
     chain_id, rules, start_hash, initial_height, *genesis, digest, app_hash = found
     validators = validators_by(connection, initial_height)
     return Chain(
