@@ -1,28 +1,27 @@
 """A chain with everything in it: assets, elections, votes, and validators who come and go.
 
-One engine makes it. Its own validator keeps more than two thirds of the power, so that blocks are
-made although the others who are elected exist only by their keys. Blocks differ from run to run,
-since the engine decides what goes together.
+One engine makes it, whose validator keeps more than two thirds of the power. Blocks differ from run
+to run, since the engine decides what goes together.
 
-As a program it makes such a chain, lets an empty node fetch it by block sync, and compares app
-hashes, streams and logs.
+As a program it makes such a chain, lets an empty node fetch it by block sync and the engine replay
+it into an empty daemon, and compares app hashes, streams and logs.
 """
 
 from __future__ import annotations
 
 import argparse
-import base64
 import json
 import random
 import sys
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import trio
 
-from scripts import child
+from scripts import child, daemon_process
 from scripts.chaos import Failed
 from scripts.daemon_process import RunningDaemon
 from scripts.devnet import evidence
@@ -30,18 +29,11 @@ from scripts.engines import build, home, network
 from scripts.engines.build import Release
 from scripts.engines.home import ValidatorHome, Value
 from scripts.engines.process import Rpc
-from scripts.signing import Document, Key, create, encode, transfer
+from scripts.mixed_history import FOUNDER_POWER, History
+from scripts.signing import Key
 from tests.engines.site import Site, settled
-from tests.voting import election, key_of, migration, vote
 from trio_stream.log.file import FILE_NAME
 
-PEOPLE = [Key.from_seed(name.encode().ljust(32, b".")) for name in ("Ann", "Ben")]
-ELECTED = [Key.from_seed(bytes([n]) * 32) for n in (101, 102, 103, 104)]
-"""Validators without an engine."""
-FOUNDER_POWER = 100
-MOST_POWER = 8
-"""All of ELECTED together stay far below a third."""
-MOST_THINGS = 50
 PATIENCE = 600.0
 
 # When it is the turn of a validator without an engine, nobody waits for long. Releases have
@@ -51,10 +43,6 @@ QUICK: Mapping[home.Key, Value] = {
     for each in ("propose", "prevote", "precommit", "vote")
     for step in (each, f"{each}_delta")
 }
-
-
-class Unexpected(Exception):
-    """A transaction met another fate than it must."""
 
 
 async def found(binary: Path, founder: ValidatorHome) -> Key:
@@ -74,157 +62,9 @@ async def grow(
     daemon: RunningDaemon, rpc: Rpc, founder: Key, *, blocks: int, seed: int = 0
 ) -> None:
     """Let the chain go on until it has that many blocks, or a few more."""
-    history = _History(daemon, founder, random.Random(seed))
+    history = History(daemon, founder, random.Random(seed))
     while await rpc.height() < blocks:
         await history.go_on()
-
-
-class _History:
-    """What happens next, and what is known of what happened."""
-
-    def __init__(
-        self, daemon: RunningDaemon, founder: Key, chance: random.Random
-    ) -> None:
-        self._daemon = daemon
-        self._founder = founder
-        self._chance = chance
-        self._keys = {key_of(key): key for key in (founder, *ELECTED)}
-        self._things: list[tuple[Document, Key]] = []
-        """Assets whose first output is unspent, and whose it is."""
-        self._transferred: list[list[tuple[Document, Key]]] = []
-        """Transfers under way; of each list one is accepted."""
-        self._number = 0
-
-    async def go_on(self) -> None:
-        """Open three elections; one concludes, and the others expire or fail."""
-        members = await self._members()
-        first, second = self._chance.sample(ELECTED, 2)
-        changes = [self._change(each, members) for each in (first, second)]
-        proposer, _ = self._chance.choice(members)
-        move = migration(proposer=proposer, recipients=members, seed=self._name())
-        await self._commit(*changes, move)
-
-        votes, again = self._votes((*changes, move), [key for key, _ in members])
-        await self._commit(*votes)
-        await self._commit(*again)
-        decisive = await self._decisive(changes[0])
-        late = await self._decisive(changes[1])
-        if self._chance.random() < 0.3:
-            # Of two changes in one block, one is made.
-            await self._commit(decisive, late)
-            return
-        await self._commit(decisive)
-        for _ in range(2):
-            await self._commit()
-        # The set has changed since that election was opened.
-        await self._commit(late)
-
-    def _votes(
-        self, opened: Iterable[Document], voters: Sequence[Key]
-    ) -> tuple[list[Document], list[Document]]:
-        """The votes of all but the founder, and those of whoever kept the tokens by a trick."""
-        votes, again = [], []
-        for each in opened:
-            for key in voters:
-                if key is not self._founder:
-                    keeps = self._chance.random() < 0.3
-                    votes.append(vote(each, key, keeps=keeps))
-                    if keeps:
-                        again.append(vote(each, key, spent=votes[-1]))
-        return votes, again
-
-    async def _decisive(self, opened: Document) -> Document:
-        """The founder's vote, which decides; perhaps another votes for them."""
-        if self._chance.random() < 0.7:
-            return vote(opened, self._founder)
-        other = self._chance.choice(PEOPLE)
-        handed_on = vote(opened, self._founder, recipients=[(other, FOUNDER_POWER)])
-        await self._commit(handed_on)
-        return vote(opened, other, spent=handed_on)
-
-    def _change(self, candidate: Key, members: Sequence[tuple[Key, int]]) -> Document:
-        """An election that gives the candidate more, less or no power."""
-        had = dict(members).get(candidate, 0)
-        powers = [each for each in range(MOST_POWER + 1) if each != had]
-        power = 0 if had and self._chance.random() < 0.5 else None
-        return election(
-            candidate,
-            power=self._chance.choice(powers) if power is None else power,
-            proposer=self._chance.choice(members)[0],
-            recipients=members,
-            seed=self._name(),
-        )
-
-    async def _members(self) -> list[tuple[Key, int]]:
-        answer = await self._daemon.http("GET", "/api/v1/validators")
-        return [
-            (
-                self._keys[base64.b64decode(each["public_key"]["value"])],
-                each["voting_power"],
-            )
-            for each in answer.json()
-        ]
-
-    async def _commit(self, *documents: Document) -> None:
-        """Bring these and some trade into the next blocks."""
-        creations = [self._creation() for _ in range(self._chance.randrange(1, 4))]
-        async with trio.open_nursery() as nursery:
-            for each in (*documents, *(document for document, _ in creations)):
-                nursery.start_soon(self._must_be_accepted, each)
-            for thing in self._taken(self._chance.randrange(4)):
-                nursery.start_soon(self._pass_on, *thing)
-        self._things += creations
-        transferred, self._transferred = self._transferred, []
-        for rivals in transferred:
-            await self._received(rivals)
-
-    def _creation(self) -> tuple[Document, Key]:
-        owner = self._chance.choice(PEOPLE)
-        data = {"name": self._name(), "weight": self._chance.random(), "Größe": None}
-        metadata = {"n": self._number} if self._chance.random() < 0.5 else None
-        amounts = [self._chance.randrange(1, 100) for _ in range(2)]
-        recipients = [(owner, amount) for amount in amounts]
-        return create(owner, recipients=recipients, data=data, metadata=metadata), owner
-
-    def _taken(self, count: int) -> list[tuple[Document, Key]]:
-        self._chance.shuffle(self._things)
-        taken, self._things = self._things[:count], self._things[count:MOST_THINGS]
-        return taken
-
-    async def _pass_on(self, thing: Document, owner: Key) -> None:
-        """Transfer a thing, perhaps twice at once: one is refused, mostly in the block."""
-        amount = int(thing["outputs"][0]["amount"])
-        rivals = [
-            (transfer(thing, owner, recipients=[(to, amount)]), to)
-            for to in PEOPLE[: self._chance.randrange(1, 3)]
-        ]
-        for transferred, _ in rivals:
-            # The second may be refused at once, or drop out of the mempool, where nobody waits.
-            await self._post(transferred, "sync")
-        self._transferred.append(rivals)
-
-    async def _received(self, rivals: list[tuple[Document, Key]]) -> None:
-        """Take up the one of these transfers that is in a block, once one is."""
-        for each in rivals:
-            answer = await self._daemon.http(
-                "GET", f"/api/v1/transactions/{each[0]['id']}"
-            )
-            if answer.status == 200:
-                self._things.append(each)
-                return
-        self._transferred.append(rivals)
-
-    async def _must_be_accepted(self, document: Document) -> None:
-        status = await self._post(document, "commit")
-        if status != 202:
-            raise Unexpected(f"{status} for {document}")
-
-    async def _post(self, document: Document, mode: str) -> int:
-        return (await self._daemon.post(encode(document), mode)).status
-
-    def _name(self) -> str:
-        self._number += 1
-        return f"the {self._number}th"
 
 
 async def prove(engine: Release, folder: Path, *, blocks: int) -> str:
@@ -236,6 +76,7 @@ async def prove(engine: Release, folder: Path, *, blocks: int) -> str:
     founder = await found(engine.binary, first.validator)
     address = f"127.0.0.1:{first.validator.p2p_port}"
     await network.join(engine.binary, second.validator, [first.validator], [address])
+    streams = [each.settings.stream for each in (first, second)]
     async with first.daemon() as daemon, first.engine() as source:
         began = trio.current_time()
         await grow(daemon, source.rpc, founder, blocks=blocks)
@@ -245,17 +86,24 @@ async def prove(engine: Release, folder: Path, *, blocks: int) -> str:
             began = trio.current_time()
             await fetched(newcomer.rpc, tip)
             took = trio.current_time() - began
-            here, there = [await each.rpc.application() for each in (source, newcomer)]
-            if here != there:
-                raise Failed(f"after all blocks {here} here, and {there} there")
-            streams = await evidence.streams(
-                [first.settings.stream, second.settings.stream]
-            )
-    logs = evidence.logs([each.settings.home / FILE_NAME for each in (first, second)])
+            ends = {await each.rpc.application() for each in (source, newcomer)}
+            said = await evidence.streams(streams)
+    again = replace(first.settings, home=folder / "again")
+    async with daemon_process.run_daemon(again):
+        began = trio.current_time()
+        async with first.engine() as source:
+            replayed = trio.current_time() - began
+            ends.add(await source.rpc.application())
+            if await evidence.streams(streams[:1]) != said:
+                raise Failed("the streams differ after the replay")
+    if len(ends) != 1:
+        raise Failed(f"after all blocks there are {ends}")
+    homes = [first.settings.home, second.settings.home, again.home]
+    logs = evidence.logs([home / FILE_NAME for home in homes])
     return (
         f"{engine.name}: {tip:,} blocks made in {made:.0f} s, fetched by block sync in {took:.1f}"
-        f" s; app hash {here[1].decode()[:8]} on both nodes; the same streams, {streams};"
-        f" the same logs, {logs}"
+        f" s, replayed in {replayed:.1f} s; the same app hash, the same streams, {said}; the same"
+        f" logs, {logs}"
     )
 
 
