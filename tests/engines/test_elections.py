@@ -20,7 +20,7 @@ from scripts.daemon_process import RunningDaemon
 from scripts.devnet import evidence
 from scripts.engines import build, network
 from scripts.engines.build import Release
-from scripts.engines.process import Rpc
+from scripts.engines.process import Rpc, RunningEngine
 from scripts.signing import Document, Key
 from tests.engines.site import ALICE, PATIENCE, Site, commit, settled
 from tests.voting import election, key_of, vote
@@ -43,7 +43,16 @@ class Member:
     site: Site
     key: Key
     daemon: RunningDaemon
-    rpc: Rpc
+    engine: RunningEngine
+
+    @property
+    def rpc(self) -> Rpc:
+        return self.engine.rpc
+
+    async def kill(self) -> None:
+        """Kill engine and daemon, as a power failure would."""
+        await self.engine.kill()
+        await self.daemon.kill()
 
     async def powers(self) -> dict[str, int]:
         """The newest validators, as the daemon shows them; by their key in base64."""
@@ -66,28 +75,41 @@ class Member:
         return address
 
 
+class Network:
+    """Starts nodes, whose engines end before the daemons do."""
+
+    def __init__(self, daemons: trio.Nursery, engines: trio.Nursery) -> None:
+        self._daemons = daemons
+        self._engines = engines
+
+    async def start(self, site: Site) -> Member:
+        daemon = await daemon_process.start_daemon(self._daemons, site.settings)
+        engine = await site.start_engine(self._engines)
+        await engine.ready()
+        key = network.validator_key(site.validator)
+        return Member(site, key, daemon, engine)
+
+
 @asynccontextmanager
-async def members(engine: Release, folder: Path) -> AsyncIterator[list[Member]]:
+async def started(
+    engine: Release, folder: Path
+) -> AsyncIterator[tuple[Network, list[Member]]]:
     """Four validators of one chain and a fifth node that is none, each with its daemon."""
     sites = Site.several(engine, folder, 5)
     validators = [site.validator for site in sites]
     addresses = [f"127.0.0.1:{each.p2p_port}" for each in validators]
     await network.prepare(engine.binary, validators[:4], addresses[:4])
     await network.join(engine.binary, validators[4], validators[:4], addresses[:4])
-    found: dict[int, Member] = {}
     async with child.open_nursery() as daemons, child.open_nursery() as engines:
+        nodes, found = Network(daemons, engines), dict[int, Member]()
 
         async def start(number: int, site: Site) -> None:
-            daemon = await daemon_process.start_daemon(daemons, site.settings)
-            running = await site.start_engine(engines)
-            await running.ready()
-            key = network.validator_key(site.validator)
-            found[number] = Member(site, key, daemon, running.rpc)
+            found[number] = await nodes.start(site)
 
         async with trio.open_nursery() as starting:
             for each in enumerate(sites):
                 starting.start_soon(start, *each)
-        yield [found[number] for number in range(5)]
+        yield nodes, [found[number] for number in range(5)]
 
 
 async def decide(
@@ -173,7 +195,7 @@ async def proposes(member: Member, others: Sequence[Member]) -> None:
 async def test_a_fifth_is_voted_in_one_of_four_out_and_a_power_changes(
     engine: Release, tmp_path: Path
 ) -> None:
-    async with members(engine, tmp_path) as everybody:
+    async with started(engine, tmp_path) as (nodes, everybody):
         first, second, third, leaving, coming = everybody
         four: Powers = {each.key: POWER for each in everybody[:4]}
         height = await decide([first, second, third], four, coming.key, POWER)
@@ -181,14 +203,16 @@ async def test_a_fifth_is_voted_in_one_of_four_out_and_a_power_changes(
         await check_change(everybody, height, four, five)
         await proposes(coming, everybody[:4])
 
+        # The one that is voted out learns of it later, and the other four are just enough.
+        await leaving.kill()
         voters = [coming, first, second, third]
         height = await decide(voters, five, leaving.key, 0)
-        others = {key: POWER for key in five if key is not leaving.key}
-        await check_change(everybody, height, five, others)
+        leaving = everybody[3] = await nodes.start(leaving.site)
+        rest = {key: POWER for key in five if key != leaving.key}
+        await check_change(everybody, height, five, rest)
 
-        height = await decide([coming, third, second], others, first.key, 13)
-        after = {**others, first.key: 13}
-        await check_change(everybody, height, others, after)
+        height = await decide([coming, third, second], rest, first.key, 13)
+        await check_change(everybody, height, rest, {**rest, first.key: 13})
 
         tips = {await settled(each.rpc) for each in everybody}
         hashes = {await each.rpc.application() for each in everybody}
