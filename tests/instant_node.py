@@ -38,6 +38,7 @@ from trio_stream.http.figures import Rooms
 from trio_stream.http.observed import Readiness, observed
 from trio_stream.http.places import HttpStatistics
 from trio_stream.http.routes import Get
+from trio_stream.http.status import Chained
 from trio_stream.http.submit import Broadcaster, Posts
 from trio_stream.ledger.application import Application
 from trio_stream.log.disk import Disk
@@ -99,11 +100,12 @@ class InstantNode:
 
 
 def what_is_observed(
-    reader: LogReader, channel: CommitChannel, path: Path
+    chain: Chained, reader: LogReader, channel: CommitChannel, path: Path
 ) -> dict[str, Get]:
     """What is answered about the node itself; no engine is connected."""
     nobody = PlacesStatistics(0, 0, None, math.inf)
     rooms = Rooms(
+        chain=chain,
         log=reader,
         disk=Disk(path),
         channel=channel,
@@ -158,7 +160,8 @@ async def instant_node(
             streams_url=node.ws_url,
             commit_timeout=commit_timeout,
             max_body_bytes=MAX_BODY,
-            observed=what_is_observed(reader, channel, log.path),
+            observed=what_is_observed(application, reader, channel, log.path),
+            ended=lambda: application.ended,
         )
         limits = websocket_server.WebSocketLimits()
         async with trio.open_nursery() as nursery:

@@ -56,6 +56,7 @@ ELSEWHERE = {
     "make bench": "its scripts in tests/test_chaos.py and by hand: it takes minutes",
     "make manual": "tests/test_manual_tables.py",
     "trio-stream log-level debug --home DIR": "tests/commands/test_log_level.py",
+    "trio-stream genesis --home DIR genesis.json": "tests/commands/test_genesis.py",
     "useradd --system --home-dir /var/lib/trio-stream trio-stream": "changes the machine",
     "useradd --system --home-dir /var/lib/cometbft cometbft": "changes the machine",
     "python3 -m venv /opt/trio-stream": "tests/test_packaging.py",

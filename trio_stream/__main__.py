@@ -29,6 +29,7 @@ COMMANDS = (
     "rollback",
     "export",
     "import_",
+    "genesis",
     "help",
 )
 """The modules in `commands`, in the order in which `--help` names them."""

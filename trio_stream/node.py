@@ -119,6 +119,7 @@ def _node(
     )
     places, loop = HttpPlaces(_http_limits(config), channel.turn), LoopDelay()
     rooms = Rooms(
+        chain=core.application,
         log=core.reader,
         disk=core.disk,
         channel=channel,
@@ -149,6 +150,7 @@ def _node(
         max_streams=config.http_connections - config.http_connections // 4,
         observed=observed(rooms, readiness, run_sync=channel.run_in_turn),
         guard=credentials.guard,
+        ended=lambda: core.application.ended,
     )
     serve_abci = partial(
         abci.serve, sockets.abci, shutdown_timeout=config.shutdown_abci

@@ -106,6 +106,7 @@ def _metrics(channel: CommitChannel, log: CommitLog, reader: LogReader) -> Metri
     abci = AbciServer(application, on_commit=lambda _: None, frame_limit=1 << 20)
     engine = EngineClient(NO_ENGINE, max_connections=1, timeout=1)
     rooms = Rooms(
+        chain=application,
         log=reader,
         disk=Disk(log.path),
         channel=channel,

@@ -11,12 +11,15 @@ import trio
 
 from trio_stream.engine.places import PlacesStatistics
 from trio_stream.http.health import Health
+from trio_stream.ledger.moving import Ended
 from trio_stream.log.disk import DiskUsage
 
 FINE = DiskUsage(1, 1, 1_000, "")
 
 
-def health(away: float = 0, usage: DiskUsage | None = FINE) -> Health:
+def health(
+    away: float = 0, usage: DiskUsage | None = FINE, ended: Ended | None = None
+) -> Health:
     async def disk() -> DiskUsage | None:
         await trio.lowlevel.checkpoint()
         return usage
@@ -24,13 +27,16 @@ def health(away: float = 0, usage: DiskUsage | None = FINE) -> Health:
     return Health(
         door=lambda: PlacesStatistics(0, 0, None, away),
         disk=disk,
+        ended=lambda: ended,
         engine_timeout=30,
         free_bytes=1_000,
     )
 
 
-async def ready(away: float = 0, usage: DiskUsage | None = FINE) -> tuple[int, Any]:
-    answer = await health(away, usage).ready(b"")
+async def ready(
+    away: float = 0, usage: DiskUsage | None = FINE, ended: Ended | None = None
+) -> tuple[int, Any]:
+    answer = await health(away, usage, ended).ready(b"")
     assert (answer.retry_after is None) == (answer.status == 200)
     return answer.status, json.loads(answer.body)
 
@@ -44,7 +50,7 @@ async def test_whoever_answers_is_alive() -> None:
 async def test_a_node_is_ready_if_its_engine_was_there_a_moment_ago(
     away: float,
 ) -> None:
-    said = {"ready": True, "engine": "ok", "log": "ok", "disk": "ok"}
+    said = {"ready": True, "chain": "ok", "engine": "ok", "log": "ok", "disk": "ok"}
     assert await ready(away) == (200, said)
 
 
@@ -61,8 +67,18 @@ async def test_a_node_is_ready_if_its_engine_was_there_a_moment_ago(
 async def test_a_node_that_is_not_ready_says_why(
     away: float, usage: DiskUsage | None, what: str, why: str
 ) -> None:
-    said = {"ready": False, "engine": "ok", "log": "ok", "disk": "ok", what: why}
+    fine = {"chain": "ok", "engine": "ok", "log": "ok", "disk": "ok"}
+    said = {"ready": False, **fine, what: why}
     assert await ready(away, usage) == (503, said)
+
+
+async def test_a_node_whose_chain_has_ended_is_not_ready() -> None:
+    status, said = await ready(ended=Ended("old", 7, 7))
+    assert status == 503
+    assert said["chain"].startswith(
+        "chain 'old' was migrated at height 7, and no block"
+    )
+    assert said["engine"] == "ok"
 
 
 async def test_an_engine_that_is_connected_is_never_away_for_too_long() -> None:
@@ -71,5 +87,11 @@ async def test_an_engine_that_is_connected_is_never_away_for_too_long() -> None:
         return FINE
 
     door = PlacesStatistics(4, 0, None, 0.0)
-    strict = Health(door=lambda: door, disk=disk, engine_timeout=0, free_bytes=0)
+    strict = Health(
+        door=lambda: door,
+        disk=disk,
+        ended=lambda: None,
+        engine_timeout=0,
+        free_bytes=0,
+    )
     assert (await strict.ready(b"")).status == 200

@@ -59,7 +59,7 @@ def test_every_route_of_the_api_is_described_and_nothing_else() -> None:
         streams_url="",
         commit_timeout=1,
         max_body_bytes=1,
-        observed=what_is_observed(nothing, nothing, Path("log.db")),
+        observed=what_is_observed(nothing, nothing, nothing, Path("log.db")),
     )
     routes = {
         (re.sub(r"<.*?>", "{}", rule.rule), method.lower())

@@ -15,9 +15,8 @@ from trio_stream.channel.tally import NewestBlock
 from trio_stream.engine.places import EngineSeen, PlacesStatistics
 from trio_stream.engine.sync_status import EngineStatus
 from trio_stream.http.status import NodeStatus
+from trio_stream.ledger.moving import Ended
 from trio_stream.stream.admission import Admission, Door
-from trio_stream.stream.position import Position
-from trio_stream.stream.resume import Landmarks
 
 TIME = Time(1_577_836_800, 123_456_789)
 AWAY = PlacesStatistics(0, 0, None, math.inf)
@@ -27,13 +26,12 @@ THERE = PlacesStatistics(4, 0, EngineSeen("C38", "0.38.1"), 0.0)
 class Those:
     """Who know."""
 
-    def __init__(self, chain: str, says: EngineStatus | None) -> None:
-        self.chain = chain
+    def __init__(
+        self, chain: str, says: EngineStatus | None, ended: Ended | None
+    ) -> None:
+        self.chain_id = chain
         self.says = says
-
-    async def landmarks(self, place: Position | str | None) -> Landmarks:
-        await trio.lowlevel.checkpoint()
-        return Landmarks(chain=self.chain)
+        self.ended = ended
 
     async def newest(self) -> EngineStatus | None:
         await trio.lowlevel.checkpoint()
@@ -47,13 +45,14 @@ def status_of(
     *,
     chain: str = "a-chain",
     subscribers: int = 1,
+    ended: Ended | None = None,
 ) -> NodeStatus:
     admission = Admission()
     for _ in range(subscribers):
         admission.enter("a", Door.SSE)
-    who = Those(chain, says)
+    who = Those(chain, says, ended)
     return NodeStatus(
-        log=who,
+        chain=who,
         newest=lambda: newest,
         door=lambda: door,
         engine=who,
@@ -96,7 +95,27 @@ async def test_all_that_is_known() -> None:
             "version": "0.38.26",
         },
         "subscribers": {"websocket": 0, "sse": 1, "poll": 0},
+        "ended": None,
     }
+
+
+@pytest.mark.parametrize(
+    ("migrated_at", "shown", "name", "cause"),
+    [
+        (7, 7, "a-chain-migrated-at-height-6", "was migrated at height 7"),
+        (0, None, "a-chain-migrated-at-height-7", "was imported up to height 7"),
+    ],
+)
+async def test_a_chain_that_has_ended_says_why(
+    migrated_at: int, shown: int | None, name: str, cause: str
+) -> None:
+    ended = Ended("a-chain", 7, migrated_at)
+    state = await answered(NewestBlock(7, TIME), THERE, ended=ended)
+    message = state["ended"].pop("message")
+    assert cause in message and "trio-stream help moving" in message
+    assert state["ended"] == {"height": 7, "migrated_at": shown, "next_chain_id": name}
+    summary = status_of(NewestBlock(7, TIME), THERE, ended=ended).summary()
+    assert summary.endswith("1 subscriber; the chain has ended")
 
 
 async def test_nothing_is_known() -> None:

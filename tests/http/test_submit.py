@@ -57,7 +57,10 @@ class World:
         self.watches: dict[bytes, Watch] = {}
         self.commit_at_once: CommitEvent | RefusalEvent | None = None
         self.full = False
-        self.submission = Submission(self, self, self, commit_timeout=10)
+        self.ended: str | None = None
+        self.submission = Submission(
+            self, self, self, commit_timeout=10, ended=lambda: self.ended
+        )
 
     async def examine(self, raw: bytes) -> object:
         await trio.lowlevel.checkpoint()
@@ -90,6 +93,16 @@ class World:
         self, body: bytes = RAW, query: str = "", type_: str = JSON
     ) -> HttpAnswer:
         return await self.submission.post(query.encode(), type_, body)
+
+
+async def test_nothing_is_taken_once_the_chain_has_ended(world: World) -> None:
+    world.ended = "the chain has ended"
+    answer = await world.post(RAW, "mode=commit")
+    assert answer.status == 503
+    assert json.loads(answer.body) == {"message": "the chain has ended"}
+    assert world.sent == []
+    assert (await world.post(RAW, "mode=wrong")).status == 400
+    assert world.submission.posts.answers == {503: 1, 400: 1}
 
 
 @pytest.fixture

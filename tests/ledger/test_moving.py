@@ -289,11 +289,11 @@ def others_validators() -> list[messages.ValidatorUpdate]:
         ({"chain_id": CHAIN_ID}, [f"name of its own, as '{MOVED}'"]),
         ({"height": 2}, ["ended at height 2", "ends at 3"]),
         ({"height": 9}, ["ended at height 9", "ends at 3"]),
-        ({"app_hash": "ab" * 32}, ["app hash abab", "here it is", "digest"]),
+        ({"app_hash": "ab" * 32}, ["app hash abab", "here it is", "genesis prints"]),
         ({"app_hash": ""}, ["app hash empty at height 3"]),
         (
             {"digest": "ab" * 32},
-            ["digest abab", digest_of(3), "trio-stream digest", "import"],
+            ["digest abab", digest_of(3), "trio-stream genesis", "import"],
         ),
         (
             {"validators": others_validators()},

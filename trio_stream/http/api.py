@@ -11,7 +11,7 @@ hypercorn (`direct`), since those two take most of a request's time. Only POST u
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
@@ -112,18 +112,19 @@ class Api(QuartTrio):
         max_streams: int = MAX_STREAMS,
         observed: Mapping[str, Get] | None = None,
         guard: Guard | None = None,
+        ended: Callable[[], object | None] = lambda: None,
     ) -> None:
         """At most `max_streams` of the clients that `admission` lets in follow the channel here.
 
         `guard` makes tickets, and ends streams whose token becomes invalid. `observed` answers what
-        is asked about the node itself, by path.
+        is asked about the node itself, by path. While the chain has `ended`, nothing can be posted.
         """
         super().__init__(__name__, static_folder=None)
         self.subscriptions = Subscriptions(
             channel, admission or Admission(), most=max_streams, guard=guard
         )
         self._submission = Submission(
-            reader, engine, channel, commit_timeout=commit_timeout
+            reader, engine, channel, commit_timeout=commit_timeout, ended=ended
         )
         self._routes = Routes(
             reader, checks, run_sync=channel.run_in_turn, others=observed

@@ -19,14 +19,13 @@ from trio_stream.engine.broadcast import ClientStatistics
 from trio_stream.engine.server import AbciStatistics
 from trio_stream.engine.sync_status import EngineStatus, SyncStatus
 from trio_stream.http.places import HttpStatistics
+from trio_stream.http.status import Chained
 from trio_stream.http.submit import Posts
 from trio_stream.log.connections import ConnectionsStatistics
 from trio_stream.log.disk import Disk, DiskUsage
 from trio_stream.log.reader import LogReaderStatistics
 from trio_stream.net.durations import Distribution, Durations
 from trio_stream.stream.admission import Admission, AdmissionStatistics
-from trio_stream.stream.position import Position
-from trio_stream.stream.resume import Landmarks
 
 Value = float | Distribution
 Figure = tuple[str, tuple[str, ...], Value]
@@ -34,8 +33,6 @@ Figure = tuple[str, tuple[str, ...], Value]
 
 
 class Log(Protocol):
-    async def landmarks(self, place: Position | str | None) -> Landmarks: ...
-
     def statistics(self) -> LogReaderStatistics: ...
 
 
@@ -43,6 +40,7 @@ class Log(Protocol):
 class Rooms:
     """Those who know."""
 
+    chain: Chained
     log: Log
     disk: Disk
     channel: CommitChannel
@@ -60,11 +58,10 @@ class Rooms:
         """All figures; takes microseconds once the engine and the disk have answered."""
         says = await self.engine.newest()
         usage = await self.disk.usage()
-        chain = (await self.log.landmarks(None)).chain
         # No await from here on: the figures are those of one moment.
         channel = self.channel.statistics()
         return [
-            ("info", (__version__, chain), 1),
+            ("info", (__version__, self.chain.chain_id), 1),
             *_chain(self.channel.newest, channel),
             *_refusals("block", channel.passed.refused),
             *_refusals("check", dict(self.checks_refused)),

@@ -17,6 +17,7 @@ import trio
 from trio_stream.engine.places import PlacesStatistics
 from trio_stream.http import answers
 from trio_stream.http.answers import HttpAnswer
+from trio_stream.ledger.moving import Ended
 from trio_stream.log.disk import DiskUsage
 
 RETRY_SECONDS: Final = 5
@@ -29,6 +30,8 @@ class Health:
 
     door: Callable[[], PlacesStatistics]
     disk: Callable[[], Awaitable[DiskUsage | None]]
+    ended: Callable[[], Ended | None]
+    """Why the chain has ended, if it has."""
     engine_timeout: float
     """For how many seconds the engine may be away."""
     free_bytes: int
@@ -52,10 +55,15 @@ class Health:
         """What was looked at, and what is wrong with it."""
         usage = await self.disk()
         return {
+            "chain": self._chain(),
             "engine": self._engine(),
             "log": _log(usage),
             "disk": self._disk(usage),
         }
+
+    def _chain(self) -> str:
+        ended = self.ended()
+        return OK if ended is None else str(ended)
 
     def _engine(self) -> str:
         away = self.door().engine_away

@@ -23,7 +23,7 @@ class Readiness:
 def state_of(rooms: Rooms) -> NodeStatus:
     """Who knows the state of the node."""
     return NodeStatus(
-        log=rooms.log,
+        chain=rooms.chain,
         newest=lambda: rooms.channel.newest,
         door=lambda: rooms.abci().places,
         engine=rooms.engine,
@@ -38,6 +38,7 @@ def observed(
     health = Health(
         door=lambda: rooms.abci().places,
         disk=rooms.disk.usage,
+        ended=lambda: rooms.chain.ended,
         engine_timeout=readiness.engine_timeout,
         free_bytes=readiness.free_bytes,
     )

@@ -18,13 +18,18 @@ from trio_stream.engine.places import PlacesStatistics
 from trio_stream.engine.sync_status import EngineStatus
 from trio_stream.http import answers
 from trio_stream.http.answers import HttpAnswer
+from trio_stream.ledger.moving import Ended
 from trio_stream.stream.admission import AdmissionStatistics
-from trio_stream.stream.position import Position
-from trio_stream.stream.resume import Landmarks
 
 
-class Marked(Protocol):
-    async def landmarks(self, place: Position | str | None) -> Landmarks: ...
+class Chained(Protocol):
+    @property
+    def chain_id(self) -> str:
+        """The chain's name; empty if there is none."""
+
+    @property
+    def ended(self) -> Ended | None:
+        """Why no block follows, if that is so."""
 
 
 class Asked(Protocol):
@@ -35,7 +40,7 @@ class Asked(Protocol):
 class NodeStatus:
     """Answers GET /api/v1/status, from those who know."""
 
-    log: Marked
+    chain: Chained
     newest: Callable[[], NewestBlock]
     door: Callable[[], PlacesStatistics]
     engine: Asked
@@ -44,15 +49,15 @@ class NodeStatus:
     async def answer(self, _: bytes) -> HttpAnswer:
         """The state of the node; takes no longer than a second."""
         says = await self.engine.newest()
-        chain = (await self.log.landmarks(None)).chain
         block = self.newest()
         state = {
             "version": __version__,
-            "chain_id": chain or None,
+            "chain_id": self.chain.chain_id or None,
             "height": block.height,
             "block_time": _written(block.time) if block.height else None,
             "engine": _engine(self.door(), says),
             "subscribers": self.subscribers().present,
+            "ended": _end(self.chain.ended),
         }
         return HttpAnswer(200, answers.spaced(state))
 
@@ -64,6 +69,7 @@ class NodeStatus:
             f"block {self.newest().height}; "
             f"{f'an engine ({engine.dialect})' if engine else 'no engine'} is connected; "
             f"{count} {'subscriber' if count == 1 else 'subscribers'}"
+            f"{'; the chain has ended' if self.chain.ended else ''}"
         )
 
 
@@ -76,6 +82,17 @@ def _engine(door: PlacesStatistics, says: EngineStatus | None) -> dict[str, obje
         "catching_up": says.catching_up if says else None,
         "dialect": seen.dialect if seen else None,
         "version": version or None,
+    }
+
+
+def _end(ended: Ended | None) -> dict[str, object] | None:
+    if ended is None:
+        return None
+    return {
+        "height": ended.height,
+        "migrated_at": ended.migrated_at or None,
+        "next_chain_id": ended.next_chain_id,
+        "message": str(ended),
     }
 
 

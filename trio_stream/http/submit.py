@@ -16,6 +16,7 @@ import hashlib
 import json
 import logging
 from collections import Counter
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from functools import partial
 from time import perf_counter
@@ -121,6 +122,7 @@ class Submission:
         commit_timeout: float,
         max_bytes: int = TRANSACTION_BYTES,
         threads: Threads | None = None,
+        ended: Callable[[], object | None] = lambda: None,
     ) -> None:
         self.posts = Posts()
         self._reader = reader
@@ -129,6 +131,7 @@ class Submission:
         self._commit_timeout = commit_timeout
         self._max_bytes = max_bytes
         self._threads = threads or Threads()
+        self._ended = ended
         self._one_each = OneEach()
         self._troubles = Seldom(logger, at_most=10)
 
@@ -152,6 +155,8 @@ class Submission:
             return answers.framework_error(400, {"mode": _MODE_HELP})
         if misspelt := answers.misspelt(given, ["mode"]):
             return misspelt
+        if (ended := self._ended()) is not None:
+            return answers.framework_error(503, str(ended))
         if media_type in _FORMS:
             return answers.UNREADABLE
         if len(body) > self._max_bytes:

@@ -118,8 +118,8 @@ def check_move(
 
 
 _OTHER: Final = (
-    "compare trio-stream digest with the other operators; if this node is alone, import or copy"
-    f" the log of another one, {_HELP}"
+    "compare what trio-stream genesis prints with the other operators; if only this node differs,"
+    f" import or copy the log of another one, {_HELP}"
 )
 
 

@@ -103,6 +103,12 @@ class NoSuchBlock(CommitLogError):
     hint = "trio-stream status says which blocks it has"
 
 
+class ChainGoesOn(CommitLogError):
+    """No other chain can follow the one in the log."""
+
+    hint = "see trio-stream help moving"
+
+
 class LogFromOlderVersion(CommitLogError):
     """An earlier release wrote the file, and no daemon of this one has converted it."""
 

@@ -135,6 +135,8 @@ async function showStatus() {
     if (status.block_time) newestTime = Math.max(newestTime ?? 0, Date.parse(status.block_time))
     write("chain", status.chain_id ?? "no block yet")
     byId("chain").title = status.chain_id ?? ""
+    write("ended", status.ended?.message ?? "")
+    byId("ended").hidden = !status.ended
     write("version", `trio_stream ${status.version}`)
     write("engine", engineText(engine))
     const more = [engine.version, engine.dialect, engine.height && `height ${engine.height}`].filter(Boolean)
