@@ -22,7 +22,7 @@ from scripts.engines import build, network
 from scripts.engines.build import Release
 from scripts.engines.process import Rpc, RunningEngine
 from scripts.signing import Document, Key
-from tests.engines.site import ALICE, PATIENCE, Site, commit, settled
+from tests.engines.site import ALICE, Site, settled
 from tests.voting import election, key_of, vote
 from trio_stream.log.file import FILE_NAME
 
@@ -30,6 +30,8 @@ ENGINES = ["tendermint-0.31.12", "tendermint-0.34.24", build.DEFAULT]
 
 pytestmark = [pytest.mark.engine, pytest.mark.slow]
 
+PATIENCE = 120.0
+"""Seconds for a block: a validator that is down lets the others wait, and ten programs run."""
 POWER = 10
 """What `init` gives a validator."""
 
@@ -123,22 +125,29 @@ async def decide(
         recipients=list(before.items()),
         seed=f"{power} for {candidate.public}",
     )
-    await commit(voters[-1].daemon, opened)
+    await commit(voters[-1], opened)
     votes = [vote(opened, each.key) for each in voters]
     for voter, each in zip(voters, votes, strict=True):
         await known(voter, opened)
-        await commit(voter.daemon, each)
+        await commit(voter, each)
     return await height_of(voters[-1], votes[-1])
 
 
+async def commit(member: Member, document: Document) -> None:
+    """Post a transaction to this node, and wait until it is in a block there."""
+    answer = await member.daemon.post(signing.encode(document), "sync")
+    assert (answer.status, answer.json()) == (202, document)
+    await known(member, document)
+
+
 async def known(member: Member, document: Document) -> None:
-    """Wait until this node has the transaction, which another one has."""
+    """Wait until this node has the transaction in a block."""
 
     async def there() -> bool | None:
         target = f"/api/v1/transactions/{document['id']}"
         return (await member.daemon.http("GET", target)).status == 200 or None
 
-    await child.poll(there, seconds=PATIENCE, what="a transaction of another node")
+    await child.poll(there, seconds=PATIENCE, what="transaction in a block")
 
 
 async def height_of(member: Member, document: Document) -> int:
@@ -155,7 +164,7 @@ async def check_change(
     # The set of H + 2 is known after H; two more blocks are made by it.
     for n in range(4):
         document = signing.create(ALICE, data={"after": f"{height} {n}"})
-        await commit(everybody[n].daemon, document)
+        await commit(everybody[n], document)
     for member in everybody:
         await reached(member, height + 3)
         assert await member.powers() == new
@@ -184,7 +193,7 @@ async def proposes(member: Member, others: Sequence[Member]) -> None:
     # Each of five with the same power has its turn within five rounds.
     for n in range(10):
         document = signing.create(ALICE, data={"turn": f"{begin} {n}"})
-        await commit(others[n % len(others)].daemon, document)
+        await commit(others[n % len(others)], document)
         end = await others[0].rpc.height()
         found = [await others[0].proposer(each) for each in range(begin + 1, end + 1)]
         if address in found:
