@@ -28,11 +28,14 @@ from scripts.devnet import evidence
 from scripts.engines import build, home, network
 from scripts.engines.build import Release
 from scripts.engines.home import ValidatorHome, Value
-from scripts.engines.process import Rpc
+from scripts.engines.process import Rpc, RunningEngine
 from scripts.mixed_history import FOUNDER_POWER, History
 from scripts.signing import Key
+from tests.election_records import Records
 from tests.engines.site import Site, settled
+from tests.voting import key_of
 from trio_stream.log.file import FILE_NAME
+from trio_stream.transactions.elections import Validator
 
 PATIENCE = 600.0
 
@@ -86,6 +89,7 @@ async def prove(engine: Release, folder: Path, *, blocks: int) -> str:
             began = trio.current_time()
             await fetched(newcomer.rpc, tip)
             took = trio.current_time() - began
+            changes = await check_changes(source, tip, founder)
             ends = {await each.rpc.application() for each in (source, newcomer)}
             said = await evidence.streams(streams)
     again = replace(first.settings, home=folder / "again")
@@ -102,9 +106,26 @@ async def prove(engine: Release, folder: Path, *, blocks: int) -> str:
     logs = evidence.logs([home / FILE_NAME for home in homes])
     return (
         f"{engine.name}: {tip:,} blocks made in {made:.0f} s, fetched by block sync in {took:.1f}"
-        f" s, replayed in {replayed:.1f} s; the same app hash, the same streams, {said}; the same"
-        f" logs, {logs}"
+        f" s, replayed in {replayed:.1f} s; {changes:,} changes of validators; the same app hash,"
+        f" the same streams, {said}; the same logs, {logs}"
     )
+
+
+async def check_changes(engine: RunningEngine, tip: int, founder: Key) -> int:
+    """How often the engine was told of other validators: when the reference's records say so.
+
+    Raises Failed if it was told anything else.
+    """
+    records = Records([Validator("ed25519", key_of(founder), FOUNDER_POWER)])
+    told = 0
+    for block in await evidence.blocks(engine, tip):
+        accepted = [dict(each) for each in block.transactions if each]
+        due = records.end_block(accepted)
+        found = await engine.rpc.validator_updates(block.height)
+        if found != due:
+            raise Failed(f"in block {block.height} {found} instead of {due}")
+        told += len(due)
+    return told
 
 
 async def fetched(newcomer: Rpc, height: int) -> None:

@@ -111,6 +111,26 @@ class Rpc:
                 ]
         return []
 
+    async def validator_updates(self, height: int) -> list[tuple[bytes, int]]:
+        """The changes of validators that the application returned in a block: key and power."""
+        answer = await self.call("block_results", height=str(height))
+        # 0.31 and 0.32 have them two levels down, and under two different names.
+        results = answer.get("results", answer)
+        for name in ("EndBlock", "end_block"):
+            results = results.get(name, results)
+        return [
+            (base64.b64decode(_key(each)), int(each.get("power", 0)))
+            for each in results.get("validator_updates") or []
+        ]
+
+
+def _key(update: dict[str, Any]) -> str:
+    """The key of an update, each form of which belongs to other releases."""
+    if "pub_key_bytes" in update:
+        return str(update["pub_key_bytes"])
+    key = update["pub_key"]
+    return str(key["data"] if "data" in key else key["Sum"]["value"]["ed25519"])
+
 
 class RunningEngine(child.Child):
     """An engine's process with its RPC."""
