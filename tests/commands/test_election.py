@@ -122,6 +122,9 @@ async def test_a_chain_is_migrated(operator: Operator, name: str) -> None:
         f"chain_id=test-chain-migrated-at-height-4\napp_hash={app_hash}\n"
     )
     assert [each["power"] for each in json.loads(validators)] == [10] * 4
+    said = await operator.fails("new", name, key=KEYS[0])
+    assert "chain 'test-chain' was migrated at height 5" in said
+    assert said.endswith("see trio-stream help moving")
 
 
 async def test_each_mistake_is_one_line_that_names_it(operator: Operator) -> None:

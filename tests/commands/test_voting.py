@@ -18,6 +18,8 @@ from trio_stream.commands import voting
 from trio_stream.commands.node_api import NodeApi, NodeSilent
 from trio_stream.commands.voting import VotingError
 from trio_stream.config import load
+from trio_stream.http import answers, submit
+from trio_stream.http.answers import HttpAnswer
 from trio_stream.http.elections import shown_validator
 from trio_stream.transactions.making import Signer
 
@@ -37,20 +39,20 @@ Answers = Mapping[str, tuple[int, object]]
 
 
 @contextmanager
-def node(answers: Answers) -> Iterator[NodeApi]:
+def node(others: Answers) -> Iterator[NodeApi]:
     """A node that has four validators and one election, and takes what is posted, but for these."""
-    answers = {
+    told: Answers = {
         "/api/v1/validators": (200, VALIDATORS),
         f"/api/v1/elections/{ID}": (200, STANDING),
         f"/api/v1/transactions/{ID}": (200, ELECTION),
         POST: (202, {}),
-        **answers,
+        **others,
     }
-    others = {
+    texts = {
         path: (status, json.dumps(said).encode())
-        for path, (status, said) in answers.items()
+        for path, (status, said) in told.items()
     }
-    with answering(b"null", others) as api:
+    with answering(b"null", texts) as api:
         yield NodeApi(load({"api": api}, {}, file=None))
 
 
@@ -71,8 +73,8 @@ def show(node: NodeApi, _: Signer) -> list[tuple[str, str]]:
 ACTS: list[Act] = [propose, voting.open_migration_election, approve, show]
 
 
-def failure(act: Act, answers: Answers, signer: Signer = SIGNER) -> str:
-    with node(answers) as api, pytest.raises(VotingError) as caught:
+def failure(act: Act, others: Answers, signer: Signer = SIGNER) -> str:
+    with node(others) as api, pytest.raises(VotingError) as caught:
         act(api, signer)
     return str(caught.value)
 
@@ -110,11 +112,11 @@ def test_a_migration_names_the_chain_that_follows(data: object) -> None:
     following = {"chain_id": "a", "app_hash": "00", "validators": VALIDATORS[:1]}
     standing = {**STANDING, "status": "concluded", "next_chain": following}
     document = {**made.migration(), "asset": {"data": data}}
-    answers = {
+    others: Answers = {
         f"/api/v1/elections/{ID}": (200, standing),
         f"/api/v1/transactions/{ID}": (200, document),
     }
-    with node(answers) as api:
+    with node(others) as api:
         said = show(api, SIGNER)
     validators = dict(said).pop("validators")
     assert said[:5] == [
@@ -165,8 +167,8 @@ def test_validators_with_other_keys_cannot_vote() -> None:
 def test_a_vote_that_could_change_nothing_is_not_sent(
     standing: dict[str, object], why: str
 ) -> None:
-    answers = {f"/api/v1/elections/{ID}": (200, STANDING | standing), POST: (500, {})}
-    said = failure(approve, answers)
+    stands = {f"/api/v1/elections/{ID}": (200, STANDING | standing), POST: (500, {})}
+    said = failure(approve, stands)
     assert said.startswith(f"election {ID} ")
     assert why in said
 
@@ -187,21 +189,32 @@ def test_whoever_votes_twice_is_told(refused: str) -> None:
 LATER = f" (it may be committed all the same: trio-stream election show {ID})"
 
 
-@pytest.mark.parametrize(("status", "more"), [(400, ""), (401, ""), (503, LATER)])
-def test_the_node_s_refusal_is_passed_on(status: int, more: str) -> None:
-    answers = {POST: (status, {"message": "why"})}
-    why = "a token is needed (--token-file FILE)" if status == 401 else "why"
-    assert failure(approve, answers) == f"Failed to commit vote: {why}{more}"
-    said = failure(propose, answers)
-    assert said.startswith(f"Failed to commit election proposal: {why}")
-    assert ("election show" in said) is (status == 503)
+@pytest.mark.parametrize(
+    ("answer", "more"),
+    [
+        (answers.error(400, "why"), ""),
+        (submit.INVALID, ""),
+        (submit.TOO_MANY, ""),
+        (submit.TIMED_OUT, LATER),
+        (submit.STOPPED, LATER),
+        (answers.FAILED, LATER),
+    ],
+)
+def test_the_node_s_refusal_is_passed_on(answer: HttpAnswer, more: str) -> None:
+    said = json.loads(answer.body)
+    refuses = {POST: (answer.status, said)}
+    why = said["message"]
+    assert failure(approve, refuses) == f"Failed to commit vote: {why}{more}"
+    failed = failure(propose, refuses)
+    assert failed.startswith(f"Failed to commit election proposal: {why}")
+    assert ("election show" in failed) is bool(more)
 
 
 @pytest.mark.parametrize("act", ACTS)
 def test_a_node_that_refuses_to_say_anything_is_quoted(act: Act) -> None:
     no = (403, {"message": "may not"})
-    answers = {path: no for path in ("/api/v1/validators", f"/api/v1/elections/{ID}")}
-    assert failure(act, answers) == "the node refuses: may not"
+    refuses = {path: no for path in ("/api/v1/validators", f"/api/v1/elections/{ID}")}
+    assert failure(act, refuses) == "the node refuses: may not"
 
 
 @pytest.mark.parametrize("name", ["0" * 64, "../validators", "a b", "é", "\udcff"])

@@ -25,6 +25,8 @@ pytestmark = [pytest.mark.engine, pytest.mark.slow]
 CANDIDATE = base64.b64encode(key_of(NEWCOMER)).decode()
 NODE_ID = "fb7140f03a4ffad899fabbbf655b97e0321add66"
 TOKEN = "k4Yy0uA3YhAfkNqPzvDLhXNnH3uZ1mC6oyA5GHM1r9Y"
+# A command starts Python and waits for a block; it never takes this long unless it hangs.
+DEADLINE = 4 * PATIENCE
 SUCCESS = r"\[SUCCESS\] Submitted proposal with id: ([0-9a-f]{64})\n"
 
 
@@ -42,7 +44,7 @@ class Operator:
     async def types(self, *words: str) -> tuple[int, str, str]:
         """Status, output and errors of `trio-stream election` with these words."""
         command = [sys.executable, "-m", "trio_stream", "election", *words]
-        with trio.fail_after(PATIENCE):
+        with trio.fail_after(DEADLINE):
             done = await trio.run_process(
                 [*command, *self.flags],
                 capture_stdout=True,
@@ -85,6 +87,24 @@ async def votes_in(operator: Operator) -> str:
     assert await operator.approves(found[1]) == done
     assert await operator.sees(found[1]) == about(10, "concluded")
     return found[1]
+
+
+async def ends_the_chain(operator: Operator) -> None:
+    """The newcomer does not run, and is not needed."""
+    key = ("--private-key", str(operator.key))
+    status, out, err = await operator.types("new", "migration", *key)
+    found = re.fullmatch(SUCCESS, out)
+    assert (status, err) == (0, "")
+    assert found is not None
+    # The block that holds the vote is the last one.
+    done = (0, "[SUCCESS] Your vote has been submitted\n", "")
+    assert await operator.approves(found[1]) == done
+    status, out, err = await operator.sees(found[1])
+    assert (status, err) == (0, "")
+    assert out.startswith("votes=10\nneeded=9\nstatus=concluded\nchain_id=")
+    again = await operator.types("new", "migration", *key)
+    assert again[:2] == (1, "")
+    assert "see trio-stream help moving" in again[2]
 
 
 async def test_a_validator_is_voted_in_and_mistakes_are_named(site: Site) -> None:
@@ -146,3 +166,4 @@ async def test_a_node_that_asks_for_tokens_gets_one(site: Site, tmp_path: Path) 
         needed = "the node refuses: a token is needed (--token-file FILE)"
         assert await stranger.proposes("3") == failed(needed)
         await votes_in(operator)
+        await ends_the_chain(operator)

@@ -28,6 +28,13 @@ _NO_VOTER: Final = (
     "The key you provided does not match any of the eligible voters in this election."
 )
 _SPENT: Final = ("(DuplicateTransaction)", "(DoubleSpend)", "already exists in cache")
+_IN_DOUBT: Final = (
+    "Timed out waiting for tx",
+    "deliverTxSub was cancelled",
+    "may have taken the transaction",
+    "Internal Server Error",
+)
+"""What a node says that does not know whether a block will have what was posted."""
 _KEY: Final = "ed25519-base64"
 
 
@@ -67,7 +74,7 @@ def approve(node: NodeApi, signer: Signer, election_id: str) -> None:
         why = node.why(status, said)
         if any(text in why for text in _SPENT):
             raise VotingError(f"this key has voted already: {why}")
-        raise VotingError(f"Failed to commit vote: {why}{_doubt(status, election_id)}")
+        raise VotingError(f"Failed to commit vote: {why}{_doubt(why, election_id)}")
 
 
 def describe(node: NodeApi, election_id: str) -> Iterator[tuple[str, str]]:
@@ -116,8 +123,9 @@ def _open(node: NodeApi, election: Document) -> str:
     election_id: str = election["id"]
     status, said = _commit(node, election, election_id)
     if status != 202:
-        why = f"{node.why(status, said)}{_doubt(status, election_id)}"
-        raise VotingError(f"Failed to commit election proposal: {why}")
+        why = node.why(status, said)
+        doubt = _doubt(why, election_id)
+        raise VotingError(f"Failed to commit election proposal: {why}{doubt}")
     return election_id
 
 
@@ -125,13 +133,15 @@ def _commit(node: NodeApi, document: Document, election_id: str) -> tuple[int, A
     try:
         return node.commit(document)
     except NodeSilent as error:
-        raise NodeSilent(f"{error}{_doubt(500, election_id)}") from error
+        raise NodeSilent(f"{error}{_hint(election_id)}") from error
 
 
-def _doubt(status: int, election_id: str) -> str:
+def _doubt(why: str, election_id: str) -> str:
     """A hint, where the transaction may have arrived all the same."""
-    if status < 500:
-        return ""
+    return _hint(election_id) if any(text in why for text in _IN_DOUBT) else ""
+
+
+def _hint(election_id: str) -> str:
     return (
         f" (it may be committed all the same: trio-stream election show {election_id})"
     )
