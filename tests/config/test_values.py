@@ -62,6 +62,12 @@ def test_values_are_read(read: Reader, given: object, value: object) -> None:
         (values.seconds(0, 10), True, "must be a number of seconds from 0 to 10"),
         (values.fixed_port, 0, "from 1 to 65535"),
         (values.listen_address, "::1:9985", "brackets around an IPv6 address"),
+        (values.listen_address, "http://a:1", "must be HOST:PORT, without a scheme"),
+        (
+            values.listen_address,
+            "a/b:1",
+            "must be HOST:PORT, without a scheme or a path",
+        ),
         (values.listen_address, "localhost", "must be HOST:PORT"),
         (values.listen_address, "a b:1", "must be HOST:PORT"),
         (values.listen_address, "a:70000", "with a port from 0 to 65535"),

@@ -114,12 +114,15 @@ fixed_port = between(1, 65535)
 
 
 def listen_address(value: object) -> Address:
-    host, colon, number = text(value).rpartition(":")
+    given = text(value)
+    if "/" in given:
+        raise ConfigError("must be HOST:PORT, without a scheme or a path")
+    host, colon, number = given.rpartition(":")
     if host.startswith("[") and host.endswith("]"):
         host = host[1:-1]
     elif ":" in host:
         raise ConfigError("must have brackets around an IPv6 address, as in [::1]:9985")
-    if not colon or not host or re.search(r"[\s/@\[\]]", host):
+    if not colon or not host or re.search(r"[\s@\[\]]", host):
         raise ConfigError("must be HOST:PORT")
     try:
         return Address(host, port(number))
