@@ -22,6 +22,7 @@ from trio_stream.ledger.recorded import NotAsRecorded, rebuild
 from trio_stream.log.backup import give
 from trio_stream.log.copy import Progress
 from trio_stream.log.digest import Digested, digest
+from trio_stream.log.dump_store import NAME as DUMP_NAME
 from trio_stream.log.errors import CannotImport, LogExists, translated
 from trio_stream.log.file import (
     FILE_NAME,
@@ -74,6 +75,10 @@ def import_log(
             give(lock, home)
         if os.path.lexists(path):
             raise LogExists("import into", home, f"{path} is a log")
+        with translated("write", home):
+            # What a killed import left.
+            (home / DUMP_NAME).unlink(missing_ok=True)
+            _remove(new)
         with _named(source), translated("read", source):
             record = stack.enter_context(closing(open_record(source, home)))
             stack.callback(_remove, new)
@@ -107,7 +112,6 @@ def _named(source: Path) -> Iterator[None]:
 @contextmanager
 def _new_log(path: Path) -> Iterator[CommitLog]:
     """A log to fill; a crash of the machine would lose it."""
-    _remove(path)
     with translated("write", path), ExitStack() as resources:
         connection = apsw.Connection(str(path))
         resources.callback(connection.close)

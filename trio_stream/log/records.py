@@ -8,6 +8,8 @@ from typing import Protocol
 
 from trio_stream.ledger.block import Chain
 from trio_stream.ledger.recorded import RecordedBlock
+from trio_stream.log.dump import Dump
+from trio_stream.log.dump_files import is_archive
 from trio_stream.log.export_file import ExportFile
 from trio_stream.log.writer import CommitLog
 
@@ -37,8 +39,10 @@ class Record(Protocol):
 
 
 def open_record(source: Path, room: Path) -> Record:
-    """What is recorded in this file or directory; `room` is for temporary files.
+    """What is recorded in this file or directory; `room` is a directory for temporary files.
 
     Raises `NotAsRecorded`.
     """
+    if source.is_dir() or is_archive(source):
+        return Dump(source, room)
     return ExportFile(source)

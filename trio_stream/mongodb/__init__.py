@@ -1,0 +1,1 @@
+"""Documents of a MongoDB database, as its tools write them to files."""
