@@ -21,11 +21,29 @@ from trio_stream.log.rows import position_key, rows
 from trio_stream.transactions.elections import Validator
 
 ONE = AcceptedTransaction(
-    0, b"1", b"{}", "1" * 64, "1" * 64, "CREATE", [(5, "uri")], [], [("key", 0, 1)], ("a", None)
-)  # fmt: skip
+    0,
+    b"1",
+    b"{}",
+    "1" * 64,
+    "1" * 64,
+    "CREATE",
+    [(5, "uri")],
+    [],
+    [("key", 0, 1)],
+    ("a", None),
+)
 TWO = AcceptedTransaction(
-    2, b"2", b"[]", "2" * 64, "1" * 64, "TRANSFER", [], [("1" * 64, 0)], [], (None, None)
-)  # fmt: skip
+    2,
+    b"2",
+    b"[]",
+    "2" * 64,
+    "1" * 64,
+    "TRANSFER",
+    [],
+    [("1" * 64, 0)],
+    [],
+    (None, None),
+)
 
 
 @pytest.fixture

@@ -27,6 +27,14 @@ PIECE: Final = 0.0005
 _NICE: Final = 10
 
 
+def step_back() -> None:
+    """Give this thread a low priority, for good."""
+    # Elsewhere only processes have priorities, or the number means another process.
+    if sys.platform == "linux":
+        me = os.PRIO_PROCESS, threading.get_native_id()
+        os.setpriority(*me, max(_NICE, os.getpriority(*me)))
+
+
 class Judges:
     """At most `count` threads, used for nothing else."""
 
@@ -37,7 +45,7 @@ class Judges:
         now: Callable[[], float] = time.perf_counter,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        self._threads = ThreadPoolExecutor(count, "judge", self._begin)
+        self._threads = ThreadPoolExecutor(count, "judge", step_back)
         self._now = now
         self._sleep = sleep
 
@@ -50,12 +58,6 @@ class Judges:
     def close(self) -> None:
         """End the threads; none may be judging."""
         self._threads.shutdown()
-
-    def _begin(self) -> None:
-        # Elsewhere only processes have priorities, or the number means another process.
-        if sys.platform == "linux":
-            me = os.PRIO_PROCESS, threading.get_native_id()
-            os.setpriority(*me, max(_NICE, os.getpriority(*me)))
 
     def _at_ease(self, judge: Callable[[], T]) -> T:
         began = self._now()

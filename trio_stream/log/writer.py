@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Final, Self
 
 import apsw
 
@@ -46,6 +46,9 @@ from trio_stream.log.others import WRITE_SECONDS, OpenFiles, Patience
 from trio_stream.log.own_digest import OwnDigest
 from trio_stream.log.rows import newest_block
 from trio_stream.log.view import StoredView
+
+_TAKEN_AT_ONCE: Final = 1_000
+"""Pages from one question whether to stop to the next: some milliseconds."""
 
 
 class CommitLog(StoredView):
@@ -181,6 +184,23 @@ class CommitLog(StoredView):
             if block.validators is not None:
                 insert_validators(self.connection, block.height + 1, block.validators)
 
+    def take_over(
+        self, other: apsw.Connection, *, stopping: Callable[[], bool]
+    ) -> bool:
+        """Hold what another log holds, in place of what is here; durable on return.
+
+        It is one transaction of SQLite. If it raises, or returns False because `stopping` is true,
+        nothing has changed.
+        """
+        with self.between_blocks, translated("restore", self.path):
+            self._fail_if_lost("restore")
+            with self.connection.backup("main", other, "main") as backup:
+                while not backup.done:
+                    if stopping():
+                        return False
+                    backup.step(_TAKEN_AT_ONCE)
+        return True
+
     def _insert_accepted(self, block: Block) -> None:
         found = accepted_rows(block.height, block.accepted)
         if not insert_accepted(self.connection, found):
@@ -193,8 +213,7 @@ class CommitLog(StoredView):
     @contextmanager
     def _transaction(self, operation: str) -> Iterator[Any]:
         with self.between_blocks, translated(operation, self.path):
-            if lost := self._files.lost():
-                raise LogReplaced(operation, self.path, lost)
+            self._fail_if_lost(operation)
             run(self.connection, "BEGIN IMMEDIATE")
             try:
                 yield self.connection.execute
@@ -204,3 +223,7 @@ class CommitLog(StoredView):
                 if self.connection.in_transaction:
                     run(self.connection, "ROLLBACK")
                 raise
+
+    def _fail_if_lost(self, operation: str) -> None:
+        if lost := self._files.lost():
+            raise LogReplaced(operation, self.path, lost)
