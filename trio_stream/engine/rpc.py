@@ -61,8 +61,11 @@ class _NoAnswer(Exception):
 class RpcConnection:
     """One kept connection to the engine; one exchange at a time."""
 
-    def __init__(self, stream: trio.SocketStream) -> None:
+    def __init__(
+        self, stream: trio.SocketStream, answer_limit: int = ANSWER_LIMIT
+    ) -> None:
         self.stream = stream
+        self._answer_limit = answer_limit
         self.used = False
         self.rested_since = 0.0
         self._is_ready = False
@@ -116,7 +119,7 @@ class RpcConnection:
                 http.receive_data(await self._receive())
             elif isinstance(event, h11.Data):
                 answer += event.data
-                if len(answer) > ANSWER_LIMIT:
+                if len(answer) > self._answer_limit:
                     raise h11.RemoteProtocolError("the answer is too long")
             elif isinstance(event, h11.EndOfMessage):
                 break
@@ -140,7 +143,14 @@ class RpcConnections:
     More requests than that wait in line, within the same deadline.
     """
 
-    def __init__(self, url: str, *, max_connections: int, timeout: float) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        max_connections: int,
+        timeout: float,
+        answer_limit: int = ANSWER_LIMIT,
+    ) -> None:
         parts = urlsplit(url)
         if parts.scheme != "http" or not parts.hostname:
             raise ValueError(
@@ -155,6 +165,7 @@ class RpcConnections:
             "Content-Type: application/json\r\nContent-Length: "
         ).encode("ascii")
         self._timeout = timeout
+        self._answer_limit = answer_limit
         self._limit = trio.CapacityLimiter(max_connections)
         self._resting: list[RpcConnection] = []
         self._closed = False
@@ -203,7 +214,8 @@ class RpcConnections:
         return await self._connect()
 
     async def _connect(self) -> RpcConnection:
-        return RpcConnection(await trio.open_tcp_stream(self._host, self._port))
+        stream = await trio.open_tcp_stream(self._host, self._port)
+        return RpcConnection(stream, self._answer_limit)
 
     async def _exchange(self, connection: RpcConnection, body: bytes) -> bytes:
         """Send one request and read its answer; then keep the connection, or close it."""
