@@ -9,8 +9,12 @@ from typing import TypeVar
 import trio
 
 from trio_stream.abci import messages as m
+from trio_stream.abci import snapshot_messages as s
 
 T = TypeVar("T")
+
+BESIDE = (m.Info, s.ListSnapshots, s.LoadSnapshotChunk)
+"""What is not answered in the state machine's thread."""
 
 
 async def run_inline(
@@ -24,6 +28,7 @@ async def run_inline(
 class FakeApplication:
     """Accepts what does not begin with `bad`; its hash is the height as text.
 
+    A snapshot is restored as soon as its last chunk is applied, whatever the chunks hold.
     `before` is called with each request before it is answered, in the worker thread.
     """
 
@@ -35,6 +40,8 @@ class FakeApplication:
         self.threads: set[int] = set()
         self.quick = False
         self.given_up = False
+        self.snapshots: dict[s.Snapshot, list[bytes]] = {}
+        """Those that it serves, and their chunks."""
         self._before = before
         self._results: list[m.TxResult] = []
 
@@ -56,7 +63,7 @@ class FakeApplication:
 
     def answer(self, request: m.Request, *, owner: int) -> m.Answer:
         self.asked.append((request, owner))
-        if not isinstance(request, m.Info):  # which is answered beside the thread
+        if not isinstance(request, BESIDE):
             self.threads.add(threading.get_ident())
         if self._before is not None:
             self._before(request)
@@ -79,6 +86,18 @@ class FakeApplication:
             case m.Commit():
                 self.height += 1
                 return m.CommitAnswer(self._hash(self.height))
+            case s.ListSnapshots():
+                return s.SnapshotsAnswer(tuple(self.snapshots))
+            case s.LoadSnapshotChunk(height, _, index):
+                found = [c for n, c in self.snapshots.items() if n.height == height]
+                return s.ChunkAnswer(found[0][index] if found else b"")
+            case s.OfferSnapshot(snapshot, _):
+                self.restoring = snapshot
+                return s.OfferAnswer(s.OfferVerdict.ACCEPT)
+            case s.ApplySnapshotChunk(index, _, _):
+                if index == self.restoring.chunks - 1:
+                    self.height = self.restoring.height
+                return s.ApplyAnswer(s.ChunkVerdict.ACCEPT)
         raise AssertionError(f"{request!r} needs no state")
 
     def _hash(self, height: int) -> bytes:

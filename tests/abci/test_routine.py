@@ -39,7 +39,14 @@ DONE = [
     m.InsertTx(),
     m.ReapTxs(),
 ]
-OF_STATE = [INFO, INIT, CHECK, BEGIN, DELIVER, END, COMMIT, FINALIZE]
+LIST = s.ListSnapshots()
+OFFER = s.OfferSnapshot(s.Snapshot(5, 1, 2, b"", b""), b"")
+LOAD = s.LoadSnapshotChunk(5, 1, 0)
+APPLY = s.ApplySnapshotChunk(0, b"", "")
+OF_STATE = [
+    *(INFO, INIT, CHECK, BEGIN, DELIVER, END, COMMIT, FINALIZE),
+    *(LIST, OFFER, LOAD, APPLY),
+]
 
 
 @pytest.mark.parametrize("request_", DONE, ids=repr)
@@ -50,16 +57,6 @@ def test_a_feature_that_we_lack_needs_no_state(request_: m.Request) -> None:
 @pytest.mark.parametrize("request_", OF_STATE, ids=repr)
 def test_the_state_machine_answers_the_rest(request_: m.Request) -> None:
     assert routine_answer(request_) is None
-
-
-def test_no_snapshot_is_served_or_restored() -> None:
-    offer = s.OfferSnapshot(s.Snapshot(5, 1, 2, b"", b""), b"")
-
-    assert routine_answer(s.ListSnapshots()) == s.SnapshotsAnswer(())
-    assert routine_answer(offer) == s.OfferAnswer(s.OfferVerdict.ABORT)
-    assert routine_answer(s.LoadSnapshotChunk(5, 1, 0)) == s.ChunkAnswer(b"")
-    aborted = s.ApplyAnswer(s.ChunkVerdict.ABORT)
-    assert routine_answer(s.ApplySnapshotChunk(0, b"", "")) == aborted
 
 
 def test_echo_answers_with_the_same_text() -> None:
@@ -106,6 +103,15 @@ def test_a_proposal_is_cut_at_the_first_that_does_not_fit(most: int, kept: int) 
             [INFO, INIT, CHECK],
             [(Priority.QUERY, 1), (Priority.CONSENSUS, 1), (Priority.MEMPOOL, 1)],
         ),
+        ([LIST, FLUSH, LIST, FLUSH], [(Priority.SERVING, 4)]),
+        (
+            [LOAD, FLUSH, LOAD, FLUSH],
+            [(Priority.SERVING, 1), (Priority.SERVING, 2), (None, 1)],
+        ),
+        (
+            [OFFER, FLUSH, APPLY, FLUSH, APPLY, LIST],
+            [(Priority.RESTORING, 3), (Priority.RESTORING, 2), (Priority.SERVING, 1)],
+        ),
     ],
 )
 def test_a_hop_is_one_class_and_not_too_long(
@@ -125,4 +131,4 @@ def test_hops_joined_are_the_requests(requests: list[m.Request]) -> None:
         of_state = [each for each in hop.requests if routine_answer(each) is None]
         assert bool(of_state) is (hop.priority is not None)
         assert len([each for each in of_state if each is CHECK]) <= CHECKS_A_HOP
-        assert of_state.count(COMMIT) <= 1
+        assert sum(each in (COMMIT, APPLY, LOAD) for each in of_state) <= 1

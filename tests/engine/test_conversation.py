@@ -22,6 +22,7 @@ from tests.abci_door import (
 )
 from tests.fake_engine import EngineStopped, FakeEngine
 from trio_stream.abci import messages as m
+from trio_stream.abci import snapshot_messages as s
 from trio_stream.abci.connection import VERDICT_DELAY_SECONDS
 from trio_stream.engine import conversation
 from trio_stream.engine.places import BESIDE, HELD_MESSAGES, SMALL_BYTES
@@ -67,6 +68,21 @@ async def test_the_answers_to_one_receive_are_one_write_in_order() -> None:
     accepted, refused = b"\x02\x4a\x00", b"\x09\x4a\x07\x08\x01\x1a\x03bad"
     assert counting.sent[0].startswith((accepted + refused) * 35 + FLUSHED)
     assert counting.sent[0].endswith(b"\x05\x12\x03\x0a\x01x")
+
+
+async def test_chunks_that_are_asked_for_at_once_are_not_held_together() -> None:
+    dialect = DIALECTS["C38"]
+    snapshot = s.Snapshot(7, 1, 2, b"", b"")
+    load = encode_request(s.LoadSnapshotChunk(7, 1, 1), dialect)
+    async with serving() as served:
+        served.application.snapshots[snapshot] = [b"", b"x" * 1_000]
+        client, server = trio.testing.memory_stream_pair()
+        counting = CountingStream(server)
+        await served.listener.give(counting)
+        await client.send_all((load + FLUSH) * 5)
+        answered = await read_exactly(client, 5 * (1_008 + len(FLUSHED)))
+    assert answered.endswith(FLUSHED)
+    assert max(map(len, counting.sent)) < 1_020
 
 
 @pytest.mark.parametrize(("dialect", "held"), [("T33", True), ("T34", False)])

@@ -26,7 +26,9 @@ from tests.abci_door import (
 )
 from tests.fake_application import FakeApplication, run_inline
 from tests.fake_engine import Chain, EngineStopped, FakeEngine
+from tests.state_syncing import block_sync, state_sync
 from trio_stream.abci import messages as m
+from trio_stream.abci import snapshot_messages as s
 from trio_stream.engine import server as abci_server
 from trio_stream.engine.places import BESIDE, MAX_CONNECTIONS
 
@@ -66,6 +68,31 @@ async def test_an_engine_that_starts_again_replays_what_is_missing(
             await engine.block(b"c")
 
     assert served.application.height == 3
+
+
+@pytest.mark.parametrize("dialect", ["T34", "C37", "C38", "C39", "C10"])
+async def test_an_engine_restores_what_another_serves(dialect: str) -> None:
+    snapshot = s.Snapshot(2, 1, 3, b"hash", b"about")
+    async with serving() as source, serving() as target:
+        source.application.snapshots[snapshot] = [b"a", b"b" * 300_000, b""]
+        async with (
+            FakeEngine(dialect, source.connect) as peer,
+            FakeEngine(dialect, target.connect) as engine,
+        ):
+            await peer.handshake()
+            for _ in range(4):
+                await peer.block(b"good")
+            assert await state_sync(engine, peer) == snapshot
+            assert target.announced == [2]
+            await block_sync(engine, peer)
+            await engine.block(b"more")
+    applied = [
+        each.chunk
+        for each in target.application.requests
+        if isinstance(each, s.ApplySnapshotChunk)
+    ]
+    assert applied == [b"a", b"b" * 300_000, b""]
+    assert target.announced == [2, 3, 4, 5]
 
 
 @pytest.mark.parametrize("family", ["tcp", "unix"])

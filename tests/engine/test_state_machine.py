@@ -12,6 +12,7 @@ import trio.testing
 
 from tests.fake_application import FakeApplication, run_inline
 from trio_stream.abci import messages as m
+from trio_stream.abci import snapshot_messages as s
 from trio_stream.abci.routine import Hop, Priority
 from trio_stream.engine.state_machine import RunSync, StateMachine
 
@@ -275,7 +276,7 @@ async def test_how_long_work_waited_and_took_by_what_it_was() -> None:
         await machine.answer(hop, owner=1)
     for durations in (machine.waits, machine.times):
         counts = {k: each.distribution().up_to[-1] for k, each in durations.items()}
-        assert counts == {"commit": 1, "block": 1, "check": 2}
+        assert counts == {"commit": 1, "block": 1, "check": 2, "restore": 0}
 
 
 async def test_what_the_machine_does_is_counted() -> None:
@@ -290,3 +291,71 @@ async def test_what_the_machine_does_is_counted() -> None:
         gate.set()
     assert at_rest[:2] == (False, 0)
     assert machine.statistics() == at_rest
+
+
+SNAPSHOT = s.Snapshot(7, 1, 2, b"hash", b"")
+OFFER = Hop(Priority.RESTORING, [s.OfferSnapshot(SNAPSHOT, b"7")])
+LIST = Hop(Priority.SERVING, [s.ListSnapshots()])
+
+
+def piece(index: int) -> Hop:
+    """A chunk that is to be restored."""
+    return Hop(Priority.RESTORING, [s.ApplySnapshotChunk(index, b"", "")])
+
+
+async def test_a_snapshot_is_served_while_the_state_machine_is_at_work() -> None:
+    gate = trio.Event()
+    application = FakeApplication()
+    application.snapshots[SNAPSHOT] = [b"0", b"1"]
+    limiters: list[object] = []
+
+    async def run_sync(sync_fn: Callable[[], None], **options: object) -> None:
+        limiters.append(options["limiter"])
+        if limiters[0] is options["limiter"]:
+            await gate.wait()
+        await trio.lowlevel.checkpoint()
+        sync_fn()
+
+    machine = StateMachine(application, on_commit=nothing, run_sync=run_sync)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(lambda: machine.answer(COMMIT, owner=1))
+        await trio.testing.wait_all_tasks_blocked()
+        assert await machine.answer(LIST, owner=2) == [s.SnapshotsAnswer((SNAPSHOT,))]
+        load = Hop(Priority.SERVING, [s.LoadSnapshotChunk(7, 1, 1)])
+        assert await machine.answer(load, owner=2) == [s.ChunkAnswer(b"1")]
+        assert machine.statistics().busy
+        gate.set()
+    assert len(set(limiters)) == 2
+
+
+async def test_a_restored_snapshot_is_announced_as_its_last_block() -> None:
+    announced: list[int] = []
+    machine = StateMachine(
+        FakeApplication(), on_commit=announced.append, run_sync=run_inline
+    )
+    for hop in (OFFER, piece(0)):
+        await machine.answer(hop, owner=1)
+        assert announced == []
+    await machine.answer(piece(1), owner=1)
+    assert announced == [7]
+    assert machine.times["restore"].distribution().up_to[-1] == 3
+
+
+async def test_an_engine_that_starts_is_not_greeted_in_the_middle_of_a_chunk() -> None:
+    gate = trio.Event()
+    application = FakeApplication()
+    machine = StateMachine(application, on_commit=nothing, run_sync=behind(gate))
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(lambda: machine.answer(OFFER, owner=1))
+        await trio.testing.wait_all_tasks_blocked()
+        settled = trio.Event()
+
+        async def wait() -> None:
+            await machine.settled()
+            settled.set()
+
+        nursery.start_soon(wait)
+        await trio.testing.wait_all_tasks_blocked()
+        assert not settled.is_set()
+        gate.set()
+        await settled.wait()

@@ -8,14 +8,17 @@ from scripts.signing import create, encode, transfer
 from tests.ledger.chains import (
     ALICE,
     BOB,
+    Engine,
     MemoryStore,
     new_engine,
 )
-from trio_stream.abci import messages
+from trio_stream.abci import messages, snapshot_messages
 from trio_stream.ledger.application import Application
+from trio_stream.ledger.snapshots import NoSnapshots, StateSync
 from trio_stream.transactions.candidate import CandidateCache
 
 COMMIT = messages.Commit()
+ACCEPT = snapshot_messages.ChunkVerdict.ACCEPT
 
 
 def assert_failure(answer, *named):
@@ -100,3 +103,37 @@ def test_checks_are_remembered_at_the_height_of_the_tip(engine):
     good = create(ALICE)
     engine.ask(messages.CheckTx(encode(good)))
     assert engine.application.recent_checks.newest(good["id"]).height == 1
+
+
+def test_a_restored_snapshot_moves_the_height_and_drops_the_block_in_progress(engine):
+    source = new_engine(whole=True)
+    source.block(encode(create(ALICE)))
+    store = MemoryStore()
+
+    class Restoring(NoSnapshots):
+        def apply(self, index, chunk, sender):
+            store.begun, store.blocks = source.memory.begun, source.memory.blocks
+            return snapshot_messages.ApplyAnswer(ACCEPT)
+
+    sync = StateSync(NoSnapshots(), Restoring(), pytest.fail)
+    application = Application(store, CandidateCache(0), version="", state_sync=sync)
+    joining = Engine(application, store, whole=engine.whole)
+    joining.init_chain()
+    joining.deliver(encode(create(BOB)))
+
+    applied = joining.ask(snapshot_messages.ApplySnapshotChunk(0, b"", ""))
+    assert applied == snapshot_messages.ApplyAnswer(ACCEPT)
+    assert application.height == 1
+    assert_failure(joining.ask(COMMIT), "outside of a block")
+    joining.next_height = 2
+    joining.block(encode(create(BOB)))
+    assert application.height == 2
+
+
+def test_without_state_sync_no_snapshot_is_served_or_restored():
+    fresh = empty_application()
+    listed = fresh.answer(snapshot_messages.ListSnapshots(), owner=1)
+    assert listed == snapshot_messages.SnapshotsAnswer(())
+    applied = fresh.answer(snapshot_messages.ApplySnapshotChunk(0, b"", ""), owner=1)
+    assert applied.verdict == snapshot_messages.ChunkVerdict.ABORT
+    fresh.give_up()

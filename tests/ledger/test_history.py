@@ -17,6 +17,7 @@ from trio_stream.abci import messages
 from trio_stream.ledger.application import Application
 from trio_stream.ledger.block import MAX_HEIGHT, Chain
 from trio_stream.ledger.genesis import START_HASHES
+from trio_stream.ledger.history import History
 from trio_stream.transactions.candidate import CandidateCache
 
 INFO = messages.Info("", "")
@@ -165,3 +166,15 @@ def test_the_chain_of_the_store_is_taken_up():
     fresh = Application(store, CandidateCache(0), version="0")
     answer = fresh.answer(finalize(4), owner=1)
     assert answer == messages.FinalizeBlockAnswer([], b"ab" * 32)
+
+
+def test_what_a_restored_snapshot_changed_is_found():
+    engine = new_engine(whole=True)
+    engine.block(encode(create(ALICE)))
+    store = MemoryStore()
+    history = History(store)
+    assert not history.reload()
+    store.begun, store.blocks = engine.memory.begun, engine.memory.blocks
+    assert history.reload() and not history.reload()
+    assert history.newest() == engine.memory.tip()
+    history.check_header(CHAIN_ID, 2, engine.memory.tip().app_hash.encode())

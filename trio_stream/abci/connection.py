@@ -29,6 +29,7 @@ from trio_stream.abci.messages import (
     Request,
 )
 from trio_stream.abci.requests import decode_request
+from trio_stream.abci.snapshot_messages import LoadSnapshotChunk
 
 __all__ = ["AbciConnection", "LocalProtocolError", "RemoteProtocolError"]
 
@@ -46,8 +47,10 @@ _MANY = 500
 
 
 def is_much(requests: Sequence[Request]) -> bool:
-    """Whether these hold a block so large that answering or encoding takes long."""
+    """Whether answering these, or encoding the answers, takes long: a large block, or a chunk."""
     for each in requests:
+        if isinstance(each, LoadSnapshotChunk):
+            return True
         if isinstance(each, FinalizeBlock | PrepareProposal):
             if len(each.txs) > _MANY or sum(map(len, each.txs)) > LARGE_BYTES:
                 return True

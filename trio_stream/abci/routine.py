@@ -1,7 +1,7 @@
 """Which requests are answered without the state machine, and which belong together.
 
 Most kinds of request have the same answer whatever the state: those of features that we don't have
-(snapshots, vote extensions, a mempool of our own), those that accept whatever the engine made
+(vote extensions, a mempool of our own), those that accept whatever the engine made
 (proposals), and Echo and Flush.
 
 The others go to the state machine, which does one thing at a time. `split_into_hops` cuts what a
@@ -39,16 +39,10 @@ from trio_stream.abci.messages import (
     VerifyVoteExtension,
 )
 from trio_stream.abci.snapshot_messages import (
-    ApplyAnswer,
     ApplySnapshotChunk,
-    ChunkAnswer,
-    ChunkVerdict,
     ListSnapshots,
     LoadSnapshotChunk,
-    OfferAnswer,
     OfferSnapshot,
-    OfferVerdict,
-    SnapshotsAnswer,
 )
 
 CHECKS_A_HOP = 32
@@ -63,9 +57,14 @@ class Priority(enum.IntEnum):
     """Who goes first when several connections want the state machine."""
 
     CONSENSUS = 0
-    MEMPOOL = 1
-    QUERY = 2
+    RESTORING = 1
+    """Of a snapshot: nothing else happens on a node that has no block yet."""
+    MEMPOOL = 2
+    QUERY = 3
     """Waits for nobody: the answer depends only on what is durable already."""
+    SERVING = 4
+    """Of a snapshot that is on disk. It does not wait for the state machine either, but takes so
+    long that it is done in a thread of its own, one request at a time."""
 
 
 class Hop(NamedTuple):
@@ -85,8 +84,8 @@ def split_into_hops(requests: Sequence[Request]) -> Iterator[Hop]:
     """Cut a connection's requests, in order, into hops to the state machine.
 
     A hop holds one class of requests: CheckTx, until it has `CHECKS_A_HOP` of them or
-    `CHECK_BYTES_A_HOP` bytes; or what has arrived of one block, up to its Commit. Routine requests
-    in between go along.
+    `CHECK_BYTES_A_HOP` bytes; what has arrived of one block, up to its Commit; or requests about
+    snapshots, up to a chunk. Routine requests in between go along.
     """
     start = checks = size = 0
     priority: Priority | None = None
@@ -103,7 +102,7 @@ def split_into_hops(requests: Sequence[Request]) -> Iterator[Hop]:
         if isinstance(request, CheckTx):
             checks += 1
             size += len(request.tx)
-        elif kind is Commit:
+        elif kind in _LAST_OF_HOP:
             yield Hop(priority, requests[start : position + 1])
             start, checks, size, priority = position + 1, 0, 0, None
     if start < len(requests):
@@ -139,10 +138,6 @@ _ROUTINE: Mapping[type[Request], Answer | Callable[..., Answer]] = {
     Flush: _DONE,
     SetOption: _DONE,
     Query: _DONE,
-    ListSnapshots: SnapshotsAnswer(()),
-    OfferSnapshot: OfferAnswer(OfferVerdict.ABORT),
-    LoadSnapshotChunk: ChunkAnswer(b""),
-    ApplySnapshotChunk: ApplyAnswer(ChunkVerdict.ABORT),
     PrepareProposal: _prepare_proposal,
     ProcessProposal: _DONE,
     ExtendVote: _DONE,
@@ -155,4 +150,11 @@ _ROUTINE: Mapping[type[Request], Answer | Callable[..., Answer]] = {
 _PRIORITIES: Mapping[type[Request], Priority] = {
     CheckTx: Priority.MEMPOOL,
     Info: Priority.QUERY,
+    OfferSnapshot: Priority.RESTORING,
+    ApplySnapshotChunk: Priority.RESTORING,
+    ListSnapshots: Priority.SERVING,
+    LoadSnapshotChunk: Priority.SERVING,
 }
+
+# After these a hop ends. A chunk has megabytes.
+_LAST_OF_HOP = frozenset({Commit, ApplySnapshotChunk, LoadSnapshotChunk})

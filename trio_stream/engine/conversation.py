@@ -40,6 +40,9 @@ FAREWELL_SECONDS = 1.0
 unread, would reset the connection and could destroy the Failure."""
 
 
+_DRIVING = (Priority.CONSENSUS, Priority.RESTORING)
+
+
 @dataclass(frozen=True, slots=True)
 class Desk:
     """What all conversations share."""
@@ -175,10 +178,13 @@ class Conversation:
     async def _answer(
         self, requests: Sequence[Request]
     ) -> tuple[bytes, Failure | None]:
-        """The encoded answers to `requests`, and the Failure if they end with one."""
+        """The encoded answers to `requests`, and the Failure if they end with one.
+
+        Answers that are not kept together because of their size are sent already.
+        """
         written: list[bytes] = []
         for hop in split_into_hops(requests):
-            if hop.priority is Priority.CONSENSUS:
+            if hop.priority in _DRIVING:
                 self._desk.report.works()
             answers = await self._desk.machine.answer(hop, owner=self._guest.number)
             # Shorter than the requests after a Failure, and then it is the last.
@@ -188,8 +194,12 @@ class Conversation:
             )
             if answers and isinstance(answers[-1], Failure):
                 return b"".join(written), answers[-1]
-            if hop.priority is Priority.CONSENSUS:
+            if hop.priority in _DRIVING:
                 self._desk.places.drives(self._guest)
+            elif hop.priority is Priority.SERVING:
+                # A chunk has megabytes, and many may be asked for at once.
+                await _send(self._stream, b"".join(written))
+                written.clear()
         return b"".join(written), None
 
 

@@ -11,6 +11,9 @@ The thread is never abandoned. A task that is cancelled meanwhile waits for it, 
 made durable is announced before anything else happens, an `await` included, whatever became of the
 hop. So no commit is ever missed downstream.
 
+Peers who join load snapshots from disk. That has a thread of its own beside the state machine's, so
+that no block waits for it.
+
 An application that raises, instead of answering with a Failure, has lost its log: the error goes up
 and ends the daemon, and no other request reaches the application.
 """
@@ -32,10 +35,15 @@ from trio_stream.net.durations import Durations
 
 logger = logging.getLogger(__name__)
 
-KINDS: Final = ("commit", "block", "check")
-"""What a hop is: a Commit, the execution of a block or of a part of it, or checks."""
+KINDS: Final = ("commit", "block", "check", "restore")
+"""What a hop is: a Commit, the execution of a block or of a part of it, checks, or a piece of a
+snapshot that is restored."""
 
-_KINDS: Final = {Priority.CONSENSUS: "block", Priority.MEMPOOL: "check"}
+_KINDS: Final = {
+    Priority.CONSENSUS: "block",
+    Priority.RESTORING: "restore",
+    Priority.MEMPOOL: "check",
+}
 
 RunSync = Callable[..., Awaitable[object]]
 """Runs a function in a thread and waits for it, as `trio.to_thread.run_sync` does."""
@@ -62,8 +70,9 @@ class AbciApplication(Protocol):
     def answer(self, request: Request, *, owner: int) -> Answer:
         """The answer to a request of the connection `owner`.
 
-        Info may be asked while the thread answers something else. A fault of the engine is answered
-        with a Failure; raising means that nothing can be answered any more.
+        Info, ListSnapshots and LoadSnapshotChunk may be asked while the thread answers something
+        else. A fault of the engine is answered with a Failure; raising means that nothing can be
+        answered any more.
         """
         ...
 
@@ -111,6 +120,7 @@ class StateMachine:
         self._limiter = trio.CapacityLimiter(1)
         # For large requests that do not depend on the state: proposals.
         self._beside = trio.CapacityLimiter(1)
+        self._serving = trio.CapacityLimiter(1)
         self._announced = application.height
         self._taken = False
         self._broken = False
@@ -146,19 +156,24 @@ class StateMachine:
                 await trio.lowlevel.checkpoint()
                 work()
             return answers
+        if hop.priority is Priority.SERVING:
+            await self._run_sync(work, limiter=self._serving)
+            return answers
         is_commit = any(isinstance(each, Commit) for each in hop.requests)
-        self._commits += is_commit
         kind = "commit" if is_commit else _KINDS[hop.priority]
+        # The last chunk of a snapshot moves the height as well.
+        unsettles = is_commit or hop.priority is Priority.RESTORING
+        self._commits += unsettles
         try:
             await self._take_turn(hop, hop.priority, kind, work)
         finally:
-            self._commits -= is_commit
+            self._commits -= unsettles
             if not self._commits:
                 self._unsettled.unpark_all()
         return answers
 
     async def settled(self) -> None:
-        """Wait until no Commit is in progress or in line.
+        """Wait until no Commit is in progress or in line, nor a chunk of a snapshot.
 
         An engine that was killed in the middle of one starts again and asks for the height; if the
         answer were the height before the Commit, it would send the same block again.

@@ -30,10 +30,12 @@ from trio_stream.abci.messages import (
     TxResult,
 )
 from trio_stream.abci.routine import routine_answer
+from trio_stream.abci.snapshot_messages import ApplySnapshotChunk
 from trio_stream.ledger.checks import Checks, refusal
 from trio_stream.ledger.history import ConsensusFault, History, Store
 from trio_stream.ledger.moving import Ended
 from trio_stream.ledger.recent_checks import RecentChecks
+from trio_stream.ledger.snapshots import StateSync
 from trio_stream.ledger.steps import Steps
 from trio_stream.transactions.candidate import CandidateCache
 from trio_stream.transactions.costs import BUDGET
@@ -48,6 +50,7 @@ class Application:
         cache: CandidateCache,
         *,
         version: str,
+        state_sync: StateSync | None = None,
         warn: Callable[[str], None] = lambda text: None,
     ) -> None:
         self._cache = cache
@@ -58,6 +61,7 @@ class Application:
         self._store = store
         if self._history.ended is not None:
             warn(str(self._history.ended))
+        self._state_sync = state_sync or StateSync.off()
 
     @property
     def height(self) -> int:
@@ -82,6 +86,7 @@ class Application:
     def give_up(self) -> None:
         """End what takes long, because the daemon stops; any thread may call it."""
         self._store.give_up()
+        self._state_sync.give_up()
 
     def disown(self, owner: int) -> None:
         """Drop the block that this connection began, because it has ended."""
@@ -121,7 +126,10 @@ class Application:
                     return self._init_chain(request)
         except ConsensusFault as fault:
             return Failure(str(fault))
-        answer = routine_answer(request)
+        answer = self._state_sync.answer(request)
+        if isinstance(request, ApplySnapshotChunk) and self._history.reload():
+            self._steps.drop()
+        answer = answer or routine_answer(request)
         return answer if answer is not None else Failure("unknown request")
 
     def _check(self, request: CheckTx) -> TxResult:

@@ -69,7 +69,7 @@ class Store(State, Protocol):
 
 
 class History:
-    """The chain and the tip of a store, which only this object moves."""
+    """The chain and the tip of a store, which only this object moves, or else `reload` finds."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -155,6 +155,15 @@ class History:
         self._tip = Tip(block.height, block.app_hash)
         if any(each.concluded for each in block.tallies):
             self._ended = self._end()
+
+    def reload(self) -> bool:
+        """Find what a restored snapshot has changed; whether it has moved the tip."""
+        tip = self._store.tip()
+        if tip == self._tip:
+            return False
+        self._chain, self._tip = self._store.chain(), tip
+        self._ended = self._end()
+        return True
 
     def _begun(self) -> Chain:
         if self._chain is None:
