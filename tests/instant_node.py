@@ -44,6 +44,7 @@ from trio_stream.ledger.application import Application
 from trio_stream.log.disk import Disk
 from trio_stream.log.file import FILE_NAME
 from trio_stream.log.reader import LogReader
+from trio_stream.log.snapshotter import SnapshotterStatistics
 from trio_stream.log.writer import CommitLog
 from trio_stream.net.durations import Durations
 from trio_stream.stream.admission import Admission
@@ -119,6 +120,7 @@ def what_is_observed(
         http=lambda: HttpStatistics(0, 0, 0, 0, 0, {}),
         posts=Posts,
         checks_refused={},
+        snapshots=lambda: SnapshotterStatistics(0, 0, 0, 0.0),
         loop_delays=Durations(),
     )
     readiness = Readiness(engine_timeout=30, free_bytes=0)

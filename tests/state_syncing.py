@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from scripts import child
 from tests.fake_engine import EngineStopped, FakeEngine
 from trio_stream.abci import snapshot_messages as s
 
@@ -16,6 +17,15 @@ async def snapshots(engine: FakeEngine) -> Sequence[s.Snapshot]:
     answer = await engine.snapshot.call(s.ListSnapshots())
     assert isinstance(answer, s.SnapshotsAnswer)
     return answer.snapshots
+
+
+async def made(engine: FakeEngine, height: int) -> None:
+    """Wait until the application has a snapshot of this height."""
+
+    async def there() -> bool | None:
+        return height in {each.height for each in await snapshots(engine)} or None
+
+    await child.poll(there, seconds=30, what=f"snapshot of block {height}")
 
 
 async def load(engine: FakeEngine, snapshot: s.Snapshot, index: int) -> bytes:

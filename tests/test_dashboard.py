@@ -74,6 +74,7 @@ def test_every_metric_is_shown_but_what_is_no_curve() -> None:
         "trio_stream_log_writable",
         "trio_stream_read_oldest_wait_seconds",
         "trio_stream_selections",
+        "trio_stream_snapshots_total",
         "trio_stream_subscriptions_total",
         "trio_stream_tail_bytes",
         "trio_stream_tasks",

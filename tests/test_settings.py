@@ -188,6 +188,8 @@ SHOWN = {
     "cache_bytes": ["settings_engine.test_cache_bytes"],
     "node_connections": ["settings_http.test_node_connections"],
     "node_timeout": ["settings_http.test_node_timeout"],
+    "snapshot_interval": ["settings_engine.test_snapshot_interval_and_snapshot_keep"],
+    "snapshot_keep": ["settings_engine.test_snapshot_interval_and_snapshot_keep"],
     "max_clients": ["settings.test_limits_of_clients"],
     "max_clients_per_address": ["settings.test_limits_of_clients"],
     "max_handshakes": ["settings_clients.test_max_handshakes"],

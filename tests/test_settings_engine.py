@@ -10,6 +10,7 @@ import trio
 from trio.testing import MockClock
 
 from scripts.signing import Key, create, encode
+from tests.state_syncing import made, snapshots
 from tests.still_daemon import is_open, still
 from tests.stub_rpc import StubRpc
 from tests.test_daemon import engine_at, host_and_port, running, settings
@@ -89,3 +90,19 @@ async def test_cache_bytes(
             assert [each.code for each in (await engine.block(raw)).results] == [0]
     assert set(made) == {raw}
     assert (len(made) == 1) == (cache_bytes > 0)
+
+
+@pytest.mark.parametrize(("interval", "keep"), [(2, 1), (2, 2), (3, 1)])
+async def test_snapshot_interval_and_snapshot_keep(
+    tmp_path: Path, interval: int, keep: int
+) -> None:
+    config = settings(tmp_path, snapshot_interval=interval, snapshot_keep=keep)
+    async with running(config) as addresses:
+        async with engine_at(addresses, "C38") as engine:
+            await engine.handshake()
+            for height in range(1, 7):
+                await engine.block()
+                if height % interval == 0:
+                    await made(engine, height)
+            heights = [each.height for each in await snapshots(engine)]
+    assert heights == [6, 6 - interval][:keep]

@@ -10,28 +10,38 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
 
+import trio
+
 from trio_stream import __version__
+from trio_stream.abci.messages import InitChain
 from trio_stream.channel.commit_channel import CommitChannel
 from trio_stream.config import Config
 from trio_stream.engine.broadcast import EngineClient
+from trio_stream.engine.genesis import read_genesis
+from trio_stream.engine.rpc import EngineUnavailable
 from trio_stream.engine.sync_status import SyncStatus
 from trio_stream.ledger.application import Application
+from trio_stream.ledger.snapshots import GenesisUnknown, StateSync
 from trio_stream.log.checkpoint import Checkpointer
 from trio_stream.log.disk import Disk
 from trio_stream.log.reader import LogReader
+from trio_stream.log.restoring import Restoring
+from trio_stream.log.snapshots import Snapshots
+from trio_stream.log.snapshotter import Snapshotter
 from trio_stream.log.writer import CommitLog
 from trio_stream.transactions.candidate import CandidateCache
 
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Core:
     """What the doors serve; open until the stack is closed that it was opened with."""
 
     application: Application
     channel: CommitChannel
     checkpointer: Checkpointer
+    snapshotter: Snapshotter
     reader: LogReader
     engine: EngineClient
     sync_status: SyncStatus
@@ -48,8 +58,15 @@ def open_core(config: Config, stack: AsyncExitStack) -> Core:
     )
     reader = LogReader(log.path, cache)
     stack.push_async_callback(reader.aclose)
+    warn = partial(logger.warning, "%s")
+    snapshots = Snapshots(log, keep=config.snapshot_keep)
+    restoring = Restoring(log)
+    stack.callback(restoring.close)
+    state_sync = StateSync(
+        snapshots, restoring, partial(_read_genesis, config.node), warn=warn
+    )
     application = Application(
-        log, cache, version=__version__, warn=partial(logger.warning, "%s")
+        log, cache, version=__version__, state_sync=state_sync, warn=warn
     )
     channel = CommitChannel(
         reader, tail_bytes=config.tail_bytes, resume_ahead=config.resume_ahead
@@ -63,5 +80,21 @@ def open_core(config: Config, stack: AsyncExitStack) -> Core:
     sync_status = SyncStatus(config.node)
     stack.push_async_callback(sync_status.aclose)
     checkpointer = Checkpointer(log, reader)
-    disk = Disk(log.path)
-    return Core(application, channel, checkpointer, reader, engine, sync_status, disk)
+    return Core(
+        application=application,
+        channel=channel,
+        checkpointer=checkpointer,
+        snapshotter=Snapshotter(snapshots, interval=config.snapshot_interval),
+        reader=reader,
+        engine=engine,
+        sync_status=sync_status,
+        disk=Disk(log.path),
+    )
+
+
+def _read_genesis(url: str) -> InitChain:
+    """The engine's genesis file; for the state machine's thread."""
+    try:
+        return trio.from_thread.run(read_genesis, url)
+    except EngineUnavailable as error:
+        raise GenesisUnknown(str(error)) from error

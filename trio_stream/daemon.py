@@ -87,6 +87,8 @@ async def run(
 async def _shut_down(config: Config, tasks: dict[str, Stoppable]) -> None:
     """Stop the way the data goes: intake, source, channel, subscribers."""
     tasks["loop delay"].stop.set()
+    # A snapshot that is half made is dropped.
+    tasks["snapshots"].stop.set()
     # The WebSocket door closes now; its subscribers leave when the channel has ended.
     tasks["stream"].stop.set()
     await tasks["api"].quiet(config.shutdown_http)
@@ -95,5 +97,5 @@ async def _shut_down(config: Config, tasks: dict[str, Stoppable]) -> None:
     async with trio.open_nursery() as subscribers:
         for name in ("stream", "api"):
             subscribers.start_soon(tasks[name].finish, config.shutdown_stream)
-    for name in ("checkpoints", "reads"):
+    for name in ("snapshots", "checkpoints", "reads"):
         await tasks[name].finish(config.shutdown_stream)

@@ -103,6 +103,7 @@ def _node(
     def on_commit(height: int) -> None:
         channel.advance(height)
         core.checkpointer.committed()
+        core.snapshotter.committed(height)
         catching_up.committed(height)
 
     # One for all doors, because the limit on clients counts those of both.
@@ -131,6 +132,7 @@ def _node(
         http=places.statistics,
         posts=lambda: app.posts,
         checks_refused=core.application.recent_checks.refused,
+        snapshots=core.snapshotter.statistics,
         loop_delays=loop.delays,
     )
     readiness = Readiness(
@@ -184,6 +186,7 @@ def _node(
         Stoppable("loop delay", loop.run),
         Stoppable("channel", channel.run),
         Stoppable("checkpoints", core.checkpointer.run),
+        Stoppable("snapshots", core.snapshotter.run),
         Stoppable("reads", core.reader.run),
         Stoppable("abci", serve_abci, addresses.abci),
         Stoppable("stream", serve_stream, addresses.stream),

@@ -43,6 +43,7 @@ from trio_stream.http.submit import Posts
 from trio_stream.ledger.application import Application
 from trio_stream.log.disk import Disk
 from trio_stream.log.reader import LogReader
+from trio_stream.log.snapshotter import SnapshotterStatistics
 from trio_stream.log.writer import CommitLog
 from trio_stream.net.durations import Durations
 from trio_stream.stream.admission import Admission
@@ -118,6 +119,7 @@ def _metrics(channel: CommitChannel, log: CommitLog, reader: LogReader) -> Metri
         http=places.statistics,
         posts=Posts,
         checks_refused={},
+        snapshots=lambda: SnapshotterStatistics(0, 0, 0, 0.0),
         loop_delays=Durations(),
     )
     return Metrics(rooms.figures, run_sync=channel.run_in_turn)

@@ -14,6 +14,8 @@ LEAST_AND_MOST = {
     "frame_limit": (2 << 20, 1 << 30),
     "cache_bytes": (0, 64 << 30),
     "node_connections": (1, 1_000),
+    "snapshot_interval": (0, 1_000_000_000),
+    "snapshot_keep": (1, 10),
     "max_clients": (1, 1_000_000),
     "max_clients_per_address": (0, 1_000_000),
     "max_handshakes": (16, 1_000_000),

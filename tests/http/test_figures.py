@@ -27,6 +27,7 @@ from trio_stream.http.submit import Posts
 from trio_stream.log.connections import ConnectionsStatistics
 from trio_stream.log.disk import DiskUsage
 from trio_stream.log.reader import LogReaderStatistics
+from trio_stream.log.snapshotter import SnapshotterStatistics
 from trio_stream.net.durations import Distribution, Durations
 from trio_stream.stream.admission import Admission
 
@@ -93,6 +94,7 @@ async def figures(
             http=lambda: HttpStatistics(1, 2, 3, 4, 5, {429: 6}),
             posts=lambda: posts,
             checks_refused={"InvalidSignature": 7},
+            snapshots=lambda: SnapshotterStatistics(3, 1, 2_000, 0.5),
             loop_delays=times,
         )
         found = await rooms.figures()
@@ -139,6 +141,8 @@ async def test_what_the_rooms_say_is_what_is_shown(tmp_path: Path) -> None:
     assert found["engine_info", ("C38", "0.38.26")] == 1
     assert found["refused_transactions_total", ("check", "InvalidSignature")] == 7
     assert found["refused_transactions_total", ("post", "DoubleSpend")] == 1
+    assert found["snapshot_height", ()] == 2_000
+    assert found["snapshots_total", ("failed",)] == 1
     assert found["subscribers", ("websocket",)] == 1
     assert found["websocket_closes_total", ("stalled",)] == 1
     assert found["http_connections", ("working",)] == 3

@@ -26,24 +26,15 @@ class FakeSnapshots:
         self.fail: Exception | None = None
         self.while_made: Callable[[], object] = lambda: None
 
-    def begin(self, height: int) -> FakeMaking:
+    def make(self, height: int, stopping: Callable[[], bool]) -> Snapshot | None:
         self.begun.append(height)
-        return FakeMaking(self, height)
-
-
-class FakeMaking:
-    def __init__(self, snapshots: FakeSnapshots, height: int) -> None:
-        self._snapshots = snapshots
-        self._height = height
-
-    def run(self, stopping: Callable[[], bool]) -> Snapshot | None:
-        if self._snapshots.fail is not None:
-            raise self._snapshots.fail
-        self._snapshots.while_made()
+        if self.fail is not None:
+            raise self.fail
+        self.while_made()
         if stopping():
             return None
-        self._snapshots.made.append(self._height)
-        return Snapshot(self._height, 1, 3, b"", b"")
+        self.made.append(height)
+        return Snapshot(height, 1, 3, b"", b"")
 
 
 @pytest.fixture

@@ -62,6 +62,11 @@ class Config:
     # The engine drops answers that take longer than 11 s.
     node_timeout: float = _setting(15.0, values.seconds(0.1, HOUR))
 
+    # State sync: blocks from one snapshot to the next, and how many are kept. 0: none is made.
+    snapshot_interval: int = _setting(0, values.between(0, 1_000 * MILLION))
+    # Engines tell their peers of ten.
+    snapshot_keep: int = _setting(2, values.between(1, 10))
+
     # Subscribers.
     max_clients: int = _setting(20_000, values.between(1, MILLION))
     # 0: no limit, since behind a proxy all clients have one address.

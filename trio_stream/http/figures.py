@@ -24,6 +24,7 @@ from trio_stream.http.submit import Posts
 from trio_stream.log.connections import ConnectionsStatistics
 from trio_stream.log.disk import Disk, DiskUsage
 from trio_stream.log.reader import LogReaderStatistics
+from trio_stream.log.snapshotter import SnapshotterStatistics
 from trio_stream.net.durations import Distribution, Durations
 from trio_stream.stream.admission import Admission, AdmissionStatistics
 
@@ -52,6 +53,7 @@ class Rooms:
     http: Callable[[], HttpStatistics]
     posts: Callable[[], Posts]
     checks_refused: Mapping[str, int]
+    snapshots: Callable[[], SnapshotterStatistics]
     loop_delays: Durations
 
     async def figures(self) -> list[Figure]:
@@ -73,6 +75,7 @@ class Rooms:
             *_http(self.http(), self.posts()),
             *_disk(usage),
             *_reads(self.log.statistics()),
+            *_snapshots(self.snapshots()),
             ("loop_delay_seconds", (), self.loop_delays.distribution()),
             ("tasks", (), trio.lowlevel.current_statistics().tasks_living),
         ]
@@ -167,3 +170,9 @@ def _reads(log: LogReaderStatistics) -> Iterator[Figure]:
         yield "reads_waiting", (each.name,), reads.reads_waiting
         yield "read_oldest_wait_seconds", (each.name,), reads.oldest_wait
         yield "reads_late_total", (each.name,), reads.reads_late
+
+
+def _snapshots(snapshots: SnapshotterStatistics) -> Iterator[Figure]:
+    yield _of("snapshot_height", snapshots.height)
+    results = {"made": snapshots.made, "failed": snapshots.failed}
+    yield from _each("snapshots_total", results)

@@ -74,7 +74,8 @@ METRICS: Final = (
     Metric(
         "state_machine_seconds",
         _H,
-        "Time the state machine worked, by work: commit, block (executing it) or check.",
+        "Time the state machine worked, by work: commit, block (executing it), check or"
+        " restore (a piece of a snapshot).",
         ("work",),
     ),
     Metric(
@@ -182,6 +183,17 @@ METRICS: Final = (
         _C,
         "Reads that took over 10 seconds, by purpose.",
         ("purpose",),
+    ),
+    Metric(
+        "snapshot_height",
+        _G,
+        "Block of the newest snapshot made since the start; 0 if there is none.",
+    ),
+    Metric(
+        "snapshots_total",
+        _C,
+        "Snapshots since the start, by result: made or failed.",
+        ("result",),
     ),
     # The process.
     Metric(

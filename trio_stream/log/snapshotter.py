@@ -28,19 +28,14 @@ REST: Final = 9.0
 makes one of all blocks again and again otherwise."""
 
 
-class Making(Protocol):
-    """A snapshot that is about to be made."""
-
-    def run(self, stopping: Callable[[], bool]) -> Snapshot | None:
-        """Make it, and delete old ones; None if `stopping` said so meanwhile."""
-        ...
-
-
 class Makes(Protocol):
     """What makes snapshots of a log."""
 
-    def begin(self, height: int) -> Making:
-        """Prepare one of the newest block, which has this height; quick."""
+    def make(self, height: int, stopping: Callable[[], bool]) -> Snapshot | None:
+        """Make one of a committed block, at any time after it, and delete old ones.
+
+        None if there is one already, or if `stopping` said so meanwhile.
+        """
         ...
 
 
@@ -71,8 +66,7 @@ class Snapshotter:
         self._snapshots = snapshots
         self._interval = interval
         self._run_sync = run_sync
-        self._due: Making | None = None
-        self._due_height = 0
+        self._due = 0
         self._wake = trio.Event()
         self._limiter = trio.CapacityLimiter(1)
         self._statistics = SnapshotterStatistics(0, 0, 0, 0.0)
@@ -82,9 +76,9 @@ class Snapshotter:
         return self._statistics
 
     def committed(self, height: int) -> None:
-        """Note that the block of this height is committed, and no later one."""
+        """Note that the block of this height is committed."""
         if self._interval and height % self._interval == 0:
-            self._due, self._due_height = self._snapshots.begin(height), height
+            self._due = height
             self._wake.set()
 
     async def run(
@@ -109,20 +103,15 @@ class Snapshotter:
         while True:
             await self._wake.wait()
             self._wake = trio.Event()
-            making, self._due = self._due, None
-            assert making is not None
             began = trio.current_time()
-            await self._make(making, self._due_height, stopping)
+            await self._make(self._due, stopping)
             await trio.sleep(REST * (trio.current_time() - began))
 
-    async def _make(
-        self, making: Making, height: int, stopping: Callable[[], bool]
-    ) -> None:
+    async def _make(self, height: int, stopping: Callable[[], bool]) -> None:
         began = trio.current_time()
+        make = partial(self._snapshots.make, height, stopping)
         try:
-            made = await self._run_sync(
-                partial(making.run, stopping), limiter=self._limiter
-            )
+            made = await self._run_sync(make, limiter=self._limiter)
         except (OSError, CommitLogError) as error:
             logger.warning("no snapshot of block %d was made: %s", height, error)
             failed = self._statistics.failed + 1
