@@ -1,0 +1,36 @@
+"""Settings with which an engine that joins a chain restores a snapshot of its members.
+
+Releases from 0.34 on can do so. What is restored is checked against a light client's word, which
+needs a block to trust, and two RPC servers of members: the same one twice does on one machine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from scripts.engines.home import Key, Value
+from scripts.engines.process import Rpc
+
+SECTION = "statesync"
+RATE = 100_000_000
+"""Bytes per second between two engines; a twentieth of that by default."""
+
+
+async def trusting(
+    *servers: Rpc, height: int = 1, rate: int = RATE
+) -> Mapping[Key, Value]:
+    """What a newcomer must set; it trusts the block of this height."""
+    commit = await servers[0].call("commit", height=str(height))
+    trusted = commit["signed_header"]["commit"]["block_id"]["hash"]
+    urls = [f"http://{each.host}:{each.port}" for each in servers]
+    return {
+        (SECTION, "enable"): True,
+        (SECTION, "rpc_servers"): ",".join((urls * 2)[: max(2, len(urls))]),
+        (SECTION, "trust_height"): height,
+        (SECTION, "trust_hash"): trusted,
+        (SECTION, "trust_period"): "168h0m0s",
+        # None accepts less.
+        (SECTION, "discovery_time"): "5s",
+        ("p2p", "send_rate"): rate,
+        ("p2p", "recv_rate"): rate,
+    }
