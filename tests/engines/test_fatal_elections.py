@@ -1,10 +1,12 @@
-"""Elections that would end a chain are in blocks all the same, and have all votes: nothing happens.
+"""Elections that would end a chain, in blocks all the same and with all votes: nothing happens.
 
-So is a chain of BigchainDB taken over that holds one, and so ends the attempt of a proposer.
+So is a chain of BigchainDB taken over that holds one, and so ends the attempt of a proposer. And
+one that goes as far as an election may.
 """
 
 from __future__ import annotations
 
+import json
 from dataclasses import fields, replace
 from functools import partial
 from pathlib import Path
@@ -19,6 +21,7 @@ from scripts.signing import Document, Key, encode
 from tests.engines.careless import Careless
 from tests.engines.site import ALICE, Site, check, commit, settled, subscribed
 from tests.voting import NEWCOMER, election, vote
+from trio_stream.transactions.elections import MAX_TOTAL_POWER
 
 ENGINES = ["tendermint-0.31.12", "tendermint-0.34.24", build.DEFAULT]
 
@@ -67,6 +70,31 @@ async def test_the_chain_goes_on_and_is_replayed(
             posted = await daemon.post(raw)
             assert posted.status == 400
             assert "(FatalElection)" in posted.json()["message"]
+
+
+async def test_the_most_power_that_an_election_can_give_is_survived(site: Site) -> None:
+    await site.prepare()
+    member = network.validator_key(site.validator)
+    genesis = site.validator.home / "config" / "genesis.json"
+    document = json.loads(genesis.read_text())
+    document["validators"][0]["power"] = str(MAX_TOTAL_POWER - 5)
+    genesis.write_text(json.dumps(document))
+    tokens = [(member, MAX_TOTAL_POWER - 5)]
+    most, more = (
+        election(NEWCOMER, power=power, proposer=member, recipients=tokens)
+        for power in (5, 6)
+    )
+    async with site.daemon() as daemon, site.engine() as running:
+        refused = await daemon.post(encode(more))
+        assert "(FatalElection)" in refused.json()["message"]
+        await commit(daemon, most)
+        await commit(daemon, vote(most, member))
+        for n in range(3):  # the change counts from the next block but one
+            await commit(daemon, signing.create(ALICE, data={"n": n}))
+        await settled(running.rpc)
+        newest = (await running.rpc.call("validators"))["validators"]
+        powers = [int(each["voting_power"]) for each in newest]
+        assert sorted(powers) == [5, MAX_TOTAL_POWER - 5]
 
 
 def careless(settings: Settings) -> Careless:

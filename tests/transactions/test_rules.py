@@ -324,7 +324,7 @@ ONE = [Validator("ed25519", bytes(KEYS[0].secret.verify_key), 10)]
             [each._replace(power=MAX_TOTAL_POWER // 4) for each in SET],
             2**32,
             "ed25519-base16",
-            f"a power of {MAX_TOTAL_POWER}",
+            f"a power of at most {MAX_TOTAL_POWER}",
         ),
     ],
 )

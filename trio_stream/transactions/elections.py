@@ -132,7 +132,7 @@ def why_fatal(validators: Sequence[Validator], change: Change) -> str | None:
     if not after:
         return "the last validator can't be removed"
     if sum(each.power for each in after) > MAX_TOTAL_POWER:
-        return f"all validators together may have a power of {MAX_TOTAL_POWER}"
+        return f"all validators together may have a power of at most {MAX_TOTAL_POWER}"
     return None
 
 
