@@ -121,8 +121,13 @@ def test_info_is_that_of_an_empty_log_since_no_other_gets_init_chain(
 
 def test_an_engine_of_the_old_chain_is_told_what_happened(engine: Engine) -> None:
     answer = engine.init_chain(validators=GENESIS)
-    assert "chain 'test-chain' does not say that it continues" in refusal(answer)
-    assert "was migrated at height 3" in refusal(answer)
+    refused = "InitChain: chain 'test-chain' was migrated at height 3, and no block"
+    assert refusal(answer).startswith(refused)
+
+
+def test_a_chain_that_does_not_name_the_end_is_refused(engine: Engine) -> None:
+    answer = engine.init_chain(validators=GENESIS, chain_id="other")
+    assert "'other' does not continue it: chain 'test-chain' was" in refusal(answer)
 
 
 def test_it_is_ended_after_a_restart_too_and_says_so(engine: Engine) -> None:

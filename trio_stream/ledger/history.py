@@ -188,10 +188,10 @@ class History:
         """Refuse a chain that begins anew, if there is another one or if it has a block."""
         known = self._chain
         if self._ended is not None:
-            raise MoveRefused(
-                f"chain {chain.chain_id!r:.80} does not say that it continues what is here."
-                f" {self._ended}"
-            )
+            other = f"{chain.chain_id!r:.80} does not continue it: "
+            if chain.chain_id == self._ended.chain_id:
+                other = ""
+            raise MoveRefused(f"{other}{self._ended}")
         if known is not None and known.chain_id != chain.chain_id:
             raise ConsensusFault(
                 other_chain("InitChain for", chain.chain_id, known.chain_id)
