@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import os
 import signal
@@ -48,6 +49,8 @@ def test_in_place() -> None:
         assert list(reader.rest()) == []
         with pytest.raises(SnapshotError):
             reader.give(BAD)
+        # What is in progress ends by itself.
+        reader.stop()
 
 
 def test_a_chunk_that_cannot_be_read() -> None:
@@ -103,5 +106,6 @@ def test_a_process_answers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", Pipe(framed(CHUNKS[0]) + framed(BAD)))
     monkeypatch.setattr(sys, "stdout", answers)
     monkeypatch.setattr(signal, "signal", lambda *_: None)
+    monkeypatch.setattr(gc, "disable", lambda: None)
     serve()
     assert answers.buffer.getvalue().count(ROWS[0].blocks[0].ids.encode()) >= 1

@@ -13,6 +13,7 @@ from tests.history import assert_whole, commit_blocks
 from tests.ledger.chains import ALICE, BOB, CHAIN_ID, TIME, MemoryStore, new_engine
 from tests.ledger.test_staging import POOL
 from trio_stream.ledger.block import Block, Chain, Tip
+from trio_stream.log import writer
 from trio_stream.log.errors import (
     LogDamaged,
     LogFromNewerVersion,
@@ -236,3 +237,47 @@ def test_nothing_is_written_into_a_file_that_was_removed(home, log):
     log.path.rename(home / "elsewhere")
     with pytest.raises(LogReplaced, match="log.db was removed"):
         commit_blocks(log, 1)
+
+
+# Taking over another log
+
+
+@pytest.fixture
+def other(tmp_path):
+    """The connection of a log with more blocks than one look at `stopping` copies."""
+    with CommitLog.open(tmp_path / "other") as other:
+        commit_blocks(other, 150)
+        yield other.connection
+
+
+def test_another_log_takes_its_place(home, log, other):
+    assert log.take_over(other, stopping=lambda: False)
+    assert assert_whole(home) == 150
+    assert log.tip().height == 150
+    commit_blocks(log, 3)
+    assert assert_whole(home) == 153
+
+
+def test_a_log_that_is_told_to_stop_takes_nothing(home, log, other, monkeypatch):
+    monkeypatch.setattr(writer, "TAKEN_AT_ONCE", 10)
+    commit_blocks(log, 3)
+    answers = iter([False, False, True])
+    assert not log.take_over(other, stopping=lambda: next(answers))
+    assert assert_whole(home) == 3
+    commit_blocks(log, 1)
+    assert assert_whole(home) == 4
+
+
+@pytest.mark.parametrize("more", [0, 10, 100])
+def test_a_log_that_does_not_fit_does_not_take_its_place(home, log, other, more):
+    commit_blocks(log, 3)
+    limit_pages(log, more)
+    with pytest.raises(LogOutOfSpace):
+        log.take_over(other, stopping=lambda: False)
+    assert assert_whole(home) == 3
+
+
+def test_a_log_that_was_removed_takes_nothing(log, other):
+    log.path.unlink()
+    with pytest.raises(LogReplaced):
+        log.take_over(other, stopping=lambda: False)

@@ -47,7 +47,7 @@ from trio_stream.log.own_digest import OwnDigest
 from trio_stream.log.rows import newest_block
 from trio_stream.log.view import StoredView
 
-_TAKEN_AT_ONCE: Final = 1_000
+TAKEN_AT_ONCE: Final = 1_000
 """Pages from one question whether to stop to the next: some milliseconds."""
 
 
@@ -198,7 +198,7 @@ class CommitLog(StoredView):
                 while not backup.done:
                     if stopping():
                         return False
-                    backup.step(_TAKEN_AT_ONCE)
+                    backup.step(TAKEN_AT_ONCE)
         return True
 
     def _insert_accepted(self, block: Block) -> None:
