@@ -160,7 +160,7 @@ def test_validators_with_other_keys_cannot_vote() -> None:
     ("standing", "why"),
     [
         ({"status": "concluded", "concluded_height": 7}, "has concluded in block 7"),
-        ({"status": "inconclusive"}, "the validators have changed: open a new one"),
+        ({"status": "inconclusive"}, "another chain has gone on: open a new one"),
         ({"votes": 27}, "complete in a block that could not decide it"),
     ],
 )

@@ -124,6 +124,26 @@ def test_once_another_chain_has_gone_on_nothing_follows(tmp_path: Path) -> None:
     assert (found.status, found.successor) == ("concluded", None)
 
 
+def test_one_that_was_opened_on_the_chain_before_cannot_conclude(
+    tmp_path: Path,
+) -> None:
+    with CommitLog.open(tmp_path) as log:
+        world = World(log)
+        world.block(MOVES, JOINS)
+        app_hash = world.block(*(vote(MOVES, key) for key in KEYS[:3]))
+        end = Continued(2, app_hash, "d" * 64)
+        log.begin_chain(Chain("next", RULES, app_hash, 3, TIME, tuple(SET), end))
+        # In the next chain's first block it may still conclude.
+        assert world.status(JOINS) == "ongoing"
+        engine = new_engine(store=log)
+        engine.block()
+        assert world.status(JOINS) == "inconclusive"
+        engine.block(*(encode(vote(JOINS, key)) for key in KEYS[:3]))
+        found = world.standing(JOINS["id"])
+    assert found is not None
+    assert (found.votes, found.concluded_height) == (30, None)
+
+
 def test_what_is_no_election_has_no_standing(world: World) -> None:
     asset = create(ALICE)
     world.block(asset, JOINS)

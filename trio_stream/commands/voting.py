@@ -163,7 +163,7 @@ def _refuse_if_decided(standing: dict[str, Any], election_id: str) -> None:
         case "inconclusive":
             raise VotingError(
                 f"election {election_id} can't conclude any more, since the validators have"
-                " changed: open a new one"
+                " changed, or another chain has gone on: open a new one"
             )
     if standing["votes"] >= standing["needed"]:
         raise VotingError(

@@ -36,7 +36,10 @@ class Standing(NamedTuple):
     votes: int
     concluded_height: int | None
     status: str
-    """BigchainDB's word: `concluded`, `inconclusive` (the validators have changed), `ongoing`."""
+    """BigchainDB's word: `concluded`, `ongoing`, or `inconclusive`.
+
+    That is, the validators have changed since, or another chain has gone on.
+    """
     successor: Successor | None = None
     """Of a migration for which no other chain has gone on yet."""
 

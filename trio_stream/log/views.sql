@@ -131,7 +131,8 @@ SELECT
 FROM refused;
 
 -- votes and tokens stop at the greatest integer. An election is inconclusive if the validators have
--- changed since it was opened; the set in force after the newest block counts.
+-- changed since it was opened, or another chain has gone on; what is in force after the newest block
+-- counts.
 CREATE VIEW v1_elections AS
 SELECT
     position AS sequence,
@@ -164,6 +165,10 @@ SELECT
         WHEN position >> 26 < (
             SELECT max(height) FROM validators
             WHERE height <= (SELECT max(height) FROM blocks)
+        )
+        OR position >> 26 < (
+            SELECT max(initial_height) FROM moves
+            WHERE initial_height <= (SELECT max(height) FROM blocks)
         )
             THEN 'inconclusive'
         ELSE 'ongoing'
