@@ -10,11 +10,11 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Final
-from urllib.parse import quote
 from uuid import uuid4
 
 from trio_stream.commands.node_api import NodeApi, NodeSilent
 from trio_stream.transactions.elections import Validator, change_of
+from trio_stream.transactions.ids import ID
 from trio_stream.transactions.making import (
     Document,
     NotAVoter,
@@ -149,10 +149,12 @@ def _hint(election_id: str) -> str:
 
 def _look(node: NodeApi, election_id: str) -> tuple[dict[str, Any], Document]:
     """How an election stands, and its transaction."""
-    name = quote(election_id, safe="", errors="replace")
     none = f"No election found with election_id {_printable(election_id)}"
-    standing = _get(node, f"/api/v1/elections/{name}", none)
-    return standing, _get(node, f"/api/v1/transactions/{name}", none)
+    if not ID.fullmatch(election_id):
+        # It might mean something else in an address, such as `../validators`.
+        raise VotingError(none)
+    standing = _get(node, f"/api/v1/elections/{election_id}", none)
+    return standing, _get(node, f"/api/v1/transactions/{election_id}", none)
 
 
 def _refuse_if_decided(standing: dict[str, Any], election_id: str) -> None:
