@@ -39,6 +39,8 @@ _TIMES: Final = (
     Time(1_767_366_245, 123_456_789),
     Time(-62_135_596_801, 5),
     Time(1 << 40, 999_999_999),
+    # No engine says it, but a file that is imported may.
+    Time(1_500_000_001, 1 << 33),
 )
 _LARGE: Final = 40
 

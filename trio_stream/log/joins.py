@@ -23,6 +23,7 @@ from trio_stream.stream.events import CommitEvent
 from trio_stream.stream.frames import text_frame
 from trio_stream.stream.messages import (
     FIRST_SECOND,
+    LAST_NANO,
     LAST_SECOND,
     event_text,
     time_text,
@@ -39,7 +40,7 @@ _PLAIN: Final = f"""
     '", "transaction_id": "', id, '"'"""
 _TIME: Final = f"""
     strftime('%Y-%m-%dT%H:%M:%S', min(max(seconds, {FIRST_SECOND}), {LAST_SECOND}),
-             'unixepoch'), printf('.%09dZ', nanos)"""
+             'unixepoch'), printf('.%09dZ', min(max(nanos, 0), {LAST_NANO}))"""
 _MORE: Final = f"""
     ', "index": ', {INDEX}, ', "position": "', {HEIGHT}, ':', {INDEX}, ':',
     substr(id, 1, 8), '", "time": "', {_TIME}, '", "tx_hash": "', hex(sha256), '"'"""

@@ -23,14 +23,16 @@ FIRST_SECOND: Final = int((datetime(1, 1, 1, tzinfo=UTC) - _EPOCH).total_seconds
 LAST_SECOND: Final = int(
     (datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC) - _EPOCH).total_seconds()
 )
+LAST_NANO: Final = 999_999_999
 
 
 def time_text(time: Time) -> str:
     """A block's time in the format of RFC 3339, in UTC, to the nanosecond."""
-    # Clamped to the years that RFC 3339 can express: a header may say anything.
+    # Clamped to what RFC 3339 can express: a header, or a file that is imported, may say anything.
     seconds = min(max(time.seconds, FIRST_SECOND), LAST_SECOND)
+    nanos = min(max(time.nanos, 0), LAST_NANO)
     moment = _EPOCH + timedelta(seconds=seconds)
-    return f"{moment.replace(tzinfo=None).isoformat()}.{time.nanos:09d}Z"
+    return f"{moment.replace(tzinfo=None).isoformat()}.{nanos:09d}Z"
 
 
 def event_text(
