@@ -3,8 +3,8 @@
 One engine makes it, whose validator keeps more than two thirds of the power. Blocks differ from run
 to run, since the engine decides what goes together.
 
-As a program it makes such a chain, lets an empty node fetch it by block sync and the engine replay
-it into an empty daemon, and compares app hashes, streams and logs.
+As a program it makes such a chain, lets an empty node fetch it by block sync, another one by state
+sync, and the engine replay it into an empty daemon, and compares app hashes, streams and logs.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from scripts import child, daemon_process
 from scripts.chaos import Failed
 from scripts.daemon_process import RunningDaemon
 from scripts.devnet import evidence
-from scripts.engines import build, home, network
+from scripts.engines import build, home, network, state_sync
 from scripts.engines.build import Release
 from scripts.engines.home import ValidatorHome, Value
 from scripts.engines.process import Rpc, RunningEngine
@@ -38,6 +38,8 @@ from trio_stream.log.file import FILE_NAME
 from trio_stream.transactions.elections import Validator
 
 PATIENCE = 600.0
+SNAPSHOTS = 10
+"""Blocks from one to the next."""
 
 # When it is the turn of a validator without an engine, nobody waits for long. Releases have
 # different ones of these.
@@ -58,6 +60,7 @@ async def found(binary: Path, founder: ValidatorHome) -> Key:
     document = json.loads(genesis.read_text())
     document["validators"][0]["power"] = str(FOUNDER_POWER)
     genesis.write_text(json.dumps(document))
+    state_sync.let_blocks_be_quick(genesis)
     return network.validator_key(founder)
 
 
@@ -75,11 +78,14 @@ async def prove(engine: Release, folder: Path, *, blocks: int) -> str:
 
     Raises Failed if anything differs.
     """
-    first, second = Site.several(engine, folder, 2)
+    first, second, third = Site.several(engine, folder, 3)
     founder = await found(engine.binary, first.validator)
     address = f"127.0.0.1:{first.validator.p2p_port}"
     await network.join(engine.binary, second.validator, [first.validator], [address])
     streams = [each.settings.stream for each in (first, second)]
+    if can_restore := first.release >= (0, 34):
+        makes = {"TRIO_STREAM_SNAPSHOT_INTERVAL": str(SNAPSHOTS)}
+        first.settings = replace(first.settings, environment=makes)
     async with first.daemon() as daemon, first.engine() as source:
         began = trio.current_time()
         await grow(daemon, source.rpc, founder, blocks=blocks)
@@ -92,7 +98,11 @@ async def prove(engine: Release, folder: Path, *, blocks: int) -> str:
             changes = await check_changes(source, tip, founder)
             ends = {await each.rpc.application() for each in (source, newcomer)}
             said = await evidence.streams(streams)
-    again = replace(first.settings, home=folder / "again")
+        restored = "not restored by this release"
+        if can_restore:
+            restored, end = await _restored(source.rpc, first, third, tip)
+            ends.add(end)
+    again = replace(first.settings, home=folder / "again", environment={})
     async with daemon_process.run_daemon(again):
         began = trio.current_time()
         async with first.engine() as source:
@@ -103,12 +113,13 @@ async def prove(engine: Release, folder: Path, *, blocks: int) -> str:
     if len(ends) != 1:
         raise Failed(f"after all blocks there are {ends}")
     homes = [first.settings.home, second.settings.home, again.home]
+    homes += [third.settings.home] * can_restore
     logs = evidence.logs([home / FILE_NAME for home in homes])
     await check_log(again.home)
     return (
         f"{engine.name}: {tip:,} blocks made in {made:.0f} s, fetched by block sync in {took:.1f}"
-        f" s, replayed in {replayed:.1f} s; {changes:,} changes of validators; the same app hash,"
-        f" the same streams, {said}; the same logs, which are whole, {logs}"
+        f" s, replayed in {replayed:.1f} s, {restored}; {changes:,} changes of validators;"
+        f" the same app hash, the same streams, {said}; the same logs, which are whole, {logs}"
     )
 
 
@@ -123,6 +134,26 @@ async def check_log(home: Path) -> None:
     )
     if ran.returncode != 0:
         raise Failed(f"trio-stream check: {ran.stderr.decode().strip()}")
+
+
+async def _restored(
+    rpc: Rpc, member: Site, newcomer: Site, tip: int
+) -> tuple[str, tuple[int, bytes]]:
+    """How long a node took that joined by state sync, in words; its height and app hash."""
+    settings = await state_sync.trusting(rpc)
+    newcomer.validator = replace(newcomer.validator, settings=settings)
+    address = f"127.0.0.1:{member.validator.p2p_port}"
+    await network.join(
+        member.kind.binary, newcomer.validator, [member.validator], [address]
+    )
+    async with newcomer.daemon() as daemon, newcomer.engine() as engine:
+        began = trio.current_time()
+        await fetched(engine.rpc, tip)
+        took = trio.current_time() - began
+        if "is restored" not in daemon.log.read_text():
+            raise Failed("the newcomer restored no snapshot")
+        await evidence.streams([member.settings.stream, newcomer.settings.stream])
+        return f"restored in {took:.1f} s", await engine.rpc.application()
 
 
 async def check_changes(engine: RunningEngine, tip: int, founder: Key) -> int:

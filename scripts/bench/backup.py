@@ -1,11 +1,12 @@
-"""How much longer blocks take to become durable while `trio-stream backup` copies the log.
+"""How much longer blocks take to become durable while the log is copied, or a snapshot is made.
 
-    python -m scripts.bench.backup [--megabytes 1024] [--directory DIR]
+    python -m scripts.bench.backup [--megabytes 1024] [--directory DIR] [--snapshot]
 
 A log of that size is made of transactions of 8 KB. Then blocks of 20 transactions are committed,
 twenty per second, with the daemon's checkpoints beside them: first alone, then while a process of
 its own makes a backup, and alone again. The backup's bytes pass through the same disk, and its
-process shares the processors.
+process shares the processors. With --snapshot it is a snapshot for nodes that join, which the
+daemon makes in a thread of its own, so that it shares the interpreter as well.
 """
 
 from __future__ import annotations
@@ -29,10 +30,12 @@ import trio
 from scripts import child
 from scripts.bench.report import machine, number, table
 from trio_stream.abci.messages import Time
+from trio_stream.commands.run import SWITCH_INTERVAL
 from trio_stream.ledger.block import AcceptedTransaction, Block, Chain
 from trio_stream.log.backup import BYTES_PER_SECOND
 from trio_stream.log.checkpoint import Checkpointer
 from trio_stream.log.reader import LogReader
+from trio_stream.log.snapshots import Snapshots
 from trio_stream.log.writer import CommitLog
 from trio_stream.transactions.candidate import CandidateCache
 
@@ -47,19 +50,26 @@ NOW: Final = Time(1_500_000_000, 0)
 
 def main() -> None:
     """Print the table."""
+    # As the daemon has it.
+    sys.setswitchinterval(SWITCH_INTERVAL)
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--megabytes", type=int, default=1024)
     parser.add_argument("--rate", type=int, default=RATE, help="that of the backup")
     parser.add_argument("--directory", type=Path, help="where log and backup are")
+    parser.add_argument("--snapshot", action="store_true", help="instead of a backup")
     given = parser.parse_args()
+    rate = None if given.snapshot else given.rate
     with tempfile.TemporaryDirectory(dir=given.directory) as directory:
-        rows = trio.run(_measure, Path(directory), given.megabytes, given.rate)
+        rows = trio.run(_measure, Path(directory), given.megabytes, rate)
     print(machine())
     head = ["commits", "blocks", "median ms", "p99 ms", "longest ms"]
-    print(table(f"Blocks of {PER_BLOCK} beside a backup", head, rows))
+    what = "snapshot" if given.snapshot else "backup"
+    print(table(f"Blocks of {PER_BLOCK} beside a {what}", head, rows))
 
 
-async def _measure(directory: Path, megabytes: int, rate: int) -> list[list[str]]:
+async def _measure(
+    directory: Path, megabytes: int, rate: int | None
+) -> list[list[str]]:
     blocks = _blocks()
     before, after = list[float](), list[float]()
     with CommitLog.open(directory / "home") as log:
@@ -77,12 +87,17 @@ async def _measure(directory: Path, megabytes: int, rate: int) -> list[list[str]
             commit = partial(_commit, log, checkpointer, blocks)
             with trio.move_on_after(ALONE):
                 await commit(before)
-            took, during = await _back_up(directory, rate, commit)
+            if rate is None:
+                took, during = await _snapshot(log, commit)
+            else:
+                took, during = await _back_up(directory, rate, commit)
             with trio.move_on_after(ALONE):
                 await commit(after)
             nursery.cancel_scope.cancel()
-    size = (directory / "backup.db").stat().st_size
-    what = f"during a backup of {number(size / 1e6)} MB in {took:.0f} s"
+    kind, place = ("backup", "backup.db") if rate else ("snapshot", "home/snapshots")
+    paths = [directory / place, *(directory / place).rglob("*")]
+    size = sum(each.stat().st_size for each in paths if each.is_file())
+    what = f"during a {kind} of {number(size / 1e6)} MB in {took:.0f} s"
     return [
         _row("alone", before),
         _row(what, during),
@@ -107,6 +122,20 @@ async def _back_up(
             + ["--home", str(directory / "home"), "--rate", str(rate)],
             env=child.environment({}),
         )
+        nursery.cancel_scope.cancel()
+    return time.perf_counter() - began, seconds
+
+
+async def _snapshot(
+    log: CommitLog, commit: Callable[[list[float]], Awaitable[None]]
+) -> tuple[float, list[float]]:
+    began, seconds = time.perf_counter(), list[float]()
+    tip = log.tip()
+    assert tip is not None
+    make = partial(Snapshots(log, keep=1).make, tip.height, lambda: False)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(commit, seconds)
+        await trio.to_thread.run_sync(make)
         nursery.cancel_scope.cancel()
     return time.perf_counter() - began, seconds
 

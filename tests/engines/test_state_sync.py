@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
@@ -58,7 +57,8 @@ class Members:
     ) -> AsyncIterator[tuple[RunningDaemon, RunningEngine]]:
         """The one validator of the chain."""
         await self.member.prepare()
-        _let_blocks_be_quick(self.member)
+        genesis = self.member.validator.home / "config" / "genesis.json"
+        state_sync.let_blocks_be_quick(genesis)
         async with self.member.daemon() as daemon, self.member.engine() as engine:
             yield daemon, engine
 
@@ -76,15 +76,6 @@ class Members:
         """Of the member."""
         found = (self.member.settings.home / "snapshots").glob("[0-9]*")
         return sorted(int(each.name) for each in found if each.name.isdigit())
-
-
-def _let_blocks_be_quick(site: Site) -> None:
-    """Up to 0.34, blocks are dated a second apart; the light client believes none of the future."""
-    path = site.validator.home / "config" / "genesis.json"
-    genesis = json.loads(path.read_text())
-    if "time_iota_ms" in genesis["consensus_params"]["block"]:
-        genesis["consensus_params"]["block"]["time_iota_ms"] = "1"
-        path.write_text(json.dumps(genesis))
 
 
 async def grow(daemon: RunningDaemon, numbers: range, size: int = 10) -> None:
