@@ -28,6 +28,7 @@ from trio_stream.transactions.conditions import (
     read_condition,
     threshold_condition,
     threshold_cost,
+    uri_of_details,
 )
 from trio_stream.transactions.errors import InvalidPublicKey, ThresholdTooDeep
 
@@ -151,3 +152,28 @@ def test_types_of_parts_are_named_but_never_threshold_itself() -> None:
 def test_what_is_no_condition_is_not_read(data: bytes, why: str) -> None:
     with pytest.raises(der.Unreadable, match=why):
         read_condition(data, der.read_element(data, 0, len(data)))
+
+
+@pytest.mark.parametrize(
+    "details",
+    [
+        *[case["details"] for case in RECORDED],
+        _key(f"{ALICE.public} \n"),
+        _key(ALICE.public + " " * 10_000),
+        _threshold(2, _key(ALICE.public)),
+        _threshold(1, _key(ALICE.public), _key(BOB.public)),
+    ],
+    ids=lambda details: details["type"],
+)
+def test_the_uri_of_details_is_that_of_their_condition(details: dict[str, Any]) -> None:
+    condition = condition_of_details(details)
+    for _ in range(2):
+        uri = uri_of_details(details)
+        assert uri == (None if condition is None else condition.uri)
+
+
+@pytest.mark.parametrize("key", ["1" * 44, "z" * 44, "0" * 43, "z" * 1_000])
+def test_the_uri_of_what_is_no_key_is_refused_each_time(key: str) -> None:
+    for _ in range(2):
+        with pytest.raises(InvalidPublicKey):
+            uri_of_details(_key(key))

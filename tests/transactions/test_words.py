@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import chain
 
 import pytest
+import Stemmer
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -112,3 +113,13 @@ def test_kept_terms_have_a_bound(size: int) -> None:
 def test_a_text_in_ascii_has_the_words_that_it_has_beside_others() -> None:
     text = "".join(map(chr, range(128))) + " O'Neil's pre-market_IS 'X'"
     assert words_of(f"{text} é") == [*words_of(text), "é"]
+
+
+@given(st.text("0123456789", min_size=1, max_size=300))
+def test_a_number_is_its_own_stem_and_is_not_kept(number: str) -> None:
+    assert Stemmer.Stemmer("english").stemWord(number) == number
+    words.kept_terms.clear()
+    if len(number) <= words.WORD_LIMIT:
+        assert words.terms_of(f"foxes {number}") == ["fox", number]
+        assert words.terms_of(number) == [number]
+        assert number not in words.kept_terms

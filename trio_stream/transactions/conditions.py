@@ -13,8 +13,9 @@ condition is None, and the output can be created but never spent.
 from __future__ import annotations
 
 import hashlib
-from base64 import urlsafe_b64encode
+from binascii import b2a_base64
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from trio_stream.transactions import base58, der
@@ -38,10 +39,14 @@ MAX_THRESHOLD_DEPTH = 99
 MAX_COST = 4_294_967_295
 """The greatest cost that the bytes of a condition can state."""
 
+KEY_DIGITS = 44
+"""Characters of a key without white space, at most."""
+
 _ED25519_COST = 131_072
 _PART_COST = 1_024
 _MAX_THRESHOLD = 65_535
 _CONTEXT_CONSTRUCTED = 0xA0
+_URL_SAFE = bytes.maketrans(b"+/", b"-_")
 
 
 class Condition(NamedTuple):
@@ -141,10 +146,7 @@ def condition_of_details(details: dict[str, Any], depth: int = 0) -> Condition |
     if depth > MAX_THRESHOLD_DEPTH:
         raise ThresholdTooDeep
     if details["type"] == NAMES[ED25519]:
-        public_key = base58.decode_key(details["public_key"])
-        if public_key is None:
-            raise InvalidPublicKey("Public key should be of size 32 bytes")
-        return ed25519_condition(public_key)
+        return _condition_of_key(details["public_key"])
     parts = [condition_of_details(part, depth + 1) for part in details["subconditions"]]
     known = [part for part in parts if part is not None]
     if len(known) < len(parts):
@@ -152,6 +154,31 @@ def condition_of_details(details: dict[str, Any], depth: int = 0) -> Condition |
     return threshold_condition(details["threshold"], known)
 
 
+def uri_of_details(details: dict[str, Any]) -> str | None:
+    """The uri of the condition that `details` describe; raises as `condition_of_details`."""
+    if details["type"] == NAMES[ED25519]:
+        key: str = details["public_key"]
+        # Longer texts may be keys too, but their memory has no limit.
+        if len(key) <= KEY_DIGITS:
+            return _uri_of_key(key)
+    condition = condition_of_details(details)
+    return None if condition is None else condition.uri
+
+
+def _condition_of_key(text: str) -> Condition:
+    public_key = base58.decode_key(text)
+    if public_key is None:
+        raise InvalidPublicKey("Public key should be of size 32 bytes")
+    return ed25519_condition(public_key)
+
+
+# The same owners come again and again, and nearly every output has one.
+@lru_cache(maxsize=1_000)
+def _uri_of_key(text: str) -> str:
+    return _condition_of_key(text).uri
+
+
 def base64url(data: bytes) -> str:
     """Base64 for uris, without padding."""
-    return urlsafe_b64encode(data).rstrip(b"=").decode("ascii")
+    text = b2a_base64(data, newline=False).translate(_URL_SAFE, b"=")
+    return text.decode("ascii")

@@ -13,7 +13,7 @@ import hashlib
 from typing import Any, NamedTuple
 
 from trio_stream.transactions import canonical, contents, elections, structure
-from trio_stream.transactions.conditions import condition_of_details
+from trio_stream.transactions.conditions import condition_of_details, uri_of_details
 from trio_stream.transactions.errors import (
     MAX_TEXT,
     AmountError,
@@ -155,11 +155,10 @@ def _input(value: dict[str, Any], signed: hashlib._Hash) -> Input:
 
 
 def _output(value: dict[str, Any]) -> Output:
-    condition = condition_of_details(value["condition"]["details"])
+    uri = uri_of_details(value["condition"]["details"])
     amount = int(value["amount"])
     if amount < 1:
         raise AmountError("`amount` must be greater than 0")
     if amount > MAX_AMOUNT:
         raise AmountError(f"`amount` must be <= {MAX_AMOUNT}")
-    uri = None if condition is None else condition.uri
     return Output(tuple(value["public_keys"] or ()), amount, uri)

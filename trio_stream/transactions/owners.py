@@ -32,6 +32,10 @@ class Stands(IntEnum):
     """Only in the details, but in the `public_keys` of another output."""
 
 
+# A member of an enumeration is looked up in a dictionary each time.
+_LISTED, _BOTH = Stands.LISTED, Stands.LISTED_AND_LOCKING
+
+
 class NamedKey(NamedTuple):
     """A public key and the place that names it."""
 
@@ -70,10 +74,7 @@ def keys_named(
         listed = dict.fromkeys(keys)
         for key in listed:
             if len(key) <= KEY_LIMIT:
-                both = key in locking
-                yield NamedKey(
-                    key, index, Stands.LISTED_AND_LOCKING if both else Stands.LISTED
-                )
+                yield NamedKey(key, index, _BOTH if key in locking else _LISTED)
         for key in sorted((locking & everywhere).difference(listed)):
             yield NamedKey(key, index, Stands.LOCKING)
 
@@ -83,11 +84,11 @@ def _keys_in(details: object) -> set[str]:
     found = set()
     left = [details]
     while left:
-        match left.pop():
-            case {"subconditions": list(parts)}:
-                left.extend(parts)
-            case leaf:
-                assert isinstance(leaf, dict)
-                # White space after a key is accepted, and removed from the details that are shown.
-                found.add(leaf["public_key"].rstrip())
+        each = left.pop()
+        assert isinstance(each, dict)
+        if isinstance(parts := each.get("subconditions"), list):
+            left.extend(parts)
+        else:
+            # White space after a key is accepted, and removed from the details that are shown.
+            found.add(each["public_key"].rstrip())
     return found

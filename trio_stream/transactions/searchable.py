@@ -30,6 +30,8 @@ def text_of(document: Mapping[str, Any]) -> Text:
 
 
 def _joined(value: object) -> str | None:
+    if value is None:
+        return None
     words: list[str] = []
     for text in _strings(value):
         if words:

@@ -87,6 +87,11 @@ def terms_of_words(words: Sequence[str]) -> list[str]:
 
 
 def _new_terms(words: list[str]) -> dict[str, str]:
+    # Numbers have no other stem, and are too many to be kept.
+    numbers = {word: word for word in words if word.isascii() and word.isdigit()}
+    if len(numbers) == len(words):
+        return numbers
+    words = [word for word in words if word not in numbers]
     # A new one for each call, because two threads must not use the same.
     stems = Stemmer.Stemmer("english", 0).stemWords(words)
     new = dict(zip(words, map(_without_marks, stems)))
@@ -94,7 +99,7 @@ def _new_terms(words: list[str]) -> dict[str, str]:
         kept_terms.clear()
     if len(new) <= KEPT:
         kept_terms.update(new)
-    return new
+    return new | numbers
 
 
 def _without_marks(word: str) -> str:
