@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import threading
 from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
 
+from scripts.signing import Key, create, encode
+from trio_stream.abci.messages import (
+    Commit,
+    FinalizeBlock,
+    FinalizeBlockAnswer,
+    InitChain,
+    Time,
+)
 from trio_stream.config import Config
 from trio_stream.core import open_core
 from trio_stream.log.errors import LogInUse
@@ -28,3 +37,26 @@ async def test_the_directory_is_free_again_once_all_is_closed(tmp_path: Path) ->
             async with AsyncExitStack() as other:
                 with pytest.raises(LogInUse):
                     open_core(Config(home=tmp_path), other)
+
+
+def _verifiers() -> int:
+    return sum(each.name.startswith("verifier") for each in threading.enumerate())
+
+
+async def test_threads_verify_a_large_block_and_end_with_the_rest(
+    tmp_path: Path,
+) -> None:
+    key, now = Key.from_seed(bytes(32)), Time(1_500_000_000, 0)
+    raws = [encode(create(key, metadata={"n": n})) for n in range(100)]
+    async with AsyncExitStack() as stack:
+        application = open_core(Config(home=tmp_path), stack).application
+        assert _verifiers() == 0, "before there is work for them"
+        begin = InitChain(now, "chain", (), b"", 1, signed=False)
+        application.answer(begin, owner=1)
+        answer = application.answer(FinalizeBlock(raws, 1, now), owner=1)
+        application.answer(Commit(), owner=1)
+        assert isinstance(answer, FinalizeBlockAnswer)
+        assert {each.code for each in answer.results} == {0}
+        assert application.height == 1
+        assert _verifiers() > 0
+    assert _verifiers() == 0

@@ -51,10 +51,10 @@ class Core:
 def open_core(config: Config, stack: AsyncExitStack) -> Core:
     """Open the log, and make what reads and writes it. Raises `CommitLogError`."""
     log = stack.enter_context(CommitLog.open(config.home))
-    # A block's transactions that are costly to verify share the processors.
-    verifiers = stack.enter_context(ThreadPoolExecutor(os.cpu_count()))
+    # A block's signatures share the processors.
+    verifiers = stack.enter_context(ThreadPoolExecutor(os.cpu_count(), "verifier"))
     cache = CandidateCache(
-        config.cache_bytes, lock=threading.Lock(), map_dear=verifiers.map
+        config.cache_bytes, lock=threading.Lock(), in_parallel=verifiers.map
     )
     reader = LogReader(log.path, cache)
     stack.push_async_callback(reader.aclose)

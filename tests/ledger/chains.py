@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 
 from scripts.signing import Key
 from trio_stream.abci import messages
@@ -41,6 +42,9 @@ class MemoryStore:
         self.moved_at = 0
         self.digests: list[int] = []
         self.interrupted = False
+
+    def steady(self) -> AbstractContextManager[None]:
+        return nullcontext()
 
     def chain(self) -> Chain | None:
         return self.begun

@@ -8,6 +8,7 @@ from hashlib import sha256
 from scripts.signing import create, encode, transfer
 from tests.conftest import VECTORS
 from tests.ledger.chains import ALICE, BOB
+from tests.transactions.documents import raw_of
 from trio_stream.ledger.block import AcceptedTransaction
 from trio_stream.ledger.rows import rows_of
 from trio_stream.transactions.model import parse
@@ -17,6 +18,14 @@ from trio_stream.transactions.owners import OWNER_BEFORE
 def rows(document: dict[str, object]) -> AcceptedTransaction:
     raw = encode(document)
     return rows_of(parse(raw), 7, sha256(raw).digest())
+
+
+def test_the_json_need_not_be_read_twice() -> None:
+    for path in sorted(VECTORS.glob("v[0-9]*.json")):
+        raw = raw_of(json.loads(path.read_text()))
+        transaction = parse(raw)
+        rows = rows_of(transaction, 7, b"")
+        assert rows_of(transaction, 7, b"", transaction.value) == rows
 
 
 def test_a_create_is_its_own_asset_and_spends_nothing() -> None:

@@ -42,6 +42,39 @@ def test_an_output_is_spent_by_one_transaction_or_none(view):
     assert view.spender(MOVED["id"], 0) is None
 
 
+def test_a_steady_view_answers_the_same(view):
+    for _ in range(2):
+        with view.steady():
+            for output in (ASSET["id"], 0), (ASSET["id"], 1), (MOVED["id"], 0):
+                spent = output == (ASSET["id"], 1)
+                assert view.output(*output) is not None
+                assert view.spender(*output) == (MOVED["id"] if spent else None)
+            assert view.output(MOVED["id"], 1) is None
+            assert view.spender(ASSET["id"], 1) == MOVED["id"]
+        assert not view.connection.in_transaction
+
+
+def test_what_a_steady_view_knew_is_asked_again_after_it(tmp_path):
+    with CommitLog.open(tmp_path) as log:
+        engine = new_engine(store=log)
+        engine.block(encode(ASSET))
+        with log.steady():
+            assert log.output(ASSET["id"], 1) is not None
+            assert log.spender(ASSET["id"], 1) is None
+        engine.block(encode(MOVED))
+        assert log.spender(ASSET["id"], 1) == MOVED["id"]
+
+
+def test_an_error_ends_a_steady_view(tmp_path):
+    with CommitLog.open(tmp_path) as log:
+        with pytest.raises(ZeroDivisionError), log.steady():
+            raise ZeroDivisionError
+        new_engine(store=log).block(encode(ASSET))
+        with pytest.raises(ZeroDivisionError), log.steady():
+            run(log.connection, "ROLLBACK")  # as SQLite does after some errors
+            raise ZeroDivisionError
+
+
 @pytest.mark.parametrize("text", ["", "0" * 64, "A" * 64, "\ud800", "0" * 10**6])
 def test_any_text_may_be_asked_for_as_an_id(view, text):
     assert not view.has_transaction(text)

@@ -5,6 +5,7 @@ import hashlib
 import threading
 import tracemalloc
 from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
 
 import pytest
 from hypothesis import given, settings
@@ -27,6 +28,7 @@ from trio_stream.transactions.candidate import (
     Candidate,
     CandidateCache,
 )
+from trio_stream.transactions.costs import BUDGET
 from trio_stream.transactions.errors import (
     InvalidHash,
     MalformedTransaction,
@@ -36,6 +38,7 @@ from trio_stream.transactions.fulfillments import PAUSE
 from trio_stream.transactions.rules import validate
 
 LARGE = 100_000_000
+T = TypeVar("T")
 
 
 def _raw(number: int) -> bytes:
@@ -96,7 +99,7 @@ def test_many_are_examined_as_each_alone() -> None:
     raws = [_raw(1), b"[]", forged, _raw(1), _raw(2)]
     for size in LARGE, 0:
         cache = CandidateCache(size)
-        together = cache.examine_all(raws)
+        together = cache.examine_all(raws, within=BUDGET)
         alone = [Candidate(raw, hashlib.sha256(raw).digest()) for raw in raws]
         assert [each.sha256 for each in together] == [each.sha256 for each in alone]
         assert [type(each.error) for each in together] == [
@@ -105,6 +108,26 @@ def test_many_are_examined_as_each_alone() -> None:
         assert [each.is_fulfilled(0) for each in together if each.transaction] == [
             *[True, False, True, True]
         ]
+
+
+def test_what_is_not_to_be_kept_is_found_but_not_put() -> None:
+    cache = CandidateCache(LARGE)
+    kept = cache.examine(_raw(1))
+    assert kept.document is None
+    assert cache.examine(_raw(1), keep=False) is kept
+    new = cache.examine(_raw(2), keep=False)
+    assert new.transaction is not None
+    assert new.document == new.transaction.value
+    assert not cache.has(_raw(2))
+    assert cache.examine(b"[]", keep=False).document is None
+
+
+def test_it_is_known_whether_every_signature_was_verified() -> None:
+    candidate = Candidate(_raw(1), b"")
+    assert not candidate.is_verified
+    candidate.verify()
+    assert candidate.is_verified
+    assert Candidate(b"[]", b"").is_verified, "there are none"
 
 
 def test_equal_values_are_not_the_same_bytes() -> None:
@@ -183,7 +206,7 @@ def test_in_a_full_cache_they_displace_no_more_than_their_share(
     share = 3 * _weight(make(1_000))
     cache = CandidateCache(share * REFUSED_SHARE)
     good = [_raw(number) for number in range(100, 200)]
-    cache.examine_all(good)
+    cache.examine_all(good, within=BUDGET)
     before = sum(map(cache.has, good))
     assert before < len(good)
     assert _refuse_ten(cache, make) == [False] * 7 + [True] * 3
@@ -388,11 +411,11 @@ def test_recorded_transactions_have_the_same_verdict_twice() -> None:
         assert (first.error is None) == (name != "x05_metadata_nan")
 
 
-def test_expensive_candidates_of_a_block_are_verified_by_map_dear() -> None:
-    given: list[Candidate] = []
+def test_expensive_candidates_are_verified_in_parallel() -> None:
+    given: list[Any] = []
 
     def backwards(
-        verify: Callable[[Candidate], None], candidates: Iterable[Candidate]
+        verify: Callable[[T], None], candidates: Iterable[T], /
     ) -> Iterable[None]:
         given.extend(candidates)
         for candidate in reversed(given):
@@ -404,8 +427,8 @@ def test_expensive_candidates_of_a_block_are_verified_by_map_dear() -> None:
         for nonce in ("1", "2")
     ]
     cheap = dear_create(ALICE, signatures=2, prefix_bytes=5)
-    cache = CandidateCache(1 << 24, map_dear=backwards)
-    candidates = cache.examine_all([dear[0], cheap, dear[1]])
+    cache = CandidateCache(1 << 24, in_parallel=backwards)
+    candidates = cache.examine_all([dear[0], cheap, dear[1]], within=BUDGET)
     assert [each.sha256 for each in given] == [candidates[i].sha256 for i in (0, 2)]
     assert all(each.is_fulfilled(0) for each in candidates)
 

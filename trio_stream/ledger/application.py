@@ -100,7 +100,8 @@ class Application:
         """Examine the transactions of these requests together, which is cheaper."""
         txs = [each.tx for each in requests if isinstance(each, DeliverTx)]
         checked = [each.tx for each in requests if isinstance(each, CheckTx)]
-        self._cache.examine_all(txs)
+        if txs:
+            self._steps.prepare(txs)
         # A transaction too expensive for a check costs no more than finding that out.
         self._cache.examine_all(checked, within=BUDGET)
 

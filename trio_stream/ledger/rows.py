@@ -5,15 +5,23 @@ Another kind of chain can hand the log rows of the same shape (`block.AcceptedTr
 
 from __future__ import annotations
 
+from typing import Any
+
 from trio_stream.ledger.block import AcceptedTransaction
 from trio_stream.transactions.model import Transaction
 from trio_stream.transactions.owners import named_keys
 from trio_stream.transactions.searchable import text_of
 
 
-def rows_of(transaction: Transaction, index: int, sha256: bytes) -> AcceptedTransaction:
-    """The rows of a transaction, whose JSON is read once more for them."""
-    document = transaction.value
+def rows_of(
+    transaction: Transaction,
+    index: int,
+    sha256: bytes,
+    document: dict[str, Any] | None = None,
+) -> AcceptedTransaction:
+    """The rows of a transaction; without its JSON object, its JSON is read once more."""
+    if document is None:
+        document = transaction.value
     return AcceptedTransaction(
         index,
         sha256,

@@ -8,6 +8,7 @@ it, and it is not in the hash. Nothing here is durable, and dropping the object 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import Protocol
 
@@ -31,6 +32,10 @@ from trio_stream.transactions.structure import PLAIN
 
 class State(View, Elections, Protocol):
     """All that is committed, as a block needs it."""
+
+    def steady(self) -> AbstractContextManager[None]:
+        """A block in which questions are cheaper; nothing may be committed in it."""
+        ...
 
 
 class BlockView:
@@ -105,7 +110,8 @@ class StagedBlock:
         self._view.accept(transaction)
         if transaction.operation not in PLAIN:
             self._ballots.add(transaction)
-        self._accepted.append(rows_of(transaction, index, candidate.sha256))
+        rows = rows_of(transaction, index, candidate.sha256, candidate.document)
+        self._accepted.append(rows)
         return None
 
     def note(self, refused: RefusedTransaction) -> None:

@@ -32,6 +32,7 @@ from trio_stream.ledger.checks import VALID, refusal
 from trio_stream.ledger.departures import departure
 from trio_stream.ledger.history import ConsensusFault, History
 from trio_stream.ledger.staging import StagedBlock, State
+from trio_stream.transactions.block_candidates import BlockCandidates
 from trio_stream.transactions.candidate import CandidateCache
 from trio_stream.transactions.elections import Validator
 
@@ -59,7 +60,7 @@ class Steps:
     ) -> None:
         self._history = history
         self._committed = committed
-        self._cache = cache
+        self._candidates = BlockCandidates(cache)
         self._warn = warn
         self._block: _InProgress | None = None
 
@@ -79,13 +80,17 @@ class Steps:
         self._block = _InProgress(owner, staged, whole=False)
         return Done()
 
+    def prepare(self, txs: Sequence[bytes]) -> None:
+        """Expect these to be delivered, in this order: together they cost less."""
+        self._candidates.prepare(txs)
+
     def deliver(self, request: DeliverTx, owner: int) -> TxResult:
         block = self._own_block(owner, "DeliverTx")
         if block.whole or block.ended is not None:
             raise ConsensusFault("DeliverTx after the end of the block")
         if len(block.staged) == MAX_TRANSACTIONS:
             raise ConsensusFault(f"a block of more than {MAX_TRANSACTIONS}")
-        refused = block.staged.deliver(self._cache.examine(request.tx))
+        refused = block.staged.deliver(self._candidates.take(request.tx))
         return _result(refused)
 
     def end(self, request: EndBlock, owner: int) -> EndBlockAnswer:
@@ -96,6 +101,7 @@ class Steps:
             raise ConsensusFault(
                 f"EndBlock {request.height} in block {block.staged.height}"
             )
+        self._candidates.prepare(())
         block.ended = block.staged.end(self._history.previous_hash)
         return EndBlockAnswer(_updates(block.ended.updates))
 
@@ -104,8 +110,11 @@ class Steps:
         if len(request.txs) > MAX_TRANSACTIONS:
             raise ConsensusFault(f"a block of more than {MAX_TRANSACTIONS}")
         staged = self._stage(request.height, request.time)
-        candidates = self._cache.examine_all(request.txs)
-        results = [_result(staged.deliver(candidate)) for candidate in candidates]
+        results: list[TxResult] = []
+        for piece in self._candidates.pieces(request.txs):
+            with self._committed.steady():
+                results += [_result(staged.deliver(candidate)) for candidate in piece]
+            piece.clear()
         ended = staged.end(self._history.previous_hash)
         self._block = _InProgress(owner, staged, whole=True, ended=ended)
         return FinalizeBlockAnswer(

@@ -61,7 +61,7 @@ class CommitLog(StoredView):
         self.wal_bytes = 0
         """Bytes in the write-ahead log since it last started over."""
         self.between_blocks = threading.Lock()
-        """Held during a commit; whoever else holds it keeps the next block waiting."""
+        """Held during a commit and a `steady` block; whoever else holds it keeps those waiting."""
         self._resources = resources
         self._files = OpenFiles(path)
         self._own_digest = OwnDigest(path)
@@ -107,6 +107,13 @@ class CommitLog(StoredView):
 
     def __exit__(self, *exc: object) -> None:
         self.close()
+
+    @contextmanager
+    def steady(self) -> Iterator[None]:
+        """All questions in the block see one state, for less; the next block waits for its end."""
+        # Whoever starts the write-ahead log over would find it in use.
+        with self.between_blocks, super().steady():
+            yield
 
     def chain(self) -> Chain | None:
         """The chain that the newest InitChain began."""

@@ -14,6 +14,7 @@ import sys
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
+from typing import Any, Protocol, TypeVar
 
 from trio_stream.transactions import canonical
 from trio_stream.transactions.costs import judging_cost
@@ -40,24 +41,43 @@ again: room for one batch of checks, each of which is examined twice, is enough.
 """
 
 
-MapDear = Callable[
-    [Callable[["Candidate"], None], Iterable["Candidate"]], Iterable[None]
-]
-"""Calls the function with each candidate, as `map` does."""
+T = TypeVar("T")
+
+
+class InParallel(Protocol):
+    """Calls a function with each item, as `map` does, possibly in several threads.
+
+    Raises what the function raises.
+    """
+
+    def __call__(
+        self, function: Callable[[T], None], items: Iterable[T], /
+    ) -> Iterable[None]: ...
 
 
 class Candidate:
     """The verdict on some bytes, as far as they alone decide it.
 
     Either `transaction` or `error` is set. `transaction_id` is the id that the bytes
-    claim, true or not, if it has the form of an id.
+    claim, true or not, if it has the form of an id. `document` is the transaction's JSON
+    object, which takes much memory: it is None unless it was asked for.
     """
 
-    __slots__ = ("sha256", "transaction", "transaction_id", "_refusal", "_fulfilled")
+    __slots__ = (
+        "sha256",
+        "transaction",
+        "transaction_id",
+        "document",
+        "_refusal",
+        "_fulfilled",
+    )
 
-    def __init__(self, raw: bytes, sha256: bytes) -> None:
+    def __init__(
+        self, raw: bytes, sha256: bytes, *, with_document: bool = False
+    ) -> None:
         self.sha256 = sha256
         self.transaction: Transaction | None = None
+        self.document: dict[str, Any] | None = None
         self._refusal: Refusal | None = None
         self.transaction_id: str | None = None
         value: object = None
@@ -65,6 +85,8 @@ class Candidate:
             value = canonical.decode(raw)
             self.transaction = parse_value(value, raw)
             self.transaction_id = self.transaction.id
+            if with_document and isinstance(value, dict):
+                self.document = value
         except ValidationError as error:
             self.transaction_id = _claimed_id(value)
             self._refusal = Refusal.of(error)
@@ -75,6 +97,11 @@ class Candidate:
     def error(self) -> ValidationError | None:
         """Why the bytes are refused in any state: a new error each time, to be raised."""
         return None if self._refusal is None else self._refusal.error()
+
+    @property
+    def is_verified(self) -> bool:
+        """Whether all that `is_fulfilled` will answer is known."""
+        return None not in self._fulfilled
 
     def is_fulfilled(self, index: int) -> bool:
         """Whether the fulfillment of an input is valid for its message."""
@@ -145,8 +172,6 @@ class CandidateCache:
 
     Refused candidates get `REFUSED_SHARE` of that, and never displace more than that of the
     others. With a lock, several threads may use it; bytes are parsed outside of the lock.
-    `map_dear` applies a function to several candidates that are expensive to verify, possibly
-    in parallel.
     """
 
     def __init__(
@@ -154,11 +179,12 @@ class CandidateCache:
         max_bytes: int,
         *,
         lock: AbstractContextManager[object] | None = None,
-        map_dear: MapDear = map,
+        in_parallel: InParallel = map,
     ) -> None:
         self._max_bytes = max_bytes
         self._max_refused = max_bytes // REFUSED_SHARE
-        self._map_dear = map_dear
+        self.in_parallel = in_parallel
+        """What expensive candidates, and those of large blocks, are verified with."""
         self._lock = nullcontext() if lock is None else lock
         self._kept = _Kept()
         self._refused = _Kept()
@@ -173,13 +199,18 @@ class CandidateCache:
         key = hashlib.sha256(raw).digest()
         return key in self._kept or key in self._refused
 
-    def examine(self, raw: bytes) -> Candidate:
-        """The candidate of these bytes; an error is kept in it, not raised."""
+    def examine(self, raw: bytes, *, keep: bool = True) -> Candidate:
+        """The candidate of these bytes; an error is kept in it, not raised.
+
+        Unless it is to be kept, a new one has its document.
+        """
         key = hashlib.sha256(raw).digest()
         with self._lock:
             found = self._kept.see(key) or self._found_refused(key)
         if found is not None:
             return found
+        if not keep:
+            return Candidate(raw, key, with_document=True)
         candidate = Candidate(raw, key)
         weight = _weight(candidate, raw)
         with self._lock:
@@ -194,9 +225,7 @@ class CandidateCache:
             if entry is not None:
                 self._keep(*entry, refused=True)
 
-    def examine_all(
-        self, raws: Iterable[bytes], *, within: int | None = None
-    ) -> list[Candidate]:
+    def examine_all(self, raws: Iterable[bytes], *, within: int) -> list[Candidate]:
         """The candidates of all of these, with every signature already verified.
 
         Except those of a candidate whose signatures cost more than `within` microseconds.
@@ -207,14 +236,14 @@ class CandidateCache:
         dear: list[Candidate] = []
         for candidate in candidates:
             cost = judging_cost(candidate.transaction)
-            if within is not None and cost > within:
+            if cost > within:
                 continue
             if cost > _DEAR:
                 dear.append(candidate)
             else:
                 candidate.verify()
         # Their order does not matter: each is verified by itself.
-        for _ in self._map_dear(Candidate.verify, dear):
+        for _ in self.in_parallel(Candidate.verify, dear):
             pass
         return candidates
 
