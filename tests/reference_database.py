@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 
 from tests.mongodb.tools import OID
 from tests.reference_chain import CHAIN, TIP
+from trio_stream.log.rows import rows, stored_chain
+from trio_stream.log.writer import CommitLog
 
 Document = dict[str, Any]
 Database = dict[str, list[Document]]
@@ -103,3 +105,34 @@ def reference_database(blocks: int = TIP) -> Database:
         each for each in CHAIN["elections_records"] if each["height"] <= blocks
     ]
     return database(CHAIN["chain_id"], made, validators, elections)
+
+
+def database_of(log: CommitLog) -> Database:
+    """What a node of BigchainDB would have if it had accepted what this log has."""
+    connection = log.connection
+    chain = stored_chain(log.connection)
+    assert chain is not None
+    blocks = []
+    for height, app_hash in rows(connection, "SELECT height, app_hash FROM blocks"):
+        span = height << 26, (height + 1) << 26
+        sql = "SELECT raw FROM bodies WHERE position >= ? AND position < ?"
+        accepted = [
+            json.loads(str(raw, "utf-8")) for (raw,) in rows(connection, sql, *span)
+        ]
+        blocks.append(Block(height, app_hash, accepted))
+    sets: dict[int, list[tuple[bytes, int]]] = {}
+    for height, key, power in rows(
+        connection, "SELECT height, key, power FROM validators"
+    ):
+        sets.setdefault(height, []).append((key, power))
+    sql = (
+        "SELECT id, position >> 26, 0 FROM transactions WHERE operation GLOB '*_ELECTION'"
+        " UNION ALL SELECT id, height, 1 FROM tallies JOIN transactions"
+        " ON position = election WHERE concluded"
+    )
+    elections = [
+        {"election_id": each, "height": height, "is_concluded": bool(concluded)}
+        for each, height, concluded in rows(connection, sql)
+    ]
+    validators = [record_of(height, members) for height, members in sets.items()]
+    return database(chain.chain_id, blocks, validators, elections, log.migrated_at())

@@ -9,7 +9,8 @@ import pytest
 
 from tests.log.tampering import edit, tamper, written
 from tests.reference_chain import CHAIN, TIP, commit_reference, txs_of
-from trio_stream.ledger.block import Tally
+from trio_stream.abci.messages import Time
+from trio_stream.ledger.block import Block, Chain, Continued, Tally
 from trio_stream.ledger.digest import ChainDigest
 from trio_stream.log.digest import digest
 from trio_stream.log.errors import LogDamaged
@@ -129,6 +130,25 @@ def test_a_log_that_cannot_be_read_has_no_digest(path: Path) -> None:
     tamper(path, "UPDATE bodies SET raw = x'ff' WHERE position >> 26 = 2")
     with pytest.raises(LogDamaged, match="a transaction of block 2 is not UTF-8"):
         of(path)
+
+
+def test_a_chain_that_went_on_counts_from_its_first_block_on(path: Path) -> None:
+    with CommitLog.open(path.parent) as log:
+        tip = log.tip()
+        assert tip is not None
+        before, first = log.digest(tip.height), tip.height + 1
+        begun = set()
+        for name in ("next", "other"):
+            end = Continued(*tip, before)
+            chain = Chain(name, 1, tip.app_hash, first, Time(0, 0), (), end)
+            log.begin_chain(chain)
+            assert digest(log.connection, log.path).digest == before
+        log.append(Block(first, Time(0, 0), tip.app_hash, [], []))
+        begun.add(digest(log.connection, log.path).digest)
+        log.connection.execute("UPDATE moves SET chain_id = 'next'")
+        begun.add(digest(log.connection, log.path).digest)
+        assert len(begun - {before}) == 2
+        assert digest(log.connection, log.path, height=tip.height).digest == before
 
 
 def test_sqlites_errors_are_translated(path: Path) -> None:

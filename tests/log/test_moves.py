@@ -14,6 +14,7 @@ from trio_stream.log.moves import (
     forget_above,
     insert_move,
     is_imported,
+    later_chains,
     mark_imported,
 )
 from trio_stream.log.writer import CommitLog
@@ -47,6 +48,15 @@ def test_the_chain_in_force_is_the_newest(tmp_path: Path) -> None:
             assert not is_imported(log.connection)
         with_it = log.connection.execute("SELECT count(*) FROM moves").fetchall()
         assert with_it == [(1,)]
+
+
+def test_the_chains_that_went_on_are_known_up_to_a_height(tmp_path: Path) -> None:
+    with CommitLog.open(tmp_path) as log:
+        begin(log)
+        log.begin_chain(chain := continued(4))
+        mark_imported(log.connection)
+        assert later_chains(log.connection, 4) == []
+        assert later_chains(log.connection, 5) == [chain]
 
 
 def test_an_imported_log_waits_until_a_chain_goes_on(tmp_path: Path) -> None:
