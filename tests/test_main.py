@@ -57,6 +57,17 @@ def lacking(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.setattr(program, "import_module", load)
 
 
+def test_ctrl_c_ends_a_command_with_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(parsed: argparse.Namespace) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(run, "run", interrupted)
+    assert main(["run"]) == 130
+    assert capsys.readouterr().err == "trio-stream: interrupted\n"
+
+
 @pytest.mark.parametrize("unbuffered", ["", "1"])
 def test_a_reader_that_has_seen_enough_causes_no_traceback(unbuffered: str) -> None:
     reader, writer = os.pipe()

@@ -247,6 +247,20 @@ def test_what_is_no_node_is_named(act: Act, said: object) -> None:
             act(api, SIGNER)
 
 
+def test_whoever_interrupts_it_learns_how_to_find_the_election() -> None:
+    class Interrupted(NodeApi):
+        def commit(self, document: object) -> tuple[int, Any]:
+            raise KeyboardInterrupt
+
+    with node({}) as api:
+        waiting = Interrupted(api.config)
+        for act in (propose, approve):
+            with pytest.raises(
+                VotingError, match="^interrupted .it may .* show [0-9a-f]{64}.$"
+            ):
+                act(waiting, SIGNER)
+
+
 def test_an_answer_that_does_not_come_leaves_a_doubt() -> None:
     class Silent(NodeApi):
         def commit(self, document: object) -> tuple[int, Any]:

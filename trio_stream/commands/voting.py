@@ -134,6 +134,9 @@ def _commit(node: NodeApi, document: Document, election_id: str) -> tuple[int, A
         return node.commit(document)
     except NodeSilent as error:
         raise NodeSilent(f"{error}{_hint(election_id)}") from error
+    except KeyboardInterrupt:
+        # The block may take long. Without its id, an election could not be found again.
+        raise VotingError(f"interrupted{_hint(election_id)}") from None
 
 
 def _doubt(why: str, election_id: str) -> str:
