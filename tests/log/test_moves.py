@@ -53,8 +53,9 @@ def test_the_chain_in_force_is_the_newest(tmp_path: Path) -> None:
 def test_the_chains_that_went_on_are_known_up_to_a_height(tmp_path: Path) -> None:
     with CommitLog.open(tmp_path) as log:
         begin(log)
-        log.begin_chain(chain := continued(4))
         mark_imported(log.connection)
+        assert later_chains(log.connection, 5) == []
+        log.begin_chain(chain := continued(4))
         assert later_chains(log.connection, 4) == []
         assert later_chains(log.connection, 5) == [chain]
 
