@@ -97,12 +97,13 @@ async def opened(
     *before: Document,
     hash: str = "",
     ready: str = LIVE,
+    chain: Chain | None = None,
     **more: object,
 ) -> AsyncIterator[Opened]:
     """The page of a node that has committed some transactions; the console stays empty."""
     with trio.fail_after(DEADLINE):
         async with running(settings(place / "home", **more)) as addresses:
-            async with engine_at(addresses, "C38", Chain()) as engine:
+            async with engine_at(addresses, "C38", chain or Chain()) as engine:
                 await engine.handshake()
                 await engine.block(*map(encode, before), time=now())
                 line = Line(addresses.api)

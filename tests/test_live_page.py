@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from scripts.signing import Key, create, transfer
+from scripts.signing import Key, create, encode, transfer
+from tests.fake_engine import Chain
 from tests.live_page import ALICE, IN_CHROMIUM, LIVE, opened, some
+from tests.voting import GENESIS, KEYS, migration, vote
 
 BOB = Key.from_seed(b"\x02" * 32)
 TOKEN = "page-" + "t" * 30
@@ -138,6 +140,18 @@ async def test_a_sample_that_the_page_signs_is_valid_and_unique(tmp_path: Path) 
         await at.commit(first, second)
         await at.shows(first)
         await at.shows(second)
+
+
+async def test_it_says_that_the_chain_has_ended(tmp_path: Path) -> None:
+    chain, moving = Chain(validators=tuple(GENESIS)), migration()
+    async with opened(tmp_path, moving, chain=chain) as at:
+        await at.page.until("document.querySelector('#ended').hidden")
+        await at.engine.block(*(encode(vote(moving, key)) for key in KEYS[:3]))
+        await at.page.until("!document.querySelector('#ended').hidden")
+        said = await at.page.text("#ended")
+        assert said.startswith("chain 'test-chain' was migrated at height 2")
+        assert "trio-stream help moving" in said
+        await at.shows(moving)
 
 
 async def test_a_node_with_tokens_is_followed_once_one_is_given(tmp_path: Path) -> None:
