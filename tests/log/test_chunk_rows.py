@@ -43,7 +43,7 @@ def test_blocks_and_their_transactions() -> None:
     def write(writer: ChunkWriter) -> None:
         writer.add_block(1, 2)
         writer.add_transaction(encode(MADE))
-        writer.add_refused(b"s", None, "DoubleSpend", "no")
+        writer.add_refused(bytes(32), None, "DoubleSpend", "no")
         writer.add_transaction(encode(MOVED))
         writer.add_block(3, 4)
 
@@ -70,7 +70,7 @@ def test_blocks_and_their_transactions() -> None:
     assert {row[0] for row in accepted.keys} == {ALICE.public, BOB.public}
     assert [row[0] for row in accepted.texts] == [one]
     assert accepted.spends == [(three, 1, MADE["id"])]
-    assert found.refused == [(two, b"s", None, "DoubleSpend", "no")]
+    assert found.refused == [(two, bytes(32), None, "DoubleSpend", "no")]
     assert found.ballots == []
 
 
@@ -133,7 +133,7 @@ def test_whatever_is_edited_is_read_or_refused(
     writer = ChunkWriter(7)
     writer.add_block(1, 2)
     writer.add_transaction(encode(MADE))
-    writer.add_refused(b"s", None, "DoubleSpend", "no")
+    writer.add_refused(bytes(32), None, "DoubleSpend", "no")
     (chunk,) = writer.end()
     edited = bytearray(chunk)
     edited[place % len(chunk)] ^= change

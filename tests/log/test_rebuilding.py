@@ -41,7 +41,7 @@ def add(log: Rebuilding, write: Write, first: int = 7) -> None:
 def two_blocks(writer: ChunkWriter) -> None:
     writer.add_block(1, 2)
     writer.add_transaction(encode(MADE))
-    writer.add_refused(b"s", None, "DoubleSpend", "no")
+    writer.add_refused(bytes(32), None, "DoubleSpend", "no")
     writer.add_transaction(encode(MOVED))
     writer.add_block(3, 4)
 

@@ -165,3 +165,9 @@ def test_a_block_with_many_transactions(
     monkeypatch.setattr(snapshot_making, "_BLOCKS", 1)
     assert make(log, 12, place) == whole
     assert next_app_hash("", []) == ""
+
+
+def test_a_time_that_cannot_be(log: CommitLog, place: Path) -> None:
+    log.connection.execute("UPDATE blocks SET nanos = 1 << 40 WHERE height = 5")
+    with pytest.raises(LogDamaged, match="time can't be written"):
+        make(log, 12, place)

@@ -28,8 +28,9 @@ import zlib
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-from trio_stream.ledger.block import MAX_HEIGHT, MAX_TRANSACTIONS
+from trio_stream.ledger.block import MAX_HEIGHT, MAX_TRANSACTIONS, REASON_LIMIT
 from trio_stream.log.snapshot_head import SnapshotError
+from trio_stream.transactions.ids import ID
 
 CHUNK_BYTES: Final = 4 << 20
 """Before compression; the record that exceeds it is the chunk's last. Engines carry 16 MB."""
@@ -46,6 +47,7 @@ LEVEL: Final = 6
 RECORDS, PIECE, LAST_PIECE = range(3)
 BLOCK, ACCEPTED, REFUSED = b"BTR"
 
+_MOST_NANOS: Final = 999_999_999
 _START: Final = struct.Struct(">BQI")
 _RECORD: Final = struct.Struct(">BI")
 _TIME: Final = struct.Struct(">qI")
@@ -68,8 +70,12 @@ class ChunkWriter:
         self._begin()
 
     def add_block(self, seconds: int, nanos: int) -> None:
-        """Begin the next block."""
-        self._add(BLOCK, _TIME.pack(seconds, nanos))
+        """Begin the next block; raises `SnapshotError` if it has an impossible time."""
+        try:
+            time = _TIME.pack(seconds, nanos)
+        except struct.error as error:
+            raise SnapshotError("a block's time can't be written") from error
+        self._add(BLOCK, time)
         self._height, self._index = self._height + 1, 0
         self._cut()
 
@@ -191,6 +197,8 @@ def read_time(value: bytes) -> tuple[int, int]:
     if len(value) != _TIME.size:
         raise SnapshotError("a block's time can't be read")
     seconds, nanos = _TIME.unpack(value)
+    if nanos > _MOST_NANOS:
+        raise SnapshotError("a block's time can't be read")
     return seconds, nanos
 
 
@@ -198,8 +206,11 @@ def read_refused(value: bytes) -> tuple[bytes, str | None, str, str]:
     """What `ChunkWriter.add_refused` was given; raises `SnapshotError`."""
     try:
         sha256, transaction_id, name, reason = json.loads(value)
-        texts = sha256, transaction_id or "", name, reason
-        if not all(isinstance(each, str) for each in texts):
+        if not ID.fullmatch(sha256) or max(len(name), len(reason)) > REASON_LIMIT:
+            raise ValueError("not as a node writes it")
+        if transaction_id is not None and not ID.fullmatch(transaction_id):
+            raise ValueError("no id")
+        if not (isinstance(name, str) and isinstance(reason, str)):
             raise ValueError("not texts")
         return bytes.fromhex(sha256), transaction_id, name, reason
     except (ValueError, TypeError, RecursionError) as error:

@@ -33,7 +33,13 @@ from trio_stream.log.judges import step_back
 from trio_stream.log.rows import Row, position_key, rows, stored_chain
 from trio_stream.log.snapshot_chunks import ChunkWriter, pack
 from trio_stream.log.snapshot_files import write_chunk
-from trio_stream.log.snapshot_head import MAX_CHUNKS, Head, Move, describe
+from trio_stream.log.snapshot_head import (
+    MAX_CHUNKS,
+    Head,
+    Move,
+    SnapshotError,
+    describe,
+)
 from trio_stream.stream.position import END_OF_BLOCK
 
 PIECE: Final = 0.0005
@@ -70,7 +76,10 @@ class Making:
     def run(self, stopping: Stopping) -> Snapshot | None:
         """Make them; returns the description, or None if `stopping` became true."""
         with ThreadPoolExecutor(1, "snapshot", step_back) as thread:
-            return thread.submit(self._make, stopping).result()
+            try:
+                return thread.submit(self._make, stopping).result()
+            except SnapshotError as error:
+                raise LogDamaged("read", self._path, error) from error
 
     def _make(self, stopping: Stopping) -> Snapshot | None:
         self._began = self._now()
