@@ -38,7 +38,7 @@ def test_what_is_said_of_a_refusal_is_passed_on() -> None:
     assert told.why(401, {}) == "the token is not valid (--token-file FILE)"
 
 
-@pytest.mark.parametrize("body", [b"", b"hello", b"\xff"])
+@pytest.mark.parametrize("body", [b"", b"hello", b"\xff", b"[" * 100_000])
 def test_what_is_no_node_is_named(body: bytes) -> None:
     with answering(body) as api:
         with pytest.raises(NodeSilent, match=f"^{api} is not a node's HTTP server$"):

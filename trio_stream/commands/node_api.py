@@ -67,7 +67,7 @@ class NodeApi:
                 connection.request(method, target, body, headers)
                 answer = connection.getresponse()
                 return answer.status, json.loads(answer.read(LONGEST))
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise self.unlike() from error
         except (OSError, HTTPException) as error:
             raise NodeSilent(f"{api}: {error or type(error).__name__}") from error
