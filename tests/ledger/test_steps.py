@@ -51,6 +51,16 @@ def test_init_chain_drops_a_block_in_progress(engine):
     assert_failure(engine.ask(COMMIT), "outside of a block")
 
 
+@pytest.mark.parametrize("step", [begin(1), finalize(1)])
+def test_an_engine_that_was_there_before_the_chain_has_no_block_of_it(step):
+    engine = new_engine()
+    begun = messages.InitChain(TIME, CHAIN_ID, (), b"", 1, signed=True)
+    assert isinstance(engine.ask(begun, owner=5), messages.InitChainAnswer)
+    assert_failure(engine.ask(step, owner=4), "before this chain began")
+    assert engine.ask(step, owner=5) == new_engine().ask(step)
+    assert engine.ask(step, owner=6) == new_engine().ask(step)
+
+
 @pytest.mark.parametrize(
     ("before", "step"),
     [

@@ -124,7 +124,7 @@ class Application:
                 case Info():
                     return self._info()
                 case InitChain():
-                    return self._init_chain(request)
+                    return self._init_chain(request, owner)
         except ConsensusFault as fault:
             return Failure(str(fault))
         answer = self._state_sync.answer(request)
@@ -142,7 +142,7 @@ class Application:
         newest = self._history.newest()
         return InfoAnswer(self._version, newest.height, newest.app_hash.encode("ascii"))
 
-    def _init_chain(self, request: InitChain) -> InitChainAnswer:
+    def _init_chain(self, request: InitChain, owner: int) -> InitChainAnswer:
         chain = self._history.begin(request)
-        self._steps.drop()
+        self._steps.begin_chain(owner)
         return InitChainAnswer(chain.start_hash.encode("ascii"))

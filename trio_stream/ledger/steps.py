@@ -63,10 +63,19 @@ class Steps:
         self._candidates = BlockCandidates(cache)
         self._warn = warn
         self._block: _InProgress | None = None
+        self._since = 0
 
     def drop(self) -> None:
         """Drop the block in progress, if there is one."""
         self._block = None
+
+    def begin_chain(self, owner: int) -> None:
+        """Take blocks of the chain that this connection has begun, and of no earlier one.
+
+        Connections are numbered as they come.
+        """
+        self.drop()
+        self._since = owner
 
     def disown(self, owner: int) -> None:
         """Drop the block that this connection began, because it has ended."""
@@ -75,6 +84,7 @@ class Steps:
 
     def begin(self, request: BeginBlock, owner: int) -> Done:
         height = request.height
+        self._check_engine(height, owner)
         self._history.check_header(request.chain_id, height, request.app_hash)
         staged = self._stage(height, request.time)
         self._block = _InProgress(owner, staged, whole=False)
@@ -106,6 +116,7 @@ class Steps:
         return EndBlockAnswer(_updates(block.ended.updates))
 
     def finalize(self, request: FinalizeBlock, owner: int) -> FinalizeBlockAnswer:
+        self._check_engine(request.height, owner)
         self._history.check_height(request.height)
         if len(request.txs) > MAX_TRANSACTIONS:
             raise ConsensusFault(f"a block of more than {MAX_TRANSACTIONS}")
@@ -134,6 +145,14 @@ class Steps:
         return CommitAnswer(
             b"" if block.whole else block.ended.app_hash.encode("ascii")
         )
+
+    def _check_engine(self, height: int, owner: int) -> None:
+        # FinalizeBlock does not name its chain. An engine of the chain before may still be here: it
+        # waits for other validators, and then has another block of this height.
+        if owner < self._since:
+            raise ConsensusFault(
+                f"block {height} is of an engine that was connected before this chain began"
+            )
 
     def _stage(self, height: int, time: Time) -> StagedBlock:
         return StagedBlock(self._committed, height=height, time=time)
