@@ -21,6 +21,7 @@ from trio_stream.log.chunk_readers import (
     Processes,
     answer_all,
     chunk_reader,
+    processors,
     serve,
 )
 from trio_stream.log.chunk_rows import rows_of_chunk
@@ -70,6 +71,8 @@ def test_what_suits_a_snapshot(monkeypatch: pytest.MonkeyPatch) -> None:
         assert isinstance(reader, Processes)
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0})
     assert isinstance(chunk_reader(WORTH_PROCESSES), InPlace)
+    monkeypatch.delattr(os, "sched_getaffinity")
+    assert processors() == 1
 
 
 def test_a_wait_for_rows_ends_when_it_is_closed() -> None:

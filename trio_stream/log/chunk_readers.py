@@ -110,8 +110,13 @@ class Processes:
 
 def chunk_reader(size: int) -> ChunkReader:
     """What suits a snapshot of so many bytes."""
-    count = len(os.sched_getaffinity(0)) if size >= WORTH_PROCESSES else 1
+    count = processors() if size >= WORTH_PROCESSES else 1
     return Processes(min(count, MOST_PROCESSES)) if count > 1 else InPlace()
+
+
+def processors() -> int:
+    """How many this process may use, as far as the system tells."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
 
 
 def serve() -> None:

@@ -24,6 +24,7 @@ from typing import Final, NamedTuple, TypeVar
 import apsw
 
 from trio_stream.ledger.block import RULES
+from trio_stream.log.chunk_readers import processors
 from trio_stream.log.errors import CommitLogError, translated
 from trio_stream.log.file import SCHEMA, VIEWS, open_for_reading, open_log, run
 from trio_stream.log.rows import position_key, row, rows
@@ -108,7 +109,7 @@ def verify(
     for span in spans:
         jobs.append(partial(_check_span, path, span, thorough))
     progress(0, total)
-    for last, checked in _run(jobs, processes or _processors()):
+    for last, checked in _run(jobs, processes or processors()):
         done.append((last, checked))
         report.transactions += checked.transactions
         report.add(checked.findings, checked.found)
@@ -262,7 +263,3 @@ def _begin() -> None:  # pragma: no cover  # in processes of their own
     """Be a process that checks: Ctrl-C ends the one that asked, and daemons come first."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.nice(_NICE)
-
-
-def _processors() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
