@@ -14,8 +14,8 @@ from trio_stream.access.tokens import TokensError
 from trio_stream.commands.data import failed
 from trio_stream.commands.flags import add_settings, settings_of
 from trio_stream.config import Config, ConfigError
-from trio_stream.credentials import Credentials
 from trio_stream.net.tls import CertificateError
+from trio_stream.node.credentials import Credentials
 
 
 def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

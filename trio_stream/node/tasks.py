@@ -1,4 +1,4 @@
-"""What the node consists of: where its doors listen, and the tasks that serve what `core` opens.
+"""The tasks of the node, and where its doors listen: they serve what `core` opens.
 
 Everything is made from the `Config` in these two, and nowhere else: no room below knows a setting.
 """
@@ -13,8 +13,6 @@ from functools import partial
 import trio
 
 from trio_stream.config import Address, Config
-from trio_stream.core import Core, open_core
-from trio_stream.credentials import Credentials
 from trio_stream.engine.catching_up import CatchingUp
 from trio_stream.engine.report import warn_if_exposed
 from trio_stream.engine.server import AbciServer
@@ -27,6 +25,8 @@ from trio_stream.net.listeners import open_abci, open_door, port_of
 from trio_stream.net.loop_delay import LoopDelay
 from trio_stream.net.stoppable import Stoppable
 from trio_stream.net.upgrades import Upgrades
+from trio_stream.node.core import Core, open_core
+from trio_stream.node.credentials import Credentials
 from trio_stream.stream.admission import Admission
 from trio_stream.stream.handshake import STREAM_PATH
 from trio_stream.websocket import server as websocket_server

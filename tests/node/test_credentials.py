@@ -9,9 +9,9 @@ from scripts.certificate import write_certificate
 from tests.access.test_tokens import HASH, SECRET, entry
 from tests.test_daemon import settings
 from trio_stream.access.tokens import TokensError
-from trio_stream.credentials import Credentials
 from trio_stream.net.listeners import open_door
 from trio_stream.net.tls import CertificateError
+from trio_stream.node.credentials import Credentials
 
 AUTHORIZATION = f"Bearer {SECRET}"
 

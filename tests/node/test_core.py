@@ -17,9 +17,9 @@ from trio_stream.abci.messages import (
     Time,
 )
 from trio_stream.config import Config
-from trio_stream.core import open_core
 from trio_stream.log.errors import LogInUse
 from trio_stream.log.file import FILE_NAME
+from trio_stream.node.core import open_core
 
 
 async def test_a_new_directory_has_a_log_without_blocks(tmp_path: Path) -> None:
