@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import json
+import os
 import re
 from pathlib import Path
 
@@ -80,6 +82,31 @@ def test_nothing_is_written_over(tmp_path: Path) -> None:
     target.symlink_to("nowhere")
     with pytest.raises(LogExists, match="there is such a file"):
         export(path, target)
+
+
+def test_a_file_that_has_appeared_meanwhile_stays(tmp_path: Path) -> None:
+    path, target = written(tmp_path / "home"), tmp_path / "export"
+
+    def progress(done: int, total: int) -> None:
+        target.write_text("another one")
+
+    with pytest.raises(LogExists, match="there is such a file"):
+        export(path, target, progress=progress)
+    assert target.read_text() == "another one"
+    assert {each.name for each in tmp_path.iterdir()} == {"home", "export"}
+
+
+def test_a_file_system_need_not_have_links(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def link(*args: object) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", link)
+    path, target = written(tmp_path / "home"), tmp_path / "export"
+    made = export(path, target)
+    assert made.size == target.stat().st_size
+    assert {each.name for each in tmp_path.iterdir()} == {"home", "export"}
 
 
 def test_there_must_be_a_log(tmp_path: Path) -> None:

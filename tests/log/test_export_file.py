@@ -32,7 +32,7 @@ BLOCKS = [
     RecordedBlock(6, Time(3, 4), "h6", [b'{"id": "\\u00e9 \xc3\xa9"}', REFUSED, b"[]"]),
     RecordedBlock(7, Time(3, 4), "h7", [b"{}"]),
 ]
-MOVE = Chain("next", 1, "h6", 7, Time(5, 6), (), Continued(6, "h6", "of the others"))
+MOVE = Chain("next", 1, "h6", 7, Time(5, 6), (), Continued(6, "h6", "0" * 64))
 MOVED = [*BLOCKS[:2], BLOCKS[2]._replace(begins=MOVE)]
 
 Line = dict[str, Any]
@@ -45,7 +45,7 @@ def lines_of(chain: Chain, blocks: list[RecordedBlock]) -> bytes:
     lines.chain(chain, blocks[-1].height, count)
     for block in blocks:
         lines.block(block)
-    lines.end("the digest")
+    lines.end("d" * 64)
     return out.getvalue()
 
 
@@ -70,12 +70,12 @@ def read(file: Path) -> tuple[Chain, list[RecordedBlock], str]:
 
 def test_what_is_written_is_read_again(file: Path) -> None:
     file.write_bytes(gzip.compress(WRITTEN))
-    assert read(file) == (CHAIN, BLOCKS, "the digest")
+    assert read(file) == (CHAIN, BLOCKS, "d" * 64)
 
 
 def test_a_chain_that_goes_on_is_read_again(file: Path) -> None:
     file.write_bytes(gzip.compress(lines_of(CHAIN, MOVED)))
-    assert read(file) == (CHAIN, MOVED, "the digest")
+    assert read(file) == (CHAIN, MOVED, "d" * 64)
 
 
 @pytest.mark.parametrize(
@@ -109,8 +109,14 @@ def test_no_chain_goes_on_with_nothing(file: Path) -> None:
 
 
 text = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
+hashes = st.binary(min_size=32, max_size=32)
 refusals = st.builds(
-    RefusedTransaction, st.just(0), st.binary(max_size=32), st.none() | text, text, text
+    RefusedTransaction,
+    st.just(0),
+    hashes,
+    st.none() | hashes.map(bytes.hex),
+    text,
+    text,
 )
 
 
@@ -232,6 +238,28 @@ def test_the_lines_may_be_written_otherwise(file: Path) -> None:
             "transaction 1 is",
         ),
         (4, lambda line: line.update(refused=["00", 5, "", ""]), "transaction 1 is"),
+        (
+            4,
+            lambda line: line.update(refused=["00" * 31, None, "", ""]),
+            "transaction 1 is",
+        ),
+        (
+            4,
+            lambda line: line.update(refused=["00" * 32, "an id", "", ""]),
+            "transaction 1 is",
+        ),
+        (
+            4,
+            lambda line: line.update(refused=["00" * 32, None, "", "x" * 301]),
+            "transaction 1 is",
+        ),
+        (
+            1,
+            lambda line: line["block"].update(time=[1, 1_000_000_000]),
+            "block 5 is not as it should",
+        ),
+        (0, lambda line: line.update(trio_stream_export=True), "has format True"),
+        (-1, lambda line: line["end"].update(digest=""), "its end is not as it should"),
         (-1, lambda line: line.update(end=5), "its end is not as it should be"),
         (-1, lambda line: line["end"].update(sha256="00"), "was changed after it was"),
     ],

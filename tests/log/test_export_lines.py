@@ -25,7 +25,7 @@ def test_they_are_compact_and_in_the_order_of_the_chain() -> None:
         '{"accepted":"{}"}\n',
     ]
     sha256 = hashlib.sha256("".join([head, *lines]).encode()).hexdigest()
-    assert end == f'{{"end":{{"digest":"the digest","sha256":"{sha256}"}}}}\n'
+    assert end == f'{{"end":{{"digest":"{"d" * 64}","sha256":"{sha256}"}}}}\n'
 
 
 def test_a_chain_that_goes_on_stands_before_its_first_block() -> None:
@@ -37,6 +37,6 @@ def test_a_chain_that_goes_on_stands_before_its_first_block() -> None:
         "start_hash": "h6",
         "initial_height": 7,
         "genesis_time": [5, 6],
-        "digest": "of the others",
+        "digest": "0" * 64,
     }
     assert lines[at + 1]["block"]["height"] == 7

@@ -165,7 +165,10 @@ def digest_at(path: Path, height: int) -> str:
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        ({"digest": "00"}, "chain 'second' continues blocks with the digest 00, but"),
+        (
+            {"digest": "0" * 64},
+            "chain 'second' continues blocks with the digest 0{64}, but",
+        ),
         ({"start_hash": ""}, "chain 'second' can't begin with app hash ''"),
         ({"rules": 2}, "follows rules 2"),
         ({"chain_id": "2nd"}, "'third' continues blocks with the digest"),
@@ -258,7 +261,10 @@ def forge_body(lines: list[Line]) -> None:
         ),
         (add_body, "block 1: its app hash is .*, but what it holds makes"),
         (forge_body, "block 1: transaction 0 .* is not valid: InvalidHash"),
-        (lambda lines: lines[-1]["end"].update(digest="0"), "digest .*, and it says 0"),
+        (
+            lambda lines: lines[-1]["end"].update(digest="0" * 64),
+            "digest .*, and it says 0{64}",
+        ),
         (
             lambda lines: lines[0]["chain"].update(rules=2),
             "follows rules 2, ours are 1",

@@ -10,6 +10,7 @@ from __future__ import annotations
 import gzip
 import heapq
 import os
+import tempfile
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -83,20 +84,30 @@ def export(
 @contextmanager
 def _new_file(target: Path) -> Iterator[gzip.GzipFile]:
     """A compressed file, which has its name when all of it is on disk."""
-    partial = target.with_name(f"{target.name}.partial")
-    with translated("write", partial):
-        partial.unlink(missing_ok=True)
+    with translated("write", target):
+        number, name = tempfile.mkstemp(".partial", f"{target.name}.", target.parent)
+        partial = Path(name)
         try:
-            with open(partial, "wb") as disk:
+            with open(number, "wb") as disk:
                 # Neither the time nor the name is in it, so the same log makes the same file.
                 with gzip.GzipFile("", "wb", _LEVEL, disk, mtime=0) as out:
                     yield out
                 disk.flush()
                 os.fsync(disk.fileno())
-            partial.rename(target)
+            _name(partial, target)
             sync_directory(target.parent)
         finally:
             partial.unlink(missing_ok=True)
+
+
+def _name(partial: Path, target: Path) -> None:
+    try:
+        # Unlike a rename, this replaces nothing that has got the name meanwhile.
+        os.link(partial, target)
+    except OSError:
+        if os.path.lexists(target):
+            raise LogExists("write", target, "there is such a file") from None
+        partial.rename(target)  # this file system has no links
 
 
 def _recorded(block: StoredBlock, path: Path) -> RecordedBlock:

@@ -18,13 +18,16 @@ from trio_stream.abci.messages import Time
 from trio_stream.ledger.block import (
     MAX_HEIGHT,
     MAX_TRANSACTIONS,
+    REASON_LIMIT,
     Chain,
     Continued,
     RefusedTransaction,
 )
 from trio_stream.ledger.recorded import NotAsRecorded, RecordedBlock
 from trio_stream.log.export_lines import FORMAT, MARK
+from trio_stream.stream.messages import LAST_NANO
 from trio_stream.transactions.elections import Validator
+from trio_stream.transactions.ids import ID
 
 MAX_LINE: Final = 256 << 20
 """Bytes. A block of an engine has at most 100 MiB, and each byte becomes at most two."""
@@ -54,7 +57,7 @@ class ExportFile:
         head = self._next()
         if MARK not in head:
             raise NotAsRecorded("it is not an export of trio-stream")
-        if head[MARK] != FORMAT:
+        if type(head[MARK]) is not int or head[MARK] != FORMAT:
             raise NotAsRecorded(
                 f"it has format {head[MARK]!r:.40}, this release reads {FORMAT}"
             )
@@ -88,7 +91,7 @@ class ExportFile:
         sha256 = self._hash.hexdigest()
         end = self._next()
         with _Expected(self._place):
-            said, self.digest = end["end"]["sha256"], _text(end["end"]["digest"])
+            said, self.digest = end["end"]["sha256"], _hash(end["end"]["digest"])
         if self._read():
             raise NotAsRecorded("it goes on after its end")
         if count != self.transactions:
@@ -131,7 +134,7 @@ class ExportFile:
         return RecordedBlock(height, time, app_hash, transactions, begins)
 
     def _move(self, said: dict[str, Any], height: int) -> Chain:
-        end = Continued(height - 1, self._app_hash, _text(said["digest"]))
+        end = Continued(height - 1, self._app_hash, _hash(said["digest"]))
         chain = _chain({**said, "validators": []})
         if chain.initial_height != height or height == self.chain.initial_height:
             raise ValueError
@@ -181,8 +184,10 @@ def _transaction(line: dict[str, Any], index: int) -> bytes | RefusedTransaction
         return _text(line["accepted"]).encode()
     sha256, claimed, error, reason = line["refused"]
     if claimed is not None:
-        claimed = _text(claimed)
-    digest = bytes.fromhex(sha256)
+        claimed = _hash(claimed)
+    digest = bytes.fromhex(_hash(sha256))
+    if max(len(error), len(reason)) > REASON_LIMIT:
+        raise ValueError
     return RefusedTransaction(index, digest, claimed, _text(error), _text(reason))
 
 
@@ -202,13 +207,21 @@ def _chain(value: dict[str, Any]) -> Chain:
 
 def _time(value: list[Any]) -> Time:
     seconds, nanos = value
-    return Time(_integer(seconds, -(1 << 62)), _integer(nanos))
+    return Time(_integer(seconds, -(1 << 62)), _integer(nanos, most=LAST_NANO))
 
 
-def _integer(value: object, least: int = 0) -> int:
-    if type(value) is not int or not least <= value <= 1 << 62:
+def _integer(value: object, least: int = 0, most: int = 1 << 62) -> int:
+    if type(value) is not int or not least <= value <= most:
         raise ValueError
     return value
+
+
+def _hash(value: object) -> str:
+    """An id, a digest or a SHA-256 in hexadecimal."""
+    text = _text(value)
+    if not ID.fullmatch(text):
+        raise ValueError
+    return text
 
 
 def _text(value: object) -> str:

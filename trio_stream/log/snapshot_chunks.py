@@ -30,6 +30,7 @@ from typing import Final, NamedTuple
 
 from trio_stream.ledger.block import MAX_HEIGHT, MAX_TRANSACTIONS, REASON_LIMIT
 from trio_stream.log.snapshot_head import SnapshotError
+from trio_stream.stream.messages import LAST_NANO
 from trio_stream.transactions.ids import ID
 
 CHUNK_BYTES: Final = 4 << 20
@@ -47,7 +48,6 @@ LEVEL: Final = 6
 RECORDS, PIECE, LAST_PIECE = range(3)
 BLOCK, ACCEPTED, REFUSED = b"BTR"
 
-_MOST_NANOS: Final = 999_999_999
 _START: Final = struct.Struct(">BQI")
 _RECORD: Final = struct.Struct(">BI")
 _TIME: Final = struct.Struct(">qI")
@@ -197,7 +197,7 @@ def read_time(value: bytes) -> tuple[int, int]:
     if len(value) != _TIME.size:
         raise SnapshotError("a block's time can't be read")
     seconds, nanos = _TIME.unpack(value)
-    if nanos > _MOST_NANOS:
+    if nanos > LAST_NANO:
         raise SnapshotError("a block's time can't be read")
     return seconds, nanos
 
