@@ -1,4 +1,4 @@
-"""The node, made of a `Config`: what it serves (`core`), whom it lets in (`credentials`), its `tasks`."""
+"""What a `Config` makes: what is served (`core`), who is let in (`credentials`), and the `tasks`."""
 
 from trio_stream.node.tasks import Addresses, Node, open_node
 
