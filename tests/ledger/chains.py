@@ -31,6 +31,8 @@ class MemoryStore:
 
     def __init__(self) -> None:
         self.begun: Chain | None = None
+        self.before: Chain | None = None
+        """The last one that has a block."""
         self.blocks: list[Block] = []
         self.outputs: dict[str, Sequence[SpendableOutput]] = {}
         self.spenders: dict[tuple[str, int], str] = {}
@@ -47,6 +49,11 @@ class MemoryStore:
         return nullcontext()
 
     def chain(self) -> Chain | None:
+        return self.begun
+
+    def chain_at(self, height: int) -> Chain | None:
+        if self.begun is not None and height < self.begun.initial_height:
+            return self.before
         return self.begun
 
     def tip(self) -> Tip | None:
@@ -70,6 +77,8 @@ class MemoryStore:
         self.interrupted = True
 
     def begin_chain(self, chain: Chain) -> None:
+        if chain.continues is not None:
+            self.before = self.chain_at(chain.continues.height)
         self.begun = chain
         if chain.continues is not None:
             self.moved_at, self.migrated, self.imported = chain.initial_height, 0, False

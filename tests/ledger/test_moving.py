@@ -227,6 +227,18 @@ def test_another_chain_may_take_the_place_of_one_without_a_block(
     assert "'better' goes on here, at height 4" in refusal(move(engine))
 
 
+@pytest.mark.parametrize("name", [CHAIN_ID, ""])
+def test_a_name_that_is_not_its_own_is_refused_whatever_was_asked_for_before(
+    engine: Engine, name: str
+) -> None:
+    said = "a chain that continues 'test-chain' needs a name of its own"
+    assert said in refusal(move(engine, chain_id=name))
+    assert isinstance(move(engine), messages.InitChainAnswer)
+    assert said in refusal(move(engine, chain_id=name))
+    assert engine.application.chain_id == MOVED
+    assert isinstance(move(engine), messages.InitChainAnswer)
+
+
 def test_a_chain_that_moved_can_move_again(engine: Engine) -> None:
     move(engine)
     engine.block()

@@ -46,6 +46,8 @@ def test_the_chain_in_force_is_the_newest(tmp_path: Path) -> None:
             insert_move(log.connection, chain, chain.continues)
             assert chain_in_force(log.connection) == chain
             assert not is_imported(log.connection)
+            assert log.chain_at(4) == first
+            assert log.chain_at(5) == chain
         with_it = log.connection.execute("SELECT count(*) FROM moves").fetchall()
         assert with_it == [(1,)]
 

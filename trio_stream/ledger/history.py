@@ -36,6 +36,10 @@ class Store(State, Protocol):
         """The chain that the newest InitChain began."""
         ...
 
+    def chain_at(self, height: int) -> Chain | None:
+        """The chain that the block of this height belongs to."""
+        ...
+
     def tip(self) -> Tip | None:
         """The newest block; None before the first."""
         ...
@@ -207,6 +211,7 @@ class History:
             known=self._chain,
             tip=self._tip,
             ended=self._ended,
+            before=self._store.chain_at(self.height),
             validators=self._store.validators(),
             digest_of=self._store.digest,
         )

@@ -72,16 +72,18 @@ def check_move(
     known: Chain | None,
     tip: Tip | None,
     ended: Ended | None,
+    before: Chain | None,
     validators: Sequence[Validator],
     digest_of: Callable[[int], str],
 ) -> None:
     """Raise `MoveRefused` unless `chain` may go on with a log whose last chain is `known`.
 
-    `validators` are the newest ones of the log, `digest_of` makes the digest up to a height.
+    `before` has the newest block, which `known` may not have yet. `validators` are the newest ones
+    of the log, `digest_of` makes the digest up to a height.
     """
     end = chain.continues
     assert end is not None
-    if known is None or tip is None:
+    if known is None or tip is None or before is None:
         raise MoveRefused(
             f"the genesis file continues a chain that ended at height {end.height}, but this log"
             f" is empty: import or copy the log of another node, {_HELP}"
@@ -92,10 +94,12 @@ def check_move(
             f"chain {known.chain_id!r:.80} goes on here, at height {tip.height}: it can be"
             f" continued by another one once a migration has concluded, {_HELP}"
         )
-    if ended is not None and chain.chain_id == ended.chain_id:
+    # Whether the next chain has been asked for already differs among honest nodes: its name must
+    # not matter.
+    if chain.chain_id in ("", before.chain_id):
+        name = f", as {ended.next_chain_id!r:.80}" if ended is not None else ""
         raise MoveRefused(
-            f"a chain that continues {chain.chain_id!r:.80} needs a name of its own, as"
-            f" {ended.next_chain_id!r:.80}"
+            f"a chain that continues {before.chain_id!r:.80} needs a name of its own{name}"
         )
     if end.height != tip.height:
         raise MoveRefused(

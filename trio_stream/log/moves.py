@@ -30,9 +30,11 @@ _CHAINS: Final = (
 )
 
 
-def chain_in_force(connection: apsw.Connection) -> Chain | None:
-    """What the newest InitChain decided; None before the first."""
-    found = row(connection, f"{_CHAINS} DESC LIMIT 1", MAX_HEIGHT)
+def chain_in_force(
+    connection: apsw.Connection, height: int = MAX_HEIGHT
+) -> Chain | None:
+    """What the newest InitChain decided that counts at this height; None before the first."""
+    found = row(connection, f"{_CHAINS} DESC LIMIT 1", height)
     return _chain(connection, found) if found else stored_chain(connection)
 
 

@@ -127,6 +127,11 @@ class CommitLog(StoredView):
             )
         return chain
 
+    def chain_at(self, height: int) -> Chain | None:
+        """The chain that the block of this height belongs to."""
+        with translated("read", self.path):
+            return chain_in_force(self.connection, height)
+
     def tip(self) -> Tip | None:
         """The newest block; None before the first."""
         with translated("read", self.path):
