@@ -128,7 +128,12 @@ def test_a_chain_that_goes_on_without_an_app_hash_starts_as_others_do():
         ({**END, "height": 9.0}, "not at 9.0"),
         ({**END, "digest": None}, "digest None is not 64 hex digits"),
         ({**END, "digest": "AB" * 32}, "digest 'ABAB"),
+        ({**END, "digest": ""}, "digest '' is not"),
         ({**END, "app_hash": 7}, "app_hash 7 is not"),
+        ({**END, "app_hash": 0}, "app_hash 0 is not"),
+        ({**END, "app_hash": None}, "app_hash None is not"),
+        ({**END, "app_hash": []}, "app_hash [] is not"),
+        ({**END, "app_hash": {}}, "app_hash {} is not"),
         ({**END, "app_hash": "x" * 10**6}, "app_hash 'xxx"),
     ],
 )
