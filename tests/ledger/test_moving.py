@@ -317,6 +317,7 @@ def others_validators() -> list[messages.ValidatorUpdate]:
             ["0101 (1), ", "1 others more, and without", " (10). trio-stream genesis"],
         ),
         ({"validators": GENESIS[1:]}, [": none more, and without "]),
+        ({"validators": [*GENESIS, GENESIS[0]]}, ["same validator twice: ", " (10), "]),
     ],
 )
 def test_what_does_not_fit_is_refused(

@@ -12,6 +12,7 @@ the same way.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
@@ -131,8 +132,15 @@ def _check_validators(chain: Chain, ours: Sequence[Validator]) -> None:
     theirs = chain.validators
     if sorted(theirs) == sorted(ours):
         return
-    more = [each for each in theirs if each not in ours]
-    less = [each for each in ours if each not in theirs]
+    times = Counter(each.key for each in theirs)
+    twice = [each for each in theirs if times[each.key] > 1]
+    if twice:
+        raise MoveRefused(
+            f"the genesis file has the same validator twice: {_shown(twice)}"
+        )
+    known, named = set(ours), set(theirs)
+    more = [each for each in theirs if each not in known]
+    less = [each for each in ours if each not in named]
     raise MoveRefused(
         "the genesis file has other validators than the chain ended with:"
         f" {_shown(more)} more, and without {_shown(less)}. trio-stream genesis writes the right"
