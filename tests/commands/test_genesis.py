@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -70,8 +72,43 @@ def test_nothing_is_written_over(
     file = tmp_path / "genesis.json"
     file.write_text("mine")
     assert main(["genesis", "--home", str(home), str(file)]) == 1
-    assert "File exists" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert said == f"trio-stream: cannot write {file}: File exists\n"
     assert file.read_text() == "mine"
+    assert sorted(tmp_path.iterdir()) == [file, home]
+
+
+@pytest.mark.parametrize("name", ["fsync", "link"])
+def test_nothing_is_left_of_a_file_that_can_not_be_written(
+    home: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    name: str,
+) -> None:
+    file = tmp_path / "genesis.json"
+
+    def fail(*_: object) -> None:
+        number = errno.ENOSPC if name == "fsync" else errno.EEXIST
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, name, fail)
+    assert main(["genesis", "--home", str(home), str(file)]) == 1
+    assert f"cannot write {file}: " in capsys.readouterr().err
+    assert [*tmp_path.iterdir()] == [home]
+
+
+def test_a_file_system_without_links_gets_the_file_too(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise PermissionError(errno.EPERM, "none here")
+
+    monkeypatch.setattr(os, "link", fail)
+    file = tmp_path / "genesis.json"
+    assert main(["genesis", "--home", str(home), str(file)]) == 0
+    assert json.loads(file.read_text())["chain_id"] == NAME
+    assert sorted(tmp_path.iterdir()) == [file, home]
 
 
 def test_a_chain_that_goes_on_has_no_successor(

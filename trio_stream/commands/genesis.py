@@ -7,6 +7,7 @@ is printed to standard error. Status 0: it was written. 1: it can't be. 2: wrong
 from __future__ import annotations
 
 import argparse
+import errno
 import hashlib
 import os
 import sys
@@ -15,7 +16,7 @@ from pathlib import Path
 from trio_stream.commands.data import add_command, failed
 from trio_stream.commands.progress import shown
 from trio_stream.ledger.genesis_file import NoGenesis, genesis_file
-from trio_stream.log.file import FILE_NAME
+from trio_stream.log.file import FILE_NAME, sync_directory
 from trio_stream.log.succession import succession
 
 
@@ -56,9 +57,13 @@ def run(parsed: argparse.Namespace, home: Path) -> int:
         )
     try:
         data = genesis_file(chain_id, found.end, found.time, found.validators)
-        _write(parsed.file, data)
-    except (NoGenesis, OSError) as error:
+    except NoGenesis as error:
         return failed(error)
+    try:
+        _write(parsed.file, data)
+    except OSError as error:
+        where = parsed.file or "standard output"
+        return failed(f"cannot write {where}: {error.strerror}")
     print(
         f"chain {chain_id!r} goes on at height {found.end.height + 1}, with"
         f" {len(found.validators)} validators; digest of the log {found.end.digest}; SHA-256 of"
@@ -72,7 +77,21 @@ def _write(file: Path | None, data: bytes) -> None:
     if file is None:
         sys.stdout.write(data.decode("ascii"))
         return
-    with open(file, "xb") as opened:
-        opened.write(data)
-        opened.flush()
-        os.fsync(opened.fileno())
+    if os.path.lexists(file):
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
+    partial = file.with_name(f"{file.name}.{os.getpid()}.partial")
+    try:
+        with open(partial, "wb") as opened:
+            opened.write(data)
+            opened.flush()
+            os.fsync(opened.fileno())
+        try:
+            os.link(partial, file)
+        except FileExistsError:
+            raise
+        except OSError:
+            # Some file systems have no links; elsewhere they never take another file's place.
+            partial.rename(file)
+        sync_directory(file.parent)
+    finally:
+        partial.unlink(missing_ok=True)
