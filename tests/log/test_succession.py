@@ -10,7 +10,7 @@ import pytest
 from scripts.signing import create, encode
 from tests.ledger.chains import ALICE, CHAIN_ID, TIME, new_engine
 from tests.voting import GENESIS, KEYS, SET, migration, vote
-from trio_stream.ledger.block import Chain
+from trio_stream.ledger.block import Block, Chain
 from trio_stream.ledger.moving import Ended
 from trio_stream.log.digest import digest
 from trio_stream.log.errors import ChainGoesOn, LogMissing, NoSuchBlock
@@ -70,12 +70,18 @@ def test_a_log_without_a_block_has_nothing_to_hand_over(tmp_path: Path) -> None:
         handed_over(tmp_path)
 
 
-def test_a_log_with_which_a_chain_has_gone_on_is_handed_over_once(
-    tmp_path: Path,
+@pytest.mark.parametrize("moves", [True, False], ids=["migrated", "imported"])
+def test_a_log_is_handed_over_until_the_next_chain_has_a_block(
+    tmp_path: Path, moves: bool
 ) -> None:
     with CommitLog.open(tmp_path) as log:
-        write(log, moves=True)
-        end = handed_over(tmp_path).end
-        log.begin_chain(Chain("next", 1, end.app_hash, 4, TIME, tuple(SET), end))
-    with pytest.raises(ChainGoesOn, match="'next' has begun on it already"):
+        write(log, moves=moves)
+        if not moves:
+            mark_imported(log.connection)
+        found = handed_over(tmp_path)
+        app_hash = found.end.app_hash
+        log.begin_chain(Chain("next", 1, app_hash, 4, TIME, tuple(SET), found.end))
+        assert handed_over(tmp_path) == found
+        log.append(Block(4, TIME, app_hash, [], []))
+    with pytest.raises(ChainGoesOn, match="^cannot continue .*'next' goes on at"):
         handed_over(tmp_path)

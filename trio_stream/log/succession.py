@@ -32,22 +32,22 @@ class Succession(NamedTuple):
 def succession(path: Path, progress: Progress) -> Succession:
     """What the log in this file hands over; `progress` gets numbers of transactions.
 
-    Reads only. Raises `CommitLogError`: `NoSuchBlock` if it is empty, `ChainGoesOn` if its chain
-    has not ended.
+    A chain that has gone on with it and has no block yet does not count: its genesis file may have
+    been lost, or another one may be wanted. Reads only. Raises `CommitLogError`: `NoSuchBlock` if
+    the log is empty, `ChainGoesOn` if its chain has not ended.
     """
     with translated("read", path), closing(open_log(path, "read")) as connection:
-        chain, tip = chain_in_force(connection), newest_block(connection)
-        if chain is None or tip is None:
-            raise NoSuchBlock("read", path, "it holds no block that could be continued")
+        newest, tip = chain_in_force(connection), newest_block(connection)
+        chain = chain_in_force(connection, tip.height) if tip else None
+        if newest is None or chain is None or tip is None:
+            cause = "it holds no block that could be continued"
+            raise NoSuchBlock("continue", path, cause)
         view = StoredView(connection, path)
-        ended = Ended(chain.chain_id, tip.height, view.migrated_at())
-        if tip.height < chain.initial_height:
+        ended = Ended(chain.chain_id, tip.height, view.migration_of(tip.height))
+        is_succeeded = tip.height < newest.initial_height
+        if not (ended.migrated_at or is_succeeded or is_imported(connection)):
             raise ChainGoesOn(
-                "read", path, f"chain {chain.chain_id!r} has begun on it already"
-            )
-        if not ended.migrated_at and not is_imported(connection):
-            raise ChainGoesOn(
-                "read",
+                "continue",
                 path,
                 f"chain {chain.chain_id!r} goes on at height {tip.height}: no migration has"
                 " concluded",

@@ -154,14 +154,18 @@ class StoredView:
 
     def migrated_at(self) -> int:
         """The height at which a migration of the chain in force concluded; 0: none did."""
+        return self.migration_of(self.below)
+
+    def migration_of(self, height: int) -> int:
+        """As `migrated_at`, of the chain that the block of this height belongs to."""
         sql = (
             "SELECT min(height) FROM transactions JOIN tallies ON election = position"
             " WHERE operation = 'CHAIN_MIGRATION_ELECTION' AND concluded AND height < ?1"
             " AND height >= (SELECT coalesce(max(initial_height), 0) FROM moves"
-            " WHERE chain_id IS NOT NULL AND initial_height <= ?1)"
+            " WHERE chain_id IS NOT NULL AND initial_height <= ?2)"
         )
         with translated("read", self.path):
-            found = row(self.connection, sql, self.below)
+            found = row(self.connection, sql, self.below, height)
         return found[0] or 0 if found else 0
 
     def _find(self, sql: str, transaction_id: str, *indexes: int) -> Row | None:
