@@ -11,6 +11,7 @@ from tests.ledger.chains import CHAIN_ID, TIME
 from trio_stream.ledger.block import Block, Chain, Continued
 from trio_stream.log.moves import (
     chain_in_force,
+    follows_import,
     forget_above,
     insert_move,
     is_imported,
@@ -97,14 +98,22 @@ def test_a_log_that_goes_back_forgets_the_chains_above(
         assert not log.is_imported()
 
 
-def test_an_imported_log_that_goes_back_waits_there(tmp_path: Path) -> None:
+def test_a_log_waits_that_goes_back_below_where_it_was_imported(tmp_path: Path) -> None:
     with CommitLog.open(tmp_path) as log:
         begin(log)
+        assert not follows_import(log.connection, 2)
         mark_imported(log.connection)
-        log.connection.execute("DELETE FROM blocks WHERE height > 2")
-        forget_above(log.connection, 2)
+        assert follows_import(log.connection, 2)
+        # Another chain has taken the mark's place.
+        log.begin_chain(continued(4))
+        assert follows_import(log.connection, 3)
+        assert not follows_import(log.connection, 4)
+
+
+def test_a_mark_takes_the_place_of_a_chain_without_a_block(tmp_path: Path) -> None:
+    with CommitLog.open(tmp_path) as log:
+        begin(log)
+        log.begin_chain(continued(4))
+        mark_imported(log.connection)
         found = log.connection.execute("SELECT * FROM moves").fetchall()
-        assert found == [(3, None, 1, app_hash_of(2), 0, 0, None)]
-        log.connection.execute("DELETE FROM blocks")
-        forget_above(log.connection, 0)
-        assert not log.is_imported()
+        assert found == [(5, None, 1, app_hash_of(4), 0, 0, None)]

@@ -14,10 +14,11 @@ from scripts.signing import create, encode, transfer
 from tests.history import assert_whole, commit_blocks
 from tests.ledger.chains import ALICE, CHAIN_ID, TIME, new_engine
 from tests.log.tampering import tamper, written
-from tests.voting import GENESIS, KEYS, election, vote
+from tests.voting import GENESIS, KEYS, election, migration, vote
 from trio_stream.ledger.block import Block, Chain, Continued
 from trio_stream.log.errors import CannotRollBack, LogInUse, LogMissing
 from trio_stream.log.file import FILE_NAME
+from trio_stream.log.moves import mark_imported
 from trio_stream.log.rollback import roll_back
 from trio_stream.log.verify import verify
 from trio_stream.log.writer import CommitLog
@@ -183,4 +184,23 @@ def test_it_goes_back_over_a_move(tmp_path: Path, height: int, name: str) -> Non
     assert chain is not None
     assert chain.chain_id == name
     if height < 12:
+        # No migration concluded, so the log was imported: it waits again, as it did there.
+        with CommitLog.open(tmp_path / "then") as log:
+            mark_imported(log.connection)
         assert dict(everything(path.parent)) == dict(everything(tmp_path / "then"))
+
+
+def test_a_chain_goes_on_if_its_migration_is_taken_back(tmp_path: Path) -> None:
+    with CommitLog.open(tmp_path) as log:
+        engine, opened = new_engine(store=log), migration()
+        engine.init_chain(validators=GENESIS)
+        engine.block(encode(opened))
+        app_hash = engine.block(*(encode(vote(opened, key)) for key in KEYS))[1]
+        end = Continued(2, app_hash, "d" * 64)
+        log.begin_chain(Chain("next", 1, app_hash, 3, TIME, (), end))
+        log.append(Block(3, TIME, app_hash, [], []))
+    roll_back(tmp_path, 1, keep=False)
+    with CommitLog.open(tmp_path) as log:
+        assert not log.is_imported()
+        assert log.migrated_at() == 0
+        new_engine(store=log).block()

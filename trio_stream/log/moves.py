@@ -87,16 +87,30 @@ def mark_imported(connection: apsw.Connection) -> None:
     """Have the log, which has blocks, wait for a chain that goes on with them."""
     tip = newest_block(connection)
     assert tip is not None
-    connection.execute("DELETE FROM moves WHERE chain_id IS NULL")
+    connection.execute("DELETE FROM moves WHERE initial_height > ?", (tip.height,))
     connection.execute(
         "INSERT INTO moves VALUES (?, NULL, ?, ?, 0, 0, NULL)",
         (tip.height + 1, RULES, tip.app_hash),
     )
 
 
+def follows_import(connection: apsw.Connection, height: int) -> bool:
+    """Whether a chain went on from above this height, or waits to, where no migration concluded.
+
+    What came before it was imported: no engine has it.
+    """
+    migrated = (
+        "SELECT 1 FROM tallies JOIN transactions ON position = election"
+        " WHERE height = initial_height - 1 AND concluded"
+        " AND operation = 'CHAIN_MIGRATION_ELECTION'"
+    )
+    sql = (
+        "SELECT 1 FROM moves WHERE initial_height > ?"
+        f" AND (chain_id IS NULL OR NOT EXISTS ({migrated}))"
+    )
+    return row(connection, sql, height + 1) is not None
+
+
 def forget_above(connection: apsw.Connection, height: int) -> None:
     """Take out the chains that went on from above this height, the log's newest from now on."""
-    was_imported = is_imported(connection)
     connection.execute("DELETE FROM moves WHERE initial_height > ?", (height + 1,))
-    if was_imported and newest_block(connection) is not None:
-        mark_imported(connection)

@@ -20,8 +20,8 @@ from trio_stream.log.backup import back_up, kept_name
 from trio_stream.log.copy import Progress
 from trio_stream.log.errors import CannotRollBack, LogMissing, translated
 from trio_stream.log.file import FILE_NAME, SCHEMA, run
-from trio_stream.log.moves import forget_above
-from trio_stream.log.rows import position_key, rows, stored_chain
+from trio_stream.log.moves import follows_import, forget_above, mark_imported
+from trio_stream.log.rows import newest_block, position_key, rows, stored_chain
 from trio_stream.log.writer import CommitLog
 from trio_stream.stream.position import END_OF_BLOCK
 from trio_stream.transactions.errors import ValidationError
@@ -87,12 +87,15 @@ def _remove(log: apsw.Connection, height: int, progress: Progress) -> int:
     ((total,),) = rows(log, sql, end)
     progress(0, total)
     words_known = _remove_words(log, end, total, progress)
+    waits = follows_import(log, height)
     log.execute("UPDATE outputs SET spent_by = NULL WHERE spent_by > ?", (end,))
     for table in _TABLES:
         log.execute(f"DELETE FROM {table} WHERE position > ?", (end,))
     log.execute("DELETE FROM blocks WHERE height > ?", (height,))
     log.execute("DELETE FROM tallies WHERE height > ?", (height,))
     forget_above(log, height)
+    if waits and newest_block(log) is not None:
+        mark_imported(log)
     # Those in force from the first block on came with the chain.
     log.execute(
         "DELETE FROM validators"
