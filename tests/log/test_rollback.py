@@ -172,7 +172,7 @@ def test_it_goes_back_over_a_move(tmp_path: Path, height: int, name: str) -> Non
     with CommitLog.open(path.parent) as log:
         tip = log.tip()
         assert tip is not None
-        end = Continued(12, tip.app_hash, "d" * 64)
+        end = Continued(12, tip.app_hash, log.digest(12))
         log.begin_chain(Chain("next", 1, tip.app_hash, 13, TIME, (), end))
         for block in 13, 14:
             log.append(Block(block, TIME, tip.app_hash, [], []))

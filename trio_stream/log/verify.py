@@ -29,6 +29,7 @@ from trio_stream.log.errors import CommitLogError, translated
 from trio_stream.log.file import SCHEMA, VIEWS, open_for_reading, open_log, run
 from trio_stream.log.rows import position_key, row, rows
 from trio_stream.log.verify_blocks import MOST_FINDINGS, Checked, Finding, check_blocks
+from trio_stream.log.verify_moves import check_moves
 from trio_stream.stream.position import END_OF_BLOCK
 
 RANGE_TRANSACTIONS: Final = 2_000
@@ -106,6 +107,7 @@ def verify(
             spans = _plan(connection, report)
     total = sum(span.accepted for span in spans)
     jobs: list[Callable[[], tuple[int, Checked]]] = [partial(_check_file, path)]
+    jobs.append(partial(_check_moves, path))
     for span in spans:
         jobs.append(partial(_check_span, path, span, thorough))
     progress(0, total)
@@ -197,6 +199,15 @@ def _check_file(path: Path) -> tuple[int, Checked]:
     return 0, Checked(0, 0, 0, findings, len(findings))
 
 
+def _check_moves(path: Path) -> tuple[int, Checked]:
+    try:
+        with closing(open_for_reading(path, mapped=True)) as connection:
+            findings = tuple(check_moves(connection, path))
+    except (apsw.Error, CommitLogError) as error:
+        findings = (Finding(None, f"its chains can't be read: {error}"),)
+    return 0, Checked(0, 0, 0, findings, len(findings))
+
+
 def _check_span(path: Path, span: Span, thorough: bool) -> tuple[int, Checked]:
     first, last, _ = span
     try:
@@ -237,7 +248,7 @@ def _surplus(
 
 def _run(jobs: Sequence[Callable[[], T]], processes: int) -> Iterator[T]:
     """What the jobs return, in any order."""
-    if processes == 1 or len(jobs) <= 2:
+    if processes == 1 or len(jobs) <= 3:
         yield from (job() for job in jobs)
         return
     waiting = iter(jobs)
