@@ -71,9 +71,11 @@ async def test_cache_bytes(
     class Counted(candidate.Candidate):
         __slots__ = ()
 
-        def __init__(self, raw: bytes, sha256: bytes) -> None:
+        def __init__(
+            self, raw: bytes, sha256: bytes, *, with_document: bool = False
+        ) -> None:
             made.append(raw)
-            super().__init__(raw, sha256)
+            super().__init__(raw, sha256, with_document=with_document)
 
     monkeypatch.setattr(candidate, "Candidate", Counted)
     body = encode(create(Key.from_seed(b"\x01" * 32)))
