@@ -21,7 +21,7 @@ TOPICS: Final = {
     "api": "the HTTP API: posting, look-ups, search",
     "sql": "reading the log with SQL",
     "operating": "commands, settings, backups, what to do when engine and log disagree",
-    "moving": "exporting and importing a chain, and the digest that operators compare",
+    "moving": "moving a chain to another engine; exports, imports and digests",
     "monitoring": "health checks, metrics, logs",
     "deploying": "recipes: systemd, nginx, Caddy, containers, several nodes",
     "security": "who may connect: tokens, certificates, limits",
