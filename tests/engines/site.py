@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import urlsplit
 
+import pytest
 import trio
 from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_client_stream
 
@@ -30,6 +32,12 @@ PATIENCE = 30.0
 ALICE, BOB, CAROL = (signing.Key.from_seed(bytes([n]) * 32) for n in (1, 2, 3))
 
 Event = dict[str, Any]
+
+ON_REQUEST = pytest.mark.skipif(
+    "NETWORKS" not in os.environ,
+    reason="engines of several nodes may take longer than any deadline; set NETWORKS=1",
+)
+"""For proofs that depend on how soon engines find each other, or keep what they were sent."""
 
 
 class Site:

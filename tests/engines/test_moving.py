@@ -12,7 +12,7 @@ from scripts.engines import build, network, process
 from scripts.engines.build import Release
 from scripts.moving_chain import prove
 from scripts.signing import create, transfer
-from tests.engines.site import ALICE, PATIENCE, Site, commit, settled
+from tests.engines.site import ALICE, ON_REQUEST, PATIENCE, Site, commit, settled
 from tests.voting import migration, vote
 
 pytestmark = [pytest.mark.engine, pytest.mark.slow]
@@ -51,6 +51,7 @@ async def test_an_engine_exits_when_its_chain_ends_and_whenever_it_starts_again(
         assert state["ended"]["migrated_at"] == state["height"]
 
 
+@ON_REQUEST
 async def test_a_chain_of_the_oldest_engine_goes_on(
     engine: Release, tmp_path: Path
 ) -> None:

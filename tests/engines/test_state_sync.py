@@ -18,7 +18,7 @@ from scripts.devnet import evidence
 from scripts.engines import network, state_sync
 from scripts.engines.build import Release
 from scripts.engines.process import NOT_THERE, Rpc, RpcError, RunningEngine
-from tests.engines.site import ALICE, BOB, Site, commit, settled
+from tests.engines.site import ALICE, BOB, ON_REQUEST, Site, commit, settled
 from trio_stream.log.file import FILE_NAME
 
 ENGINES = [
@@ -147,6 +147,7 @@ async def test_a_newcomer_has_the_same_log_and_goes_on(members: Members) -> None
     evidence.logs(members.logs)
 
 
+@ON_REQUEST
 async def test_a_newcomer_that_is_killed_in_the_middle_joins_after_all(
     members: Members,
 ) -> None:
@@ -179,6 +180,7 @@ async def reset(binary: Path, site: Site) -> None:
     await trio.run_process([str(binary), "unsafe-reset-all", "--home", home])
 
 
+@ON_REQUEST
 async def test_a_snapshot_of_an_edited_log_is_not_believed(members: Members) -> None:
     async with members.member_running() as (daemon, source):
         await grow(daemon, range(3))
@@ -210,6 +212,7 @@ def edit(log: Path) -> None:
         )
 
 
+@ON_REQUEST
 async def test_an_edited_chunk_is_not_taken(members: Members) -> None:
     async with members.member_running() as (daemon, source):
         await grow(daemon, range(12))
