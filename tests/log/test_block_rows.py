@@ -8,16 +8,23 @@ from contextlib import closing
 import apsw
 import pytest
 
-from trio_stream.ledger.block import AcceptedTransaction, RefusedTransaction, Tally
+from trio_stream.abci.messages import Time
+from trio_stream.ledger.block import (
+    AcceptedTransaction,
+    Chain,
+    RefusedTransaction,
+    Tally,
+)
 from trio_stream.log.block_rows import (
     accepted_rows,
     insert_accepted,
+    insert_chain,
     insert_refused,
     insert_tallies,
     insert_validators,
 )
 from trio_stream.log.file import SCHEMA, run
-from trio_stream.log.rows import position_key, rows
+from trio_stream.log.rows import position_key, rows, stored_chain
 from trio_stream.transactions.elections import Validator
 
 ONE = AcceptedTransaction(
@@ -88,3 +95,10 @@ def test_tallies_and_validators(connection: apsw.Connection) -> None:
         (position_key(7, 0), 9, str(1 << 70), 1)
     ]
     assert rows(connection, "SELECT * FROM validators") == [(10, 0, "ed25519", b"k", 3)]
+
+
+def test_the_chain_that_a_log_begins_with(connection: apsw.Connection) -> None:
+    members = (Validator("ed25519", b"k" * 32, 3), Validator("ed25519", b"l" * 32, 1))
+    chain = Chain("a chain", 1, "", 7, Time(-5, 6), members)
+    insert_chain(connection, chain)
+    assert stored_chain(connection) == chain

@@ -11,7 +11,12 @@ from typing import NamedTuple
 
 import apsw
 
-from trio_stream.ledger.block import AcceptedTransaction, RefusedTransaction, Tally
+from trio_stream.ledger.block import (
+    AcceptedTransaction,
+    Chain,
+    RefusedTransaction,
+    Tally,
+)
 from trio_stream.log.rows import Row, position_key
 from trio_stream.transactions.elections import Validator
 
@@ -93,6 +98,21 @@ def insert_tallies(
             for each in tallies
         ),
     )
+
+
+def insert_chain(connection: apsw.Connection, chain: Chain) -> None:
+    """Insert the chain that the log begins with, and its first validators."""
+    connection.execute(
+        "INSERT INTO chain VALUES (1, ?, ?, ?, ?, ?, ?)",
+        (
+            chain.chain_id,
+            chain.rules,
+            chain.start_hash,
+            chain.initial_height,
+            *chain.genesis_time,
+        ),
+    )
+    insert_validators(connection, chain.initial_height, chain.validators)
 
 
 def insert_validators(

@@ -23,6 +23,7 @@ from trio_stream.ledger.elections import Ballots
 from trio_stream.ledger.genesis import START_HASHES
 from trio_stream.log.block_rows import (
     insert_accepted,
+    insert_chain,
     insert_tallies,
     insert_validators,
 )
@@ -119,18 +120,7 @@ class Rebuilding:
         run(self.connection, "COMMIT")
 
     def _begin_chain(self) -> None:
-        chain = self._head.chain
-        self.connection.execute(
-            "INSERT INTO chain VALUES (1, ?, ?, ?, ?, ?, ?)",
-            (
-                chain.chain_id,
-                chain.rules,
-                chain.start_hash,
-                chain.initial_height,
-                *chain.genesis_time,
-            ),
-        )
-        insert_validators(self.connection, chain.initial_height, chain.validators)
+        insert_chain(self.connection, self._head.chain)
         self.connection.executemany(
             "INSERT INTO moves VALUES (?, ?, ?, ?, ?, ?, ?)", self._head.moves
         )

@@ -21,6 +21,7 @@ from trio_stream.ledger.block import RULES, Block, Chain, Tip
 from trio_stream.log.block_rows import (
     accepted_rows,
     insert_accepted,
+    insert_chain,
     insert_refused,
     insert_tallies,
     insert_validators,
@@ -158,17 +159,7 @@ class CommitLog(StoredView):
                 return
             execute("DELETE FROM chain")
             execute("DELETE FROM validators")
-            execute(
-                "INSERT INTO chain VALUES (1, ?, ?, ?, ?, ?, ?)",
-                (
-                    chain.chain_id,
-                    chain.rules,
-                    chain.start_hash,
-                    chain.initial_height,
-                    *chain.genesis_time,
-                ),
-            )
-            insert_validators(self.connection, chain.initial_height, chain.validators)
+            insert_chain(self.connection, chain)
 
     def append(self, block: Block) -> None:
         """Store the block and all that it changes; durable on return.
