@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 
 import pytest
@@ -44,8 +45,10 @@ async def test_an_engine_exits_when_its_chain_ends_and_whenever_it_starts_again(
         with trio.fail_after(PATIENCE):
             assert await engine.wait() == 0
         again = await site.start_engine(engines)
+        # It fails at the handshake; an engine that loses its application also sends itself SIGTERM,
+        # and which of both ends it is a race.
         with trio.fail_after(PATIENCE):
-            assert await again.wait() == 1
+            assert await again.wait() in (1, -signal.SIGTERM)
         assert "was migrated at height" in again.last_words(60)
         state = (await daemon.http("GET", "/api/v1/status")).json()
         assert state["ended"]["migrated_at"] == state["height"]
