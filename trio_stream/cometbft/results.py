@@ -1,0 +1,165 @@
+"""What `block_results` answers, of any release, in one form."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from trio_stream.cometbft.errors import Malformed
+from trio_stream.cometbft.events import (
+    Event,
+    Spelling,
+    keys_of,
+    read_events,
+    read_tags,
+    spelling_of,
+)
+from trio_stream.cometbft.fields import (
+    Members,
+    elements,
+    integer,
+    members,
+    octets,
+    text,
+)
+
+Phase = Literal["begin", "end", "finalize"]
+
+MODES: Mapping[str, Phase] = {"BeginBlock": "begin", "EndBlock": "end"}
+"""From 0.38 on one list holds the events of a whole block. The SDK, and the engine for blocks from
+before its upgrade, say with this attribute where each comes from."""
+
+
+@dataclass(frozen=True, slots=True)
+class TxResult:
+    """What became of one transaction."""
+
+    code: int
+    data: bytes
+    log: str
+    info: str
+    gas_wanted: int
+    gas_used: int
+    codespace: str
+    events: tuple[Event, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class BlockResults:
+    """What became of a block."""
+
+    height: int
+    txs: tuple[TxResult, ...]
+    begin_events: tuple[Event, ...]
+    end_events: tuple[Event, ...]
+    finalize_events: tuple[Event, ...]
+    """From 0.38 on, instead of the other two."""
+    app_hash: bytes | None
+    """Of the application after this block, from 0.38 on; None if the node does not say."""
+    spelling: Spelling
+    """How the body wrote its attributes."""
+
+    def block_events(self) -> Iterator[tuple[Phase, Event]]:
+        """The events that are no transaction's, in order, each with where it comes from."""
+        yield from (("begin", event) for event in self.begin_events)
+        for event in self.finalize_events:
+            yield _phase(event), event
+        yield from (("end", event) for event in self.end_events)
+
+    @property
+    def looks_misread(self) -> bool:
+        """Whether this is what CometBFT 0.38.0 to 0.38.9 make of a record from before 0.38.
+
+        They take a list of results for the application's answer: an event without a type whose
+        attribute has no key, and no hash of the application. No release executes to that.
+        """
+        return self.app_hash is None and any(
+            not event.type and any(not each.key for each in event.attributes)
+            for event in self.finalize_events
+        )
+
+
+def read_results(
+    result: object,
+    *,
+    last: Spelling | None = None,
+    forced: Spelling | None = None,
+) -> BlockResults:
+    """What `block_results` answers with; raises Malformed.
+
+    `forced` is the spelling of attributes that the operator says the node has. Otherwise the body's
+    own keys decide, then `last`, which is how the node's answer before this one was spelled.
+    """
+    answer = members(result, "the answer")
+    # Up to 0.32 the results are one level down, under names that changed with 0.32.
+    nested = members(_first(answer, "results") or answer, "the results")
+    begin = members(_first(nested, "begin_block", "BeginBlock") or {}, "begin_block")
+    end = members(_first(nested, "end_block", "EndBlock") or {}, "end_block")
+    raw_txs = elements(
+        _first(nested, "txs_results", "deliver_tx", "DeliverTx"), "the results"
+    )
+    # Up to 0.33 a plain success may be null.
+    txs = [members({} if each is None else each, "a result") for each in raw_txs]
+    # In the nested shape and the flat one no name is in both places.
+    begin_events = _first({**begin, **nested}, "begin_block_events", "events")
+    end_events = _first({**end, **nested}, "end_block_events", "events")
+    finalize_events = nested.get("finalize_block_events")
+    spelling = (
+        forced
+        or _spelling((begin_events, finalize_events, end_events), txs)
+        or last
+        or (Spelling.PLAIN if "finalize_block_events" in nested else Spelling.BASE64)
+    )
+    height = integer(answer.get("height"), "the height")
+    if height < 1:
+        raise Malformed(f"results of height {height}")
+    app_hash = nested.get("app_hash")
+    return BlockResults(
+        height,
+        tuple(_tx_result(each, spelling) for each in txs),
+        read_events(begin_events, spelling) + read_tags(begin.get("tags")),
+        read_events(end_events, spelling) + read_tags(end.get("tags")),
+        read_events(finalize_events, spelling),
+        # Nodes that serve a record of before 0.38 send null; an empty one is no hash either.
+        None if app_hash in (None, "") else octets(app_hash, "app_hash"),
+        spelling,
+    )
+
+
+def _first(found: Members, *names: str) -> object:
+    """The first member of these that is there and not null."""
+    return next((found[name] for name in names if found.get(name) is not None), None)
+
+
+def _spelling(
+    block_events: tuple[object, ...], txs: list[Mapping[str, Any]]
+) -> Spelling | None:
+    keys: set[str] = set()
+    for events in block_events:
+        keys |= keys_of(events)
+    for each in txs:
+        keys |= keys_of(each.get("events"))
+    return spelling_of(keys)
+
+
+def _tx_result(raw: Mapping[str, Any], spelling: Spelling) -> TxResult:
+    events = read_events(raw.get("events"), spelling)
+    return TxResult(
+        integer(raw.get("code"), "code"),
+        octets(raw.get("data"), "data"),
+        text(raw.get("log"), "log"),
+        text(raw.get("info"), "info"),
+        integer(raw.get("gas_wanted", raw.get("gasWanted")), "gas_wanted"),
+        integer(raw.get("gas_used", raw.get("gasUsed")), "gas_used"),
+        text(raw.get("codespace"), "codespace"),
+        events + read_tags(raw["tags"]) if "tags" in raw else events,
+    )
+
+
+def _phase(event: Event) -> Phase:
+    # The engine puts its own after the application's attributes.
+    for attribute in reversed(event.attributes):
+        if attribute.key == "mode" and attribute.value in MODES:
+            return MODES[attribute.value]
+    return "finalize"
