@@ -10,7 +10,7 @@ upgraded serves old heights in the new shape.
 * `integrity` holds a block against its results, the block before it and the header after it, with
   the hashes of `hashes`: what a chain does not commit to is all that must be taken on trust;
 * `query_parser`, `items` and `query_index` are the engine's query language, with `OR`, `NOT`, `IN`
-  and parentheses, over what happened in a block.
+  and parentheses, over what happened in a block; `frames` is what its own subscribers are sent.
 
 No part of it knows a socket, a clock, a thread or a file.
 """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal, NamedTuple
 
 from trio_stream.cometbft.errors import Malformed
 from trio_stream.cometbft.events import (
@@ -80,6 +80,50 @@ class BlockResults:
         )
 
 
+class RawResults(NamedTuple):
+    """The members of an answer as they are spelled, found where its release has them."""
+
+    txs: tuple[Members, ...]
+    begin_events: object
+    end_events: object
+    finalize_events: object
+    begin_tags: object
+    """0.31 alone has tags, in place of events."""
+    end_tags: object
+    validator_updates: object
+    consensus_param_updates: object
+    app_hash: object
+    finalizes: bool
+    """Whether this is the shape of 0.38 and later."""
+
+
+def raw_results(result: object) -> RawResults:
+    """Find the members of what `block_results` answers with; raises Malformed."""
+    answer = members(result, "the answer")
+    # Up to 0.32 the results are one level down, under names that changed with 0.32.
+    nested = members(_first(answer, "results") or answer, "the results")
+    begin = members(_first(nested, "begin_block", "BeginBlock") or {}, "begin_block")
+    end = members(_first(nested, "end_block", "EndBlock") or {}, "end_block")
+    # No name is in both places.
+    begin, end = {**nested, **begin}, {**nested, **end}
+    txs = elements(
+        _first(nested, "txs_results", "deliver_tx", "DeliverTx"), "the results"
+    )
+    return RawResults(
+        # Up to 0.33 a plain success may be null.
+        tuple(members({} if each is None else each, "a result") for each in txs),
+        _first(begin, "begin_block_events", "events"),
+        _first(end, "end_block_events", "events"),
+        nested.get("finalize_block_events"),
+        begin.get("tags"),
+        end.get("tags"),
+        end.get("validator_updates"),
+        end.get("consensus_param_updates"),
+        nested.get("app_hash"),
+        "finalize_block_events" in nested,
+    )
+
+
 def read_results(
     result: object,
     *,
@@ -91,38 +135,24 @@ def read_results(
     `forced` is the spelling of attributes that the operator says the node has. Otherwise the body's
     own keys decide, then `last`, which is how the node's answer before this one was spelled.
     """
-    answer = members(result, "the answer")
-    # Up to 0.32 the results are one level down, under names that changed with 0.32.
-    nested = members(_first(answer, "results") or answer, "the results")
-    begin = members(_first(nested, "begin_block", "BeginBlock") or {}, "begin_block")
-    end = members(_first(nested, "end_block", "EndBlock") or {}, "end_block")
-    raw_txs = elements(
-        _first(nested, "txs_results", "deliver_tx", "DeliverTx"), "the results"
-    )
-    # Up to 0.33 a plain success may be null.
-    txs = [members({} if each is None else each, "a result") for each in raw_txs]
-    # In the nested shape and the flat one no name is in both places.
-    begin_events = _first({**begin, **nested}, "begin_block_events", "events")
-    end_events = _first({**end, **nested}, "end_block_events", "events")
-    finalize_events = nested.get("finalize_block_events")
-    spelling = (
-        forced
-        or _spelling((begin_events, finalize_events, end_events), txs)
-        or last
-        or (Spelling.PLAIN if "finalize_block_events" in nested else Spelling.BASE64)
-    )
-    height = integer(answer.get("height"), "the height")
+    raw = raw_results(result)
+    height = integer(members(result, "the answer").get("height"), "the height")
     if height < 1:
         raise Malformed(f"results of height {height}")
-    app_hash = nested.get("app_hash")
+    spelling = (
+        forced
+        or _spelling(raw)
+        or last
+        or (Spelling.PLAIN if raw.finalizes else Spelling.BASE64)
+    )
     return BlockResults(
         height,
-        tuple(_tx_result(each, spelling) for each in txs),
-        read_events(begin_events, spelling) + read_tags(begin.get("tags")),
-        read_events(end_events, spelling) + read_tags(end.get("tags")),
-        read_events(finalize_events, spelling),
+        tuple(_tx_result(each, spelling) for each in raw.txs),
+        read_events(raw.begin_events, spelling) + read_tags(raw.begin_tags),
+        read_events(raw.end_events, spelling) + read_tags(raw.end_tags),
+        read_events(raw.finalize_events, spelling),
         # Nodes that serve a record of before 0.38 send null; an empty one is no hash either.
-        None if app_hash in (None, "") else octets(app_hash, "app_hash"),
+        None if raw.app_hash in (None, "") else octets(raw.app_hash, "app_hash"),
         spelling,
     )
 
@@ -132,18 +162,15 @@ def _first(found: Members, *names: str) -> object:
     return next((found[name] for name in names if found.get(name) is not None), None)
 
 
-def _spelling(
-    block_events: tuple[object, ...], txs: list[Mapping[str, Any]]
-) -> Spelling | None:
-    keys: set[str] = set()
-    for events in block_events:
-        keys |= keys_of(events)
-    for each in txs:
+def _spelling(raw: RawResults) -> Spelling | None:
+    keys = keys_of(raw.begin_events) | keys_of(raw.finalize_events)
+    keys |= keys_of(raw.end_events)
+    for each in raw.txs:
         keys |= keys_of(each.get("events"))
     return spelling_of(keys)
 
 
-def _tx_result(raw: Mapping[str, Any], spelling: Spelling) -> TxResult:
+def _tx_result(raw: Members, spelling: Spelling) -> TxResult:
     events = read_events(raw.get("events"), spelling)
     return TxResult(
         integer(raw.get("code"), "code"),
