@@ -17,7 +17,7 @@ from tests.cometbft.recordings import (
     line,
     recording,
 )
-from trio_stream.cometbft import errors
+from trio_stream.cometbft import errors, gradual
 from trio_stream.cometbft.envelope import MAX_TEXT, answer, answers
 from trio_stream.cometbft.errors import BadBody, Malformed, NotJson, Refusal, Truncated
 
@@ -101,16 +101,19 @@ VALUES = st.recursive(
 )
 
 
-@given(VALUES, st.booleans(), st.data())
+@given(VALUES, st.booleans(), st.booleans(), st.data())
 def test_a_body_that_ends_early_is_truncated(
-    value: Any, ascii: bool, data: Any
+    value: Any, ascii: bool, large: bool, data: Any
 ) -> None:
     if "Infinity" in (whole := json.dumps({"result": value}, ensure_ascii=ascii)):
         return
     encoded = whole.encode(errors="replace")
     cut = data.draw(st.integers(0, len(encoded) - 1))
-    with pytest.raises(Truncated):
-        answer(encoded[:cut])
+    with pytest.MonkeyPatch.context() as patch:
+        if large:
+            patch.setattr(gradual, "SMALL", 0)
+        with pytest.raises(Truncated):
+            answer(encoded[:cut])
 
 
 @pytest.mark.parametrize("name", ALL)

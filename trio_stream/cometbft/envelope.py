@@ -1,7 +1,8 @@
 """A body to the results in it: JSON-RPC, one call or a batch, and all that is not JSON-RPC.
 
 Python's own reader takes time in proportion to the body, whatever is in it; what it would choke on
-(nesting beyond its stack, numbers of thousands of digits) is refused by name.
+(nesting beyond its stack, numbers of thousands of digits) is refused by name. Large bodies are read
+in pieces (`gradual`), so that a thread which reads one does not hold all others.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from trio_stream.cometbft.errors import (
     Truncated,
     UnknownMethod,
 )
+from trio_stream.cometbft.gradual import loads
 from trio_stream.cometbft.refusals import refusal
 
 MAX_BODY = 256 * 2**20
@@ -103,7 +105,7 @@ def _document(body: bytes, limit: int) -> object:
             raise Truncated("the body ends in the middle of a character") from error
         raise NotJson("the body is not UTF-8") from error
     try:
-        document: object = json.loads(text, parse_constant=_no_constant)
+        document = loads(text)
         if HALF.search(body):
             json.dumps(document, ensure_ascii=False).encode()
     except json.JSONDecodeError as error:
@@ -127,7 +129,3 @@ def _ends_early(text: str, error: json.JSONDecodeError) -> bool:
     return NUMBER_CUT.fullmatch(rest) is not None or any(
         word.startswith(rest) for word in WORDS
     )
-
-
-def _no_constant(name: str) -> object:
-    raise ValueError(name)
