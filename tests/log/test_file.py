@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -25,6 +26,7 @@ from trio_stream.log.errors import (
 )
 from trio_stream.log.file import (
     APPLICATION_ID,
+    NODE,
     SCHEMA_VERSION,
     holder_of,
     lock_directory,
@@ -133,7 +135,7 @@ def test_an_older_schema_is_migrated_in_one_transaction(home):
         SCHEMA_VERSION: partial(run, sql=more),
         SCHEMA_VERSION + 1: partial(run, sql="INSERT INTO more VALUES (2);"),
     }
-    prepare(connection, path, steps, version=SCHEMA_VERSION + 2)
+    prepare(connection, path, steps, format=replace(NODE, version=SCHEMA_VERSION + 2))
     assert connection.execute("SELECT x FROM more").fetchall() == [(1,), (2,)]
     assert value(connection, "PRAGMA user_version") == SCHEMA_VERSION + 2
     assert value(connection, "PRAGMA application_id") == APPLICATION_ID
@@ -150,7 +152,9 @@ def test_a_migration_that_fails_leaves_the_file_as_it_was(home):
         SCHEMA_VERSION + 1: partial(run, sql="NO SUCH SQL"),
     }
     with pytest.raises(apsw.SQLError):
-        prepare(connection, path, steps, version=SCHEMA_VERSION + 2)
+        prepare(
+            connection, path, steps, format=replace(NODE, version=SCHEMA_VERSION + 2)
+        )
     connection.close()
     with CommitLog.open(home) as log:
         sql = "SELECT count(*) FROM sqlite_schema WHERE name = 'more'"

@@ -137,7 +137,7 @@ def test_a_start_is_held_up_by_a_lock_and_says_so(
     CommitLog.open(tmp_path).close()
     clock = Clock()
     monkeypatch.setattr(
-        "trio_stream.log.writer.Patience",
+        "trio_stream.log.writing.Patience",
         partial(Patience, clock=clock, sleep=clock.sleep),
     )
     other = apsw.Connection(str(tmp_path / FILE_NAME))

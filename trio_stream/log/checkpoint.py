@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from functools import partial
+from pathlib import Path
 from typing import Final, Protocol
 
 import apsw
@@ -21,13 +22,29 @@ import trio
 from trio_stream.log.connections import RunSync
 from trio_stream.log.errors import translated
 from trio_stream.log.file import WAL_LIMIT, open_for_checkpoints
-from trio_stream.log.writer import CommitLog
 
 logger = logging.getLogger(__name__)
 
 STEP: Final = 8 << 20
 """Bytes of write-ahead log from one copy to the next. A page that several commits changed is copied
 once, so larger steps mean less to write, and smaller ones less to do at once."""
+
+
+class Written(Protocol):
+    """A log with a writer of its own; `CommitLog` is one."""
+
+    @property
+    def path(self) -> Path: ...
+
+    @property
+    def wal_bytes(self) -> int:
+        """Bytes in the write-ahead log since it last started over."""
+        ...
+
+    @property
+    def between_blocks(self) -> AbstractContextManager[object]:
+        """Held while a block is written."""
+        ...
 
 
 class Pausable(Protocol):
@@ -43,7 +60,7 @@ class Checkpointer:
 
     def __init__(
         self,
-        log: CommitLog,
+        log: Written,
         readers: Pausable,
         *,
         run_sync: RunSync = trio.to_thread.run_sync,

@@ -12,6 +12,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -39,6 +40,20 @@ Migrations = Mapping[int, Callable[[apsw.Connection], None]]
 
 APPLICATION_ID: Final = int.from_bytes(b"tris")
 """Marks the file as ours, for us and for the program `file`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """What the tables in a file are, and how that is recognised."""
+
+    application_id: int
+    version: int
+    schema: Path
+    views: Path
+
+
+NODE: Final = Format(APPLICATION_ID, SCHEMA_VERSION, SCHEMA, VIEWS)
+"""The log of a node of ours."""
 
 WAL_LIMIT: Final = 64 << 20
 """Bytes of write-ahead log above which readers are paused so that it can start over."""
@@ -128,21 +143,22 @@ def prepare(
     path: Path,
     migrations: Migrations,
     *,
-    version: int = SCHEMA_VERSION,
+    format: Format = NODE,
 ) -> None:
     """Create the schema in a new file, migrate an older one, refuse any other.
 
-    All steps are one transaction: after a crash the file is as it was, or has `version`.
+    All steps are one transaction: after a crash the file is as it was, or has the format's version.
     """
+    version = format.version
     with connection:
         found = value(connection, "PRAGMA user_version")
         assert isinstance(found, int)
         if found == 0 and value(connection, "SELECT count(*) FROM sqlite_schema") == 0:
-            run(connection, SCHEMA.read_text(encoding="utf-8"))
-            run(connection, VIEWS.read_text(encoding="utf-8"))
-            run(connection, f"PRAGMA application_id = {APPLICATION_ID}")
-            found = SCHEMA_VERSION
-        elif value(connection, "PRAGMA application_id") != APPLICATION_ID:
+            run(connection, format.schema.read_text(encoding="utf-8"))
+            run(connection, format.views.read_text(encoding="utf-8"))
+            run(connection, f"PRAGMA application_id = {format.application_id}")
+            found = version
+        elif value(connection, "PRAGMA application_id") != format.application_id:
             raise LogDamaged("open", path, "it is another program's database")
         if found > version:
             raise LogFromNewerVersion(
@@ -151,7 +167,7 @@ def prepare(
         if found < version:
             for step in range(found, version):
                 migrations[step](connection)
-            _renew_views(connection)
+            _renew_views(connection, format.views)
         run(connection, f"PRAGMA user_version = {version}")
 
 
@@ -167,11 +183,11 @@ def recognise(connection: apsw.Connection, path: Path, operation: str) -> None:
         raise error(operation, path, cause)
 
 
-def _renew_views(connection: apsw.Connection) -> None:
+def _renew_views(connection: apsw.Connection, views: Path) -> None:
     sql = "SELECT name FROM sqlite_schema WHERE type = 'view'"
     for (name,) in connection.execute(sql).fetchall():
         run(connection, f"DROP VIEW {name}")
-    run(connection, VIEWS.read_text(encoding="utf-8"))
+    run(connection, views.read_text(encoding="utf-8"))
 
 
 def check(connection: apsw.Connection, path: Path) -> None:

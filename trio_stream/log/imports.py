@@ -35,6 +35,7 @@ from trio_stream.log.file import (
 from trio_stream.log.moves import mark_imported
 from trio_stream.log.records import Record, open_record
 from trio_stream.log.writer import CommitLog
+from trio_stream.log.writing import WritingEnd
 
 NEW_NAME: Final = f"{FILE_NAME}.importing"
 
@@ -126,7 +127,7 @@ def _new_log(path: Path) -> Iterator[CommitLog]:
             """,
         )
         prepare(connection, path, {})
-        yield CommitLog(path, connection, resources)
+        yield CommitLog(WritingEnd(path, connection, resources))
 
 
 def _carry_out(

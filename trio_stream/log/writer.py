@@ -8,12 +8,10 @@ blocks. Subscribers and HTTP read through `log.reader`, on other connections.
 
 from __future__ import annotations
 
-import os
-import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Final, Self
 
 import apsw
 
@@ -26,27 +24,13 @@ from trio_stream.log.block_rows import (
     insert_tallies,
     insert_validators,
 )
-from trio_stream.log.errors import (
-    LogDamaged,
-    LogFromNewerVersion,
-    LogReplaced,
-    translated,
-)
-from trio_stream.log.file import (
-    FILE_NAME,
-    check,
-    lock_directory,
-    open_for_writing,
-    prepare,
-    run,
-    sync_directory,
-)
+from trio_stream.log.errors import LogDamaged, LogFromNewerVersion, translated
 from trio_stream.log.migrations import MIGRATIONS
 from trio_stream.log.moves import chain_in_force, insert_move, is_imported
-from trio_stream.log.others import WRITE_SECONDS, OpenFiles, Patience
 from trio_stream.log.own_digest import OwnDigest
 from trio_stream.log.rows import newest_block
 from trio_stream.log.view import StoredView
+from trio_stream.log.writing import WritingEnd
 
 TAKEN_AT_ONCE: Final = 1_000
 """Pages from one question whether to stop to the next: some milliseconds."""
@@ -55,24 +39,12 @@ TAKEN_AT_ONCE: Final = 1_000
 class CommitLog(StoredView):
     """The writing end of a data directory; `open` makes one, `close` releases it."""
 
-    def __init__(
-        self, path: Path, connection: apsw.Connection, resources: ExitStack
-    ) -> None:
-        super().__init__(connection, path)
-        self.wal_bytes = 0
-        """Bytes in the write-ahead log since it last started over."""
-        self.between_blocks = threading.Lock()
+    def __init__(self, file: WritingEnd) -> None:
+        super().__init__(file.connection, file.path)
+        self._file = file
+        self.between_blocks = file.between_blocks
         """Held during a commit and a `steady` block; whoever else holds it keeps those waiting."""
-        self._resources = resources
-        self._files = OpenFiles(path)
-        self._own_digest = OwnDigest(path)
-        page_size = int(connection.pragma("page_size"))
-
-        def measure(connection: apsw.Connection, schema: str, pages: int) -> int:
-            self.wal_bytes = pages * page_size
-            return apsw.SQLITE_OK
-
-        connection.set_wal_hook(measure)
+        self._own_digest = OwnDigest(file.path)
 
     @classmethod
     def open(cls, home: Path) -> Self:
@@ -80,28 +52,16 @@ class CommitLog(StoredView):
 
         Raises `CommitLogError`: `LogInUse` if another process uses it.
         """
-        path = home / FILE_NAME
-        with ExitStack() as stack:
-            with translated("open", home):
-                if not home.is_dir():
-                    home.mkdir(parents=True)
-                    sync_directory(home.parent)
-                stack.callback(os.close, lock_directory(home))
-            with translated("open", path):
-                patience = Patience(path)
-                connection = open_for_writing(path, patience)
-                stack.callback(connection.close)
-                prepare(connection, path, MIGRATIONS)
-                # For what a crash left in the write-ahead log.
-                run(connection, "PRAGMA wal_checkpoint(TRUNCATE)")
-                check(connection, path)
-                patience.seconds = WRITE_SECONDS
-            return cls(path, connection, stack.pop_all())
+        return cls(WritingEnd.open(home, MIGRATIONS))
+
+    @property
+    def wal_bytes(self) -> int:
+        """Bytes in the write-ahead log since it last started over."""
+        return self._file.wal_bytes
 
     def close(self) -> None:
         """Release the file and the directory; what was committed is already durable."""
-        with translated("close", self.path):
-            self._resources.close()
+        self._file.close()
 
     def __enter__(self) -> Self:
         return self
@@ -153,7 +113,7 @@ class CommitLog(StoredView):
 
     def begin_chain(self, chain: Chain) -> None:
         """Store the chain, in place of one without a block; durable on return."""
-        with self._transaction("begin a chain in") as execute:
+        with self._file.transaction("begin a chain in") as execute:
             if chain.continues is not None:
                 insert_move(self.connection, chain, chain.continues)
                 return
@@ -167,7 +127,7 @@ class CommitLog(StoredView):
         If it raises, either nothing of the block is stored, or all of it if only the last sync
         failed: the process must end, and what it finds when it starts again is the truth.
         """
-        with self._transaction(f"append block {block.height} to") as execute:
+        with self._file.transaction(f"append block {block.height} to") as execute:
             execute(
                 "INSERT INTO blocks VALUES (?, ?, ?, ?, ?, ?)",
                 (
@@ -196,7 +156,7 @@ class CommitLog(StoredView):
         nothing has changed.
         """
         with self.between_blocks, translated("restore", self.path):
-            self._fail_if_lost("restore")
+            self._file.fail_if_lost("restore")
             with self.connection.backup("main", other, "main") as backup:
                 while not backup.done:
                     if stopping():
@@ -212,21 +172,3 @@ class CommitLog(StoredView):
                 self.path,
                 "an output that the block spends does not exist, or is already spent",
             )
-
-    @contextmanager
-    def _transaction(self, operation: str) -> Iterator[Any]:
-        with self.between_blocks, translated(operation, self.path):
-            self._fail_if_lost(operation)
-            run(self.connection, "BEGIN IMMEDIATE")
-            try:
-                yield self.connection.execute
-                run(self.connection, "COMMIT")
-            except BaseException:
-                # After some errors, such as a full disk, SQLite has rolled back by itself.
-                if self.connection.in_transaction:
-                    run(self.connection, "ROLLBACK")
-                raise
-
-    def _fail_if_lost(self, operation: str) -> None:
-        if lost := self._files.lost():
-            raise LogReplaced(operation, self.path, lost)
