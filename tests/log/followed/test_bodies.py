@@ -1,0 +1,40 @@
+"""What nodes said is put together again member by member."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.cometbft import recordings
+from trio_stream.log.followed.bodies import cut, joined, pack, unpack
+
+
+@pytest.mark.parametrize("name", recordings.ALL)
+def test_answers_of_all_releases_come_back(name):
+    height = recordings.busy(name)
+    block = recordings.answer(name, recordings.at("block", height, name))
+    results = recordings.answer(name, recordings.at("block_results", height, name))
+    bodies = cut(block, results)
+    assert joined(*bodies) == (block, results)
+    assert len(bodies.transactions) == len(recordings.block(name, height).txs)
+
+
+def test_the_answers_are_left_as_they_are():
+    name = recordings.RELEASES[0]
+    height = recordings.busy(name)
+    block = recordings.answer(name, recordings.at("block", height, name))
+    results = recordings.answer(name, recordings.at("block_results", height, name))
+    cut(block, results)
+    assert block["block"]["data"]["txs"]
+    assert recordings.results(name, height).txs
+
+
+def test_text_that_is_no_unicode_comes_back():
+    assert unpack(pack(["\ud800", "ä", None])) == ["\ud800", "ä", None]
+
+
+def test_a_plain_transfer_takes_a_fraction():
+    name = "sdk050_cmt0.38.11"
+    height = recordings.SDK[name]
+    results = recordings.answer(name, recordings.at("block_results", height, name))
+    raw = results["txs_results"][0]
+    assert len(pack(raw)) < len(str(raw)) / 3
