@@ -214,3 +214,20 @@ def test_what_the_log_is_asked_about(after, place):
 def test_the_plain_selection_is_the_default():
     assert Selection() == PLAIN
     assert not PLAIN.filters
+
+
+def test_what_was_dropped_is_refused_with_what_is_left() -> None:
+    cut = Landmarks(chain="test", oldest=5, start_hash=START_HASH, tip=20, is_cut=True)
+    for given in (FromHeight(4), GivenPosition(Position(4, 7), None)):
+        with pytest.raises(ResumeRefused) as refused:
+            begin(Asked(selection=PLAIN, after=given), cut, resume_ahead=1)
+        assert (refused.value.status, refused.value.error) == (410, "pruned")
+        assert refused.value.members()["oldest"] == 5
+        assert "the oldest block is 5" in str(refused.value)
+    for kept in (
+        FromHeight(5),
+        NamedPlace.EARLIEST,
+        read_after(f"4::{START_HASH[:8]}"),
+    ):
+        found = begin(Asked(selection=PLAIN, after=kept), cut, resume_ahead=1)
+        assert found.after == END(4)

@@ -51,6 +51,8 @@ class Landmarks:
     tip: int = 0
     tip_hash: str = ""
     found: Found | None = None
+    is_cut: bool = False
+    """Whether there may have been blocks before `oldest`, which are not in the log."""
 
     @property
     def start(self) -> Found:
@@ -171,6 +173,8 @@ def _find(
     if given.position.height > landmarks.tip:
         _refuse_if_far(given.position.height, landmarks, resume_ahead)
         return Found(given.position, given.fingerprint), given.fingerprint
+    if landmarks.is_cut and given.position < landmarks.start.position:
+        raise _dropped(given.position, landmarks)
     found = landmarks.found or Found(given.position, None)
     if given.position <= landmarks.start.position:
         return _before_everything(given, landmarks), None
@@ -212,6 +216,17 @@ def _other_history(given: GivenPosition, landmarks: Landmarks) -> ResumeRefused:
         409,
         "other_history",
         f"position {text} does not belong to this node's chain history",
+        landmarks,
+    )
+
+
+def _dropped(position: Position, landmarks: Landmarks) -> ResumeRefused:
+    text = position_text(*position, None)
+    return ResumeRefused(
+        410,
+        "pruned",
+        f"what follows position {text} is no longer here: the oldest block is"
+        f" {landmarks.oldest}",
         landmarks,
     )
 
