@@ -26,14 +26,17 @@ class Item(NamedTuple):
 
 def tx_item(block: Block, results: BlockResults, index: int) -> Item:
     """A transaction, as `tm.event = 'Tx'` has it."""
-    return Item(
-        results.txs[index].events,
-        (
-            ("tm.event", "Tx"),
-            ("tx.hash", block.tx_hashes[index]),
-            ("tx.height", str(block.header.height)),
-        ),
-    )
+    implied = tx_implied(block.tx_hashes[index], block.header.height)
+    return Item(results.txs[index].events, implied)
+
+
+def tx_implied(tx_hash: str, height: int) -> Implied:
+    """What holds of a transaction beside its events."""
+    return (("tm.event", "Tx"), ("tx.hash", tx_hash), ("tx.height", str(height)))
+
+
+BLOCK_IMPLIED: Implied = (("tm.event", "NewBlock"),)
+"""What holds of a block beside its events."""
 
 
 def block_item(results: BlockResults, kind: str = "NewBlock") -> Item:
