@@ -130,6 +130,12 @@ class FollowedLog:
                         SPELLINGS.index(results.spelling),
                     ),
                 )
+                # The first block says which one was before it.
+                execute(
+                    "UPDATE chain SET before_oldest = ?"
+                    " WHERE oldest = ? AND before_oldest IS NULL",
+                    (block.header.last_block_id.hash, height),
+                )
                 sql = "INSERT INTO block_bodies VALUES (?, ?)"
                 execute(sql, (height, bodies.block))
                 self._index.add(key_of(height, END_OF_BLOCK), events)

@@ -1,0 +1,72 @@
+"""Where the log of a followed chain begins and ends, and what is at a place to resume from."""
+
+from __future__ import annotations
+
+import apsw
+
+from trio_stream.ledger.block import MAX_HEIGHT
+from trio_stream.log.followed.rows import gap_at, hash_of, newest
+from trio_stream.log.rows import row
+from trio_stream.stream.position import Position, key_of
+from trio_stream.stream.resume import Found, Landmarks
+
+
+def landmarks(place: Position | str | None, connection: apsw.Connection) -> Landmarks:
+    """Where the log begins and ends, and what is at a position or a transaction's hash."""
+    chain = row(connection, "SELECT chain_id, oldest, before_oldest FROM chain")
+    if chain is None:
+        return Landmarks()
+    chain_id, oldest, before = chain
+    tip = newest(connection)
+    found = None
+    if isinstance(place, str):
+        found = _transaction(place, connection)
+    elif place is not None:
+        found = Found(place, _fingerprint(place, connection))
+    return Landmarks(
+        chain=chain_id,
+        oldest=oldest,
+        start_hash=_written(before),
+        tip=tip.height if tip.height >= oldest else 0,
+        tip_hash=_written(tip.hash),
+        found=found,
+        is_cut=oldest > 1,
+    )
+
+
+def _transaction(tx_hash: str, connection: apsw.Connection) -> Found | None:
+    """The newest transaction with this hash: one may come more than once."""
+    try:
+        digest = bytes.fromhex(tx_hash)
+    except ValueError:
+        return None
+    found = row(
+        connection,
+        "SELECT max(position) FROM transactions WHERE substr(hash, 1, 8) = ? AND hash = ?",
+        digest[:8],
+        digest,
+    )
+    if not found or found[0] is None:
+        return None
+    return Found(Position.of_key(found[0]), digest.hex())
+
+
+def _fingerprint(place: Position, connection: apsw.Connection) -> str | None:
+    """What identifies the place: a hash; None if nothing is there.
+
+    A place in a gap has an empty one, since nobody knows what is there.
+    """
+    height = min(place.height, MAX_HEIGHT + 1)
+    if gap_at(connection, height) is not None:
+        return ""
+    if place.is_end_of_block:
+        found = hash_of(connection, height)
+    else:
+        sql = "SELECT hash FROM transactions WHERE position = ?"
+        of = row(connection, sql, key_of(height, place.index))
+        found = of[0] if of else None
+    return None if found is None else found.hex()
+
+
+def _written(digest: bytes | None) -> str:
+    return digest.hex() if digest else ""
