@@ -15,8 +15,8 @@ from __future__ import annotations
 import os
 import sys
 from array import array
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -27,6 +27,7 @@ import trio
 
 from trio_stream.ledger.block import Tip
 from trio_stream.log import live, lookups, search
+from trio_stream.log.connection_sets import ConnectionSets
 from trio_stream.log.connections import Connections, ConnectionsStatistics, RunSync
 from trio_stream.log.elections import Standing, standing
 from trio_stream.log.judges import Judges
@@ -107,18 +108,19 @@ class LogReader:
             "judging", path, JUDGES, run_sync, together=1, mapped=True
         )
         # The order in which a pause waits for them: the slowest first, while the others go on.
-        self._sets = (
-            self._searches,
-            self._judging,
-            self._replay,
-            self._lookups,
-            self._channel,
+        self._sets = ConnectionSets(
+            (
+                self._searches,
+                self._judging,
+                self._replay,
+                self._lookups,
+                self._channel,
+            )
         )
 
     async def aclose(self) -> None:
         """Close all connections; no read may be in progress."""
-        for readers in self._sets:
-            readers.close()
+        self._sets.close()
         self._judges.close()
         await trio.lowlevel.checkpoint()
 
@@ -132,27 +134,18 @@ class LogReader:
             judging=self._judging.statistics(),
         )
 
-    async def run(
+    async def run(  # noqa: ASYNC128  # the sets say that they have started
         self,
         *,
         stop: trio.Event,
         task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
     ) -> None:
         """Report and count late reads until `stop` is set."""
-        async with trio.open_nursery() as nursery:
-            for readers in self._sets:
-                nursery.start_soon(readers.watch)
-            task_status.started()
-            await stop.wait()
-            nursery.cancel_scope.cancel()
+        await self._sets.run(stop=stop, task_status=task_status)
 
-    @asynccontextmanager
-    async def paused(self) -> AsyncIterator[None]:
+    def paused(self) -> AbstractAsyncContextManager[None]:
         """Hold up new reads, once all that are in progress have finished."""
-        async with AsyncExitStack() as stack:
-            for readers in self._sets:
-                await readers.hold(stack)
-            yield
+        return self._sets.paused()
 
     async def tip(self) -> Tip:
         """The newest block; height 0 and no hash before the first."""
