@@ -343,7 +343,7 @@ async def test_a_log_that_lacks_what_was_committed_is_damaged(
     for _ in range(3):
         await world.commit()
 
-    async def nothing(request: PageRequest) -> Frames:
+    async def nothing(request: PageRequest[Selection]) -> Frames:
         await trio.lowlevel.checkpoint()
         return Frames(request.after, request.after)
 

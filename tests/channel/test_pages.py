@@ -35,7 +35,7 @@ class SlowLog(MemoryLog):
         self.gates: dict[Selection, trio.Event] = {}
         self.most_events = PAGE_ROWS
 
-    async def frames(self, request: PageRequest) -> Frames:
+    async def frames(self, request: PageRequest[Selection]) -> Frames:
         assert request[-2:] == (PAGE_BYTES, PAGE_ROWS)
         page = await super().frames(request._replace(max_rows=self.most_events))
         await self.gates.get(request.selection, self.gate).wait()
@@ -137,7 +137,7 @@ async def test_pages_are_kept_only_while_somebody_replays() -> None:
 async def test_an_error_of_the_log_reaches_everybody() -> None:
     log = log_with(1)
 
-    async def fail(request: PageRequest) -> Frames:
+    async def fail(request: PageRequest[Selection]) -> Frames:
         await trio.lowlevel.checkpoint()
         raise OSError("disk")
 
@@ -174,7 +174,7 @@ async def test_a_page_does_not_go_beyond_its_end() -> None:
 class ShortPages(MemoryLog):
     """A log whose pages hold two events."""
 
-    async def frames(self, request: PageRequest) -> Frames:
+    async def frames(self, request: PageRequest[Selection]) -> Frames:
         return await super().frames(request._replace(max_rows=2))
 
 
@@ -210,12 +210,12 @@ class Turns(ShortPages):
         super().__init__()
         self.turns: list[int] = []
 
-    async def frame_pages(self, request: PageRequest, *, take: Take) -> None:
+    async def frame_pages(self, request: PageRequest[Selection], *, take: Take) -> None:
         before = len(self.replays)
         await super().frame_pages(request, take=take)
         self.turns.append(len(self.replays) - before)
 
-    async def frames(self, request: PageRequest) -> Frames:
+    async def frames(self, request: PageRequest[Selection]) -> Frames:
         await wait_all_tasks_blocked()
         return await super().frames(request)
 
@@ -273,14 +273,14 @@ class InThread(ShortPages):
         self.go = threading.Event(), threading.Event()
         self.took = threading.Event()
 
-    async def frames(self, request: PageRequest) -> Frames:
+    async def frames(self, request: PageRequest[Selection]) -> Frames:
         page = await super().frames(request)
         # Longer than it takes the loop to learn what the thread has done so far.
         for _ in range(10):
             await trio.lowlevel.checkpoint()
         return page
 
-    async def frame_pages(self, request: PageRequest, *, take: Take) -> None:
+    async def frame_pages(self, request: PageRequest[Selection], *, take: Take) -> None:
         first = await self.frames(request)
         second = await self.frames(request.following(first))
 
@@ -319,7 +319,7 @@ async def test_a_page_that_is_read_twice_is_kept_once() -> None:
 class Short(MemoryLog):
     """A log that ends before what was announced."""
 
-    async def frames(self, request: PageRequest) -> Frames:
+    async def frames(self, request: PageRequest[Selection]) -> Frames:
         end = Position.end_of(self.height)
         return await super().frames(request._replace(until=end))
 

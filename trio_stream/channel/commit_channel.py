@@ -56,7 +56,7 @@ class HasHeight(Protocol):
     def height(self) -> int: ...
 
 
-class BlockReader(Replay, Protocol):
+class BlockReader(Replay[Selection], Protocol):
     """What the channel needs of the log."""
 
     async def tip(self) -> HasHeight: ...

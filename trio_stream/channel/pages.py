@@ -17,16 +17,15 @@ from __future__ import annotations
 from collections import OrderedDict, deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import Generic, NamedTuple, Protocol
 
 import trio
 
 from trio_stream.log.errors import LogDamaged
 from trio_stream.log.file import FILE_NAME
 from trio_stream.stream.frames import Frames
-from trio_stream.stream.page_request import PageRequest
+from trio_stream.stream.page_request import PageRequest, S
 from trio_stream.stream.position import Position
-from trio_stream.stream.selection import Selection
 
 # A trip to a thread and back costs as much as 200 KiB of frames.
 PAGE_BYTES = 1024 * 1024
@@ -37,16 +36,16 @@ _PAGES_AHEAD = 2
 _PAGES_A_TURN = 8
 ALL_PAGES_BYTES = 64 * 1024 * 1024
 
-_Place = tuple[Selection, Position]
+_Place = tuple[S, Position]
 
 
-class Replay(Protocol):
+class Replay(Protocol[S]):
     """What this module needs of the log."""
 
-    async def frames(self, request: PageRequest) -> Frames: ...
+    async def frames(self, request: PageRequest[S]) -> Frames: ...
 
     async def frame_pages(
-        self, request: PageRequest, *, take: Callable[[Frames], bool]
+        self, request: PageRequest[S], *, take: Callable[[Frames], bool]
     ) -> None: ...
 
 
@@ -66,18 +65,18 @@ class PagesStatistics(NamedTuple):
     """Reads in progress, those ahead included."""
 
 
-class ReplayPages:
+class ReplayPages(Generic[S]):
     """Pages by selection and by the position that they follow."""
 
-    def __init__(self, log: Replay, *, max_bytes: int = ALL_PAGES_BYTES) -> None:
+    def __init__(self, log: Replay[S], *, max_bytes: int = ALL_PAGES_BYTES) -> None:
         self._log = log
         self._max_bytes = max_bytes
         self._weight = 0
-        self._pages: OrderedDict[_Place, Frames] = OrderedDict()
-        self.under_way: dict[_Place, trio.Event] = {}
+        self._pages: OrderedDict[_Place[S], Frames] = OrderedDict()
+        self.under_way: dict[_Place[S], trio.Event] = {}
         """Reads in progress, which others may wait for."""
         self._readers = 0
-        self._expected: tuple[_Place, Position]
+        self._expected: tuple[_Place[S], Position]
         self._expects = trio.Event()
 
     def statistics(self) -> PagesStatistics:
@@ -96,9 +95,7 @@ class ReplayPages:
             self._pages.clear()
             self._weight = 0
 
-    async def page(
-        self, selection: Selection, after: Position, *, until: Position
-    ) -> Frames:
+    async def page(self, selection: S, after: Position, *, until: Position) -> Frames:
         """The frames of a selection that follow `after`, none beyond `until`.
 
         It may end earlier, for instance because an earlier reader wanted less. Always a
@@ -133,7 +130,7 @@ class ReplayPages:
             if self.wanted(ahead, until) and not self.under_way:
                 await _Turn(self, ahead, until).run(self._log)
 
-    def wanted(self, ahead: Sequence[_Place], until: Position) -> bool:
+    def wanted(self, ahead: Sequence[_Place[S]], until: Position) -> bool:
         """Is a page wanted at the last of these places?
 
         It is if somebody is expected to continue at one of them: no more are passed than
@@ -142,7 +139,7 @@ class ReplayPages:
         near = self._expected[0] in ahead and ahead[-1][1] < until
         return near and self._readers > 0
 
-    async def _read(self, place: _Place, until: Position) -> Frames:
+    async def _read(self, place: _Place[S], until: Position) -> Frames:
         done = self.under_way[place] = trio.Event()
         try:
             page = await self._log.frames(_request(place, until))
@@ -152,7 +149,7 @@ class ReplayPages:
         self.keep(place, page)
         return page
 
-    def keep(self, place: _Place, page: Frames) -> None:
+    def keep(self, place: _Place[S], page: Frames) -> None:
         # If the log lacks what was announced, a page leads nowhere: nobody can continue from it.
         if not self._readers or place in self._pages or page.end <= place[1]:
             return
@@ -163,20 +160,20 @@ class ReplayPages:
             self._weight -= oldest.weight
 
 
-class _Turn:
+class _Turn(Generic[S]):
     """What a thread reads in one go: page after page, starting at the last of some places."""
 
     def __init__(
-        self, pages: ReplayPages, ahead: deque[_Place], until: Position
+        self, pages: ReplayPages[S], ahead: deque[_Place[S]], until: Position
     ) -> None:
         self._pages = pages
         self._ahead = ahead
         self._until = until
         self._left = _PAGES_A_TURN
         self._token = trio.lowlevel.current_trio_token()
-        self._reading: tuple[_Place, trio.Event] | None = None
+        self._reading: tuple[_Place[S], trio.Event] | None = None
 
-    async def run(self, log: Replay) -> None:
+    async def run(self, log: Replay[S]) -> None:
         """Read as long as more is wanted and nobody waits for another page."""
         place = self._ahead[-1]
         self._begin(place)
@@ -203,13 +200,15 @@ class _Turn:
         )
         return goes_on
 
-    def _arrive(self, place: _Place, page: Frames, following: _Place | None) -> None:
+    def _arrive(
+        self, place: _Place[S], page: Frames, following: _Place[S] | None
+    ) -> None:
         self._end()
         self._pages.keep(place, page)
         if following is not None:
             self._begin(following)
 
-    def _begin(self, place: _Place) -> None:
+    def _begin(self, place: _Place[S]) -> None:
         # Somebody else may have begun at the same place meanwhile, and ends that read itself.
         if place not in self._pages.under_way:
             self._reading = place, trio.Event()
@@ -223,5 +222,5 @@ class _Turn:
             done.set()
 
 
-def _request(place: _Place, until: Position) -> PageRequest:
+def _request(place: _Place[S], until: Position) -> PageRequest[S]:
     return PageRequest(*place, until, PAGE_BYTES, PAGE_ROWS)

@@ -109,11 +109,11 @@ class ClonesStatistics(NamedTuple):
 class Clones:
     """What all clones of one channel share."""
 
-    def __init__(self, log: Replay, *, tail_bytes: int) -> None:
+    def __init__(self, log: Replay[Selection], *, tail_bytes: int) -> None:
         self.tail = Tail(Position.end_of(0), max_bytes=tail_bytes)
         self.fingerprint: str | None = None
         """What stands at the tail's end: an id or an app hash; None if it is not known."""
-        self.pages = ReplayPages(log)
+        self.pages: ReplayPages[Selection] = ReplayPages(log)
         self.turns = Turns()
         self.ended = False
         self.bytes_framed = 0

@@ -48,6 +48,7 @@ from trio_stream.stream.frames import Frames
 from trio_stream.stream.page_request import PageRequest
 from trio_stream.stream.position import Position
 from trio_stream.stream.resume import Landmarks
+from trio_stream.stream.selection import Selection
 from trio_stream.transactions.candidate import Candidate, CandidateCache
 from trio_stream.transactions.costs import judging_cost
 from trio_stream.transactions.elections import Validator
@@ -168,12 +169,12 @@ class LogReader:
         """Where the log begins and ends, and what is at a position or a transaction's id."""
         return await self._lookups.read(partial(landmarks, place))
 
-    async def frames(self, request: PageRequest) -> Frames:
+    async def frames(self, request: PageRequest[Selection]) -> Frames:
         """A page of the log, up to the tip at most."""
         return await self._replay.read(partial(read_frames, request=request))
 
     async def frame_pages(
-        self, request: PageRequest, *, take: Callable[[Frames], bool]
+        self, request: PageRequest[Selection], *, take: Callable[[Frames], bool]
     ) -> None:
         """Pages as `frames` gives them, one after the other, in one thread hop.
 

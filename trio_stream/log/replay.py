@@ -25,7 +25,7 @@ from trio_stream.stream.frames import Frames, text_frame
 from trio_stream.stream.messages import block_text, event_text, refusal_text, time_text
 from trio_stream.stream.page_request import PageRequest
 from trio_stream.stream.position import END_OF_BLOCK, INDEX_BITS, Position
-from trio_stream.stream.selection import Form, Stream
+from trio_stream.stream.selection import Form, Selection, Stream
 
 _TIME: Final = "seconds, nanos"
 _AND_BLOCK: Final = f"CROSS JOIN blocks ON height = {HEIGHT}"
@@ -37,7 +37,7 @@ _Texts = Iterable[tuple[int, bytes]]
 """Messages, each with the key of its position."""
 
 
-def read_frames(connection: apsw.Connection, request: PageRequest) -> Frames:
+def read_frames(connection: apsw.Connection, request: PageRequest[Selection]) -> Frames:
     """The page that is asked for, up to the tip at most.
 
     Its end says how far the log was looked through.
@@ -60,7 +60,7 @@ def read_frames(connection: apsw.Connection, request: PageRequest) -> Frames:
 
 def read_frame_pages(
     connection: apsw.Connection,
-    request: PageRequest,
+    request: PageRequest[Selection],
     *,
     take: Callable[[Frames], bool],
 ) -> None:
@@ -70,7 +70,7 @@ def read_frame_pages(
 
 
 def _transactions(
-    connection: apsw.Connection, request: PageRequest, span: Span
+    connection: apsw.Connection, request: PageRequest[Selection], span: Span
 ) -> Frames:
     height = (span.after + 1) >> INDEX_BITS
     # The page ends where heights get one more digit.
@@ -89,7 +89,7 @@ def _transactions(
 
 
 def _whole_transactions(
-    connection: apsw.Connection, request: PageRequest, span: Span
+    connection: apsw.Connection, request: PageRequest[Selection], span: Span
 ) -> Frames:
     looks = request.max_rows
     source = wanted(connection, request.selection, span, limit=looks, looks=looks)
@@ -109,7 +109,9 @@ def _whole_text(event: CommitEvent, time: Time, raw: bytes) -> bytes:
     return event_text(event, Form.FULL, time=time_text(time), raw=raw)
 
 
-def _refusals(connection: apsw.Connection, request: PageRequest, span: Span) -> Frames:
+def _refusals(
+    connection: apsw.Connection, request: PageRequest[Selection], span: Span
+) -> Frames:
     form = request.selection.form
     source = stretch("refused", span, request.max_rows)
     sql = f"SELECT position, {_TIME}, {REFUSAL} FROM {source.table} {_AND_BLOCK}"
@@ -126,7 +128,9 @@ def _refusals(connection: apsw.Connection, request: PageRequest, span: Span) -> 
         return _page_of(request, source, *_gathered(texts, request.max_bytes))
 
 
-def _blocks(connection: apsw.Connection, request: PageRequest, span: Span) -> Frames:
+def _blocks(
+    connection: apsw.Connection, request: PageRequest[Selection], span: Span
+) -> Frames:
     selection = request.selection
     # The message of a block stands at its end.
     first, last = (span.after + 1) >> INDEX_BITS, ((span.until + 1) >> INDEX_BITS) - 1
@@ -195,12 +199,17 @@ def _gathered(texts: _Texts, max_bytes: int) -> tuple[Joined, bool]:
 
 
 def _page_of(
-    request: PageRequest, source: RowSource, joined: Joined, cut: bool = False
+    request: PageRequest[Selection],
+    source: RowSource,
+    joined: Joined,
+    cut: bool = False,
 ) -> Frames:
     cut = cut or len(joined.keys) == source.limit
     return _page(request, joined, cut, source.until)
 
 
-def _page(request: PageRequest, joined: Joined, cut: bool, until: int) -> Frames:
+def _page(
+    request: PageRequest[Selection], joined: Joined, cut: bool, until: int
+) -> Frames:
     end = joined.keys[-1] if cut else until
     return Frames(request.after, Position.of_key(end), *joined)

@@ -6,23 +6,25 @@ nothing matches. So it may end anywhere before `until`; the next one begins ther
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Generic, NamedTuple, TypeVar
 
 from trio_stream.stream.frames import Frames
 from trio_stream.stream.position import Position
-from trio_stream.stream.selection import Selection
+
+S = TypeVar("S")
+"""What says which messages are wanted: a value, of one kind for each kind of chain."""
 
 
-class PageRequest(NamedTuple):
+class PageRequest(NamedTuple, Generic[S]):
     """The messages of a selection after one position, up to and including another."""
 
-    selection: Selection
+    selection: S
     after: Position
     until: Position
     max_bytes: int
     """Exceeded only by a page that holds a single message."""
     max_rows: int
 
-    def following(self, page: Frames) -> PageRequest:
+    def following(self, page: Frames) -> PageRequest[S]:
         """What to ask for once this page is there."""
         return self._replace(after=page.end)

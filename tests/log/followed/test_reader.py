@@ -16,12 +16,13 @@ from trio_stream.feeds.selection import FeedSelection
 from trio_stream.log.checkpoint import Checkpointer
 from trio_stream.log.followed.keep import Keep
 from trio_stream.log.followed.reader import FollowedReader
-from trio_stream.log.followed.replay import BelowOldest, FeedPage
+from trio_stream.log.followed.replay import BelowOldest
 from trio_stream.log.followed.writer import FollowedLog
+from trio_stream.stream.page_request import PageRequest
 from trio_stream.stream.position import Position
 
 END = Position.end_of
-PAGE = FeedPage(FeedSelection(), END(4), END(99), 1 << 20, 1000)
+PAGE = PageRequest(FeedSelection(), END(4), END(99), 1 << 20, 1000)
 
 
 @pytest.fixture

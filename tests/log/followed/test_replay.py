@@ -16,12 +16,12 @@ from trio_stream.log.followed.index import FLAGGED, NOTHING
 from trio_stream.log.followed.keep import Keep
 from trio_stream.log.followed.replay import (
     BelowOldest,
-    FeedPage,
     read_frame_pages,
     read_frames,
 )
 from trio_stream.log.followed.writer import FollowedLog
 from trio_stream.stream.frames import texts_in
+from trio_stream.stream.page_request import PageRequest
 from trio_stream.stream.position import Position
 from trio_stream.stream.selection import Form
 
@@ -58,7 +58,7 @@ def full(request, tmp_path_factory):
 def pages(db, selection, *, after=START, until=FAR, max_bytes=MEGABYTE, max_rows=1000):
     """All pages up to the end of the log."""
     found = []
-    request = FeedPage(selection, after, until, max_bytes, max_rows)
+    request = PageRequest(selection, after, until, max_bytes, max_rows)
 
     def take(page):
         found.append(page)
@@ -197,7 +197,7 @@ def test_what_was_dropped_is_refused(tmp_path):
         fill(log)
         while log.prune():
             pass
-        request = FeedPage(FeedSelection(query=EVERYTHING), END(20), FAR, 1000, 10)
+        request = PageRequest(FeedSelection(query=EVERYTHING), END(20), FAR, 1000, 10)
         with pytest.raises(BelowOldest) as raised:
             read_frames(log.connection, request)
         assert raised.value.oldest == 22

@@ -17,6 +17,7 @@ import apsw
 import trio
 
 from trio_stream.cometbft.followed import FollowedBlock, FollowedTip, Gap
+from trio_stream.feeds.selection import FeedSelection
 from trio_stream.log.connection_sets import ConnectionSets
 from trio_stream.log.connections import Connections, ConnectionsStatistics, RunSync
 from trio_stream.log.followed import live
@@ -24,12 +25,12 @@ from trio_stream.log.followed.blocks import read_block_at
 from trio_stream.log.followed.landmarks import landmarks
 from trio_stream.log.followed.replay import (
     BelowOldest,
-    FeedPage,
     read_frame_pages,
     read_frames,
 )
 from trio_stream.log.followed.rows import newest
 from trio_stream.stream.frames import Frames
+from trio_stream.stream.page_request import PageRequest
 from trio_stream.stream.position import Position
 from trio_stream.stream.resume import Landmarks
 
@@ -112,7 +113,7 @@ class FollowedReader:
         """A block with all its transactions; None if the log doesn't have it."""
         return await self._lookups.read(partial(read_block_at, height=height))
 
-    async def frames(self, request: FeedPage) -> Frames:
+    async def frames(self, request: PageRequest[FeedSelection]) -> Frames:
         """A page of the log, up to the tip at most. Raises `BelowOldest`."""
         found = await self._replay.read(partial(_read_frames, request=request))
         if isinstance(found, int):
@@ -120,7 +121,7 @@ class FollowedReader:
         return found
 
     async def frame_pages(
-        self, request: FeedPage, *, take: Callable[[Frames], bool]
+        self, request: PageRequest[FeedSelection], *, take: Callable[[Frames], bool]
     ) -> None:
         """Pages as `frames` gives them, one after the other, in one thread hop.
 
@@ -131,7 +132,9 @@ class FollowedReader:
         await self._replay.read(look)
 
 
-def _read_frames(connection: apsw.Connection, request: FeedPage) -> Frames | int:
+def _read_frames(
+    connection: apsw.Connection, request: PageRequest[FeedSelection]
+) -> Frames | int:
     # A value: an error that passes from a thread to a task refers to the frames of both.
     try:
         return read_frames(connection, request)
@@ -140,7 +143,9 @@ def _read_frames(connection: apsw.Connection, request: FeedPage) -> Frames | int
 
 
 def _read_frame_pages(
-    connection: apsw.Connection, request: FeedPage, take: Callable[[Frames], bool]
+    connection: apsw.Connection,
+    request: PageRequest[FeedSelection],
+    take: Callable[[Frames], bool],
 ) -> None:
     try:
         read_frame_pages(connection, request, take=take)

@@ -33,6 +33,7 @@ from trio_stream.log.matches import Span
 from trio_stream.log.rows import rows
 from trio_stream.stream.frames import Frames, text_frame
 from trio_stream.stream.messages import time_text
+from trio_stream.stream.page_request import PageRequest
 from trio_stream.stream.position import END_OF_BLOCK, INDEX_BITS, Position, key_of
 
 LOOKED_BYTES: Final = 128 * 1024
@@ -65,21 +66,6 @@ _GAPS: Final = (
     "SELECT first, last, reason, detail FROM gaps WHERE last BETWEEN ? AND ?"
     " ORDER BY first"
 )
-
-
-class FeedPage(NamedTuple):
-    """The messages of a selection after one position, up to and including another."""
-
-    selection: FeedSelection
-    after: Position
-    until: Position
-    max_bytes: int
-    """Exceeded only by a page that holds one position."""
-    max_rows: int
-
-    def following(self, page: Frames) -> FeedPage:
-        """What to ask for once this page is there."""
-        return self._replace(after=page.end)
 
 
 class BelowOldest(Exception):
@@ -172,7 +158,9 @@ def _heights_that_end(span: Span) -> tuple[int, int]:
     return (span.after + 1) >> INDEX_BITS, ((span.until + 1) >> INDEX_BITS) - 1
 
 
-def read_frames(connection: apsw.Connection, request: FeedPage) -> Frames:
+def read_frames(
+    connection: apsw.Connection, request: PageRequest[FeedSelection]
+) -> Frames:
     """The page that is asked for, up to the tip at most.
 
     Its end says how far the log was looked through. Raises `BelowOldest`.
@@ -197,7 +185,7 @@ def read_frames(connection: apsw.Connection, request: FeedPage) -> Frames:
 
 def read_frame_pages(
     connection: apsw.Connection,
-    request: FeedPage,
+    request: PageRequest[FeedSelection],
     *,
     take: Callable[[Frames], bool],
 ) -> None:
@@ -206,7 +194,9 @@ def read_frame_pages(
         request = request.following(page)
 
 
-def _page(request: FeedPage, units: Iterable[_Unit], until: int) -> Frames:
+def _page(
+    request: PageRequest[FeedSelection], units: Iterable[_Unit], until: int
+) -> Frames:
     frames: list[bytes] = []
     ends, keys = array("Q"), array("Q")
     size, looked, rows_left = 0, 0, request.max_rows
