@@ -37,7 +37,7 @@ from trio_stream.stream.page_request import PageRequest
 from trio_stream.stream.position import END_OF_BLOCK, INDEX_BITS, Position, key_of
 
 LOOKED_BYTES: Final = 128 * 1024
-"""Of compressed bodies: to read and search them takes some 50 ms of Python."""
+"""Of compressed bodies: to read and search them takes some 20 ms of Python."""
 
 
 _BLOCK: Final = "height, blocks.hash, blocks.transactions, seconds, nanos"

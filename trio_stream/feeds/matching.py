@@ -1,0 +1,168 @@
+"""Which selections a run concerns, and which of its messages each of them gets.
+
+All queries are asked of a run at once (`cometbft.query_index`), in steps, so that others have a
+turn in between. Selections with one query and different forms are one question. Everybody is told
+of a gap.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Final, NamedTuple
+
+from trio_stream.cometbft.items import BLOCK_IMPLIED, Item, tx_implied
+from trio_stream.cometbft.queries import Expression
+from trio_stream.cometbft.query_index import QueryIndex
+from trio_stream.feeds.runs import BlockRow, FeedRun, GapRow, Row, TxRow
+from trio_stream.feeds.selection import Feed, FeedSelection
+
+
+class Chosen(NamedTuple):
+    """Some of the messages of a row of a run."""
+
+    row: int
+    events: Sequence[int] = ()
+    """The numbers of the events, for a selection of events."""
+
+
+Matched = dict[FeedSelection, list[Chosen] | None]
+"""What each selection gets of a run, in order; None: not known, so its readers turn to the log."""
+
+
+class _Asked:
+    """The selections of one feed."""
+
+    def __init__(self) -> None:
+        self.queries = QueryIndex()
+        self.by_query: dict[Expression, dict[FeedSelection, None]] = {}
+
+    def add(self, selection: FeedSelection) -> None:
+        same = self.by_query.setdefault(selection.query, {})
+        if not same:
+            self.queries.add(selection.query)
+        same[selection] = None
+
+    def discard(self, selection: FeedSelection) -> None:
+        same = self.by_query[selection.query]
+        del same[selection]
+        if not same:
+            del self.by_query[selection.query]
+            self.queries.discard(selection.query)
+
+
+class FeedIndex:
+    """Selections by what they look for."""
+
+    def __init__(self) -> None:
+        self._asked = {feed: _Asked() for feed in Feed}
+        self._selections: set[FeedSelection] = set()
+        # While a run is matched, the questions stay as they are.
+        self._is_matching = False
+        self._later: list[Callable[[], None]] = []
+        self._added: set[FeedSelection] = set()
+
+    def __bool__(self) -> bool:
+        return bool(self._selections)
+
+    def add(self, selection: FeedSelection) -> None:
+        self._selections.add(selection)
+        self._added.add(selection)
+        self._do(lambda: self._asked[selection.feed].add(selection))
+
+    def discard(self, selection: FeedSelection) -> None:
+        self._selections.discard(selection)
+        self._added.discard(selection)
+        self._do(lambda: self._asked[selection.feed].discard(selection))
+
+    def match(self, run: FeedRun, found: Matched) -> Iterator[None]:
+        """Find what each selection gets of the run.
+
+        This yields whenever the caller may rest. Selections may be added and removed then;
+        those that are added come out as unknown. It must be taken to its end, or closed.
+        """
+        self._added.clear()
+        self._is_matching = True
+        try:
+            for feed, asked in self._asked.items():
+                if asked.by_query:
+                    yield from _match(asked, feed, run.rows, found)
+        finally:
+            self._is_matching = False
+            for each in self._later:
+                each()
+            self._later.clear()
+        found.update(dict.fromkeys(self._added, None))
+
+    def _do(self, change: Callable[[], None]) -> None:
+        if self._is_matching:
+            self._later.append(change)
+        else:
+            change()
+
+
+def _match(
+    asked: _Asked, feed: Feed, rows: Sequence[Row], found: Matched
+) -> Iterator[None]:
+    told = [Chosen(number) for number, row in enumerate(rows) if type(row) is GapRow]
+    chosen: dict[FeedSelection, dict[int, list[int]]] = {}
+    places, items = _ITEMS[feed](rows)
+    answered = iter(places)
+    for step in asked.queries.steps(items):
+        for queries in step:
+            number, event = next(answered)
+            for query in queries:
+                for selection in asked.by_query[query]:
+                    chosen.setdefault(selection, {}).setdefault(number, []).append(
+                        event
+                    )
+        yield
+    for selection, by_row in chosen.items():
+        of = feed is Feed.EVENTS
+        some = [Chosen(row, events if of else ()) for row, events in by_row.items()]
+        found[selection] = sorted(some + told) if told else some
+    if told:
+        for same in asked.by_query.values():
+            for selection in same:
+                if selection not in chosen:
+                    found[selection] = told
+
+
+_Places = tuple[Sequence[tuple[int, int]], Iterable[Item]]
+"""Row and event that each item stands for, and the items."""
+
+
+def _transactions(rows: Sequence[Row]) -> _Places:
+    some = [(n, row) for n, row in enumerate(rows) if isinstance(row, TxRow)]
+    items = (
+        Item(row.result.events, tx_implied(row.head.hash, row.head.block.height))
+        for _, row in some
+    )
+    return [(number, 0) for number, _ in some], items
+
+
+def _blocks(rows: Sequence[Row]) -> _Places:
+    some = [(n, row) for n, row in enumerate(rows) if isinstance(row, BlockRow)]
+    items = (
+        Item(tuple(event for _, event in row.phased), BLOCK_IMPLIED) for _, row in some
+    )
+    return [(number, 0) for number, _ in some], items
+
+
+def _events(rows: Sequence[Row]) -> _Places:
+    places: list[tuple[int, int]] = []
+    items: list[Item] = []
+    for number, row in enumerate(rows):
+        if isinstance(row, TxRow):
+            implied = tx_implied(row.head.hash, row.head.block.height)
+            items += (Item((event,), implied) for event in row.result.events)
+        elif isinstance(row, BlockRow):
+            items += (Item((event,), BLOCK_IMPLIED) for _, event in row.phased)
+        places += ((number, event) for event in range(row.size))
+    return places, items
+
+
+_ITEMS: Final[dict[Feed, Callable[[Sequence[Row]], _Places]]] = {
+    Feed.TRANSACTIONS: _transactions,
+    Feed.BLOCKS: _blocks,
+    Feed.EVENTS: _events,
+}
