@@ -103,6 +103,7 @@ def test_long_names_and_empty_ones_are_not_in_it(log):
 def test_all_is_removed_under_any_setting(log, keys):
     long = "y" * (MAX_BYTES + 1)
     events = [*SOME, event("a", ("b", long, True)), event(long, ("b", "1", True))]
+    events.append(event("n" * MAX_BYTES, ("b", "1", True)))
     Index(log.connection, FLAGGED).add(7, events)
     Index(log.connection, FLAGGED).add(8, SOME)
     Index(log.connection, keys).remove(7, events)
