@@ -1,0 +1,193 @@
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+import trio
+
+from tests.follower.wires import Serve, Wires, chunked, http, scripted
+from tests.tls_contexts import tls_contexts
+from trio_stream.cometbft.errors import TooLarge, Truncated
+from trio_stream.follower.exchange import (
+    IDLE_SECONDS,
+    PATIENCE,
+    Address,
+    Exchange,
+    retry_after,
+)
+from trio_stream.follower.troubles import NoAnswer, Overworked, Trouble, Unreachable
+
+
+@asynccontextmanager
+async def exchanging(
+    *answers: bytes | None | float, url: str = "http://node/prefix/"
+) -> AsyncIterator[tuple[Exchange, Wires]]:
+    async with trio.open_nursery() as nursery:
+        wires = Wires(nursery)
+        wires.serving["node"] = scripted(*answers)
+        exchange = Exchange(Address.of(url), connections=2, open_tcp=wires.open_tcp)
+        yield exchange, wires
+        await exchange.aclose()
+        nursery.cancel_scope.cancel()
+
+
+def test_addresses() -> None:
+    address = Address.of("https://rpc.example/cosmos/")
+    assert address[1:] == (True, "rpc.example", 443, "rpc.example", "/cosmos")
+    assert Address.of("http://h:26657")[1:] == (False, "h", 26657, "h:26657", "")
+    for wrong in (
+        "tcp://h:1",
+        "h:1",
+        "http://",
+        "http://u:p@h",
+        "http://h/?a",
+        "http://h/é",
+    ):
+        with pytest.raises(ValueError, match="address"):
+            Address.of(wrong)
+
+
+async def test_connections_are_kept() -> None:
+    async with exchanging(http(b"1"), chunked(b"2", b"3"), http(b"4")) as (
+        exchange,
+        wires,
+    ):
+        got = [await exchange.post(b"{}", limit=10) for _ in range(3)]
+        assert got == [b"1", b"23", b"4"]
+        assert wires.dialled == [("node", 80)]
+
+
+async def test_a_connection_that_was_closed_while_idle_is_replaced() -> None:
+    async with exchanging(http(b"1"), None, http(b"2")) as (exchange, wires):
+        assert await exchange.post(b"{}", limit=10) == b"1"
+        assert await exchange.post(b"{}", limit=10) == b"2"
+        assert len(wires.dialled) == 2
+
+
+async def test_idle_connections_get_old(autojump_clock: trio.abc.Clock) -> None:
+    async with exchanging(http(b"1"), http(b"2")) as (exchange, wires):
+        await exchange.post(b"{}", limit=10)
+        await trio.sleep(IDLE_SECONDS)
+        await exchange.post(b"{}", limit=10)
+        assert len(wires.dialled) == 2
+
+
+@pytest.mark.parametrize(
+    ("answer", "error", "text"),
+    [
+        (None, NoAnswer, "closed without"),
+        (b"no http\r\n\r\n", NoAnswer, "not HTTP"),
+        (http(b"12345678901"), TooLarge, "more than 10"),
+        (
+            b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n12",
+            Truncated,
+            "within the body",
+        ),
+        (chunked(b"123", end=False), Truncated, "within the body"),
+        (http(b"<html>", "502 Bad Gateway"), Overworked, "status 502"),
+        (http(b"", "301 Moved", "Location: https://x/"), Unreachable, "'https://x/'"),
+    ],
+)
+async def test_what_is_no_answer_has_a_name(
+    answer: bytes | None, error: type[Exception], text: str
+) -> None:
+    async with exchanging(answer) as (exchange, _):
+        with pytest.raises(error, match=text):
+            await exchange.post(b"{}", limit=10)
+
+
+async def test_every_wait_ends(autojump_clock: trio.abc.Clock) -> None:
+    begun = b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n12"
+
+    async def answered(serve: Serve, error: type[Exception]) -> None:
+        async with trio.open_nursery() as nursery:
+            wires = Wires(nursery)
+            wires.serving["node"] = serve
+            exchange = Exchange(
+                Address.of("http://node"), connections=1, open_tcp=wires.open_tcp
+            )
+            with pytest.raises(error):
+                await exchange.post(b"{}", limit=10**6)
+            nursery.cancel_scope.cancel()
+
+    async def silent(stream: trio.abc.Stream) -> None:
+        await trio.sleep_forever()
+
+    async def stalling(stream: trio.abc.Stream) -> None:
+        await stream.send_all(begun)
+        await trio.sleep_forever()
+
+    async def dripping(stream: trio.abc.Stream) -> None:
+        await stream.send_all(b"HTTP/1.1 200 OK\r\nContent-Length: 99999\r\n\r\n")
+        while True:
+            await trio.sleep(10)
+            await stream.send_all(b"x")
+
+    for serve, error, seconds in (
+        (silent, NoAnswer, PATIENCE.first_byte),
+        (stalling, Truncated, PATIENCE.stall),
+        (dripping, NoAnswer, PATIENCE.whole),
+    ):
+        start = trio.current_time()
+        await answered(serve, error)
+        assert trio.current_time() - start == pytest.approx(seconds)
+
+
+async def test_nobody_there(autojump_clock: trio.abc.Clock) -> None:
+    async def never(host: str, port: int) -> trio.abc.Stream:
+        await trio.sleep_forever()
+        raise AssertionError
+
+    address = Address.of("http://node")
+    async with exchanging(url="http://other") as (exchange, _):
+        with pytest.raises(Unreachable, match="nobody"):
+            await exchange.post(b"{}", limit=10)
+    with pytest.raises(Unreachable, match="within 10 s"):
+        await Exchange(address, connections=1, open_tcp=never).post(b"", limit=1)
+
+
+async def test_a_peer_without_tls_is_named() -> None:
+    async def plain(stream: trio.abc.Stream) -> None:
+        await stream.send_all(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+
+    async with exchanging(url="https://node") as (exchange, wires):
+        wires.serving["node"] = plain
+        with pytest.raises(Trouble, match="TLS failed|not connected"):
+            await exchange.post(b"{}", limit=10)
+
+
+async def test_tls(tmp_path: Path) -> None:
+    server, client = tls_contexts(tmp_path)
+    inner = scripted(http(b"1"))
+
+    async def serve(stream: trio.abc.Stream) -> None:
+        await inner(
+            trio.SSLStream(stream, server, server_side=True, https_compatible=True)
+        )
+
+    async with trio.open_nursery() as nursery:
+        wires = Wires(nursery)
+        wires.serving["localhost"] = serve
+        exchange = Exchange(
+            Address.of("https://localhost"),
+            connections=1,
+            open_tcp=wires.open_tcp,
+            context=client,
+        )
+        assert await exchange.post(b"{}", limit=10) == b"1"
+        assert wires.dialled == [("localhost", 443)]
+        await exchange.aclose()
+        nursery.cancel_scope.cancel()
+
+
+def test_retry_after() -> None:
+    date = "Wed, 21 Oct 2026 07:28:00 GMT"
+    later = "Wed, 21 Oct 2026 07:28:30 GMT"
+    assert retry_after({"retry-after": "12"}) == 12
+    assert retry_after({"retry-after": later, "date": date}) == 30
+    assert retry_after({"retry-after": date, "date": later}) == 0
+    assert retry_after({"retry-after": later}) is None
+    assert retry_after({"retry-after": "soon"}) is None
+    assert retry_after({}) is None

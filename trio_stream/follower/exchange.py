@@ -1,0 +1,287 @@
+"""Kept HTTP/1.1 connections to one node of a chain, or to what stands before it.
+
+`engine.rpc` is for our own engine: on the same machine, small answers, and a broadcast must not be
+made twice. Here the peer may be anybody: TLS, statuses, proxies, answers of hundreds of megabytes,
+and each request may be repeated.
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+import h11
+import trio
+
+from trio_stream.cometbft.errors import TooLarge, Truncated
+from trio_stream.follower.troubles import NoAnswer, Overworked, Unreachable
+
+OVERWORKED = frozenset({429, 502, 503, 504})
+
+IDLE_SECONDS = 5.0
+"""The oldest releases close a connection after 10 idle seconds."""
+
+_RECEIVE = 64 * 1024
+
+OpenStream = Callable[[str, int], Awaitable[trio.abc.Stream]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patience:
+    """Deadlines, in seconds."""
+
+    connect: float = 10.0
+    first_byte: float = 120.0
+    """Osmosis' daily block takes a node more than a minute."""
+    stall: float = 30.0
+    """From any bytes of an answer to the next."""
+    whole: float = 600.0
+    """For an answer altogether: 256 MiB at half a megabyte a second."""
+
+
+PATIENCE = Patience()
+
+
+class Address(NamedTuple):
+    """Where a node is: `https://host:port/prefix`."""
+
+    url: str
+    tls: bool
+    host: str
+    port: int
+    authority: str
+    path: str
+
+    @classmethod
+    def of(cls, url: str) -> Address:
+        """Raises ValueError if it is no http or https address."""
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError(
+                f"a node's address must be http://… or https://…, not {url!r}"
+            )
+        if parts.username is not None or parts.query or parts.fragment:
+            raise ValueError(
+                f"a node's address must have no user and no query: {url!r}"
+            )
+        tls = parts.scheme == "https"
+        port = parts.port or (443 if tls else 80)
+        path = parts.path.rstrip("/")
+        if not (parts.netloc + path).isascii():
+            raise ValueError(f"a node's address must be ASCII: {url!r}")
+        return cls(url, tls, parts.hostname, port, parts.netloc, path)
+
+
+async def dial(
+    address: Address,
+    open_tcp: OpenStream,
+    context: ssl.SSLContext | None,
+    seconds: float,
+) -> trio.abc.Stream:
+    """A connection, with TLS if the address says so; raises Unreachable."""
+    try:
+        with trio.fail_after(seconds):
+            stream = await open_tcp(address.host, address.port)
+            if not address.tls:
+                return stream
+            secured = trio.SSLStream(
+                stream,
+                context or ssl.create_default_context(),
+                server_hostname=address.host,
+                https_compatible=True,
+            )
+            try:
+                await secured.do_handshake()
+            except BaseException:
+                await trio.aclose_forcefully(stream)
+                raise
+            return secured
+    except trio.TooSlowError:
+        raise Unreachable(f"not connected within {seconds:g} s") from None
+    except OSError as error:
+        raise Unreachable(f"not connected: {error}") from error
+    except trio.BrokenResourceError as error:
+        raise Unreachable(f"TLS failed: {error.__cause__ or error}") from error
+
+
+class _Connection:
+    """One exchange at a time."""
+
+    def __init__(self, stream: trio.abc.Stream) -> None:
+        self.stream = stream
+        self.http = h11.Connection(h11.CLIENT)
+        self.used = False
+        self.rested_since = 0.0
+
+
+class Exchange:
+    """At most `connections` to one address; more requests wait in line, with no deadline of theirs
+    but those of the requests before them."""
+
+    def __init__(
+        self,
+        address: Address,
+        *,
+        connections: int,
+        patience: Patience = PATIENCE,
+        open_tcp: OpenStream = trio.open_tcp_stream,
+        context: ssl.SSLContext | None = None,
+    ) -> None:
+        self.address = address
+        self.open_tcp = open_tcp
+        self.context = context
+        self.patience = patience
+        self._limit = trio.CapacityLimiter(connections)
+        self._resting: list[_Connection] = []
+
+    async def post(self, body: bytes, *, limit: int) -> bytes:
+        """The body of the answer, of at most `limit` bytes; raises Trouble or BadBody."""
+        async with self._limit:
+            connection = self._kept()
+            if connection is not None:
+                try:
+                    return await self._exchange(connection, body, limit)
+                except NoAnswer:
+                    # The peer may have closed it in the moment in which it was used again.
+                    if not connection.used:
+                        raise
+            return await self._exchange(await self._connect(), body, limit)
+
+    async def aclose(self) -> None:
+        """Close the connections that are idle."""
+        while self._resting:
+            await trio.aclose_forcefully(self._resting.pop().stream)
+
+    def _kept(self) -> _Connection | None:
+        # The newest is the last; older ones are closed by `_connect`.
+        if self._resting:
+            since = trio.current_time() - self._resting[-1].rested_since
+            if since < IDLE_SECONDS:
+                return self._resting.pop()
+        return None
+
+    async def _connect(self) -> _Connection:
+        await self.aclose()
+        seconds = self.patience.connect
+        return _Connection(
+            await dial(self.address, self.open_tcp, self.context, seconds)
+        )
+
+    async def _exchange(
+        self, connection: _Connection, body: bytes, limit: int
+    ) -> bytes:
+        keep = False
+        try:
+            with trio.fail_after(self.patience.whole):
+                answer = await self._ask(connection, body, limit)
+            http = connection.http
+            keep = http.our_state is http.their_state is h11.DONE
+            if keep:
+                http.start_next_cycle()
+            return answer
+        except trio.TooSlowError:
+            seconds = self.patience.whole
+            raise NoAnswer(f"no whole answer within {seconds:g} s") from None
+        except h11.RemoteProtocolError as error:
+            if connection.http.their_state is h11.SEND_BODY or (
+                "without sending complete" in str(error)
+            ):
+                raise Truncated(
+                    f"the connection ended within the body: {error}"
+                ) from error
+            raise NoAnswer(f"the answer is not HTTP: {error}") from error
+        finally:
+            if keep:
+                connection.used = True
+                connection.rested_since = trio.current_time()
+                self._resting.append(connection)
+            else:
+                await trio.aclose_forcefully(connection.stream)
+
+    async def _ask(self, connection: _Connection, body: bytes, limit: int) -> bytes:
+        http = connection.http
+        request = h11.Request(
+            method="POST",
+            target=self.address.path or "/",
+            headers=[
+                ("Host", self.address.authority),
+                ("User-Agent", "trio-stream"),
+                ("Content-Type", "application/json"),
+                ("Content-Length", str(len(body))),
+            ],
+        )
+        data = http.send(request) + http.send(h11.Data(data=body))  # type: ignore[operator]
+        http.send(h11.EndOfMessage())
+        try:
+            with trio.fail_after(self.patience.stall):
+                await connection.stream.send_all(data)
+        except trio.BrokenResourceError:
+            # What is too much may be answered before it is read.
+            pass
+        except trio.TooSlowError:
+            raise NoAnswer("the request was not taken") from None
+        return await self._answer(connection, limit)
+
+    async def _answer(self, connection: _Connection, limit: int) -> bytes:
+        http = connection.http
+        answer = bytearray()
+        seconds = self.patience.first_byte
+        while True:
+            event = http.next_event()
+            if event is h11.NEED_DATA:
+                try:
+                    with trio.fail_after(seconds):
+                        data = await connection.stream.receive_some(_RECEIVE)
+                except trio.TooSlowError:
+                    if answer:
+                        raise Truncated(f"no bytes for {seconds:g} s") from None
+                    raise NoAnswer(f"no answer within {seconds:g} s") from None
+                except trio.BrokenResourceError:
+                    data = b""
+                if not data and http.their_state is h11.SEND_RESPONSE:
+                    raise NoAnswer("the connection was closed without an answer")
+                http.receive_data(data)
+                seconds = self.patience.stall
+            elif isinstance(event, h11.Response):
+                _look(event)
+            elif isinstance(event, h11.Data):
+                answer += event.data
+                if len(answer) > limit:
+                    raise TooLarge(f"the body has more than {limit} bytes")
+            elif isinstance(event, h11.EndOfMessage):
+                return bytes(answer)
+
+
+def _look(response: h11.Response) -> None:
+    """Raise Overworked if the status says so, and Unreachable if it points elsewhere."""
+    headers = {
+        name.decode("latin-1"): value.decode("latin-1")
+        for name, value in response.headers
+    }
+    if response.status_code in OVERWORKED:
+        raise Overworked(f"status {response.status_code}", retry_after(headers))
+    if response.status_code in range(300, 400):
+        place = headers.get("location", "")[:200]
+        raise Unreachable(f"the address redirects to {place!r}: give that one")
+
+
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """The seconds for which a node wants to be left alone; None if it does not say.
+
+    A date counts from the node's own.
+    """
+    said = headers.get("retry-after", "").strip()
+    if said.isascii() and said.isdigit():
+        return float(said[:9])
+    try:
+        until = parsedate_to_datetime(said)
+        return max(
+            0.0,
+            (until - parsedate_to_datetime(headers.get("date", ""))).total_seconds(),
+        )
+    except (TypeError, ValueError):
+        return None
