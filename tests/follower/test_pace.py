@@ -47,6 +47,7 @@ async def test_too_much_halves_the_rate_and_good_answers_restore_it(
     assert pace.rate == 8
     pace.trouble()
     assert pace.rate == 8
+    await pace.turn()
 
 
 async def test_retry_after_is_obeyed_within_reason(

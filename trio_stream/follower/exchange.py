@@ -214,7 +214,7 @@ class Exchange:
                 ("Content-Length", str(len(body))),
             ],
         )
-        data = http.send(request) + http.send(h11.Data(data=body))  # type: ignore[operator]
+        data = http.send(request) + http.send(h11.Data(data=body))
         http.send(h11.EndOfMessage())
         try:
             with trio.fail_after(self.patience.stall):
@@ -244,7 +244,7 @@ class Exchange:
                     data = b""
                 if not data and http.their_state is h11.SEND_RESPONSE:
                     raise NoAnswer("the connection was closed without an answer")
-                http.receive_data(data)
+                http.receive_data(bytes(data))
                 seconds = self.patience.stall
             elif isinstance(event, h11.Response):
                 _look(event)

@@ -7,6 +7,7 @@ can give what comes next, or what they give contradicts what is stored.
 
 from __future__ import annotations
 
+from trio_stream.cometbft.errors import Mismatch
 from trio_stream.cometbft.followed import Reason
 
 
@@ -35,6 +36,10 @@ class Overworked(Trouble):
 
     def __str__(self) -> str:
         return self.text
+
+
+class ContradictsStored(Mismatch):
+    """A header that does not commit to the results that are stored for the block before it."""
 
 
 class Stopped(Exception):

@@ -1,0 +1,495 @@
+from __future__ import annotations
+
+import copy
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any, TypeVar
+
+import pytest
+import trio
+from trio.testing import MockClock
+
+from tests.follower.chain import MadeChain
+from tests.follower.fake_node import Answer, FakeNode, refused
+from tests.follower.memory import MemoryLog
+from tests.follower.wires import Wires, http
+from trio_stream.cometbft.followed import FollowedBlock, FollowedTip, Gap
+from trio_stream.follower.follower import Follower
+from trio_stream.follower.introduction import FollowSettings
+from trio_stream.follower.nodes import Node, NodeSettings
+from trio_stream.follower.troubles import (
+    Contradicted,
+    Forked,
+    Stopped,
+    Unobtainable,
+    WrongChain,
+)
+
+T = TypeVar("T")
+
+
+async def inline(call: Callable[[], T]) -> T:
+    """As a thread, for a clock that jumps."""
+    await trio.lowlevel.checkpoint()
+    return call()
+
+
+class Followed:
+    """A follower in a test, and what came of it."""
+
+    def __init__(self) -> None:
+        self.log = MemoryLog()
+        self.advanced: list[FollowedTip] = []
+        self.stopped: Stopped | None = None
+        self.ended = trio.Event()
+        self._moved = trio.Event()
+
+    def advance(self, tip: FollowedTip) -> None:
+        # Nothing is announced that is not stored.
+        assert tip == self.log.tip()
+        self.advanced.append(tip)
+        self._moved.set()
+        self._moved = trio.Event()
+
+    async def reaches(self, height: int, seconds: float = 1e6) -> None:
+        with trio.fail_after(seconds):
+            while self.log.tip().height < height:
+                assert not self.ended.is_set(), self.stopped
+                await self._moved.wait()
+
+
+@asynccontextmanager
+async def following(
+    *fakes: FakeNode,
+    log: MemoryLog | None = None,
+    node: NodeSettings | None = None,
+    **settings: Any,
+) -> AsyncIterator[Followed]:
+    followed = Followed()
+    followed.log = log or followed.log
+    async with trio.open_nursery() as nursery:
+        wires = Wires(nursery)
+        for number, fake in enumerate(fakes):
+            wires.serving[f"n{number}"] = fake
+        asked = node or NodeSettings()
+        given = NodeSettings(
+            open_tcp=wires.open_tcp,
+            rate=asked.rate,
+            body_limit=asked.body_limit,
+            patience=asked.patience,
+        )
+        follower = Follower(
+            [
+                Node(f"http://n{number}", given, run_sync=inline)
+                for number in range(len(fakes))
+            ],
+            followed.log,
+            FollowSettings(**{"start": "earliest", **settings}),
+            advance=followed.advance,
+            run_sync=inline,
+        )
+
+        async def run() -> None:
+            try:
+                await follower.run()
+            except Stopped as error:
+                followed.stopped = error
+            followed.ended.set()
+
+        nursery.start_soon(run)  # noqa: ASYNC113  # it starts when it is waited for
+        yield followed
+        nursery.cancel_scope.cancel()
+
+
+async def stops(followed: Followed, error: type[Stopped]) -> str:
+    with trio.fail_after(1e6):
+        await followed.ended.wait()
+    assert type(followed.stopped) is error, followed.stopped
+    return str(followed.stopped)
+
+
+def equal(log: MemoryLog, chain: MadeChain) -> bool:
+    return all(
+        each.raw_block == chain.blocks[each.height]
+        and each.raw_results == chain.results[each.height]
+        for each in log.entries
+        if isinstance(each, FollowedBlock)
+    )
+
+
+async def test_all_blocks_come_in_order_and_are_announced(
+    autojump_clock: MockClock,
+) -> None:
+    chain = MadeChain(40)
+    node = FakeNode(chain)
+    async with following(node, node=NodeSettings(rate=1e6)) as followed:
+        await followed.reaches(40)
+        assert followed.log.heights == list(range(1, 41))
+        assert [tip.height for tip in followed.advanced] == list(range(1, 41))
+        assert equal(followed.log, chain)
+        assert node.most_busy > 1
+        # Each once: what was asked ahead is not asked again.
+        assert node.count("block") == 40
+        chain.grow()
+        await followed.reaches(41, 5)
+
+
+async def test_it_starts_where_it_is_told_and_goes_on_where_it_was(
+    autojump_clock: MockClock,
+) -> None:
+    chain = MadeChain(9)
+    log = MemoryLog()
+    async with following(FakeNode(chain), log=log, start=7) as followed:
+        await followed.reaches(9)
+    chain.grow()
+    async with following(FakeNode(chain), log=log, start=1) as followed:
+        await followed.reaches(10)
+    assert log.heights == [7, 8, 9, 10]
+    async with following(FakeNode(chain), start="tip") as followed:
+        await followed.reaches(10)
+        assert followed.log.heights == [10]
+
+
+async def test_a_header_wakes_it(autojump_clock: MockClock) -> None:
+    chain = MadeChain(3)
+    node = FakeNode(chain)
+    async with following(node, poll=1000.0) as followed:
+        await followed.reaches(3)
+        await trio.sleep(1)
+        assert node.subscribed
+        asked = node.count("status")
+        chain.grow()
+        await node.announce()
+        await followed.reaches(4, 0.5)
+        assert node.count("status") == asked
+
+
+@pytest.mark.parametrize("flaw", ["no websocket", "no room"])
+async def test_without_the_websocket_it_only_comes_later(
+    flaw: str, autojump_clock: MockClock
+) -> None:
+    chain = MadeChain(3)
+    node = FakeNode(chain)
+    node.has_websocket = flaw != "no websocket"
+    node.room = flaw != "no room"
+    async with following(node) as followed:
+        await followed.reaches(3)
+        chain.grow()
+        await followed.reaches(4, 3)
+
+
+async def test_results_that_are_not_there_yet_are_waited_for_however_long(
+    autojump_clock: MockClock,
+) -> None:
+    chain = MadeChain(3)
+    node = FakeNode(chain)
+    node.executing = {3}
+    async with following(node) as followed:
+        await followed.reaches(2)
+        await trio.sleep(20 * 60)
+        assert followed.log.heights == [1, 2]
+        node.executing = set()
+        await followed.reaches(3, 5)
+
+
+async def test_results_that_will_never_be_there_come_from_another_node(
+    autojump_clock: MockClock,
+) -> None:
+    chain = MadeChain(8)
+    lacking, other = FakeNode(chain), FakeNode(chain)
+    lacking.executing = {4}
+    async with following(lacking, other) as followed:
+        await followed.reaches(8)
+        assert equal(followed.log, chain)
+
+
+def nothing_kept(method: str, height: int) -> Answer | None:
+    if method == "block_results":
+        return refused("node is not persisting finalize block responses")
+    return None
+
+
+async def test_it_stops_if_no_node_will_have_the_results(
+    autojump_clock: MockClock,
+) -> None:
+    chain = MadeChain(8)
+    lacking, discarding = FakeNode(chain), FakeNode(chain)
+    lacking.executing = {4}
+    discarding.special = nothing_kept
+    async with following(lacking, discarding) as followed:
+        text = await stops(followed, Unobtainable)
+        assert "no node has block 4" in text
+        assert "not persisting" in text and "ResultsNotThere" in text
+        assert followed.log.heights == [1, 2, 3]
+
+
+async def test_gaps_are_recorded_where_they_are_allowed(
+    autojump_clock: MockClock,
+) -> None:
+    chain = MadeChain(12)
+    node = FakeNode(chain)
+    node.lowest = 5
+    node.executing = {8}
+    async with following(node, start=2, allow_gaps=True) as followed:
+        await followed.reaches(12)
+        entries = followed.log.entries
+        gaps = [each for each in entries if isinstance(each, Gap)]
+        assert [(gap.first, gap.last, gap.reason) for gap in gaps] == [
+            (2, 4, "pruned"),
+            (8, 8, "results_missing"),
+        ]
+        assert followed.log.heights == [5, 6, 7, 9, 10, 11, 12]
+        assert [tip.height for tip in followed.advanced][:2] == [4, 5]
+
+
+async def test_pruned_blocks_stop_it(autojump_clock: MockClock) -> None:
+    node = FakeNode(MadeChain(12))
+    node.lowest = 5
+    async with following(node, start=2) as followed:
+        assert "lowest height is 5" in await stops(followed, Unobtainable)
+
+
+async def test_the_wrong_chain_is_refused(autojump_clock: MockClock) -> None:
+    chain = MadeChain(3)
+    other = FakeNode(MadeChain(3, chain_id="other"))
+    async with following(FakeNode(chain), other) as followed:
+        assert "different chains: made, other" in await stops(followed, WrongChain)
+    log = MemoryLog()
+    async with following(FakeNode(chain), log=log) as followed:
+        await followed.reaches(3)
+    async with following(other, log=log) as followed:
+        await stops(followed, WrongChain)
+    chain.grow()
+    async with following(other, FakeNode(chain), log=log) as followed:
+        await followed.reaches(4)
+
+
+async def test_a_node_that_becomes_another_chains_is_left(
+    autojump_clock: MockClock,
+) -> None:
+    chain = MadeChain(3)
+    node = FakeNode(chain)
+    async with following(node) as followed:
+        await followed.reaches(3)
+        node.chain = MadeChain(9, chain_id="other")
+        await stops(followed, WrongChain)
+
+
+async def test_another_history_stops_it_at_the_start_and_later(
+    autojump_clock: MockClock,
+) -> None:
+    chain = MadeChain(6)
+    other = chain.copy(4, "other")
+    for _ in range(4):
+        other.grow()
+    log = MemoryLog()
+    node = FakeNode(chain)
+    async with following(node, log=log) as followed:
+        await followed.reaches(6)
+        # `rollback --hard`, and on with other transactions.
+        node.chain = other
+        assert "fork at block 6" in await stops(followed, Forked)
+    async with following(node, log=log) as followed:
+        assert "fork at block 6" in await stops(followed, Forked)
+    assert log.heights == list(range(1, 7))
+    chain.grow()
+    async with following(node, FakeNode(chain), log=log) as followed:
+        await followed.reaches(7)
+
+
+async def test_a_node_that_lags_is_no_reason_to_go_back(
+    autojump_clock: MockClock,
+) -> None:
+    chain = MadeChain(6)
+    node = FakeNode(chain)
+    async with following(node) as followed:
+        await followed.reaches(6)
+        node.tip = 3
+        await trio.sleep(100)
+        node.tip = None
+        chain.grow()
+        await followed.reaches(7, 5)
+        assert followed.log.heights == list(range(1, 8))
+
+
+def spoiled(chain: MadeChain, what: str) -> Callable[[str, int], Answer | None]:
+    """Block 4 is wrong, one way or another."""
+
+    def special(method: str, height: int) -> Answer | None:
+        if height != 4 or method not in ("block", "block_results"):
+            return None
+        if what == "other height":
+            found = chain.blocks if method == "block" else chain.results
+            return {"result": found[3] if method == "block_results" else found[4]}
+        block = copy.deepcopy(chain.blocks[4])
+        results = copy.deepcopy(chain.results[4])
+        match what:
+            case "a transaction":
+                block["block"]["data"]["txs"] = ["AAAA"]
+            case "the time":
+                block["block"]["header"]["time"] = "2020-01-02T03:04:05Z"
+            case "the count":
+                results["txs_results"] *= 2
+            case "the results":
+                results["txs_results"][0]["code"] = 7
+            case "the app hash":
+                results["app_hash"] = "AAAA"
+            case "misread":
+                attribute = {"key": "", "value": "x"}
+                results["finalize_block_events"] = [{"attributes": [attribute]}]
+                results["app_hash"] = None
+        return {"result": block if method == "block" else results}
+
+    return special
+
+
+WRONG = {
+    "other height": "OtherHeight",
+    "a transaction": "DataHashMismatch",
+    "the time": "BlockHashMismatch",
+    "the count": "ResultCountMismatch",
+    "the results": "ResultsHashMismatch",
+    "the app hash": "AppHashMismatch",
+    "misread": "NonsenseResults",
+}
+
+
+@pytest.mark.parametrize("what", WRONG)
+async def test_what_is_not_true_is_named_and_never_stored(
+    what: str, autojump_clock: MockClock
+) -> None:
+    chain = MadeChain(8)
+    node, good = FakeNode(chain), FakeNode(chain)
+    node.special = spoiled(chain, what)
+    async with following(node) as followed:
+        text = await stops(followed, Unobtainable)
+        assert WRONG[what] in text
+        assert followed.log.heights == [1, 2, 3]
+    async with following(node, allow_gaps=True) as followed:
+        await followed.reaches(8)
+        assert followed.log.heights == [1, 2, 3, 5, 6, 7, 8]
+    async with following(node, good) as followed:
+        await followed.reaches(8)
+        assert equal(followed.log, chain)
+        assert followed.log.heights == list(range(1, 9))
+
+
+async def test_results_that_the_next_block_contradicts_stop_it(
+    autojump_clock: MockClock,
+) -> None:
+    chain = MadeChain(4)
+    node = FakeNode(chain)
+    # At the tip there is no header to hold them against.
+    node.special = spoiled(chain, "the results")
+    async with following(node) as followed:
+        await followed.reaches(4)
+        chain.grow()
+        text = await stops(followed, Contradicted)
+        assert (
+            "block 5 does not commit to the results that are stored for block 4" in text
+        )
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        http(b"<html>too much</html>", "429 Too Many Requests", "Retry-After: 7"),
+        http(b"<html>bad gateway</html>", "502 Bad Gateway"),
+        http(b"<html>hello</html>"),
+        http(b'{"jsonrpc":"2.0","id":1,"result":{"height":'),
+        b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{",
+        http(b'{"jsonrpc":"2.0","id":1,"error":{"code":-1,"data":"rate limit"}}'),
+        http(b"[]"),
+        b"",
+    ],
+)
+async def test_what_is_no_answer_is_asked_for_again(
+    answer: bytes, autojump_clock: MockClock
+) -> None:
+    chain = MadeChain(8)
+    node = FakeNode(chain)
+    left = 3
+
+    def special(method: str, height: int) -> bytes | None:
+        nonlocal left
+        if height != 4 or not left:
+            return None
+        left -= 1
+        return answer
+
+    node.special = special
+    async with following(node) as followed:
+        await followed.reaches(8, 300)
+        assert equal(followed.log, chain)
+
+
+async def test_a_node_without_batches_is_asked_one_by_one(
+    autojump_clock: MockClock,
+) -> None:
+    chain = MadeChain(8)
+    node = FakeNode(chain)
+    node.takes_batches = False
+    async with following(node) as followed:
+        await followed.reaches(8)
+        assert equal(followed.log, chain)
+
+
+async def test_what_never_fits_into_an_answer_comes_over_the_websocket(
+    autojump_clock: MockClock,
+) -> None:
+    chain = MadeChain(8)
+    node = FakeNode(chain)
+    node.special = lambda method, height: (
+        b"" if (method, height) == ("block_results", 4) else None
+    )
+    async with following(node) as followed:
+        await followed.reaches(8, 100)
+        assert equal(followed.log, chain)
+        assert "block_results" in node.over_websocket
+
+
+async def test_a_body_beyond_the_limit_is_named(autojump_clock: MockClock) -> None:
+    chain = MadeChain(8)
+    chain.results[4]["txs_results"][0]["log"] = "x" * 10**6
+    settings = NodeSettings(body_limit=10**6)
+    async with following(FakeNode(chain), node=settings) as followed:
+        assert "TooLarge" in await stops(followed, Unobtainable)
+        assert followed.log.heights == [1, 2, 3]
+
+
+async def test_a_node_that_was_down_at_the_start_is_of_use_later(
+    autojump_clock: MockClock,
+) -> None:
+    chain = MadeChain(8)
+    lacking, late = FakeNode(chain), FakeNode(chain)
+    lacking.executing = {4}
+    late.special = lambda *_: http(b"", "503 Service Unavailable")
+    async with following(lacking, late) as followed:
+        await followed.reaches(3)
+        await trio.sleep(100)
+        late.special = lambda *_: None
+        await followed.reaches(8)
+        assert equal(followed.log, chain)
+
+
+async def test_a_node_that_stays_down_is_waited_for_only_so_long(
+    autojump_clock: MockClock,
+) -> None:
+    chain = MadeChain(8)
+    lacking, down = FakeNode(chain), FakeNode(chain)
+    lacking.executing = {4}
+    down.special = lambda *_: http(b"", "503 Service Unavailable")
+    async with following(lacking, down) as followed:
+        start = trio.current_time()
+        await stops(followed, Unobtainable)
+        assert 600 < trio.current_time() - start < 700
+
+
+async def test_if_no_node_answers_it_waits_for_one(autojump_clock: MockClock) -> None:
+    chain = MadeChain(3)
+    node = FakeNode(chain)
+    node.special = lambda *_: http(b"", "503 Service Unavailable")
+    async with following(node) as followed:
+        await trio.sleep(300)
+        node.special = lambda *_: None
+        await followed.reaches(3)

@@ -1,0 +1,108 @@
+"""Whether what a node gave can be what comes next, held against what is stored."""
+
+from __future__ import annotations
+
+import trio
+
+from trio_stream.cometbft.blocks import Block, SealedHeader
+from trio_stream.cometbft.errors import (
+    AppHashMismatch,
+    BlockNotThere,
+    CometError,
+    Mismatch,
+    Refusal,
+    ResultsHashMismatch,
+)
+from trio_stream.cometbft.followed import FollowedBlock, FollowedTip
+from trio_stream.cometbft.integrity import (
+    check_block,
+    check_header,
+    check_link,
+    check_next,
+    check_results,
+)
+from trio_stream.cometbft.results import BlockResults
+from trio_stream.follower.catch_up import Ahead
+from trio_stream.follower.nodes import Node, RunSync
+from trio_stream.follower.troubles import ContradictsStored, Trouble
+
+
+class Checks:
+    """What is stored, and all that follows from it for the next height."""
+
+    def __init__(
+        self,
+        chain_id: str,
+        data_hashes: bool,
+        run_sync: RunSync = trio.to_thread.run_sync,
+    ) -> None:
+        self.chain_id = chain_id
+        self.tip = FollowedTip(0, None)
+        self._last: BlockResults | None = None
+        self._data_hashes = data_hashes
+        self._run_sync = run_sync
+
+    def committed(self, tip: FollowedTip, results: BlockResults | None) -> None:
+        """What is stored now, and what the newest block's results are."""
+        self.tip = tip
+        self._last = results
+
+    async def check(self, found: FollowedBlock) -> None:
+        """Raise a Mismatch if `found` cannot be the next block."""
+        await self._run_sync(lambda: self._check(found))
+
+    def _check(self, found: FollowedBlock) -> None:
+        height = self.tip.height + 1
+        check_block(
+            found.block, height=height, chain_id=self.chain_id, data=self._data_hashes
+        )
+        check_results(found.block, found.results)
+        if self.tip.hash is not None:
+            check_link(self.tip.hash, found.block)
+        if self._last is not None:
+            try:
+                check_next(self._last, found.block.header)
+            except (ResultsHashMismatch, AppHashMismatch) as error:
+                raise ContradictsStored(str(error)) from error
+
+    async def check_with_next(
+        self, found: FollowedBlock, node: Node, ahead: Ahead
+    ) -> None:
+        """Raise a Mismatch if the header after `found` does not commit to it."""
+        following = await self._following(found.height + 1, node, ahead)
+        if following is None:
+            return
+        check_header(following, height=found.height + 1, chain_id=self.chain_id)
+        try:
+            check_link(found.hash, following)
+        except Mismatch as error:
+            # Not another history than ours: two machines with one each, or a lie.
+            raise Mismatch(str(error)) from error
+        await self._run_sync(lambda: check_next(found.results, following.header))
+
+    async def _following(
+        self, height: int, node: Node, ahead: Ahead
+    ) -> SealedHeader | None:
+        try:
+            taken = await ahead.take(height)
+            if taken is not None:
+                if isinstance(taken[1].block, Block):
+                    return taken[1].block
+        except (Trouble, CometError):
+            # Its own turn will tell; for this one a commit is enough.
+            pass
+        if node.tip < height:
+            return None
+        try:
+            return await node.commit(height)
+        except (Refusal, BlockNotThere):
+            return None
+
+    async def is_forked(self, node: Node) -> bool:
+        """Whether the node has another block at the height of ours; raises nothing."""
+        try:
+            sealed = await node.commit(self.tip.height)
+            check_header(sealed, height=self.tip.height, chain_id=self.chain_id)
+        except (Trouble, CometError):
+            return False
+        return sealed.block_id.hash != self.tip.hash

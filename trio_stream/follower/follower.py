@@ -1,0 +1,174 @@
+"""The follower's task: the next height, from any node, checked, committed, announced; for ever.
+
+It ends only by cancellation or with a `Stopped`, which says by name why it cannot go on.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from functools import partial
+
+import trio
+
+from trio_stream.cometbft.errors import CometError
+from trio_stream.cometbft.followed import FollowedBlock, FollowedTip, Gap
+from trio_stream.follower.catch_up import Ahead
+from trio_stream.follower.checks import Checks
+from trio_stream.follower.introduction import FollowSettings, introduce
+from trio_stream.follower.nodes import Node, RunSync
+from trio_stream.follower.searches import Search
+from trio_stream.follower.troubles import Stopped, Trouble, WrongChain
+from trio_stream.follower.verdicts import Fate, verdict
+from trio_stream.follower.waking import listen
+from trio_stream.follower.writer import FollowedLog
+
+logger = logging.getLogger(__name__)
+
+CUTS_FOR_WEBSOCKET = 2
+"""Answers that broke off before the next try goes over the node's WebSocket."""
+
+
+class Follower:
+    """Follows one chain into one log."""
+
+    def __init__(
+        self,
+        nodes: Sequence[Node],
+        log: FollowedLog,
+        settings: FollowSettings,
+        *,
+        advance: Callable[[FollowedTip], None],
+        run_sync: RunSync = trio.to_thread.run_sync,
+    ) -> None:
+        self.nodes = list(nodes)
+        self._log = log
+        self._settings = settings
+        self._advance = advance
+        self._run_sync = run_sync
+        self._woken = trio.Event()
+
+    async def run(self) -> None:
+        """Follow until cancelled; raises a Stopped, and what the log raises."""
+        stopped: list[Stopped] = []
+        async with trio.open_nursery() as nursery:
+            try:
+                await introduce(self.nodes, self._log, self._settings, self._run_sync)
+                for node in self.nodes:
+                    nursery.start_soon(listen, node, partial(self._wake, node))
+                await self._follow(nursery)
+            except Stopped as error:
+                stopped.append(error)
+            nursery.cancel_scope.cancel()
+        for node in self.nodes:
+            await node.aclose()
+        raise stopped[0]
+
+    def _wake(self, node: Node, height: int) -> None:
+        node.saw(height)
+        self._woken.set()
+
+    async def _follow(self, nursery: trio.Nursery) -> None:
+        chain, tip, last = await self._run_sync(
+            lambda: (self._log.chain(), self._log.tip(), self._log.last())
+        )
+        assert chain is not None
+        ahead = Ahead(nursery, in_flight=self._settings.in_flight)
+        checks = Checks(chain.chain_id, self._settings.data_hashes, self._run_sync)
+        checks.committed(tip, last)
+        while True:
+            found = await self._obtain(checks.tip.height + 1, ahead, checks)
+            if isinstance(found, Gap):
+                logger.warning("blocks %d to %d: %s", found.first, found.last, found)
+                tip = await self._run_sync(partial(self._log.gap, found))
+                self._advance(tip)
+                checks.committed(tip, None)
+            else:
+                tip = await self._run_sync(partial(self._log.append, found))
+                self._advance(tip)
+                checks.committed(tip, found.results)
+
+    async def _obtain(
+        self, height: int, ahead: Ahead, checks: Checks
+    ) -> FollowedBlock | Gap:
+        """What is to be committed for that height, whatever it takes; raises a Stopped."""
+        search = Search(height, self._settings)
+        while True:
+            ahead.want(height, self._tip() if search.is_smooth else 0, self._choose)
+            for node in search.order(self.nodes):
+                if (found := await self._try(node, search, ahead, checks)) is not None:
+                    return found
+            if not self.nodes:
+                raise WrongChain(
+                    f"no node is of the chain {checks.chain_id!r}",
+                    "give the address of one that is",
+                )
+            if (gap := search.conclusion(self.nodes, trio.current_time())) is not None:
+                return gap
+            await self._wait(search)
+
+    async def _try(
+        self, node: Node, search: Search, ahead: Ahead, checks: Checks
+    ) -> FollowedBlock | None:
+        height, tip = search.height, node.tip
+        try:
+            taken = await ahead.take(height) if search.is_smooth else None
+            if taken is not None:
+                # It was asked for when this was perhaps the node's tip.
+                (node, pair), tip = taken, height
+            elif search.cuts(node) >= CUTS_FOR_WEBSOCKET:
+                pair = await node.large_pair(height)
+            else:
+                pair = await node.pair(height)
+            followed = pair.followed()
+            await checks.check(followed)
+            if self._tip() > height:
+                await checks.check_with_next(followed, node, ahead)
+            return followed
+        except (Trouble, CometError) as error:
+            ahead.forget()
+            found = verdict(error, height=height, tip=tip)
+            if found.fate is Fate.FORK and not await checks.is_forked(node):
+                found = verdict(Trouble(found.detail), height=height, tip=tip)
+            level = logging.DEBUG if found.fate is Fate.NOT_YET else logging.WARNING
+            logger.log(level, "block %d from %s: %s", height, node.url, found.detail)
+            if found.fate is Fate.OTHER_CHAIN:
+                self.nodes.remove(node)
+            search.note(node, found, trio.current_time())
+            return None
+
+    def _tip(self) -> int:
+        return max((node.tip for node in self.nodes), default=0)
+
+    def _choose(self, height: int) -> Node | None:
+        """Who is asked ahead of time: of those that have it, each its share."""
+        having = [
+            node
+            for node in self.nodes
+            if node.tip >= height >= (node.lowest or 0) and not node.pace.resting
+        ]
+        return having[height % len(having)] if having else None
+
+    async def _wait(self, search: Search) -> None:
+        """Wait for a node's word, or until it is time to ask again."""
+        with trio.move_on_after(search.pause(self._tip())):
+            await self._woken.wait()
+        self._woken = trio.Event()
+        if self._tip() < search.height or not search.is_smooth:
+            await self._poll(search.height)
+
+    async def _poll(self, height: int) -> None:
+        """Ask all nodes for their tips, until one has that height."""
+        async with trio.open_nursery() as nursery:
+
+            async def ask(node: Node) -> None:
+                try:
+                    await node.status()
+                except (Trouble, CometError) as error:
+                    logger.debug("%s: no status: %s", node.url, error)
+                if node.tip >= height:
+                    nursery.cancel_scope.cancel()
+
+            for node in self.nodes:
+                if not node.pace.resting or len(self.nodes) == 1:
+                    nursery.start_soon(ask, node)

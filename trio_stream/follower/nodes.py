@@ -1,0 +1,336 @@
+"""One node of the chain: what it is asked, and what is known of it.
+
+A block and its results are asked for in one batch: behind a balancer both come from one machine
+then. The results come first, so that the block is there if they are.
+"""
+
+from __future__ import annotations
+
+import json
+import ssl
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol, TypeVar
+
+import trio
+
+from trio_stream.cometbft import envelope
+from trio_stream.cometbft.blocks import (
+    Block,
+    SealedHeader,
+    Status,
+    read_block,
+    read_commit,
+    read_status,
+)
+from trio_stream.cometbft.errors import (
+    BadBody,
+    BatchTooLong,
+    BlockNotThere,
+    HeightInFuture,
+    NotJson,
+    Pruned,
+    Refusal,
+    TooLarge,
+    UnknownMethod,
+)
+from trio_stream.cometbft.events import Spelling
+from trio_stream.cometbft.fields import members
+from trio_stream.cometbft.followed import FollowedBlock
+from trio_stream.cometbft.results import BlockResults, read_results
+from trio_stream.follower.exchange import (
+    PATIENCE,
+    Address,
+    Exchange,
+    OpenStream,
+    Patience,
+)
+from trio_stream.follower.pace import Pace
+from trio_stream.follower.socket import Socket, converse
+from trio_stream.follower.troubles import NoAnswer, Overworked, Trouble
+
+T = TypeVar("T")
+
+
+class RunSync(Protocol):
+    """Run something in a thread, as `trio.to_thread.run_sync` does."""
+
+    async def __call__(self, call: Callable[[], T], /) -> T: ...
+
+
+STATUS_LIMIT = 2**20
+"""In bytes. A status has about one kilobyte."""
+STATUS_SECONDS = 15.0
+COMMIT_LIMIT = 8 * 2**20
+"""In bytes. A commit has some 300 for each validator, of which engines allow 10,000."""
+
+HEALTH_SECONDS = 10.0
+"""A node gives up a WebSocket on which nothing came for 30 seconds, also while it works."""
+
+SMALL = 4096
+"""Bytes of a message on the WebSocket that may be the answer to `health`."""
+
+RESULTS, BLOCK = 1, 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeSettings:
+    """How nodes are asked."""
+
+    rate: float = 20.0
+    """Requests a second to each, at most."""
+    in_flight: int = 4
+    body_limit: int = envelope.MAX_BODY
+    patience: Patience = PATIENCE
+    spelling: Spelling | None = None
+    """How attributes are written, if the operator says so."""
+    context: ssl.SSLContext | None = None
+    open_tcp: OpenStream = trio.open_tcp_stream
+
+
+class Bodies(NamedTuple):
+    """What a node answered for one height: a batch, or the two answers by themselves."""
+
+    height: int
+    batch: bytes | None
+    results: bytes
+    block: bytes
+
+    @property
+    def size(self) -> int:
+        return len(self.batch or b"") + len(self.results) + len(self.block)
+
+
+class Pair(NamedTuple):
+    """The two answers; each may be refused, and what could be read of it is there."""
+
+    raw_block: object
+    raw_results: object
+    block: Block | Refusal
+    results: BlockResults | Refusal
+
+    def followed(self) -> FollowedBlock:
+        """Both; raises the Refusal of the one that is missing."""
+        # Of two refusals that of the block says more: the height is above the tip, or pruned.
+        if isinstance(self.block, Refusal):
+            if isinstance(self.results, (HeightInFuture, Pruned)):
+                raise self.results
+            raise self.block
+        if isinstance(self.results, Refusal):
+            raise self.results
+        return FollowedBlock(
+            self.block,
+            self.results,
+            members(self.raw_block, "the answer"),
+            members(self.raw_results, "the answer"),
+        )
+
+
+class Node:
+    """One address."""
+
+    def __init__(
+        self,
+        url: str,
+        settings: NodeSettings,
+        *,
+        run_sync: RunSync = trio.to_thread.run_sync,
+    ) -> None:
+        self.address = Address.of(url)
+        self.pace = Pace(settings.rate)
+        self.chain_id = ""
+        self.tip = 0
+        """The newest block by its last word; it may go down."""
+        self.lowest: int | None = None
+        """Its oldest block, if it says so."""
+        self._settings = settings
+        self._run_sync = run_sync
+        self._spelling: Spelling | None = None
+        self._batches = True
+        self._exchange = Exchange(
+            self.address,
+            connections=settings.in_flight + 1,
+            patience=settings.patience,
+            open_tcp=settings.open_tcp,
+            context=settings.context,
+        )
+
+    @property
+    def url(self) -> str:
+        return self.address.url
+
+    async def aclose(self) -> None:
+        await self._exchange.aclose()
+
+    async def status(self) -> Status:
+        """What it says of itself; raises Trouble or CometError."""
+        try:
+            with trio.fail_after(STATUS_SECONDS):
+                body = await self._post(_call(RESULTS, "status"), STATUS_LIMIT)
+        except trio.TooSlowError:
+            raise NoAnswer(f"no status within {STATUS_SECONDS:g} s") from None
+        status = read_status(envelope.answer(body))
+        self.chain_id = status.chain_id
+        self.tip = status.latest_height
+        self.lowest = status.earliest_height
+        return status
+
+    async def commit(self, height: int) -> SealedHeader:
+        """The header of a block, which is little to ask for; raises Trouble or CometError."""
+        call = _call(RESULTS, "commit", height=str(height))
+        return read_commit(envelope.answer(await self._post(call, COMMIT_LIMIT)))
+
+    async def bodies(self, height: int, limit: int | None = None) -> Bodies:
+        """The bytes for a height, unread; raises Trouble or BadBody."""
+        limit = self._settings.body_limit if limit is None else limit
+        calls = [
+            _call(RESULTS, "block_results", height=str(height)),
+            _call(BLOCK, "block", height=str(height)),
+        ]
+        if self._batches:
+            batch = await self._post(f"[{','.join(calls)}]", limit)
+            return Bodies(height, batch, b"", b"")
+        results = await self._post(calls[0], limit)
+        return Bodies(height, None, results, await self._post(calls[1], limit))
+
+    async def read(self, bodies: Bodies) -> Pair:
+        """What the bytes say, in a thread; raises CometError."""
+        try:
+            pair = await self._run_sync(lambda: self._read(bodies))
+        except (BatchTooLong, UnknownMethod, NotBatch):
+            # A node that takes no batches, or a proxy that does not.
+            if bodies.batch is None or not self._batches:
+                raise
+            self._batches = False
+            return await self.read(await self.bodies(bodies.height))
+        if isinstance(pair.results, BlockResults):
+            self._spelling = pair.results.spelling
+        if isinstance(pair.block, Block):
+            self.saw(bodies.height)
+        elif isinstance(pair.block, HeightInFuture) and pair.block.tip is not None:
+            self.tip = pair.block.tip
+        elif isinstance(pair.block, Pruned) and pair.block.lowest is not None:
+            self.lowest = pair.block.lowest
+        return pair
+
+    async def pair(self, height: int) -> Pair:
+        """Both answers for a height; raises Trouble or CometError."""
+        return await self.read(await self.bodies(height))
+
+    async def large_pair(self, height: int) -> Pair:
+        """The same, with the results over the WebSocket, where an answer may take its time."""
+        results = await self.over_websocket("block_results", height)
+        block = await self.over_websocket("block", height)
+        return await self.read(Bodies(height, None, results, block))
+
+    async def over_websocket(self, method: str, height: int) -> bytes:
+        """The body of an answer to a call on a WebSocket of its own."""
+
+        async def talk(socket: Socket) -> bytes:
+            await socket.call(RESULTS, method, height=str(height))
+            while True:
+                message = None
+                with trio.move_on_after(HEALTH_SECONDS):
+                    message = await socket.message()
+                if message is None:
+                    await socket.call(0, "health")
+                elif len(message) > SMALL or not _is_health(message):
+                    return message
+
+        seconds = self._settings.patience.whole
+        await self.pace.turn()
+        try:
+            with trio.fail_after(seconds):
+                return await self.on_websocket(talk)
+        except trio.TooSlowError:
+            raise NoAnswer(f"no answer on the WebSocket within {seconds:g} s") from None
+
+    async def on_websocket(self, talk: Callable[[Socket], Awaitable[T]]) -> T:
+        """What `talk` returns on a connection of its own."""
+        return await converse(
+            self.address,
+            talk,
+            open_tcp=self._settings.open_tcp,
+            context=self._settings.context,
+            limit=self._settings.body_limit,
+            seconds=self._settings.patience.connect,
+        )
+
+    def saw(self, height: int) -> None:
+        """The node has that block."""
+        self.tip = max(self.tip, height)
+
+    async def _post(self, call: str, limit: int) -> bytes:
+        await self.pace.turn()
+        try:
+            body = await self._exchange.post(call.encode(), limit=limit)
+        except Overworked as error:
+            self.pace.too_much(error.retry_after)
+            raise
+        except TooLarge:
+            raise
+        except (Trouble, BadBody):
+            self.pace.trouble()
+            raise
+        if body.lstrip()[:1] in (b"{", b"["):
+            self.pace.well()
+        else:
+            # A proxy's page; reading it says so.
+            self.pace.trouble()
+        return body
+
+    def _read(self, bodies: Bodies) -> Pair:
+        limit = self._settings.body_limit
+        if bodies.batch is None:
+            raw_results, raw_block = (
+                _answer(body, limit) for body in (bodies.results, bodies.block)
+            )
+        else:
+            if bodies.batch.lstrip()[:1] == b"{":
+                # One object: what is refused is the batch.
+                envelope.answer(bodies.batch, limit=limit)
+                raise NotBatch("a batch was answered with one result")
+            raw_results, raw_block = envelope.answers(
+                bodies.batch, (RESULTS, BLOCK), limit=limit
+            )
+        block = raw_block if isinstance(raw_block, Refusal) else _block(raw_block)
+        results = (
+            raw_results
+            if isinstance(raw_results, Refusal)
+            else read_results(
+                raw_results, last=self._spelling, forced=self._settings.spelling
+            )
+        )
+        return Pair(raw_block, raw_results, block, results)
+
+
+class NotBatch(BadBody):
+    """A batch was answered as if it were one call."""
+
+
+def _call(number: int, method: str, **params: str) -> str:
+    return json.dumps(
+        {"jsonrpc": "2.0", "id": number, "method": method, "params": params}
+    )
+
+
+def _answer(body: bytes, limit: int) -> object:
+    try:
+        return envelope.answer(body, limit=limit)
+    except Refusal as refused:
+        return refused
+
+
+def _block(raw: object) -> Block | Refusal:
+    try:
+        return read_block(raw)
+    except BlockNotThere as missing:
+        return missing
+
+
+def _is_health(message: bytes) -> bool:
+    try:
+        document = json.loads(message)
+    except ValueError:
+        raise NotJson("a message on the WebSocket is no JSON") from None
+    return isinstance(document, dict) and document.get("id") == 0

@@ -1,0 +1,133 @@
+"""The search for one height: what each node said, how long to wait, and when to give up."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from trio_stream.cometbft.followed import Gap, Reason
+from trio_stream.follower.introduction import FollowSettings
+from trio_stream.follower.nodes import Node
+from trio_stream.follower.troubles import Contradicted, Forked, Unobtainable
+from trio_stream.follower.verdicts import Fate, Verdict
+
+FINAL = frozenset({Fate.NEVER, Fate.FORK, Fate.CONTRADICTION})
+"""What ends the search at a node once it is believed."""
+
+EXECUTED_FIRST, EXECUTED_LONGEST = 0.02, 2.0
+"""Seconds between two questions for the results of a block that a node has: mostly they are there
+within 70 ms, and once a day on some chains after 20 minutes."""
+AGAIN_FIRST, AGAIN_LONGEST = 0.25, 30.0
+HINTS: dict[Reason, str] = {
+    "pruned": "give a node that keeps older blocks, a later start, or --allow-gaps",
+    "discarded": "give a node with discard_abci_responses = false, or --allow-gaps",
+    "results_missing": "give a node that has executed that block itself, or --allow-gaps",
+    "broken_record": "give another node, or --allow-gaps",
+    "corrupt": "give a node that was not upgraded with CometBFT 0.38.0 to 0.38.9, or"
+    " --allow-gaps",
+    "too_large": "raise the limit of a body, or --allow-gaps",
+}
+
+
+class Search:
+    """Where the next height is."""
+
+    def __init__(self, height: int, settings: FollowSettings) -> None:
+        self.height = height
+        self._settings = settings
+        self._last: dict[Node, Verdict] = {}
+        self._in_a_row: dict[Node, int] = {}
+        self._cuts: dict[Node, int] = {}
+        self._rounds = 0
+        self._since: float | None = None
+
+    @property
+    def is_smooth(self) -> bool:
+        """Whether nothing went wrong yet."""
+        return not self._last
+
+    def cuts(self, node: Node) -> int:
+        """How many answers of the node broke off."""
+        return self._cuts.get(node, 0)
+
+    def order(self, nodes: Sequence[Node]) -> list[Node]:
+        """Whom to ask: those that may have it, the least troubled ones first."""
+        asked = [
+            node
+            for node in nodes
+            if node.tip >= self.height and not self._is_final(node)
+        ]
+        ready = [node for node in asked if not node.pace.resting]
+        # Of several that rest, nobody waits for the one that said "in an hour".
+        resting = sorted(asked, key=lambda node: node.pace.resting)[:1]
+        return sorted(ready, key=self.cuts) or resting
+
+    def note(self, node: Node, found: Verdict, now: float) -> None:
+        """What came of asking `node`."""
+        before = self._last.get(node)
+        same = before is not None and (before.fate, before.reason) == (
+            found.fate,
+            found.reason,
+        )
+        self._in_a_row[node] = self._in_a_row.get(node, 0) + 1 if same else 1
+        self._last[node] = found
+        if found.fate is Fate.CUT:
+            self._cuts[node] = self.cuts(node) + 1
+        if self._since is None and found.fate in FINAL:
+            self._since = now
+
+    def pause(self, tip: int) -> float:
+        """The seconds until the next round of questions."""
+        if tip < self.height:
+            self._rounds = 0
+            return self._settings.poll
+        fates = {each.fate for each in self._last.values()}
+        first, longest = AGAIN_FIRST, AGAIN_LONGEST
+        if fates == {Fate.NOT_YET}:
+            first, longest = EXECUTED_FIRST, EXECUTED_LONGEST
+        self._rounds += 1
+        return float(min(first * 2 ** min(self._rounds - 1, 16), longest))
+
+    def conclusion(self, nodes: Sequence[Node], now: float) -> Gap | None:
+        """The gap to record, None if there is hope; raises a Stopped."""
+        final = {node: self._last[node] for node in nodes if self._is_final(node)}
+        if not final or (len(final) < len(nodes) and not self._is_overdue(now)):
+            return None
+        said = "; ".join(f"{node.url}: {each.detail}" for node, each in final.items())
+        if any(each.fate is Fate.FORK for each in final.values()):
+            raise Forked(
+                f"fork at block {self.height - 1}: the nodes have another history than"
+                f" the one that is stored: {said}",
+                "was the chain reset or rolled back? Nothing stored is changed: follow the"
+                " new history in a new home",
+            )
+        if any(each.fate is Fate.CONTRADICTION for each in final.values()):
+            raise Contradicted(
+                f"block {self.height} does not commit to the results that are stored for"
+                f" block {self.height - 1}: {said}",
+                "the node that gave them was wrong, or executed the block anew: follow the"
+                " chain in a new home, with another node",
+            )
+        reasons = {each.reason for each in final.values()}
+        reason = next(each.reason for each in final.values() if each.reason)
+        if not self._settings.allow_gaps:
+            text = f"no node has block {self.height} with its results: {said}"
+            raise Unobtainable(text, HINTS[reason], reason)
+        last = self.height
+        lowest = [node.lowest for node in final if node.lowest is not None]
+        if reasons == {"pruned"} and len(lowest) == len(final):
+            last = max(last, min(lowest) - 1)
+        return Gap(self.height, last, reason, said)
+
+    def _is_final(self, node: Node) -> bool:
+        found = self._last.get(node)
+        return (
+            found is not None
+            and found.fate in FINAL
+            and self._in_a_row[node] >= found.tries
+        )
+
+    def _is_overdue(self, now: float) -> bool:
+        """Whether others that could not be asked had their time."""
+        return (
+            self._since is not None and now - self._since > self._settings.others_have
+        )
