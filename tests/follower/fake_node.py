@@ -35,6 +35,7 @@ class FakeNode:
         self.lowest = chain.first
         self.tip: int | None = None
         self.executing: set[int] = set()
+        self.takes = 0.0
         self.takes_batches = True
         self.has_websocket = True
         self.room = True
@@ -62,7 +63,7 @@ class FakeNode:
             assert b"Host" in headers or b"host" in headers
             self.busy += 1
             self.most_busy = max(self.busy, self.most_busy)
-            await trio.lowlevel.checkpoint()
+            await trio.sleep(self.takes)
             answer = self.answered(json.loads(body))
             self.busy -= 1
             if answer == b"":

@@ -51,17 +51,22 @@ class Follower:
     async def run(self) -> None:
         """Follow until cancelled; raises a Stopped, and what the log raises."""
         stopped: list[Stopped] = []
-        async with trio.open_nursery() as nursery:
-            try:
-                await introduce(self.nodes, self._log, self._settings, self._run_sync)
-                for node in self.nodes:
-                    nursery.start_soon(listen, node, partial(self._wake, node))
-                await self._follow(nursery)
-            except Stopped as error:
-                stopped.append(error)
-            nursery.cancel_scope.cancel()
-        for node in self.nodes:
-            await node.aclose()
+        nodes = list(self.nodes)
+        try:
+            async with trio.open_nursery() as nursery:
+                try:
+                    await introduce(
+                        self.nodes, self._log, self._settings, self._run_sync
+                    )
+                    for node in self.nodes:
+                        nursery.start_soon(listen, node, partial(self._wake, node))
+                    await self._follow(nursery)
+                except Stopped as error:
+                    stopped.append(error)
+                nursery.cancel_scope.cancel()
+        finally:
+            for node in nodes:
+                await node.aclose()
         raise stopped[0]
 
     def _wake(self, node: Node, height: int) -> None:

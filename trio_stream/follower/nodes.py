@@ -61,6 +61,7 @@ class RunSync(Protocol):
 STATUS_LIMIT = 2**20
 """In bytes. A status has about one kilobyte."""
 STATUS_SECONDS = 15.0
+GOODBYE_SECONDS = 1.0
 COMMIT_LIMIT = 8 * 2**20
 """In bytes. A commit has some 300 for each validator, of which engines allow 10,000."""
 
@@ -160,7 +161,9 @@ class Node:
         return self.address.url
 
     async def aclose(self) -> None:
-        await self._exchange.aclose()
+        """Close the connections that are kept, also if cancelled."""
+        with trio.move_on_after(GOODBYE_SECONDS, shield=True):
+            await self._exchange.aclose()
 
     async def status(self) -> Status:
         """What it says of itself; raises Trouble or CometError."""
