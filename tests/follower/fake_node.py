@@ -39,11 +39,16 @@ class FakeNode:
         self.takes_batches = True
         self.has_websocket = True
         self.room = True
+        self.reads = True
+        self.greeting: bytes | None = None
+        self.executes_for = 0.0
+        """Seconds for a call on the WebSocket."""
         self.special: Callable[[str, int], Answer | bytes | None] = lambda *_: None
         self.calls: list[tuple[str, int]] = []
         self.over_websocket: list[str] = []
         self.busy = self.most_busy = 0
         self._sockets: set[_Socket] = set()
+        self._open: set[_Socket] = set()
 
     @property
     def latest(self) -> int:
@@ -142,6 +147,11 @@ class FakeNode:
         for each in list(self._sockets):
             await each.say({"jsonrpc": "2.0", "id": 1, "result": result})
 
+    async def hang_up(self, last: bytes = b"") -> None:
+        """End all WebSockets, after some bytes."""
+        for each in list(self._open):
+            await each.hang_up(last)
+
     @property
     def subscribed(self) -> int:
         return len(self._sockets)
@@ -164,10 +174,17 @@ class FakeNode:
             + b"\r\n\r\n"
         )
         socket = _Socket(stream)
+        self._open.add(socket)
+        if self.greeting is not None:
+            await socket.say_text(self.greeting.decode())
         try:
+            if not self.reads:
+                await trio.sleep_forever()
             async with aclosing(socket.calls(connection.trailing_data[0])) as calls:
                 async for call in calls:
                     self.over_websocket.append(call["method"])
+                    if call["method"] != "health":
+                        await trio.sleep(self.executes_for)
                     if call["method"] == "subscribe":
                         answer: Answer | bytes = {"id": 1, "result": {}}
                         if self.room:
@@ -183,6 +200,7 @@ class FakeNode:
                     await socket.say(answer)
         finally:
             self._sockets.discard(socket)
+            self._open.discard(socket)
 
 
 class _Socket:
@@ -191,8 +209,14 @@ class _Socket:
         self._frames = FrameProtocol(client=False, extensions=[])
 
     async def say(self, message: object) -> None:
-        data = self._frames.send_data(_text(message).decode(), fin=True)
-        await self._stream.send_all(data)
+        await self.say_text(_text(message).decode())
+
+    async def say_text(self, text: str) -> None:
+        await self._stream.send_all(self._frames.send_data(text, fin=True))
+
+    async def hang_up(self, last: bytes) -> None:
+        await self._stream.send_all(last)
+        await self._stream.aclose()
 
     async def calls(self, data: bytes) -> Any:
         text = ""

@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+import trio
+from trio.testing import MockClock
+
+from tests.cometbft.recordings import FOLDER
+from tests.follower.chain import MadeChain
+from tests.follower.fake_node import FakeNode
+from tests.follower.one_node import asking
+from trio_stream.cometbft.errors import CometError
+from trio_stream.follower.waking import NO_ROOM_PAUSE, announced_height, listen
+
+
+async def woken(fake: FakeNode, seconds: float) -> list[int]:
+    heights: list[int] = []
+    async with asking(fake) as node:
+        with trio.move_on_after(seconds):
+            await listen(node, heights.append)
+    return heights
+
+
+async def test_each_header_wakes(autojump_clock: MockClock) -> None:
+    fake = FakeNode(MadeChain(3))
+    heights: list[int] = []
+    async with asking(fake) as node, trio.open_nursery() as nursery:
+        nursery.start_soon(listen, node, heights.append)
+        for _ in range(3):
+            await trio.sleep(100)
+            fake.chain.grow()
+            await fake.announce()
+        await trio.sleep(1)
+        assert heights == [4, 5, 6]
+        # The connection ends, and there is another one.
+        await fake.hang_up()
+        await trio.sleep(5)
+        await fake.announce()
+        await trio.sleep(1)
+        assert heights == [4, 5, 6, 6]
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_silent_node_is_left(autojump_clock: MockClock) -> None:
+    fake = FakeNode(MadeChain(3))
+    fake.executes_for = 1e9
+    assert await woken(fake, 100) == []
+    assert fake.over_websocket.count("subscribe") >= 2
+
+
+async def test_no_room_and_no_websocket_are_tried_again(
+    autojump_clock: MockClock,
+) -> None:
+    fake = FakeNode(MadeChain(3))
+    fake.room = False
+    await woken(fake, NO_ROOM_PAUSE * 2.5)
+    assert fake.over_websocket.count("subscribe") == 3
+    fake = FakeNode(MadeChain(3))
+    fake.has_websocket = False
+    assert await woken(fake, 1000) == []
+
+
+def test_what_is_no_header_is_named() -> None:
+    for value in ({"header": {"height": "0"}}, {"header": {}}, {}, {"header": 5}):
+        result = {"query": "", "data": {"type": "", "value": value}}
+        with pytest.raises(CometError):
+            announced_height(json.dumps({"result": result}).encode())
+    assert announced_height(b'{"result":{}}') is None
+    assert FOLDER.exists()
