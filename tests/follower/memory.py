@@ -7,7 +7,8 @@ from trio_stream.cometbft.results import BlockResults
 
 
 class MemoryLog:
-    def __init__(self) -> None:
+    def __init__(self, keep: int | None = None) -> None:
+        self.keep = keep
         self.entries: list[FollowedBlock | Gap] = []
         self._chain: FollowedChain | None = None
 
@@ -39,6 +40,13 @@ class MemoryLog:
         assert gap.first == self.tip().height + 1 <= gap.last + 1
         self.entries.append(gap)
         return self.tip()
+
+    def prune(self) -> bool:
+        """Keep the newest `keep` entries, dropping one at a time."""
+        if self.keep is None or len(self.entries) <= self.keep:
+            return False
+        del self.entries[0]
+        return len(self.entries) > self.keep
 
     @property
     def heights(self) -> list[int]:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 import trio
-from trio.testing import MockClock
+from trio.testing import MockClock, wait_all_tasks_blocked
 
 from tests.follower.chain import MadeChain
 from tests.follower.fake_node import Answer, FakeNode, refused
@@ -408,3 +408,31 @@ async def test_if_no_node_answers_it_waits_for_one(autojump_clock: MockClock) ->
         await trio.sleep(300)
         node.special = lambda *_: None
         await followed.reaches(3)
+
+
+async def test_what_is_older_than_is_kept_is_dropped(autojump_clock: MockClock) -> None:
+    log = MemoryLog(keep=3)
+    async with following(FakeNode(MadeChain(20)), log=log) as followed:
+        await followed.reaches(20)
+        await wait_all_tasks_blocked()
+        assert log.heights == [18, 19, 20]
+
+
+async def test_a_node_is_tried_over_http_again_if_its_websocket_fails(
+    autojump_clock: MockClock,
+) -> None:
+    chain = MadeChain(8)
+    node = FakeNode(chain)
+    node.has_websocket = False
+    left = 5
+
+    def special(method: str, height: int) -> bytes | None:
+        nonlocal left
+        if (method, height) != ("block_results", 4) or not left:
+            return None
+        left -= 1
+        return b""
+
+    node.special = special
+    async with following(node) as followed:
+        await followed.reaches(8, 3600)

@@ -19,8 +19,8 @@ from trio_stream.cometbft.errors import (
     UnknownMethod,
 )
 from trio_stream.cometbft.events import Spelling
+from trio_stream.follower.answers import NotBatch
 from trio_stream.follower.exchange import Patience
-from trio_stream.follower.nodes import NotBatch
 from trio_stream.follower.socket import Socket
 from trio_stream.follower.troubles import NoAnswer, Overworked
 

@@ -55,6 +55,9 @@ async def test_the_least_troubled_are_asked_first() -> None:
     note(search, cut, NoAnswer("x"), 2)
     assert not search.is_smooth
     assert search.cuts(cut) == 2
+    assert search.wants_websocket(cut) and not search.wants_websocket(good)
+    note(search, cut, NoAnswer("x"), 1)
+    assert not search.wants_websocket(cut)
     assert search.order(known) == [good, cut]
     note(search, good, errors.Pruned("x"))
     assert search.order([lagging, good, resting]) == [resting]

@@ -6,7 +6,6 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from tests.cometbft.recordings import FOLDER
 from tests.follower.chain import MadeChain
 from tests.follower.fake_node import FakeNode
 from tests.follower.one_node import asking
@@ -62,9 +61,14 @@ async def test_no_room_and_no_websocket_are_tried_again(
 
 
 def test_what_is_no_header_is_named() -> None:
-    for value in ({"header": {"height": "0"}}, {"header": {}}, {}, {"header": 5}):
+    values: list[object] = [
+        {"header": {"height": "0"}},
+        {"header": {}},
+        {},
+        {"header": 5},
+    ]
+    for value in values:
         result = {"query": "", "data": {"type": "", "value": value}}
         with pytest.raises(CometError):
             announced_height(json.dumps({"result": result}).encode())
     assert announced_height(b'{"result":{}}') is None
-    assert FOLDER.exists()

@@ -69,7 +69,7 @@ async def read_request(
     while True:
         event = http.next_event()
         if event is h11.NEED_DATA:
-            http.receive_data(await stream.receive_some())
+            http.receive_data(bytes(await stream.receive_some()))
         elif isinstance(event, h11.Request):
             head = event
         elif isinstance(event, h11.Data):

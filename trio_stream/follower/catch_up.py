@@ -13,7 +13,8 @@ from collections.abc import Callable
 import trio
 
 from trio_stream.cometbft.errors import BadBody
-from trio_stream.follower.nodes import Bodies, Node, Pair
+from trio_stream.follower.answers import Bodies, Pair
+from trio_stream.follower.nodes import Node
 from trio_stream.follower.troubles import Trouble
 
 logger = logging.getLogger(__name__)

@@ -25,9 +25,6 @@ from trio_stream.follower.writer import FollowedLog
 
 logger = logging.getLogger(__name__)
 
-CUTS_FOR_WEBSOCKET = 2
-"""Answers that broke off before the next try goes over the node's WebSocket."""
-
 
 class Follower:
     """Follows one chain into one log."""
@@ -92,6 +89,8 @@ class Follower:
                 tip = await self._run_sync(partial(self._log.append, found))
                 self._advance(tip)
                 checks.committed(tip, found.results)
+            while await self._run_sync(self._log.prune):
+                pass
 
     async def _obtain(
         self, height: int, ahead: Ahead, checks: Checks
@@ -121,7 +120,7 @@ class Follower:
             if taken is not None:
                 # It was asked for when this was perhaps the node's tip.
                 (node, pair), tip = taken, height
-            elif search.cuts(node) >= CUTS_FOR_WEBSOCKET:
+            elif search.wants_websocket(node):
                 pair = await node.large_pair(height)
             else:
                 pair = await node.pair(height)

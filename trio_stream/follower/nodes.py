@@ -10,7 +10,7 @@ import json
 import ssl
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 import trio
 
@@ -19,25 +19,28 @@ from trio_stream.cometbft.blocks import (
     Block,
     SealedHeader,
     Status,
-    read_block,
     read_commit,
     read_status,
 )
 from trio_stream.cometbft.errors import (
     BadBody,
     BatchTooLong,
-    BlockNotThere,
     HeightInFuture,
     NotJson,
     Pruned,
-    Refusal,
     TooLarge,
     UnknownMethod,
 )
 from trio_stream.cometbft.events import Spelling
-from trio_stream.cometbft.fields import members
-from trio_stream.cometbft.followed import FollowedBlock
-from trio_stream.cometbft.results import BlockResults, read_results
+from trio_stream.cometbft.results import BlockResults
+from trio_stream.follower.answers import (
+    BLOCK,
+    RESULTS,
+    Bodies,
+    NotBatch,
+    Pair,
+    read_pair,
+)
 from trio_stream.follower.exchange import (
     PATIENCE,
     Address,
@@ -71,8 +74,6 @@ HEALTH_SECONDS = 10.0
 SMALL = 4096
 """Bytes of a message on the WebSocket that may be the answer to `health`."""
 
-RESULTS, BLOCK = 1, 2
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeSettings:
@@ -87,44 +88,6 @@ class NodeSettings:
     """How attributes are written, if the operator says so."""
     context: ssl.SSLContext | None = None
     open_tcp: OpenStream = trio.open_tcp_stream
-
-
-class Bodies(NamedTuple):
-    """What a node answered for one height: a batch, or the two answers by themselves."""
-
-    height: int
-    batch: bytes | None
-    results: bytes
-    block: bytes
-
-    @property
-    def size(self) -> int:
-        return len(self.batch or b"") + len(self.results) + len(self.block)
-
-
-class Pair(NamedTuple):
-    """The two answers; each may be refused, and what could be read of it is there."""
-
-    raw_block: object
-    raw_results: object
-    block: Block | Refusal
-    results: BlockResults | Refusal
-
-    def followed(self) -> FollowedBlock:
-        """Both; raises the Refusal of the one that is missing."""
-        # Of two refusals that of the block says more: the height is above the tip, or pruned.
-        if isinstance(self.block, Refusal):
-            if isinstance(self.results, (HeightInFuture, Pruned)):
-                raise self.results
-            raise self.block
-        if isinstance(self.results, Refusal):
-            raise self.results
-        return FollowedBlock(
-            self.block,
-            self.results,
-            members(self.raw_block, "the answer"),
-            members(self.raw_results, "the answer"),
-        )
 
 
 class Node:
@@ -199,7 +162,14 @@ class Node:
     async def read(self, bodies: Bodies) -> Pair:
         """What the bytes say, in a thread; raises CometError."""
         try:
-            pair = await self._run_sync(lambda: self._read(bodies))
+            pair = await self._run_sync(
+                lambda: read_pair(
+                    bodies,
+                    limit=self._settings.body_limit,
+                    last=self._spelling,
+                    forced=self._settings.spelling,
+                )
+            )
         except (BatchTooLong, UnknownMethod, NotBatch):
             # A node that takes no batches, or a proxy that does not.
             if bodies.batch is None or not self._batches:
@@ -282,53 +252,11 @@ class Node:
             self.pace.trouble()
         return body
 
-    def _read(self, bodies: Bodies) -> Pair:
-        limit = self._settings.body_limit
-        if bodies.batch is None:
-            raw_results, raw_block = (
-                _answer(body, limit) for body in (bodies.results, bodies.block)
-            )
-        else:
-            if bodies.batch.lstrip()[:1] == b"{":
-                # One object: what is refused is the batch.
-                envelope.answer(bodies.batch, limit=limit)
-                raise NotBatch("a batch was answered with one result")
-            raw_results, raw_block = envelope.answers(
-                bodies.batch, (RESULTS, BLOCK), limit=limit
-            )
-        block = raw_block if isinstance(raw_block, Refusal) else _block(raw_block)
-        results = (
-            raw_results
-            if isinstance(raw_results, Refusal)
-            else read_results(
-                raw_results, last=self._spelling, forced=self._settings.spelling
-            )
-        )
-        return Pair(raw_block, raw_results, block, results)
-
-
-class NotBatch(BadBody):
-    """A batch was answered as if it were one call."""
-
 
 def _call(number: int, method: str, **params: str) -> str:
     return json.dumps(
         {"jsonrpc": "2.0", "id": number, "method": method, "params": params}
     )
-
-
-def _answer(body: bytes, limit: int) -> object:
-    try:
-        return envelope.answer(body, limit=limit)
-    except Refusal as refused:
-        return refused
-
-
-def _block(raw: object) -> Block | Refusal:
-    try:
-        return read_block(raw)
-    except BlockNotThere as missing:
-        return missing
 
 
 def _is_health(message: bytes) -> bool:

@@ -49,6 +49,13 @@ class Search:
         """How many answers of the node broke off."""
         return self._cuts.get(node, 0)
 
+    def wants_websocket(self, node: Node) -> bool:
+        """Whether to ask over the node's WebSocket: every other time, once answers broke off.
+
+        It may have none, and what broke them off may have been something else.
+        """
+        return self.cuts(node) >= 2 and self.cuts(node) % 2 == 0
+
     def order(self, nodes: Sequence[Node]) -> list[Node]:
         """Whom to ask: those that may have it, the least troubled ones first."""
         asked = [

@@ -34,3 +34,7 @@ class FollowedLog(Protocol):
     def gap(self, gap: Gap) -> FollowedTip:
         """Commit that the heights after the tip are nowhere to be had."""
         ...
+
+    def prune(self) -> bool:
+        """Drop some of what is older than is kept; whether there is more to drop."""
+        ...

@@ -1,0 +1,103 @@
+"""What a node answered for one height: a block and its results, or why not."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from trio_stream.cometbft import envelope
+from trio_stream.cometbft.blocks import Block, read_block
+from trio_stream.cometbft.errors import (
+    BadBody,
+    BlockNotThere,
+    HeightInFuture,
+    Pruned,
+    Refusal,
+)
+from trio_stream.cometbft.events import Spelling
+from trio_stream.cometbft.fields import members
+from trio_stream.cometbft.followed import FollowedBlock
+from trio_stream.cometbft.results import BlockResults, read_results
+
+RESULTS, BLOCK = 1, 2
+"""The ids of the two calls."""
+
+
+class NotBatch(BadBody):
+    """A batch was answered as if it were one call."""
+
+
+class Bodies(NamedTuple):
+    """What a node answered for one height: a batch, or the two answers by themselves."""
+
+    height: int
+    batch: bytes | None
+    results: bytes
+    block: bytes
+
+    @property
+    def size(self) -> int:
+        return len(self.batch or b"") + len(self.results) + len(self.block)
+
+
+class Pair(NamedTuple):
+    """The two answers; each may be refused, and what could be read of it is there."""
+
+    raw_block: object
+    raw_results: object
+    block: Block | Refusal
+    results: BlockResults | Refusal
+
+    def followed(self) -> FollowedBlock:
+        """Both; raises the Refusal of the one that is missing."""
+        # Of two refusals that of the block says more: the height is above the tip, or pruned.
+        if isinstance(self.block, Refusal):
+            if isinstance(self.results, (HeightInFuture, Pruned)):
+                raise self.results
+            raise self.block
+        if isinstance(self.results, Refusal):
+            raise self.results
+        return FollowedBlock(
+            self.block,
+            self.results,
+            members(self.raw_block, "the answer"),
+            members(self.raw_results, "the answer"),
+        )
+
+
+def read_pair(
+    bodies: Bodies, *, limit: int, last: Spelling | None, forced: Spelling | None
+) -> Pair:
+    """What the bytes say; raises BadBody, and a Refusal of a batch as a whole."""
+    if bodies.batch is None:
+        raw_results, raw_block = (
+            _answer(body, limit) for body in (bodies.results, bodies.block)
+        )
+    else:
+        if bodies.batch.lstrip()[:1] == b"{":
+            # One object: what is refused is the batch.
+            envelope.answer(bodies.batch, limit=limit)
+            raise NotBatch("a batch was answered with one result")
+        raw_results, raw_block = envelope.answers(
+            bodies.batch, (RESULTS, BLOCK), limit=limit
+        )
+    block = raw_block if isinstance(raw_block, Refusal) else _block(raw_block)
+    results = (
+        raw_results
+        if isinstance(raw_results, Refusal)
+        else read_results(raw_results, last=last, forced=forced)
+    )
+    return Pair(raw_block, raw_results, block, results)
+
+
+def _answer(body: bytes, limit: int) -> object:
+    try:
+        return envelope.answer(body, limit=limit)
+    except Refusal as refused:
+        return refused
+
+
+def _block(raw: object) -> Block | Refusal:
+    try:
+        return read_block(raw)
+    except BlockNotThere as missing:
+        return missing
