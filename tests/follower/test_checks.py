@@ -100,6 +100,7 @@ async def test_without_a_next_header_there_is_nothing_to_check() -> None:
         node.saw(6)
         await checks.check_with_next(five, node, ahead)
         assert fake.count("commit") == 1
+        node.saw(6)
         fake.special = lambda *_: http(b"", "503 Service Unavailable")
         with pytest.raises(Trouble):
             await checks.check_with_next(five, node, ahead)

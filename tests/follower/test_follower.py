@@ -436,3 +436,38 @@ async def test_a_node_is_tried_over_http_again_if_its_websocket_fails(
     node.special = special
     async with following(node) as followed:
         await followed.reaches(8, 3600)
+
+
+async def test_one_of_two_machines_that_still_executes_is_waited_for(
+    autojump_clock: MockClock,
+) -> None:
+    chain = MadeChain(6)
+    node, slow = FakeNode(chain), FakeNode(chain)
+    slow.tip, slow.executing = 5, {5}
+    # Behind one address: only the status comes from the machine that is done.
+    slow.special = lambda method, _: (
+        {"result": node.status()} if method == "status" else None
+    )
+    async with following(slow) as followed:
+        await followed.reaches(4)
+        await trio.sleep(600)
+        assert followed.log.heights == [1, 2, 3, 4]
+        slow.tip, slow.executing = None, set()
+        await followed.reaches(6, 10)
+
+
+async def test_a_machine_that_cannot_say_is_asked_again(
+    autojump_clock: MockClock,
+) -> None:
+    chain = MadeChain(8)
+    node = FakeNode(chain)
+    node.executing = {4}
+    node.special = lambda method, height: (
+        http(b"", "502 Bad Gateway") if method == "commit" else None
+    )
+    async with following(node) as followed:
+        await followed.reaches(2)
+        await trio.sleep(100)
+        assert followed.stopped is None
+        node.executing = set()
+        await followed.reaches(8)

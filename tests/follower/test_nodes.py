@@ -21,6 +21,7 @@ from trio_stream.cometbft.errors import (
 from trio_stream.cometbft.events import Spelling
 from trio_stream.follower.answers import NotBatch
 from trio_stream.follower.exchange import Patience
+from trio_stream.follower.nodes import LOCAL_RATE, PUBLIC_RATE, default_rate
 from trio_stream.follower.socket import Socket
 from trio_stream.follower.troubles import NoAnswer, Overworked
 
@@ -169,3 +170,25 @@ async def test_releases_of_old() -> None:
     fake.special = special
     async with asking(fake) as node:
         assert (await node.pair(6)).followed().height == 6
+
+
+def test_how_often_nodes_are_asked() -> None:
+    for host in ("127.0.0.1", "::1", "localhost"):
+        assert default_rate(host) == LOCAL_RATE
+    for host in ("10.0.0.1", "rpc.example"):
+        assert default_rate(host) == PUBLIC_RATE
+
+
+@pytest.mark.parametrize("batches", [True, False])
+async def test_results_are_missing_if_the_same_machine_has_the_next_block(
+    batches: bool,
+) -> None:
+    fake = FakeNode(MadeChain(6))
+    async with asking(fake) as node:
+        fake.takes_batches = batches
+        await node.pair(5)
+        assert not await node.lacks_results(5)
+        fake.executing = {5}
+        assert await node.lacks_results(5)
+        fake.tip = 5
+        assert not await node.lacks_results(5)

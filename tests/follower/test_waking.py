@@ -6,6 +6,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
+from tests.cometbft.recordings import SDK, recording
 from tests.follower.chain import MadeChain
 from tests.follower.fake_node import FakeNode
 from tests.follower.one_node import asking
@@ -72,3 +73,10 @@ def test_what_is_no_header_is_named() -> None:
         with pytest.raises(CometError):
             announced_height(json.dumps({"result": result}).encode())
     assert announced_height(b'{"result":{}}') is None
+
+
+def test_recorded_headers_wake() -> None:
+    for name in SDK:
+        frame = recording(name)["frames"]["ws_NewBlockHeader"]
+        header = json.loads(frame)["result"]["data"]["value"]["header"]
+        assert announced_height(frame.encode()) == int(header["height"])

@@ -70,7 +70,7 @@ def read_pair(
     """What the bytes say; raises BadBody, and a Refusal of a batch as a whole."""
     if bodies.batch is None:
         raw_results, raw_block = (
-            _answer(body, limit) for body in (bodies.results, bodies.block)
+            read_answer(body, limit) for body in (bodies.results, bodies.block)
         )
     else:
         if bodies.batch.lstrip()[:1] == b"{":
@@ -89,7 +89,8 @@ def read_pair(
     return Pair(raw_block, raw_results, block, results)
 
 
-def _answer(body: bytes, limit: int) -> object:
+def read_answer(body: bytes, limit: int) -> object:
+    """The result, or the Refusal, of a call by itself; raises BadBody."""
     try:
         return envelope.answer(body, limit=limit)
     except Refusal as refused:

@@ -7,7 +7,7 @@ import trio
 from trio_stream.cometbft.blocks import Block, SealedHeader
 from trio_stream.cometbft.errors import (
     AppHashMismatch,
-    BlockNotThere,
+    BadBody,
     CometError,
     Mismatch,
     Refusal,
@@ -95,8 +95,10 @@ class Checks:
             return None
         try:
             return await node.commit(height)
-        except (Refusal, BlockNotThere):
-            return None
+        except (Trouble, BadBody, Refusal):
+            # A proxy may not let it through.
+            block = (await node.pair(height)).block
+            return None if isinstance(block, Refusal) else block
 
     async def is_forked(self, node: Node) -> bool:
         """Whether the node has another block at the height of ours; raises nothing."""

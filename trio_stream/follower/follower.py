@@ -19,7 +19,7 @@ from trio_stream.follower.introduction import FollowSettings, introduce
 from trio_stream.follower.nodes import Node, RunSync
 from trio_stream.follower.searches import Search
 from trio_stream.follower.troubles import Stopped, Trouble, WrongChain
-from trio_stream.follower.verdicts import Fate, verdict
+from trio_stream.follower.verdicts import Fate, Verdict, verdict
 from trio_stream.follower.waking import listen
 from trio_stream.follower.writer import FollowedLog
 
@@ -131,15 +131,32 @@ class Follower:
             return followed
         except (Trouble, CometError) as error:
             ahead.forget()
-            found = verdict(error, height=height, tip=tip)
-            if found.fate is Fate.FORK and not await checks.is_forked(node):
-                found = verdict(Trouble(found.detail), height=height, tip=tip)
+            found = await self._verdict(error, node, checks, height, tip)
             level = logging.DEBUG if found.fate is Fate.NOT_YET else logging.WARNING
             logger.log(level, "block %d from %s: %s", height, node.url, found.detail)
             if found.fate is Fate.OTHER_CHAIN:
                 self.nodes.remove(node)
+            if found.reason is not None:
+                # Of several machines behind one address the next may be another one.
+                await node.aclose()
             search.note(node, found, trio.current_time())
             return None
+
+    async def _verdict(
+        self, error: Exception, node: Node, checks: Checks, height: int, tip: int
+    ) -> Verdict:
+        """What follows from `error`, where that takes another question to know."""
+        found = verdict(error, height=height, tip=tip)
+        try:
+            if found.reason == "results_missing" and not await node.lacks_results(
+                height
+            ):
+                return verdict(error, height=height, tip=height)
+        except (Trouble, CometError) as trouble:
+            return verdict(trouble, height=height, tip=tip)
+        if found.fate is Fate.FORK and not await checks.is_forked(node):
+            return verdict(Trouble(found.detail), height=height, tip=tip)
+        return found
 
     def _tip(self) -> int:
         return max((node.tip for node in self.nodes), default=0)

@@ -6,6 +6,7 @@ then. The results come first, so that the block is there if they are.
 
 from __future__ import annotations
 
+import ipaddress
 import json
 import ssl
 from collections.abc import Awaitable, Callable
@@ -28,6 +29,8 @@ from trio_stream.cometbft.errors import (
     HeightInFuture,
     NotJson,
     Pruned,
+    Refusal,
+    ResultsNotThere,
     TooLarge,
     UnknownMethod,
 )
@@ -39,6 +42,7 @@ from trio_stream.follower.answers import (
     Bodies,
     NotBatch,
     Pair,
+    read_answer,
     read_pair,
 )
 from trio_stream.follower.exchange import (
@@ -61,6 +65,11 @@ class RunSync(Protocol):
     async def __call__(self, call: Callable[[], T], /) -> T: ...
 
 
+PUBLIC_RATE = 5.0
+"""Public nodes allow 5 to 20 requests a second, and a block takes one."""
+LOCAL_RATE = 1000.0
+"""More than a node serves."""
+
 STATUS_LIMIT = 2**20
 """In bytes. A status has about one kilobyte."""
 STATUS_SECONDS = 15.0
@@ -79,8 +88,8 @@ SMALL = 4096
 class NodeSettings:
     """How nodes are asked."""
 
-    rate: float = 20.0
-    """Requests a second to each, at most."""
+    rate: float | None = None
+    """Requests a second to each, at most; None stands for `default_rate`."""
     in_flight: int = 4
     body_limit: int = envelope.MAX_BODY
     patience: Patience = PATIENCE
@@ -101,7 +110,8 @@ class Node:
         run_sync: RunSync = trio.to_thread.run_sync,
     ) -> None:
         self.address = Address.of(url)
-        self.pace = Pace(settings.rate)
+        rate = settings.rate
+        self.pace = Pace(default_rate(self.address.host) if rate is None else rate)
         self.chain_id = ""
         self.tip = 0
         """The newest block by its last word; it may go down."""
@@ -145,6 +155,29 @@ class Node:
         """The header of a block, which is little to ask for; raises Trouble or CometError."""
         call = _call(RESULTS, "commit", height=str(height))
         return read_commit(envelope.answer(await self._post(call, COMMIT_LIMIT)))
+
+    async def lacks_results(self, height: int) -> bool:
+        """Whether a node that has the next block already has no results for this one.
+
+        The next block is saved after this one's results. So of one machine, asked in that order,
+        it is a proof; of two behind one address, the other may still be executing.
+        """
+        calls = [
+            _call(BLOCK, "commit", height=str(height + 1)),
+            _call(RESULTS, "block_results", height=str(height)),
+        ]
+        limit = self._settings.body_limit
+        answers: list[object]
+        if not self._batches:
+            # On the same connection, as long as it is kept.
+            answers = [
+                read_answer(await self._post(call, limit), limit) for call in calls
+            ]
+        else:
+            body = await self._post(f"[{','.join(calls)}]", limit)
+            answers = envelope.answers(body, (BLOCK, RESULTS), limit=limit)
+        commit, results = answers
+        return not isinstance(commit, Refusal) and isinstance(results, ResultsNotThere)
 
     async def bodies(self, height: int, limit: int | None = None) -> Bodies:
         """The bytes for a height, unread; raises Trouble or BadBody."""
@@ -251,6 +284,15 @@ class Node:
             # A proxy's page; reading it says so.
             self.pace.trouble()
         return body
+
+
+def default_rate(host: str) -> float:
+    """Requests a second to a node that may be anybody's, or is on this machine."""
+    try:
+        is_local = ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        is_local = host == "localhost"
+    return LOCAL_RATE if is_local else PUBLIC_RATE
 
 
 def _call(number: int, method: str, **params: str) -> str:

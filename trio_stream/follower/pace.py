@@ -10,8 +10,8 @@ import trio
 
 LOWEST = 0.1
 """Requests a second: a node that refuses all is still asked this often."""
-GROWTH = 0.1
-"""Requests a second more after each good answer: 10 good ones make up for one a second."""
+GROWTH = 1 / 50
+"""Of the highest rate, after each good answer: 25 good ones make up for one "too much"."""
 BURST = 1.0
 """Seconds of turns that may be saved up."""
 FIRST_PAUSE = 0.25
@@ -56,7 +56,7 @@ class Pace:
     def well(self) -> None:
         """A good answer came."""
         self._troubles = 0
-        self.rate = min(self.highest, self.rate + GROWTH)
+        self.rate = min(self.highest, self.rate + GROWTH * self.highest)
 
     def too_much(self, retry_after: float | None = None) -> None:
         """The node is overworked; it may have said for how long."""
