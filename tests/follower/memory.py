@@ -46,7 +46,7 @@ class MemoryLog:
         if self.keep is None or len(self.entries) <= self.keep:
             return False
         del self.entries[0]
-        return len(self.entries) > self.keep
+        return True
 
     @property
     def heights(self) -> list[int]:

@@ -191,3 +191,45 @@ def test_retry_after() -> None:
     assert retry_after({"retry-after": later}) is None
     assert retry_after({"retry-after": "soon"}) is None
     assert retry_after({}) is None
+
+
+async def test_a_node_that_gives_up_on_an_answer_is_not_asked_again_at_once(
+    autojump_clock: trio.abc.Clock,
+) -> None:
+    async with exchanging(http(b"1"), 11.0, None) as (exchange, wires):
+        await exchange.post(b"{}", limit=10)
+        with pytest.raises(NoAnswer, match="closed without"):
+            await exchange.post(b"{}", limit=10)
+        assert len(wires.dialled) == 1
+
+
+async def test_a_peer_that_resets_or_takes_nothing(
+    autojump_clock: trio.abc.Clock,
+) -> None:
+    class Deaf(trio.abc.Stream):
+        def __init__(self, resets: bool) -> None:
+            self._resets = resets
+
+        async def send_all(self, data: bytes | bytearray | memoryview) -> None:
+            if not self._resets:
+                await trio.sleep_forever()
+            raise trio.BrokenResourceError
+
+        async def receive_some(self, max_bytes: int | None = None) -> bytes:
+            raise trio.BrokenResourceError
+
+        async def wait_send_all_might_not_block(self) -> None:
+            raise NotImplementedError
+
+        async def aclose(self) -> None:
+            await trio.lowlevel.checkpoint()
+
+    for resets, text in ((True, "closed without"), (False, "was not taken")):
+
+        async def open_tcp(host: str, port: int, resets: bool = resets) -> Deaf:
+            await trio.lowlevel.checkpoint()
+            return Deaf(resets)
+
+        exchange = Exchange(Address.of("http://node"), connections=1, open_tcp=open_tcp)
+        with pytest.raises(NoAnswer, match=text):
+            await exchange.post(b"{}", limit=10)

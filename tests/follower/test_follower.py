@@ -471,3 +471,26 @@ async def test_a_machine_that_cannot_say_is_asked_again(
         assert followed.stopped is None
         node.executing = set()
         await followed.reaches(8)
+
+
+async def test_a_block_that_follows_another_is_no_fork_while_ours_is_there(
+    autojump_clock: MockClock,
+) -> None:
+    chain = MadeChain(6)
+    other = chain.copy(3, "other")
+    for _ in range(4):
+        other.grow()
+    node = FakeNode(chain)
+    async with following(node) as followed:
+        await followed.reaches(6)
+        # One lying machine behind the address, for a while.
+        node.special = lambda method, height: (
+            {"result": (other.blocks if method == "block" else other.results)[7]}
+            if height == 7 and method in ("block", "block_results")
+            else None
+        )
+        chain.grow()
+        await trio.sleep(60)
+        assert followed.log.heights[-1] == 6 and followed.stopped is None
+        node.special = lambda *_: None
+        await followed.reaches(7, 60)

@@ -25,6 +25,9 @@ OVERWORKED = frozenset({429, 502, 503, 504})
 IDLE_SECONDS = 5.0
 """The oldest releases close a connection after 10 idle seconds."""
 
+AT_ONCE = 2.0
+"""Seconds in which a peer that had closed a connection shows it."""
+
 _RECEIVE = 64 * 1024
 
 OpenStream = Callable[[str, int], Awaitable[trio.abc.Stream]]
@@ -114,7 +117,6 @@ class _Connection:
     def __init__(self, stream: trio.abc.Stream) -> None:
         self.stream = stream
         self.http = h11.Connection(h11.CLIENT)
-        self.used = False
         self.rested_since = 0.0
 
 
@@ -143,11 +145,13 @@ class Exchange:
         async with self._limit:
             connection = self._kept()
             if connection is not None:
+                asked = trio.current_time()
                 try:
                     return await self._exchange(connection, body, limit)
                 except NoAnswer:
-                    # The peer may have closed it in the moment in which it was used again.
-                    if not connection.used:
+                    # The peer may have closed it in the moment in which it was used again; if it
+                    # took its time, the answer was too much for it.
+                    if trio.current_time() - asked > AT_ONCE:
                         raise
             return await self._exchange(await self._connect(), body, limit)
 
@@ -196,7 +200,6 @@ class Exchange:
             raise NoAnswer(f"the answer is not HTTP: {error}") from error
         finally:
             if keep:
-                connection.used = True
                 connection.rested_since = trio.current_time()
                 self._resting.append(connection)
             else:
