@@ -39,7 +39,6 @@ class FakeNode:
         self.takes_batches = True
         self.has_websocket = True
         self.room = True
-        self.reads = True
         self.greeting: bytes | None = None
         self.executes_for = 0.0
         """Seconds for a call on the WebSocket."""
@@ -178,8 +177,6 @@ class FakeNode:
         if self.greeting is not None:
             await socket.say_text(self.greeting.decode())
         try:
-            if not self.reads:
-                await trio.sleep_forever()
             async with aclosing(socket.calls(connection.trailing_data[0])) as calls:
                 async for call in calls:
                     self.over_websocket.append(call["method"])

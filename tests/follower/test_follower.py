@@ -12,7 +12,7 @@ from tests.follower.fake_node import Answer, FakeNode, refused
 from tests.follower.following import following, stops
 from tests.follower.memory import MemoryLog
 from tests.follower.wires import http
-from trio_stream.cometbft.followed import FollowedBlock, Gap
+from trio_stream.cometbft.followed import FollowedBlock, FollowedTip, Gap
 from trio_stream.follower.nodes import NodeSettings
 from trio_stream.follower.troubles import (
     Contradicted,
@@ -494,3 +494,22 @@ async def test_a_block_that_follows_another_is_no_fork_while_ours_is_there(
         assert followed.log.heights[-1] == 6 and followed.stopped is None
         node.special = lambda *_: None
         await followed.reaches(7, 60)
+
+
+async def test_what_is_committed_is_announced_even_if_it_is_cancelled(
+    autojump_clock: MockClock,
+) -> None:
+    scope = trio.CancelScope()
+
+    class Cancelling(MemoryLog):
+        def append(self, block: FollowedBlock) -> FollowedTip:
+            if block.height == 4:
+                scope.cancel()
+            return super().append(block)
+
+    log = Cancelling()
+    with scope:
+        async with following(FakeNode(MadeChain(9)), log=log) as followed:
+            await trio.sleep_forever()
+    assert log.heights == [1, 2, 3, 4]
+    assert [tip.height for tip in followed.advanced] == [1, 2, 3, 4]
