@@ -164,10 +164,8 @@ async def test_log_level(tmp_path: Path) -> None:
 
 SHOWN = {
     "home": ["settings.test_home"],
-    "abci": ["settings.test_addresses", "daemon.test_unix_socket"],
     "stream": ["settings.test_addresses"],
     "api": ["settings.test_addresses"],
-    "node": ["settings.test_node"],
     "log_level": ["settings.test_log_level"],
     "log_format": ["settings_observed.test_log_format"],
     "advertised_scheme": ["settings.test_advertised"],
@@ -181,15 +179,8 @@ SHOWN = {
         "access.test_sighup_reads_the_tokens_again",
     ],
     "allowed_origins": ["settings_access.test_allowed_origins"],
-    "frame_limit": [
-        "settings_engine.test_frame_limit",
-        "settings_engine.test_unfinished_messages_may_take_twice_the_frame_limit",
-    ],
-    "cache_bytes": ["settings_engine.test_cache_bytes"],
     "node_connections": ["settings_http.test_node_connections"],
     "node_timeout": ["settings_http.test_node_timeout"],
-    "snapshot_interval": ["settings_engine.test_snapshot_interval_and_snapshot_keep"],
-    "snapshot_keep": ["settings_engine.test_snapshot_interval_and_snapshot_keep"],
     "max_clients": ["settings.test_limits_of_clients"],
     "max_clients_per_address": ["settings.test_limits_of_clients"],
     "max_handshakes": ["settings_clients.test_max_handshakes"],
@@ -222,14 +213,23 @@ SHOWN = {
     "max_body_bytes": ["settings_http.test_max_body_bytes"],
     "ready_engine_timeout": ["settings_observed.test_ready_engine_timeout"],
     "ready_free_bytes": ["settings_observed.test_ready_free_bytes"],
-    "commit_timeout": ["settings_http.test_commit_timeout"],
     "shutdown_http": ["settings_stop.test_shutdown_http"],
-    "shutdown_abci": ["settings_stop.test_shutdown_abci"],
     "shutdown_stream": ["settings_stop.test_shutdown_stream"],
     "shutdown_total": [
         "settings_stop.test_shutdown_total",
         "daemon_stop.test_clients_that_read_and_send_nothing_do_not_hold_it_up",
     ],
+    "abci": ["settings.test_addresses", "daemon.test_unix_socket"],
+    "node": ["settings.test_node"],
+    "frame_limit": [
+        "settings_engine.test_frame_limit",
+        "settings_engine.test_unfinished_messages_may_take_twice_the_frame_limit",
+    ],
+    "cache_bytes": ["settings_engine.test_cache_bytes"],
+    "snapshot_interval": ["settings_engine.test_snapshot_interval_and_snapshot_keep"],
+    "snapshot_keep": ["settings_engine.test_snapshot_interval_and_snapshot_keep"],
+    "commit_timeout": ["settings_http.test_commit_timeout"],
+    "shutdown_abci": ["settings_stop.test_shutdown_abci"],
 }
 """What shows each setting in force: a file of tests, less its prefix, and a test in it."""
 

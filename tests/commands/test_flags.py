@@ -11,7 +11,7 @@ from trio_stream.commands.flags import add_settings, settings_of
 from trio_stream.config import Config, ConfigError, Loaded
 
 
-def settings(*arguments: str) -> Loaded:
+def settings(*arguments: str) -> Loaded[Config]:
     parser = argparse.ArgumentParser()
     add_settings(parser)
     return settings_of(parser.parse_args(arguments))

@@ -7,7 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from trio_stream.config import Address, Config, ConfigError, load, load_traced
+from trio_stream.config import (
+    Address,
+    Config,
+    ConfigError,
+    FollowConfig,
+    load,
+    load_follow,
+    load_traced,
+)
+from trio_stream.config.following_values import Bounds
 
 
 def test_without_settings_the_defaults_hold() -> None:
@@ -260,3 +269,53 @@ def test_host_and_port_of_bigchaindb_have_an_origin_each() -> None:
         "stream": "environment BIGCHAINDB wsserver.host"
         " and environment BIGCHAINDB wsserver.port"
     }
+
+
+def test_a_follower_reads_flags_environment_and_file(tmp_path: Path) -> None:
+    file = tmp_path / "follow.toml"
+    file.write_text('node = ["http://a:1", "http://b:2"]\nfrom = 7\nkeep = "7d"\n')
+    environment = {
+        "TRIO_STREAM_CONFIG": str(file),
+        "TRIO_STREAM_KEEP": "50GB",
+        "TRIO_STREAM_PORT_9984_TCP": "tcp://10.0.0.1:9984",
+        # What a node would take or refuse.
+        "BIGCHAINDB_SERVER_BIND": "c:1",
+        "BIGCHAINDB_SERVER_BNID": "c:1",
+        "BIGCHAINDB_CONFIG_PATH": "/nowhere",
+    }
+    loaded = load_follow({"from": "earliest", "keep": None}, environment, file=None)
+    assert loaded.config == FollowConfig(
+        node=("http://a:1", "http://b:2"),
+        from_="earliest",
+        keep=Bounds(bytes=50 * 10**9, text="50GB"),
+    )
+    assert loaded.origins == {
+        "node": f"{file}: node",
+        "from": "--from",
+        "keep": "TRIO_STREAM_KEEP",
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("abci = 'x'", "f.toml: unknown key 'abci' here; it is one of `run`"),
+        ("nodes = 'http://a:1'", "did you mean 'node'?"),
+        ("node = 5", "f.toml: node must be a list of addresses"),
+        ('{"server": {}}', "configuration file .*f.toml: "),
+        ("a = " + "[" * 100_000, "nested too deep"),
+        ("\udcff", "configuration file .*f.toml: "),
+    ],
+)
+def test_errors_in_a_followers_file_are_named(
+    tmp_path: Path, text: str, named: str
+) -> None:
+    file = tmp_path / "f.toml"
+    file.write_text(text, encoding="utf-8", errors="surrogateescape")
+    with pytest.raises(ConfigError, match=named):
+        load_follow({}, {}, file=file)
+
+
+def test_a_setting_of_a_follower_is_none_of_a_node(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="'keep' here; it is one of `follow`"):
+        load({}, {"TRIO_STREAM_KEEP": "7d"}, file=None)

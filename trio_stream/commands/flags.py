@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import Final
 
-from trio_stream.config import Loaded, load_traced
+from trio_stream.config import Config, Loaded, load_traced
 
 _FLAGS: Final = (
     ("--home", "DIR", "data directory (default: ./trio_stream_data)"),
@@ -45,7 +45,7 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
         parser.add_argument(flag, metavar=metavar, help=text)
 
 
-def settings_of(parsed: argparse.Namespace) -> Loaded:
+def settings_of(parsed: argparse.Namespace) -> Loaded[Config]:
     """The configuration that these flags, the environment and the file make.
 
     Raises ConfigError.

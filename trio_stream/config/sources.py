@@ -1,9 +1,8 @@
-"""Where settings are read from, and what is said of one that cannot be read.
+"""Where settings are read from: for a node (`load`), and for a follower (`load_follow`).
 
 A setting is taken from the first of these that has it: the command line, the environment
-(`TRIO_STREAM_<NAME>`, then BigchainDB's own names), the file (TOML, or BigchainDB's JSON), the
-default. An unknown name or a value of the wrong type is a `ConfigError` that names it; nothing is
-guessed.
+(`TRIO_STREAM_<NAME>`, then for a node BigchainDB's own names), the file (TOML, or for a node
+BigchainDB's JSON), the default.
 """
 
 from __future__ import annotations
@@ -13,11 +12,11 @@ import logging
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
-from difflib import get_close_matches
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
-from trio_stream.config import values
+from trio_stream.config import following, values
+from trio_stream.config.following import FollowConfig
 from trio_stream.config.foreign_names import (
     BIGCHAINDB,
     BIGCHAINDB_VARIABLES,
@@ -25,43 +24,51 @@ from trio_stream.config.foreign_names import (
     of_bigchaindb,
     refuse_misspelt,
 )
-from trio_stream.config.settings import Config, contradict
+from trio_stream.config.reading import (
+    ENVIRONMENT_PREFIX,
+    Found,
+    Names,
+    name_of,
+    read_as,
+)
+from trio_stream.config.settings import Config, DoorSettings, contradict
 from trio_stream.config.values import Address, ConfigError
 
 logger = logging.getLogger(__name__)
 
-T = TypeVar("T")
-
-
-class Found(NamedTuple):
-    """A setting's value and where it was found."""
-
-    value: object
-    where: str
+Settings = TypeVar("Settings", bound=DoorSettings, covariant=True)
 
 
 @dataclass(frozen=True, slots=True)
-class Loaded:
+class Loaded(Generic[Settings]):
     """The configuration, and where its values come from."""
 
-    config: Config
+    config: Settings
     origins: Mapping[str, str]
     """By setting; those that are not in it have their default."""
 
 
-_READERS: dict[str, Callable[[object], object]] = {
-    item.name: item.metadata["read"] for item in fields(Config)
-}
+def _only(one: type[DoorSettings], other: type[DoorSettings]) -> frozenset[str]:
+    """The settings of one that the other lacks."""
+    return frozenset(map(name_of, fields(one))) - frozenset(map(name_of, fields(other)))
 
-ENVIRONMENT_PREFIX = "TRIO_STREAM_"
+
+_RUN: Final = Names(
+    Config, elsewhere=dict.fromkeys(_only(FollowConfig, Config), "follow")
+)
+_FOLLOW: Final = Names(
+    FollowConfig, elsewhere=dict.fromkeys(_only(Config, FollowConfig), "run")
+)
+
 # They name the configuration file and are not settings.
-_CONFIG_VARIABLES = ("TRIO_STREAM_CONFIG", "BIGCHAINDB_CONFIG_PATH")
+_CONFIG_VARIABLE: Final = "TRIO_STREAM_CONFIG"
+_CONFIG_VARIABLES: Final = (_CONFIG_VARIABLE, "BIGCHAINDB_CONFIG_PATH")
 
 
 def load(
     flags: Mapping[str, object], environment: Mapping[str, str], *, file: Path | None
 ) -> Config:
-    """Read the configuration.
+    """Read the configuration of a node.
 
     `flags` holds settings by name; None stands for a flag that was not given. Raises `ConfigError`
     if something is unknown, of the wrong type, or unreadable.
@@ -71,64 +78,62 @@ def load(
 
 def load_traced(
     flags: Mapping[str, object], environment: Mapping[str, str], *, file: Path | None
-) -> Loaded:
+) -> Loaded[Config]:
     """As `load`, with the origin of each value."""
-    settings: dict[str, Found] = {}
+    found: dict[str, Found] = {}
     if file is None:
-        named = next((v for v in _CONFIG_VARIABLES if environment.get(v)), None)
-        file = _read_as(values.path, environment[named], named) if named else None
+        file = _named_file(environment, _CONFIG_VARIABLES)
     if file is not None:
-        settings.update(_from_file(file))
-    settings.update(_from_environment(environment, settings))
-    for name, value in flags.items():
-        if value is not None:
-            settings[name] = _read(name, value, f"--{name.replace('_', '-')}")
-    given = {name: found.value for name, found in settings.items()}
+        found |= _from_file(file)
+    variables = _without_services(environment)
+    found |= _from_bigchaindb(
+        _bigchaindb_variables(variables), "environment BIGCHAINDB", found
+    )
+    found |= _RUN.from_variables(variables, beside=_CONFIG_VARIABLES)
+    found |= _RUN.from_flags(flags)
+    given = {name: each.value for name, each in found.items()}
     config = Config(**given)  # type: ignore[arg-type]  # each read by its own reader
     contradict(config)
-    return Loaded(config, {name: found.where for name, found in settings.items()})
+    return Loaded(config, {name: each.where for name, each in found.items()})
 
 
-def _read(name: str, value: object, where: str) -> Found:
-    return Found(_read_as(_READERS[name], value, where), where)
+def load_follow(
+    flags: Mapping[str, object], environment: Mapping[str, str], *, file: Path | None
+) -> Loaded[FollowConfig]:
+    """The configuration of a follower, likewise."""
+    found: dict[str, Found] = {}
+    if file is None:
+        file = _named_file(environment, (_CONFIG_VARIABLE,))
+    if file is not None:
+        found |= _FOLLOW.from_table(_table(file, _text(file)), file)
+    ours = {
+        name: value
+        for name, value in environment.items()
+        if name.startswith(ENVIRONMENT_PREFIX)
+    }
+    found |= _FOLLOW.from_variables(_without_services(ours), beside=(_CONFIG_VARIABLE,))
+    found |= _FOLLOW.from_flags(flags)
+    given = {following.field_of(name): each.value for name, each in found.items()}
+    config = FollowConfig(**given)  # type: ignore[arg-type]  # each read by its own reader
+    following.contradict(config)
+    return Loaded(config, {name: each.where for name, each in found.items()})
 
 
-def _read_as(read: Callable[[object], T], value: object, where: str) -> T:
-    try:
-        return read(value)
-    except ConfigError as error:
-        raise ConfigError(f"{where} {error} (got {value!r:.200})") from None
+def _named_file(
+    environment: Mapping[str, str], variables: tuple[str, ...]
+) -> Path | None:
+    named = next((each for each in variables if environment.get(each)), None)
+    return None if named is None else read_as(values.path, environment[named], named)
 
 
-def _unknown(name: str) -> str:
-    near = get_close_matches(name, _READERS, n=1)
-    return f"{name!r}" + (f"; did you mean {near[0]!r}?" if near else "")
-
-
-def _from_environment(
-    environment: Mapping[str, str], below: Mapping[str, Found]
-) -> dict[str, Found]:
-    theirs: dict[tuple[str, str], object] = {}
-    ours: dict[str, Found] = {}
-    ignored: list[str] = []
-    for variable, value in environment.items():
-        is_ours = variable.startswith(ENVIRONMENT_PREFIX)
-        if variable in _CONFIG_VARIABLES:
-            continue
-        if not is_ours and variable not in BIGCHAINDB_VARIABLES:
-            refuse_misspelt(variable, value)
-            continue
-        if is_of_a_service(variable, value):
-            ignored.append(variable)
-        elif is_ours:
-            name = variable.removeprefix(ENVIRONMENT_PREFIX).lower()
-            if name not in _READERS or variable != variable.upper():
-                raise ConfigError(
-                    f"unknown environment variable {variable}: no setting {_unknown(name)}"
-                )
-            ours[name] = _read(name, value, variable)
-        else:
-            theirs[BIGCHAINDB_VARIABLES[variable]] = value
+def _without_services(environment: Mapping[str, str]) -> dict[str, str]:
+    """All variables but those of other programs that look like settings."""
+    ignored = [
+        variable
+        for variable, value in environment.items()
+        if (variable.startswith(ENVIRONMENT_PREFIX) or variable in BIGCHAINDB_VARIABLES)
+        and is_of_a_service(variable, value)
+    ]
     if ignored:
         logger.warning(
             "ignored, because these are not settings but variables that Kubernetes sets for a"
@@ -136,31 +141,51 @@ def _from_environment(
             " Service)",
             ", ".join(sorted(ignored)),
         )
-    return _from_bigchaindb(theirs, "environment BIGCHAINDB", below) | ours
+    return {name: each for name, each in environment.items() if name not in ignored}
+
+
+def _bigchaindb_variables(
+    environment: Mapping[str, str],
+) -> dict[tuple[str, str], object]:
+    found: dict[tuple[str, str], object] = {}
+    for variable, value in environment.items():
+        if variable in BIGCHAINDB_VARIABLES:
+            found[BIGCHAINDB_VARIABLES[variable]] = value
+        elif variable not in _CONFIG_VARIABLES:
+            refuse_misspelt(variable, value)
+    return found
+
+
+def _text(file: Path) -> str:
+    try:
+        # Editors on Windows put a byte order mark first.
+        return file.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise ConfigError(f"configuration file {file}: {error.strerror}") from error
+    except ValueError as error:
+        raise ConfigError(f"configuration file {file}: {error}") from error
 
 
 def _from_file(file: Path) -> dict[str, Found]:
+    text = _text(file)
+    if not text.lstrip().startswith("{"):
+        return _RUN.from_table(_table(file, text), file)
     try:
-        # Editors on Windows put a byte order mark first.
-        text = file.read_text(encoding="utf-8-sig")
-        if text.lstrip().startswith("{"):
-            found = of_bigchaindb(json.loads(text))
-            return _from_bigchaindb(found, str(file), {})
-        table = tomllib.loads(text)
-    except OSError as error:
-        raise ConfigError(f"configuration file {file}: {error.strerror}") from error
+        found = of_bigchaindb(json.loads(text))
+        return _from_bigchaindb(found, str(file), {})
     except RecursionError:
         raise ConfigError(f"configuration file {file} is nested too deeply") from None
     except (ValueError, ConfigError) as error:
         raise ConfigError(f"configuration file {file}: {error}") from error
-    for name in table:
-        if name not in _READERS:
-            raise ConfigError(
-                f"configuration file {file}: unknown key {_unknown(name)}"
-            )
-    return {
-        name: _read(name, value, f"{file}: {name}") for name, value in table.items()
-    }
+
+
+def _table(file: Path, text: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except RecursionError:
+        raise ConfigError(f"configuration file {file} is nested too deeply") from None
+    except ValueError as error:
+        raise ConfigError(f"configuration file {file}: {error}") from error
 
 
 def _from_bigchaindb(
@@ -171,12 +196,12 @@ def _from_bigchaindb(
     for (section, name), value in found.items():
         place = f"{where} {section}.{name}"
         target = BIGCHAINDB[section, name]
-        if target in _READERS:
-            settings[target] = _read(target, value, place)
+        if target in _RUN:
+            settings[target] = _RUN.read(target, value, place)
         else:
             reader: Callable[[object], object]
             reader = values.port if target.endswith("port") else values.host
-            parts[target] = Found(_read_as(reader, value, place), place)
+            parts[target] = Found(read_as(reader, value, place), place)
     # There, host and port are separate settings; whichever is not given keeps its value.
     for target, scheme in (("stream", ""), ("node", "http://")):
         host = parts.get(f"{target}_host")

@@ -10,7 +10,7 @@ from __future__ import annotations
 import ipaddress
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -200,13 +200,19 @@ def log_format(value: object) -> str:
 _ORIGIN = re.compile(r"https?://(\[[0-9a-f:.]+\]|[^\s/@:?#\[\]*]+)(:[0-9]{1,5})?")
 
 
+def listed(value: object, what: str) -> Sequence[object]:
+    """The elements of a list, which variables and flags write with commas in between."""
+    if isinstance(value, str):
+        return [part.strip() for part in value.split(",") if part.strip()]
+    if not isinstance(value, list | tuple):
+        raise ConfigError(f"must be {what}")
+    return value
+
+
 def origins(value: object) -> tuple[str, ...]:
     """Origins as browsers write them, in lower case; `*` and `null` are allowed too."""
-    if isinstance(value, str):
-        value = [part.strip() for part in value.split(",") if part.strip()]
-    if not isinstance(value, list | tuple):
-        raise ConfigError("must be a list of origins, such as https://example.org")
-    found = tuple(text(part).lower().rstrip("/") for part in value)
+    parts = listed(value, "a list of origins, such as https://example.org")
+    found = tuple(text(part).lower().rstrip("/") for part in parts)
     for each in found:
         if each not in ("*", "null") and not _ORIGIN.fullmatch(each):
             raise ConfigError(
@@ -216,11 +222,8 @@ def origins(value: object) -> tuple[str, ...]:
 
 
 def networks(value: object) -> tuple[str, ...]:
-    if isinstance(value, str):
-        value = [part.strip() for part in value.split(",") if part.strip()]
-    if not isinstance(value, list | tuple):
-        raise ConfigError("must be a list of addresses or networks")
+    parts = listed(value, "a list of addresses or networks")
     try:
-        return tuple(str(ipaddress.ip_network(text(part))) for part in value)
+        return tuple(str(ipaddress.ip_network(text(part))) for part in parts)
     except ValueError as error:
         raise ConfigError(f"must be a list of addresses or networks: {error}") from None
