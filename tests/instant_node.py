@@ -17,6 +17,7 @@ from pathlib import Path
 import trio
 
 from scripts.signing import Key, base58_encode
+from tests.http.apis import bigchaindb_api
 from tests.ledger.chains import ALICE, Engine
 from tests.voting import election
 from trio_stream.abci.messages import CheckTx, TxResult, ValidatorUpdate
@@ -32,7 +33,6 @@ from trio_stream.engine.rpc import RpcStatistics
 from trio_stream.engine.server import AbciStatistics
 from trio_stream.engine.state_machine import StateMachineStatistics
 from trio_stream.engine.sync_status import SyncStatus
-from trio_stream.http import api as http_api
 from trio_stream.http import server as http_server
 from trio_stream.http.figures import Rooms
 from trio_stream.http.observed import Readiness, observed
@@ -154,7 +154,7 @@ async def instant_node(
         ws_port, http_port = (each[0].socket.getsockname()[1] for each in (ws, http))
         node.http_url = f"http://127.0.0.1:{http_port}"
         node.ws_url = f"ws://127.0.0.1:{ws_port}{STREAM_PATH}"
-        app = http_api.Api(
+        app = bigchaindb_api(
             reader=reader,
             engine=rpc or node,
             channel=channel,

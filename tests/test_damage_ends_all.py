@@ -10,10 +10,12 @@ import pytest
 import trio
 
 from scripts.signing import create, encode
+from tests.http.apis import bigchaindb_api
 from tests.ledger.chains import ALICE
 from tests.memory_log import MemoryLog
 from trio_stream.channel.commit_channel import CommitChannel
-from trio_stream.http import api, server
+from trio_stream.http import server
+from trio_stream.http.bigchaindb import StateReader
 from trio_stream.http.server import HttpLimits
 from trio_stream.ledger.recent_checks import RecentChecks
 from trio_stream.log.errors import LogDamaged, ends_process
@@ -76,8 +78,8 @@ REQUESTS = {
 
 async def serve_http(log: MemoryLog, request: bytes) -> None:
     """Send one request to the HTTP door over this log, and wait for what comes of it."""
-    app = api.Api(
-        reader=cast(api.ApiReader, log),
+    app = bigchaindb_api(
+        reader=cast(StateReader, log),
         engine=None,  # type: ignore[arg-type]  # it is not come to
         channel=CommitChannel(log),
         checks=RecentChecks(),

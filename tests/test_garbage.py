@@ -26,7 +26,7 @@ from tests.stub_rpc import ACCEPTED, StubRpc, internal_error
 from tests.test_access import LIST, POSTER, POSTS, REQUESTS, WRONG, bearer
 from tests.test_daemon import engine_at, host_and_port, running, settings
 from trio_stream.access import rates
-from trio_stream.http.api import OPENAPI
+from trio_stream.http.bigchaindb import OPENAPI
 from trio_stream.node import Addresses
 
 ALICE = Key.from_seed(b"\x01" * 32)

@@ -17,6 +17,7 @@ import trio
 import trio.testing
 
 from scripts.signing import create, encode, transfer
+from tests.http.apis import bigchaindb_api
 from tests.ledger.chains import ALICE, BOB, CHAIN_ID
 from tests.loop_steps import (
     LONGEST_STEP,
@@ -31,7 +32,6 @@ from trio_stream.abci.messages import Time
 from trio_stream.channel.commit_channel import CommitChannel
 from trio_stream.engine import server as abci_server
 from trio_stream.engine.broadcast import TRANSACTION_BYTES, CheckResult
-from trio_stream.http import api
 from trio_stream.http import server as http_server
 from trio_stream.ledger.block import AcceptedTransaction, Block, Chain
 from trio_stream.ledger.recent_checks import RecentChecks
@@ -197,7 +197,7 @@ async def served(home: Path) -> AsyncIterator[Served]:
     with CommitLog.open(home) as log:
         reader = LogReader(log.path, CandidateCache(1 << 26))
         channel = CommitChannel(reader)
-        app = api.Api(
+        app = bigchaindb_api(
             reader=reader,
             engine=Node(),
             channel=channel,

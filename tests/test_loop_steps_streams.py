@@ -13,13 +13,13 @@ import pytest
 import trio
 
 from scripts.signing import create, encode
+from tests.http.apis import bigchaindb_api
 from tests.ledger.chains import BOB, CHAIN_ID
 from tests.loop_steps import TRIES, assert_short_steps
 from tests.websocket_peer import BINARY, PING, TEXT, frame, request
 from trio_stream.abci.messages import Time
 from trio_stream.channel.commit_channel import CommitChannel
 from trio_stream.engine.broadcast import EngineClient
-from trio_stream.http import api
 from trio_stream.http import server as http_server
 from trio_stream.ledger.block import Block, Chain, RefusedTransaction
 from trio_stream.ledger.recent_checks import RecentChecks
@@ -129,7 +129,7 @@ async def served(tmp_path: Path, home: Path) -> AsyncIterator[Served]:
         channel = CommitChannel(reader)
         admission = Admission()
         node = EngineClient("http://127.0.0.1:1", max_connections=1, timeout=1)
-        app = api.Api(
+        app = bigchaindb_api(
             reader=reader,
             engine=node,
             channel=channel,

@@ -12,11 +12,12 @@ from typing import Any, Self
 import h11
 import trio
 
+from tests.http.apis import bigchaindb_api
 from tests.memory_log import MemoryLog
 from tests.websocket_peer import Peer
 from trio_stream.channel.commit_channel import CommitChannel
-from trio_stream.http import api
 from trio_stream.http import server as http_server
+from trio_stream.http.api import Api
 
 BLOCKS = "/api/v1/streams/valid_blocks"
 
@@ -82,7 +83,7 @@ class Answer:
 class Server:
     log: MemoryLog
     channel: CommitChannel
-    app: api.Api
+    app: Api
     port: int
     stop: trio.Event = field(default_factory=trio.Event)
     channel_stop: trio.Event = field(default_factory=trio.Event)
@@ -132,7 +133,7 @@ async def served(
     for _ in range(blocks):
         log.commit(3)
     channel = CommitChannel(log, tail_bytes=tail_bytes)
-    app = api.Api(
+    app = bigchaindb_api(
         reader=None,  # type: ignore[arg-type]  # no test here looks anything up
         engine=None,  # type: ignore[arg-type]  # or posts
         checks=None,  # type: ignore[arg-type]

@@ -16,16 +16,23 @@ import pytest
 import trio
 
 from scripts.signing import Key, create, encode
+from tests.http.apis import bigchaindb_api
 from trio_stream.channel.commit_channel import CommitChannel
 from trio_stream.engine.broadcast import CheckResult
-from trio_stream.http import api, server
+from trio_stream.http import server
+from trio_stream.http.answers import FAILED
 from trio_stream.http.answers import HttpAnswer as Said
+from trio_stream.http.api import Api
+from trio_stream.http.bigchaindb import StateReader
+from trio_stream.http.plain import Plain
+from trio_stream.http.routes import Routes
 from trio_stream.http.submit import Submission
 from trio_stream.http.subscriptions import Subscriptions
 from trio_stream.ledger.recent_checks import RecentChecks
 from trio_stream.log.errors import LogDamaged
 from trio_stream.log.lookups import Cursor, OutputsPage, TransactionsPage
 from trio_stream.log.reader import LogReader
+from trio_stream.stream.admission import Admission
 from trio_stream.stream.position import Position
 from trio_stream.stream.resume import Landmarks
 
@@ -126,10 +133,10 @@ async def _answer(stream: trio.SocketStream, http: h11.Connection) -> HttpAnswer
 
 
 @asynccontextmanager
-async def served(*, in_front: bool = True) -> AsyncIterator[tuple[Client, api.Api]]:
+async def served(*, in_front: bool = True) -> AsyncIterator[tuple[Client, Api]]:
     """`in_front`: plain requests are answered in front of hypercorn and Quart."""
-    app = api.Api(
-        reader=cast(api.ApiReader, Log()),
+    app = bigchaindb_api(
+        reader=cast(StateReader, Log()),
         engine=Node(),
         channel=CommitChannel(cast(LogReader, Log())),  # no test here waits for a block
         checks=RecentChecks(),
@@ -137,6 +144,12 @@ async def served(*, in_front: bool = True) -> AsyncIterator[tuple[Client, api.Ap
         commit_timeout=10,
         max_body_bytes=MAX_BODY,
     )
+    async with serving(app, in_front=in_front) as client:
+        yield client, app
+
+
+@asynccontextmanager
+async def serving(app: Api, *, in_front: bool) -> AsyncIterator[Client]:
     listeners = await trio.open_tcp_listeners(0, host="127.0.0.1")
     stop = trio.Event()
     serve = partial(server.serve, app, listeners, tls=None)
@@ -146,7 +159,7 @@ async def served(*, in_front: bool = True) -> AsyncIterator[tuple[Client, api.Ap
     async with trio.open_nursery() as nursery:
         # A connection that is left standing holds the test up.
         await nursery.start(partial(serve, limits=limits, stop=stop))
-        yield Client(listeners[0].socket.getsockname()[1]), app
+        yield Client(listeners[0].socket.getsockname()[1])
         stop.set()
 
 
@@ -492,13 +505,6 @@ async def test_an_invalid_host_is_not_an_error_of_ours(client: Client) -> None:
                 assert re.match(rb"HTTP/1.1 (2|3|4)\d\d ", got), (path, host, got)
 
 
-async def test_posts_are_counted() -> None:
-    async with served() as (client, app):
-        await client.ask("POST", "/api/v1/transactions", encode(ASSET))
-        await client.ask("POST", "/api/v1/transactions?mode=none", encode(ASSET))
-        assert app.posts.answers == {202: 1, 400: 1}
-
-
 async def test_the_description_of_the_api_is_served(client: Client) -> None:
     answer = await client.ask("GET", "/api/v1/openapi.json")
     assert answer.headers["content-type"] == "application/json"
@@ -587,3 +593,75 @@ async def test_a_body_without_a_length_is_refused_where_it_is_too_large() -> Non
     part = {"type": "http.request", "body": b" " * MAX_BODY, "more_body": True}
     sent = await _called("POST", part, {"type": "http.request", "body": b" "})
     assert sent[0]["status"] == 413
+
+
+@asynccontextmanager
+async def served_others(*, in_front: bool) -> AsyncIterator[Client]:
+    """Routes that are another program's: what it is asked comes back."""
+
+    async def told(request: Plain) -> Said:
+        await trio.lowlevel.checkpoint()
+        words = request.path, request.query, request.body, request.content_type
+        return Said(200, repr(words).encode(), "text/plain")
+
+    async def posted(request: Plain) -> Said:
+        if request.body == b"fail":
+            raise RuntimeError("a bug")
+        return await told(request)
+
+    async def root() -> Said:
+        await trio.lowlevel.checkpoint()
+        return Said(200, b"{}")
+
+    routes = Routes(
+        root=root,
+        gets={},
+        lookups={},
+        streams=["words"],
+        posts={"/": posted},
+        others=lambda asked: told(asked) if asked.path == "/other" else None,
+        no_such_path=lambda path: Said(404, path.encode()),
+    )
+    channel = CommitChannel(cast(LogReader, Log()))
+    subscriptions = Subscriptions(channel, Admission(), most=1)
+    app = Api(routes, subscriptions, max_body_bytes=MAX_BODY)
+    async with serving(app, in_front=in_front) as client:
+        yield client
+
+
+@pytest.fixture(params=[True, False], ids=["in front", "behind"])
+async def other_client(request: pytest.FixtureRequest) -> AsyncIterator[Client]:
+    async with served_others(in_front=request.param) as client:
+        yield client
+
+
+async def test_others_are_asked_about_what_has_no_route(other_client: Client) -> None:
+    answer = await other_client.ask("GET", "/other?a=%20")
+    assert answer.status == 200
+    assert answer.headers["content-type"].startswith("text/plain")
+    assert answer.headers["Access-Control-Allow-Origin".lower()] == "*"
+    assert answer.body == repr(("/other", b"a=%20", b"", "")).encode()
+
+
+async def test_what_others_do_not_answer_is_not_there(other_client: Client) -> None:
+    answer = await other_client.ask("GET", "/another")
+    assert (answer.status, answer.body) == (404, b"/another")
+    answer = await other_client.ask("DELETE", "/other")
+    assert (answer.status, answer.body) == (404, b"/other")
+
+
+async def test_routes_of_their_own_may_take_posts(other_client: Client) -> None:
+    answer = await other_client.ask("POST", "/", b"{}", Content_Type="a/b")
+    assert answer.body == repr(("/", b"", b"{}", "a/b")).encode()
+    assert (await other_client.ask("GET", "/")).body == b"{}"
+    answer = await other_client.ask("OPTIONS", "/")
+    assert set(answer.headers["allow"].split(", ")) >= {"GET", "POST"}
+    assert (await other_client.ask("POST", "/", b" " * (MAX_BODY + 1))).status == 413
+    answer = await other_client.ask("POST", "/", b"fail")
+    assert (answer.status, answer.body) == (500, FAILED.body)
+
+
+async def test_only_the_streams_of_the_routes_exist(other_client: Client) -> None:
+    assert (await other_client.ask("HEAD", "/api/v1/streams/words")).status == 406
+    path = "/api/v1/streams/valid_transactions"
+    assert (await other_client.ask("HEAD", path)).status == 404

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
+import trio
 from quart import typing
 from quart_trio import QuartTrio
 
@@ -16,11 +17,16 @@ from trio_stream.manual import TOPICS
 PATHS = ["/manual", *(f"/manual/{topic}" for topic in TOPICS)]
 
 
+async def index() -> HttpAnswer:
+    await trio.lowlevel.checkpoint()
+    return HttpAnswer(200, b"{}")
+
+
 @pytest.fixture
 def client() -> typing.TestClientProtocol:
     app = QuartTrio(__name__, static_folder=None)
     app.url_map.strict_slashes = False
-    add_page(app, HttpAnswer(200, b"{}"))
+    add_page(app, index)
     add_manual(app)
     return app.test_client()
 

@@ -22,13 +22,14 @@ from schemathesis import GenerationMode
 from schemathesis.checks import load_all_checks
 
 from scripts.signing import create, encode, transfer
+from tests.http.apis import bigchaindb_api
 from tests.instant_node import ELECTION, instant_node, what_is_observed
 from tests.ledger.chains import ALICE, BOB
 from trio_stream.channel.commit_channel import CommitChannel
-from trio_stream.http import api
+from trio_stream.http.bigchaindb import OPENAPI
 from trio_stream.ledger.recent_checks import RecentChecks
 
-DESCRIPTION = json.loads(api.OPENAPI.read_text(encoding="utf-8"))
+DESCRIPTION = json.loads(OPENAPI.read_text(encoding="utf-8"))
 REQUESTS = 2_000
 CHECKS = (
     "status_code_conformance",
@@ -51,7 +52,7 @@ KNOWN = {
 
 def test_every_route_of_the_api_is_described_and_nothing_else() -> None:
     nothing: Any = None
-    app = api.Api(
+    app = bigchaindb_api(
         reader=nothing,
         engine=nothing,
         channel=CommitChannel(nothing),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
+import trio
 from quart import typing
 from quart_trio import QuartTrio
 
@@ -16,10 +17,15 @@ INDEX = HttpAnswer(200, b'{"software": "BigchainDB"}\n')
 BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8"
 
 
+async def index() -> HttpAnswer:
+    await trio.lowlevel.checkpoint()
+    return INDEX
+
+
 @pytest.fixture
 def client() -> typing.TestClientProtocol:
     app = QuartTrio(__name__, static_folder=None)
-    add_page(app, INDEX)
+    add_page(app, index)
     return app.test_client()
 
 
@@ -89,3 +95,13 @@ def test_nothing_is_written_into_the_page_that_runs() -> None:
         re.findall(r"<script(?! type=\"module\" src=)|<style|style=| on\w+=", text)
         == []
     )
+
+
+async def test_what_is_posted_there_is_named(
+    client: typing.TestClientProtocol,
+) -> None:
+    app = QuartTrio(__name__, static_folder=None)
+    add_page(app, index, is_posted_to=True)
+    answer = await app.test_client().options("/")
+    assert set(answer.allow) == {"GET", "HEAD", "OPTIONS", "POST"}
+    assert "POST" not in (await client.options("/")).allow

@@ -1,129 +1,59 @@
-"""Which path is answered by what."""
+"""Which path is answered by what, whatever the kind of daemon."""
 
 from __future__ import annotations
-
-import json
-from collections.abc import Callable
-from typing import Any, cast
 
 import pytest
 import trio
 
-from trio_stream.http.answers import NOT_FOUND, HttpAnswer
-from trio_stream.http.pages import Lookups
-from trio_stream.http.reads import CheckOutcomes
-from trio_stream.http.routes import Routes
-from trio_stream.log.elections import Standing
-from trio_stream.log.lookups import Cursor, TransactionsPage
-from trio_stream.transactions.elections import Validator
-
-ID = "a" * 64
+from trio_stream.http.answers import NO_SUCH_PATH, HttpAnswer
+from trio_stream.http.routes import Lookup, Routes
 
 
-class Log:
-    """Says what it is asked."""
-
-    def __init__(self) -> None:
-        self.asked: list[object] = []
-
-    async def transaction(self, transaction_id: str) -> bytes | None:
-        await trio.lowlevel.checkpoint()
-        self.asked.append(transaction_id)
-        return None
-
-    async def block(self, height: int, *, after: Cursor) -> TransactionsPage | None:
-        await trio.lowlevel.checkpoint()
-        self.asked.append(height)
-        return TransactionsPage([], None)
-
-    async def election(self, election_id: str) -> Standing | None:
-        await trio.lowlevel.checkpoint()
-        self.asked.append(election_id)
-        return None
-
-    async def validators(self) -> list[Validator]:
-        await trio.lowlevel.checkpoint()
-        self.asked.append("validators")
-        return []
+async def said(text: object) -> HttpAnswer:
+    await trio.lowlevel.checkpoint()
+    return HttpAnswer(200, str(text).encode())
 
 
-async def inline(
-    work: Callable[[], object], *, limiter: trio.CapacityLimiter
-) -> object:
-    """Runs in this thread what would run in another one."""
-    async with limiter:
-        return work()
-
-
-async def find(log: Log, path: str, query: bytes = b"") -> Any:
-    routes = Routes(cast(Lookups, log), cast(CheckOutcomes, None), run_sync=inline)
-    coming = routes.find(path, query)
-    return None if coming is None else await coming
+@pytest.fixture
+def routes() -> Routes:
+    return Routes(
+        root=lambda: said("root"),
+        gets={"/a/words": lambda query: said(query.decode())},
+        lookups={
+            "/a/words/": Lookup(lambda name: said(f"word {name}")),
+            "/a/numbers/": Lookup(lambda name: said(f"number {name}"), digits=True),
+        },
+        streams=["some"],
+    )
 
 
 @pytest.mark.parametrize(
-    "name",
-    ["transactions", "outputs", "blocks", "assets", "metadata", "statuses"],
+    ("path", "text"),
+    [
+        ("/a/words", "q"),
+        ("/a/words/", "q"),
+        ("/a/words/one", "word one"),
+        ("/a/words/007", "word 007"),
+        ("/a/numbers/007", "number 007"),
+    ],
 )
-async def test_what_takes_parameters_is_found_with_a_slash_and_without(
-    name: str,
+async def test_what_has_a_route_is_answered(
+    path: str, text: str, routes: Routes
 ) -> None:
-    for path in (f"/api/v1/{name}", f"/api/v1/{name}/"):
-        answer = await find(Log(), path)
-        assert isinstance(answer, HttpAnswer)
-        assert answer.status == 400
-        assert b"Missing required parameter" in answer.body
-
-
-async def test_what_is_named_by_its_path_is_found() -> None:
-    log = Log()
-    assert await find(log, f"/api/v1/transactions/{ID}") is NOT_FOUND
-    assert json.loads((await find(log, "/api/v1/validators")).body) == []
-    answer = await find(log, "/api/v1/blocks/007")
-    assert json.loads(answer.body) == {"height": 7, "transactions": []}
-    assert await find(log, f"/api/v1/elections/{ID}") is NOT_FOUND
-    assert log.asked == [ID, "validators", 7, ID]
-
-
-async def test_what_is_asked_about_the_node_is_answered_as_it_is() -> None:
-    async def state(query: bytes) -> HttpAnswer:
-        await trio.lowlevel.checkpoint()
-        return HttpAnswer(200, query)
-
-    routes = Routes(
-        cast(Lookups, Log()),
-        cast(CheckOutcomes, None),
-        run_sync=inline,
-        others={"/api/v1/status": state},
-    )
-    for path in ("/api/v1/status", "/api/v1/status/"):
-        coming = routes.find(path, b"q")
-        assert coming is not None
-        assert await coming == HttpAnswer(200, b"q")
-
-
-@pytest.mark.parametrize("digits", [str(2**63), "9" * 5000])
-async def test_a_height_that_no_block_can_have_is_not_looked_up(digits: str) -> None:
-    log = Log()
-    assert await find(log, f"/api/v1/blocks/{digits}") is NOT_FOUND
-    assert not log.asked
+    coming = routes.find(path, b"q")
+    assert coming is not None
+    assert await coming == HttpAnswer(200, text.encode())
 
 
 @pytest.mark.parametrize(
     "path",
-    [
-        "/",
-        "/api/v1",
-        "/api/v1/nothing",
-        f"/api/v1/transactions/{ID}/",
-        "/api/v1/blocks/7/",
-        "/api/v1/elections",
-        f"/api/v1/elections/{ID}/",
-        "/api/v1/blocks/seven",
-        "/api/v1/events",
-    ],
+    ["/", "/a", "/a/wordsone", "/a/words/one/", "/a/numbers/", "/a/numbers/7x"],
 )
-async def test_other_paths_are_not_found(path: str) -> None:
-    log = Log()
-    assert await find(log, path) is None
-    assert not log.asked
+def test_what_has_none_is_not(path: str, routes: Routes) -> None:
+    assert routes.find(path, b"q") is None
+
+
+def test_what_is_left_out_answers_nothing(routes: Routes) -> None:
+    assert not routes.posts
+    assert routes.others is None
+    assert routes.no_such_path("/nothing") is NO_SUCH_PATH

@@ -4,18 +4,15 @@
 # source: trio_stream/abci/abci.proto
 # Protobuf Python Version: 7.35.1
 """Generated protocol buffer code."""
+
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import descriptor_pool as _descriptor_pool
 from google.protobuf import runtime_version as _runtime_version
 from google.protobuf import symbol_database as _symbol_database
 from google.protobuf.internal import builder as _builder
+
 _runtime_version.ValidateProtobufRuntimeVersion(
-    _runtime_version.Domain.PUBLIC,
-    7,
-    35,
-    1,
-    '',
-    'trio_stream/abci/abci.proto'
+    _runtime_version.Domain.PUBLIC, 7, 35, 1, "", "trio_stream/abci/abci.proto"
 )
 # @@protoc_insertion_point(imports)
 
@@ -24,78 +21,81 @@ _sym_db = _symbol_database.Default()
 
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
-
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1btrio_stream/abci/abci.proto\x12\x10trio_stream.abci\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc7\x04\n\nOldRequest\x12*\n\x04\x65\x63ho\x18\x02 \x01(\x0b\x32\x1a.trio_stream.abci.EchoBodyH\x00\x12,\n\x05\x66lush\x18\x03 \x01(\x0b\x32\x1b.trio_stream.abci.EmptyBodyH\x00\x12-\n\x04info\x18\x04 \x01(\x0b\x32\x1d.trio_stream.abci.InfoRequestH\x00\x12\x31\n\nset_option\x18\x05 \x01(\x0b\x32\x1b.trio_stream.abci.EmptyBodyH\x00\x12\x38\n\ninit_chain\x18\x06 \x01(\x0b\x32\".trio_stream.abci.InitChainRequestH\x00\x12/\n\x05query\x18\x07 \x01(\x0b\x32\x1e.trio_stream.abci.QueryRequestH\x00\x12:\n\x0b\x62\x65gin_block\x18\x08 \x01(\x0b\x32#.trio_stream.abci.BeginBlockRequestH\x00\x12\x34\n\x08\x63heck_tx\x18\t \x01(\x0b\x32 .trio_stream.abci.CheckTxRequestH\x00\x12\x36\n\tend_block\x18\x0b \x01(\x0b\x32!.trio_stream.abci.EndBlockRequestH\x00\x12-\n\x06\x63ommit\x18\x0c \x01(\x0b\x32\x1b.trio_stream.abci.EmptyBodyH\x00\x12\x31\n\ndeliver_tx\x18\x13 \x01(\x0b\x32\x1b.trio_stream.abci.TxRequestH\x00\x42\x06\n\x04kind\"\xee\t\n\nNewRequest\x12*\n\x04\x65\x63ho\x18\x01 \x01(\x0b\x32\x1a.trio_stream.abci.EchoBodyH\x00\x12,\n\x05\x66lush\x18\x02 \x01(\x0b\x32\x1b.trio_stream.abci.EmptyBodyH\x00\x12-\n\x04info\x18\x03 \x01(\x0b\x32\x1d.trio_stream.abci.InfoRequestH\x00\x12\x31\n\nset_option\x18\x04 \x01(\x0b\x32\x1b.trio_stream.abci.EmptyBodyH\x00\x12\x38\n\ninit_chain\x18\x05 \x01(\x0b\x32\".trio_stream.abci.InitChainRequestH\x00\x12/\n\x05query\x18\x06 \x01(\x0b\x32\x1e.trio_stream.abci.QueryRequestH\x00\x12:\n\x0b\x62\x65gin_block\x18\x07 \x01(\x0b\x32#.trio_stream.abci.BeginBlockRequestH\x00\x12\x34\n\x08\x63heck_tx\x18\x08 \x01(\x0b\x32 .trio_stream.abci.CheckTxRequestH\x00\x12\x31\n\ndeliver_tx\x18\t \x01(\x0b\x32\x1b.trio_stream.abci.TxRequestH\x00\x12\x36\n\tend_block\x18\n \x01(\x0b\x32!.trio_stream.abci.EndBlockRequestH\x00\x12-\n\x06\x63ommit\x18\x0b \x01(\x0b\x32\x1b.trio_stream.abci.EmptyBodyH\x00\x12\x35\n\x0elist_snapshots\x18\x0c \x01(\x0b\x32\x1b.trio_stream.abci.EmptyBodyH\x00\x12@\n\x0eoffer_snapshot\x18\r \x01(\x0b\x32&.trio_stream.abci.OfferSnapshotRequestH\x00\x12I\n\x13load_snapshot_chunk\x18\x0e \x01(\x0b\x32*.trio_stream.abci.LoadSnapshotChunkRequestH\x00\x12K\n\x14\x61pply_snapshot_chunk\x18\x0f \x01(\x0b\x32+.trio_stream.abci.ApplySnapshotChunkRequestH\x00\x12\x44\n\x10prepare_proposal\x18\x10 \x01(\x0b\x32(.trio_stream.abci.PrepareProposalRequestH\x00\x12\x37\n\x10process_proposal\x18\x11 \x01(\x0b\x32\x1b.trio_stream.abci.EmptyBodyH\x00\x12\x32\n\x0b\x65xtend_vote\x18\x12 \x01(\x0b\x32\x1b.trio_stream.abci.EmptyBodyH\x00\x12<\n\x15verify_vote_extension\x18\x13 \x01(\x0b\x32\x1b.trio_stream.abci.EmptyBodyH\x00\x12@\n\x0e\x66inalize_block\x18\x14 \x01(\x0b\x32&.trio_stream.abci.FinalizeBlockRequestH\x00\x12\x30\n\tinsert_tx\x18\x15 \x01(\x0b\x32\x1b.trio_stream.abci.TxRequestH\x00\x12/\n\x08reap_txs\x18\x16 \x01(\x0b\x32\x1b.trio_stream.abci.EmptyBodyH\x00\x42\x06\n\x04kind\"\xa4\n\n\x08Response\x12\x34\n\texception\x18\x01 \x01(\x0b\x32\x1f.trio_stream.abci.ExceptionBodyH\x00\x12*\n\x04\x65\x63ho\x18\x02 \x01(\x0b\x32\x1a.trio_stream.abci.EchoBodyH\x00\x12,\n\x05\x66lush\x18\x03 \x01(\x0b\x32\x1b.trio_stream.abci.EmptyBodyH\x00\x12.\n\x04info\x18\x04 \x01(\x0b\x32\x1e.trio_stream.abci.InfoResponseH\x00\x12\x31\n\nset_option\x18\x05 \x01(\x0b\x32\x1b.trio_stream.abci.EmptyBodyH\x00\x12\x39\n\ninit_chain\x18\x06 \x01(\x0b\x32#.trio_stream.abci.InitChainResponseH\x00\x12,\n\x05query\x18\x07 \x01(\x0b\x32\x1b.trio_stream.abci.EmptyBodyH\x00\x12\x32\n\x0b\x62\x65gin_block\x18\x08 \x01(\x0b\x32\x1b.trio_stream.abci.EmptyBodyH\x00\x12.\n\x08\x63heck_tx\x18\t \x01(\x0b\x32\x1a.trio_stream.abci.TxResultH\x00\x12\x30\n\ndeliver_tx\x18\n \x01(\x0b\x32\x1a.trio_stream.abci.TxResultH\x00\x12\x37\n\tend_block\x18\x0b \x01(\x0b\x32\".trio_stream.abci.EndBlockResponseH\x00\x12\x32\n\x06\x63ommit\x18\x0c \x01(\x0b\x32 .trio_stream.abci.CommitResponseH\x00\x12\x41\n\x0elist_snapshots\x18\r \x01(\x0b\x32\'.trio_stream.abci.ListSnapshotsResponseH\x00\x12;\n\x0eoffer_snapshot\x18\x0e \x01(\x0b\x32!.trio_stream.abci.VerdictResponseH\x00\x12J\n\x13load_snapshot_chunk\x18\x0f \x01(\x0b\x32+.trio_stream.abci.LoadSnapshotChunkResponseH\x00\x12L\n\x14\x61pply_snapshot_chunk\x18\x10 \x01(\x0b\x32,.trio_stream.abci.ApplySnapshotChunkResponseH\x00\x12\x39\n\x10prepare_proposal\x18\x11 \x01(\x0b\x32\x1d.trio_stream.abci.TxsResponseH\x00\x12=\n\x10process_proposal\x18\x12 \x01(\x0b\x32!.trio_stream.abci.VerdictResponseH\x00\x12\x32\n\x0b\x65xtend_vote\x18\x13 \x01(\x0b\x32\x1b.trio_stream.abci.EmptyBodyH\x00\x12\x42\n\x15verify_vote_extension\x18\x14 \x01(\x0b\x32!.trio_stream.abci.VerdictResponseH\x00\x12\x41\n\x0e\x66inalize_block\x18\x15 \x01(\x0b\x32\'.trio_stream.abci.FinalizeBlockResponseH\x00\x12/\n\tinsert_tx\x18\x16 \x01(\x0b\x32\x1a.trio_stream.abci.TxResultH\x00\x12\x31\n\x08reap_txs\x18\x17 \x01(\x0b\x32\x1d.trio_stream.abci.TxsResponseH\x00\x42\x06\n\x04kind\"\x0b\n\tEmptyBody\"\x1b\n\x08\x45\x63hoBody\x12\x0f\n\x07message\x18\x01 \x01(\t\"c\n\tPublicKey\x12\r\n\x05\x66irst\x18\x01 \x01(\x0c\x12\x0e\n\x06second\x18\x02 \x01(\x0c\x12\x10\n\x08\x62ls12381\x18\x03 \x01(\x0c\x12\x0f\n\x07mldsa65\x18\x04 \x01(\x0c\x12\x14\n\x0csecp256k1eth\x18\x05 \x01(\x0c\"{\n\x0fValidatorUpdate\x12,\n\x07pub_key\x18\x01 \x01(\x0b\x32\x1b.trio_stream.abci.PublicKey\x12\r\n\x05power\x18\x02 \x01(\x03\x12\x15\n\rpub_key_bytes\x18\x03 \x01(\x0c\x12\x14\n\x0cpub_key_type\x18\x04 \x01(\t\"Z\n\x08Snapshot\x12\x0e\n\x06height\x18\x01 \x01(\x04\x12\x0e\n\x06\x66ormat\x18\x02 \x01(\r\x12\x0e\n\x06\x63hunks\x18\x03 \x01(\r\x12\x0c\n\x04hash\x18\x04 \x01(\x0c\x12\x10\n\x08metadata\x18\x05 \x01(\x0c\"`\n\x0bInfoRequest\x12\x0f\n\x07version\x18\x01 \x01(\t\x12\x15\n\rblock_version\x18\x02 \x01(\x04\x12\x13\n\x0bp2p_version\x18\x03 \x01(\x04\x12\x14\n\x0c\x61\x62\x63i_version\x18\x04 \x01(\t\"\xb6\x01\n\x10InitChainRequest\x12(\n\x04time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08\x63hain_id\x18\x02 \x01(\t\x12\x35\n\nvalidators\x18\x04 \x03(\x0b\x32!.trio_stream.abci.ValidatorUpdate\x12\x17\n\x0f\x61pp_state_bytes\x18\x05 \x01(\x0c\x12\x16\n\x0einitial_height\x18\x06 \x01(\x03\"*\n\x0cQueryRequest\x12\x0c\n\x04\x64\x61ta\x18\x01 \x01(\x0c\x12\x0c\n\x04path\x18\x02 \x01(\t\"\xae\x01\n\x06Header\x12\x10\n\x08\x63hain_id\x18\x02 \x01(\t\x12\x0e\n\x06height\x18\x03 \x01(\x03\x12(\n\x04time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1a\n\rlast_block_id\x18\x05 \x01(\x0cH\x00\x88\x01\x01\x12\x10\n\x08\x61pp_hash\x18\x0b \x01(\x0c\x12\x18\n\x10\x61pp_hash_to_0_32\x18\r \x01(\x0c\x42\x10\n\x0e_last_block_id\"=\n\x11\x42\x65ginBlockRequest\x12(\n\x06header\x18\x02 \x01(\x0b\x32\x18.trio_stream.abci.Header\";\n\x0e\x43heckTxRequest\x12\n\n\x02tx\x18\x01 \x01(\x0c\x12\x0c\n\x04type\x18\x02 \x01(\r\x12\x0f\n\x07type_v1\x18\x03 \x01(\r\"\x17\n\tTxRequest\x12\n\n\x02tx\x18\x01 \x01(\x0c\"!\n\x0f\x45ndBlockRequest\x12\x0e\n\x06height\x18\x01 \x01(\x03\";\n\x16PrepareProposalRequest\x12\x14\n\x0cmax_tx_bytes\x18\x01 \x01(\x03\x12\x0b\n\x03txs\x18\x02 \x03(\x0c\"x\n\x14\x46inalizeBlockRequest\x12\x0b\n\x03txs\x18\x01 \x03(\x0c\x12\x0e\n\x06height\x18\x05 \x01(\x03\x12(\n\x04time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x19\n\x11syncing_to_height\x18\t \x01(\x03\"V\n\x14OfferSnapshotRequest\x12,\n\x08snapshot\x18\x01 \x01(\x0b\x32\x1a.trio_stream.abci.Snapshot\x12\x10\n\x08\x61pp_hash\x18\x02 \x01(\x0c\"I\n\x18LoadSnapshotChunkRequest\x12\x0e\n\x06height\x18\x01 \x01(\x04\x12\x0e\n\x06\x66ormat\x18\x02 \x01(\r\x12\r\n\x05\x63hunk\x18\x03 \x01(\r\"I\n\x19\x41pplySnapshotChunkRequest\x12\r\n\x05index\x18\x01 \x01(\r\x12\r\n\x05\x63hunk\x18\x02 \x01(\x0c\x12\x0e\n\x06sender\x18\x03 \x01(\t\"\x1e\n\rExceptionBody\x12\r\n\x05\x65rror\x18\x01 \x01(\t\"z\n\x0cInfoResponse\x12\x0c\n\x04\x64\x61ta\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x13\n\x0b\x61pp_version\x18\x03 \x01(\x04\x12\x19\n\x11last_block_height\x18\x04 \x01(\x03\x12\x1b\n\x13last_block_app_hash\x18\x05 \x01(\x0c\"\\\n\x11InitChainResponse\x12\x35\n\nvalidators\x18\x02 \x03(\x0b\x32!.trio_stream.abci.ValidatorUpdate\x12\x10\n\x08\x61pp_hash\x18\x03 \x01(\x0c\"%\n\x08TxResult\x12\x0c\n\x04\x63ode\x18\x01 \x01(\r\x12\x0b\n\x03log\x18\x03 \x01(\t\"P\n\x10\x45ndBlockResponse\x12<\n\x11validator_updates\x18\x01 \x03(\x0b\x32!.trio_stream.abci.ValidatorUpdate\"5\n\x0e\x43ommitResponse\x12\x0c\n\x04\x64\x61ta\x18\x02 \x01(\x0c\x12\x15\n\rretain_height\x18\x03 \x01(\x03\"F\n\x15ListSnapshotsResponse\x12-\n\tsnapshots\x18\x01 \x03(\x0b\x32\x1a.trio_stream.abci.Snapshot\"*\n\x19LoadSnapshotChunkResponse\x12\r\n\x05\x63hunk\x18\x01 \x01(\x0c\"\\\n\x1a\x41pplySnapshotChunkResponse\x12\x0e\n\x06result\x18\x01 \x01(\r\x12\x16\n\x0erefetch_chunks\x18\x02 \x03(\r\x12\x16\n\x0ereject_senders\x18\x03 \x03(\t\"\"\n\x0fVerdictResponse\x12\x0f\n\x07verdict\x18\x01 \x01(\r\"\x1a\n\x0bTxsResponse\x12\x0b\n\x03txs\x18\x01 \x03(\x0c\"\x97\x01\n\x15\x46inalizeBlockResponse\x12.\n\ntx_results\x18\x02 \x03(\x0b\x32\x1a.trio_stream.abci.TxResult\x12<\n\x11validator_updates\x18\x03 \x03(\x0b\x32!.trio_stream.abci.ValidatorUpdate\x12\x10\n\x08\x61pp_hash\x18\x05 \x01(\x0c\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(
+    b'\n\x1btrio_stream/abci/abci.proto\x12\x10trio_stream.abci\x1a\x1fgoogle/protobuf/timestamp.proto"\xc7\x04\n\nOldRequest\x12*\n\x04\x65\x63ho\x18\x02 \x01(\x0b\x32\x1a.trio_stream.abci.EchoBodyH\x00\x12,\n\x05\x66lush\x18\x03 \x01(\x0b\x32\x1b.trio_stream.abci.EmptyBodyH\x00\x12-\n\x04info\x18\x04 \x01(\x0b\x32\x1d.trio_stream.abci.InfoRequestH\x00\x12\x31\n\nset_option\x18\x05 \x01(\x0b\x32\x1b.trio_stream.abci.EmptyBodyH\x00\x12\x38\n\ninit_chain\x18\x06 \x01(\x0b\x32".trio_stream.abci.InitChainRequestH\x00\x12/\n\x05query\x18\x07 \x01(\x0b\x32\x1e.trio_stream.abci.QueryRequestH\x00\x12:\n\x0b\x62\x65gin_block\x18\x08 \x01(\x0b\x32#.trio_stream.abci.BeginBlockRequestH\x00\x12\x34\n\x08\x63heck_tx\x18\t \x01(\x0b\x32 .trio_stream.abci.CheckTxRequestH\x00\x12\x36\n\tend_block\x18\x0b \x01(\x0b\x32!.trio_stream.abci.EndBlockRequestH\x00\x12-\n\x06\x63ommit\x18\x0c \x01(\x0b\x32\x1b.trio_stream.abci.EmptyBodyH\x00\x12\x31\n\ndeliver_tx\x18\x13 \x01(\x0b\x32\x1b.trio_stream.abci.TxRequestH\x00\x42\x06\n\x04kind"\xee\t\n\nNewRequest\x12*\n\x04\x65\x63ho\x18\x01 \x01(\x0b\x32\x1a.trio_stream.abci.EchoBodyH\x00\x12,\n\x05\x66lush\x18\x02 \x01(\x0b\x32\x1b.trio_stream.abci.EmptyBodyH\x00\x12-\n\x04info\x18\x03 \x01(\x0b\x32\x1d.trio_stream.abci.InfoRequestH\x00\x12\x31\n\nset_option\x18\x04 \x01(\x0b\x32\x1b.trio_stream.abci.EmptyBodyH\x00\x12\x38\n\ninit_chain\x18\x05 \x01(\x0b\x32".trio_stream.abci.InitChainRequestH\x00\x12/\n\x05query\x18\x06 \x01(\x0b\x32\x1e.trio_stream.abci.QueryRequestH\x00\x12:\n\x0b\x62\x65gin_block\x18\x07 \x01(\x0b\x32#.trio_stream.abci.BeginBlockRequestH\x00\x12\x34\n\x08\x63heck_tx\x18\x08 \x01(\x0b\x32 .trio_stream.abci.CheckTxRequestH\x00\x12\x31\n\ndeliver_tx\x18\t \x01(\x0b\x32\x1b.trio_stream.abci.TxRequestH\x00\x12\x36\n\tend_block\x18\n \x01(\x0b\x32!.trio_stream.abci.EndBlockRequestH\x00\x12-\n\x06\x63ommit\x18\x0b \x01(\x0b\x32\x1b.trio_stream.abci.EmptyBodyH\x00\x12\x35\n\x0elist_snapshots\x18\x0c \x01(\x0b\x32\x1b.trio_stream.abci.EmptyBodyH\x00\x12@\n\x0eoffer_snapshot\x18\r \x01(\x0b\x32&.trio_stream.abci.OfferSnapshotRequestH\x00\x12I\n\x13load_snapshot_chunk\x18\x0e \x01(\x0b\x32*.trio_stream.abci.LoadSnapshotChunkRequestH\x00\x12K\n\x14\x61pply_snapshot_chunk\x18\x0f \x01(\x0b\x32+.trio_stream.abci.ApplySnapshotChunkRequestH\x00\x12\x44\n\x10prepare_proposal\x18\x10 \x01(\x0b\x32(.trio_stream.abci.PrepareProposalRequestH\x00\x12\x37\n\x10process_proposal\x18\x11 \x01(\x0b\x32\x1b.trio_stream.abci.EmptyBodyH\x00\x12\x32\n\x0b\x65xtend_vote\x18\x12 \x01(\x0b\x32\x1b.trio_stream.abci.EmptyBodyH\x00\x12<\n\x15verify_vote_extension\x18\x13 \x01(\x0b\x32\x1b.trio_stream.abci.EmptyBodyH\x00\x12@\n\x0e\x66inalize_block\x18\x14 \x01(\x0b\x32&.trio_stream.abci.FinalizeBlockRequestH\x00\x12\x30\n\tinsert_tx\x18\x15 \x01(\x0b\x32\x1b.trio_stream.abci.TxRequestH\x00\x12/\n\x08reap_txs\x18\x16 \x01(\x0b\x32\x1b.trio_stream.abci.EmptyBodyH\x00\x42\x06\n\x04kind"\xa4\n\n\x08Response\x12\x34\n\texception\x18\x01 \x01(\x0b\x32\x1f.trio_stream.abci.ExceptionBodyH\x00\x12*\n\x04\x65\x63ho\x18\x02 \x01(\x0b\x32\x1a.trio_stream.abci.EchoBodyH\x00\x12,\n\x05\x66lush\x18\x03 \x01(\x0b\x32\x1b.trio_stream.abci.EmptyBodyH\x00\x12.\n\x04info\x18\x04 \x01(\x0b\x32\x1e.trio_stream.abci.InfoResponseH\x00\x12\x31\n\nset_option\x18\x05 \x01(\x0b\x32\x1b.trio_stream.abci.EmptyBodyH\x00\x12\x39\n\ninit_chain\x18\x06 \x01(\x0b\x32#.trio_stream.abci.InitChainResponseH\x00\x12,\n\x05query\x18\x07 \x01(\x0b\x32\x1b.trio_stream.abci.EmptyBodyH\x00\x12\x32\n\x0b\x62\x65gin_block\x18\x08 \x01(\x0b\x32\x1b.trio_stream.abci.EmptyBodyH\x00\x12.\n\x08\x63heck_tx\x18\t \x01(\x0b\x32\x1a.trio_stream.abci.TxResultH\x00\x12\x30\n\ndeliver_tx\x18\n \x01(\x0b\x32\x1a.trio_stream.abci.TxResultH\x00\x12\x37\n\tend_block\x18\x0b \x01(\x0b\x32".trio_stream.abci.EndBlockResponseH\x00\x12\x32\n\x06\x63ommit\x18\x0c \x01(\x0b\x32 .trio_stream.abci.CommitResponseH\x00\x12\x41\n\x0elist_snapshots\x18\r \x01(\x0b\x32\'.trio_stream.abci.ListSnapshotsResponseH\x00\x12;\n\x0eoffer_snapshot\x18\x0e \x01(\x0b\x32!.trio_stream.abci.VerdictResponseH\x00\x12J\n\x13load_snapshot_chunk\x18\x0f \x01(\x0b\x32+.trio_stream.abci.LoadSnapshotChunkResponseH\x00\x12L\n\x14\x61pply_snapshot_chunk\x18\x10 \x01(\x0b\x32,.trio_stream.abci.ApplySnapshotChunkResponseH\x00\x12\x39\n\x10prepare_proposal\x18\x11 \x01(\x0b\x32\x1d.trio_stream.abci.TxsResponseH\x00\x12=\n\x10process_proposal\x18\x12 \x01(\x0b\x32!.trio_stream.abci.VerdictResponseH\x00\x12\x32\n\x0b\x65xtend_vote\x18\x13 \x01(\x0b\x32\x1b.trio_stream.abci.EmptyBodyH\x00\x12\x42\n\x15verify_vote_extension\x18\x14 \x01(\x0b\x32!.trio_stream.abci.VerdictResponseH\x00\x12\x41\n\x0e\x66inalize_block\x18\x15 \x01(\x0b\x32\'.trio_stream.abci.FinalizeBlockResponseH\x00\x12/\n\tinsert_tx\x18\x16 \x01(\x0b\x32\x1a.trio_stream.abci.TxResultH\x00\x12\x31\n\x08reap_txs\x18\x17 \x01(\x0b\x32\x1d.trio_stream.abci.TxsResponseH\x00\x42\x06\n\x04kind"\x0b\n\tEmptyBody"\x1b\n\x08\x45\x63hoBody\x12\x0f\n\x07message\x18\x01 \x01(\t"c\n\tPublicKey\x12\r\n\x05\x66irst\x18\x01 \x01(\x0c\x12\x0e\n\x06second\x18\x02 \x01(\x0c\x12\x10\n\x08\x62ls12381\x18\x03 \x01(\x0c\x12\x0f\n\x07mldsa65\x18\x04 \x01(\x0c\x12\x14\n\x0csecp256k1eth\x18\x05 \x01(\x0c"{\n\x0fValidatorUpdate\x12,\n\x07pub_key\x18\x01 \x01(\x0b\x32\x1b.trio_stream.abci.PublicKey\x12\r\n\x05power\x18\x02 \x01(\x03\x12\x15\n\rpub_key_bytes\x18\x03 \x01(\x0c\x12\x14\n\x0cpub_key_type\x18\x04 \x01(\t"Z\n\x08Snapshot\x12\x0e\n\x06height\x18\x01 \x01(\x04\x12\x0e\n\x06\x66ormat\x18\x02 \x01(\r\x12\x0e\n\x06\x63hunks\x18\x03 \x01(\r\x12\x0c\n\x04hash\x18\x04 \x01(\x0c\x12\x10\n\x08metadata\x18\x05 \x01(\x0c"`\n\x0bInfoRequest\x12\x0f\n\x07version\x18\x01 \x01(\t\x12\x15\n\rblock_version\x18\x02 \x01(\x04\x12\x13\n\x0bp2p_version\x18\x03 \x01(\x04\x12\x14\n\x0c\x61\x62\x63i_version\x18\x04 \x01(\t"\xb6\x01\n\x10InitChainRequest\x12(\n\x04time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08\x63hain_id\x18\x02 \x01(\t\x12\x35\n\nvalidators\x18\x04 \x03(\x0b\x32!.trio_stream.abci.ValidatorUpdate\x12\x17\n\x0f\x61pp_state_bytes\x18\x05 \x01(\x0c\x12\x16\n\x0einitial_height\x18\x06 \x01(\x03"*\n\x0cQueryRequest\x12\x0c\n\x04\x64\x61ta\x18\x01 \x01(\x0c\x12\x0c\n\x04path\x18\x02 \x01(\t"\xae\x01\n\x06Header\x12\x10\n\x08\x63hain_id\x18\x02 \x01(\t\x12\x0e\n\x06height\x18\x03 \x01(\x03\x12(\n\x04time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1a\n\rlast_block_id\x18\x05 \x01(\x0cH\x00\x88\x01\x01\x12\x10\n\x08\x61pp_hash\x18\x0b \x01(\x0c\x12\x18\n\x10\x61pp_hash_to_0_32\x18\r \x01(\x0c\x42\x10\n\x0e_last_block_id"=\n\x11\x42\x65ginBlockRequest\x12(\n\x06header\x18\x02 \x01(\x0b\x32\x18.trio_stream.abci.Header";\n\x0e\x43heckTxRequest\x12\n\n\x02tx\x18\x01 \x01(\x0c\x12\x0c\n\x04type\x18\x02 \x01(\r\x12\x0f\n\x07type_v1\x18\x03 \x01(\r"\x17\n\tTxRequest\x12\n\n\x02tx\x18\x01 \x01(\x0c"!\n\x0f\x45ndBlockRequest\x12\x0e\n\x06height\x18\x01 \x01(\x03";\n\x16PrepareProposalRequest\x12\x14\n\x0cmax_tx_bytes\x18\x01 \x01(\x03\x12\x0b\n\x03txs\x18\x02 \x03(\x0c"x\n\x14\x46inalizeBlockRequest\x12\x0b\n\x03txs\x18\x01 \x03(\x0c\x12\x0e\n\x06height\x18\x05 \x01(\x03\x12(\n\x04time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x19\n\x11syncing_to_height\x18\t \x01(\x03"V\n\x14OfferSnapshotRequest\x12,\n\x08snapshot\x18\x01 \x01(\x0b\x32\x1a.trio_stream.abci.Snapshot\x12\x10\n\x08\x61pp_hash\x18\x02 \x01(\x0c"I\n\x18LoadSnapshotChunkRequest\x12\x0e\n\x06height\x18\x01 \x01(\x04\x12\x0e\n\x06\x66ormat\x18\x02 \x01(\r\x12\r\n\x05\x63hunk\x18\x03 \x01(\r"I\n\x19\x41pplySnapshotChunkRequest\x12\r\n\x05index\x18\x01 \x01(\r\x12\r\n\x05\x63hunk\x18\x02 \x01(\x0c\x12\x0e\n\x06sender\x18\x03 \x01(\t"\x1e\n\rExceptionBody\x12\r\n\x05\x65rror\x18\x01 \x01(\t"z\n\x0cInfoResponse\x12\x0c\n\x04\x64\x61ta\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x13\n\x0b\x61pp_version\x18\x03 \x01(\x04\x12\x19\n\x11last_block_height\x18\x04 \x01(\x03\x12\x1b\n\x13last_block_app_hash\x18\x05 \x01(\x0c"\\\n\x11InitChainResponse\x12\x35\n\nvalidators\x18\x02 \x03(\x0b\x32!.trio_stream.abci.ValidatorUpdate\x12\x10\n\x08\x61pp_hash\x18\x03 \x01(\x0c"%\n\x08TxResult\x12\x0c\n\x04\x63ode\x18\x01 \x01(\r\x12\x0b\n\x03log\x18\x03 \x01(\t"P\n\x10\x45ndBlockResponse\x12<\n\x11validator_updates\x18\x01 \x03(\x0b\x32!.trio_stream.abci.ValidatorUpdate"5\n\x0e\x43ommitResponse\x12\x0c\n\x04\x64\x61ta\x18\x02 \x01(\x0c\x12\x15\n\rretain_height\x18\x03 \x01(\x03"F\n\x15ListSnapshotsResponse\x12-\n\tsnapshots\x18\x01 \x03(\x0b\x32\x1a.trio_stream.abci.Snapshot"*\n\x19LoadSnapshotChunkResponse\x12\r\n\x05\x63hunk\x18\x01 \x01(\x0c"\\\n\x1a\x41pplySnapshotChunkResponse\x12\x0e\n\x06result\x18\x01 \x01(\r\x12\x16\n\x0erefetch_chunks\x18\x02 \x03(\r\x12\x16\n\x0ereject_senders\x18\x03 \x03(\t""\n\x0fVerdictResponse\x12\x0f\n\x07verdict\x18\x01 \x01(\r"\x1a\n\x0bTxsResponse\x12\x0b\n\x03txs\x18\x01 \x03(\x0c"\x97\x01\n\x15\x46inalizeBlockResponse\x12.\n\ntx_results\x18\x02 \x03(\x0b\x32\x1a.trio_stream.abci.TxResult\x12<\n\x11validator_updates\x18\x03 \x03(\x0b\x32!.trio_stream.abci.ValidatorUpdate\x12\x10\n\x08\x61pp_hash\x18\x05 \x01(\x0c\x62\x06proto3'
+)
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
-_builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'trio_stream.abci.abci_pb2', _globals)
+_builder.BuildTopDescriptorsAndMessages(
+    DESCRIPTOR, "trio_stream.abci.abci_pb2", _globals
+)
 if not _descriptor._USE_C_DESCRIPTORS:
-  DESCRIPTOR._loaded_options = None
-  _globals['_OLDREQUEST']._serialized_start=83
-  _globals['_OLDREQUEST']._serialized_end=666
-  _globals['_NEWREQUEST']._serialized_start=669
-  _globals['_NEWREQUEST']._serialized_end=1931
-  _globals['_RESPONSE']._serialized_start=1934
-  _globals['_RESPONSE']._serialized_end=3250
-  _globals['_EMPTYBODY']._serialized_start=3252
-  _globals['_EMPTYBODY']._serialized_end=3263
-  _globals['_ECHOBODY']._serialized_start=3265
-  _globals['_ECHOBODY']._serialized_end=3292
-  _globals['_PUBLICKEY']._serialized_start=3294
-  _globals['_PUBLICKEY']._serialized_end=3393
-  _globals['_VALIDATORUPDATE']._serialized_start=3395
-  _globals['_VALIDATORUPDATE']._serialized_end=3518
-  _globals['_SNAPSHOT']._serialized_start=3520
-  _globals['_SNAPSHOT']._serialized_end=3610
-  _globals['_INFOREQUEST']._serialized_start=3612
-  _globals['_INFOREQUEST']._serialized_end=3708
-  _globals['_INITCHAINREQUEST']._serialized_start=3711
-  _globals['_INITCHAINREQUEST']._serialized_end=3893
-  _globals['_QUERYREQUEST']._serialized_start=3895
-  _globals['_QUERYREQUEST']._serialized_end=3937
-  _globals['_HEADER']._serialized_start=3940
-  _globals['_HEADER']._serialized_end=4114
-  _globals['_BEGINBLOCKREQUEST']._serialized_start=4116
-  _globals['_BEGINBLOCKREQUEST']._serialized_end=4177
-  _globals['_CHECKTXREQUEST']._serialized_start=4179
-  _globals['_CHECKTXREQUEST']._serialized_end=4238
-  _globals['_TXREQUEST']._serialized_start=4240
-  _globals['_TXREQUEST']._serialized_end=4263
-  _globals['_ENDBLOCKREQUEST']._serialized_start=4265
-  _globals['_ENDBLOCKREQUEST']._serialized_end=4298
-  _globals['_PREPAREPROPOSALREQUEST']._serialized_start=4300
-  _globals['_PREPAREPROPOSALREQUEST']._serialized_end=4359
-  _globals['_FINALIZEBLOCKREQUEST']._serialized_start=4361
-  _globals['_FINALIZEBLOCKREQUEST']._serialized_end=4481
-  _globals['_OFFERSNAPSHOTREQUEST']._serialized_start=4483
-  _globals['_OFFERSNAPSHOTREQUEST']._serialized_end=4569
-  _globals['_LOADSNAPSHOTCHUNKREQUEST']._serialized_start=4571
-  _globals['_LOADSNAPSHOTCHUNKREQUEST']._serialized_end=4644
-  _globals['_APPLYSNAPSHOTCHUNKREQUEST']._serialized_start=4646
-  _globals['_APPLYSNAPSHOTCHUNKREQUEST']._serialized_end=4719
-  _globals['_EXCEPTIONBODY']._serialized_start=4721
-  _globals['_EXCEPTIONBODY']._serialized_end=4751
-  _globals['_INFORESPONSE']._serialized_start=4753
-  _globals['_INFORESPONSE']._serialized_end=4875
-  _globals['_INITCHAINRESPONSE']._serialized_start=4877
-  _globals['_INITCHAINRESPONSE']._serialized_end=4969
-  _globals['_TXRESULT']._serialized_start=4971
-  _globals['_TXRESULT']._serialized_end=5008
-  _globals['_ENDBLOCKRESPONSE']._serialized_start=5010
-  _globals['_ENDBLOCKRESPONSE']._serialized_end=5090
-  _globals['_COMMITRESPONSE']._serialized_start=5092
-  _globals['_COMMITRESPONSE']._serialized_end=5145
-  _globals['_LISTSNAPSHOTSRESPONSE']._serialized_start=5147
-  _globals['_LISTSNAPSHOTSRESPONSE']._serialized_end=5217
-  _globals['_LOADSNAPSHOTCHUNKRESPONSE']._serialized_start=5219
-  _globals['_LOADSNAPSHOTCHUNKRESPONSE']._serialized_end=5261
-  _globals['_APPLYSNAPSHOTCHUNKRESPONSE']._serialized_start=5263
-  _globals['_APPLYSNAPSHOTCHUNKRESPONSE']._serialized_end=5355
-  _globals['_VERDICTRESPONSE']._serialized_start=5357
-  _globals['_VERDICTRESPONSE']._serialized_end=5391
-  _globals['_TXSRESPONSE']._serialized_start=5393
-  _globals['_TXSRESPONSE']._serialized_end=5419
-  _globals['_FINALIZEBLOCKRESPONSE']._serialized_start=5422
-  _globals['_FINALIZEBLOCKRESPONSE']._serialized_end=5573
+    DESCRIPTOR._loaded_options = None
+    _globals["_OLDREQUEST"]._serialized_start = 83
+    _globals["_OLDREQUEST"]._serialized_end = 666
+    _globals["_NEWREQUEST"]._serialized_start = 669
+    _globals["_NEWREQUEST"]._serialized_end = 1931
+    _globals["_RESPONSE"]._serialized_start = 1934
+    _globals["_RESPONSE"]._serialized_end = 3250
+    _globals["_EMPTYBODY"]._serialized_start = 3252
+    _globals["_EMPTYBODY"]._serialized_end = 3263
+    _globals["_ECHOBODY"]._serialized_start = 3265
+    _globals["_ECHOBODY"]._serialized_end = 3292
+    _globals["_PUBLICKEY"]._serialized_start = 3294
+    _globals["_PUBLICKEY"]._serialized_end = 3393
+    _globals["_VALIDATORUPDATE"]._serialized_start = 3395
+    _globals["_VALIDATORUPDATE"]._serialized_end = 3518
+    _globals["_SNAPSHOT"]._serialized_start = 3520
+    _globals["_SNAPSHOT"]._serialized_end = 3610
+    _globals["_INFOREQUEST"]._serialized_start = 3612
+    _globals["_INFOREQUEST"]._serialized_end = 3708
+    _globals["_INITCHAINREQUEST"]._serialized_start = 3711
+    _globals["_INITCHAINREQUEST"]._serialized_end = 3893
+    _globals["_QUERYREQUEST"]._serialized_start = 3895
+    _globals["_QUERYREQUEST"]._serialized_end = 3937
+    _globals["_HEADER"]._serialized_start = 3940
+    _globals["_HEADER"]._serialized_end = 4114
+    _globals["_BEGINBLOCKREQUEST"]._serialized_start = 4116
+    _globals["_BEGINBLOCKREQUEST"]._serialized_end = 4177
+    _globals["_CHECKTXREQUEST"]._serialized_start = 4179
+    _globals["_CHECKTXREQUEST"]._serialized_end = 4238
+    _globals["_TXREQUEST"]._serialized_start = 4240
+    _globals["_TXREQUEST"]._serialized_end = 4263
+    _globals["_ENDBLOCKREQUEST"]._serialized_start = 4265
+    _globals["_ENDBLOCKREQUEST"]._serialized_end = 4298
+    _globals["_PREPAREPROPOSALREQUEST"]._serialized_start = 4300
+    _globals["_PREPAREPROPOSALREQUEST"]._serialized_end = 4359
+    _globals["_FINALIZEBLOCKREQUEST"]._serialized_start = 4361
+    _globals["_FINALIZEBLOCKREQUEST"]._serialized_end = 4481
+    _globals["_OFFERSNAPSHOTREQUEST"]._serialized_start = 4483
+    _globals["_OFFERSNAPSHOTREQUEST"]._serialized_end = 4569
+    _globals["_LOADSNAPSHOTCHUNKREQUEST"]._serialized_start = 4571
+    _globals["_LOADSNAPSHOTCHUNKREQUEST"]._serialized_end = 4644
+    _globals["_APPLYSNAPSHOTCHUNKREQUEST"]._serialized_start = 4646
+    _globals["_APPLYSNAPSHOTCHUNKREQUEST"]._serialized_end = 4719
+    _globals["_EXCEPTIONBODY"]._serialized_start = 4721
+    _globals["_EXCEPTIONBODY"]._serialized_end = 4751
+    _globals["_INFORESPONSE"]._serialized_start = 4753
+    _globals["_INFORESPONSE"]._serialized_end = 4875
+    _globals["_INITCHAINRESPONSE"]._serialized_start = 4877
+    _globals["_INITCHAINRESPONSE"]._serialized_end = 4969
+    _globals["_TXRESULT"]._serialized_start = 4971
+    _globals["_TXRESULT"]._serialized_end = 5008
+    _globals["_ENDBLOCKRESPONSE"]._serialized_start = 5010
+    _globals["_ENDBLOCKRESPONSE"]._serialized_end = 5090
+    _globals["_COMMITRESPONSE"]._serialized_start = 5092
+    _globals["_COMMITRESPONSE"]._serialized_end = 5145
+    _globals["_LISTSNAPSHOTSRESPONSE"]._serialized_start = 5147
+    _globals["_LISTSNAPSHOTSRESPONSE"]._serialized_end = 5217
+    _globals["_LOADSNAPSHOTCHUNKRESPONSE"]._serialized_start = 5219
+    _globals["_LOADSNAPSHOTCHUNKRESPONSE"]._serialized_end = 5261
+    _globals["_APPLYSNAPSHOTCHUNKRESPONSE"]._serialized_start = 5263
+    _globals["_APPLYSNAPSHOTCHUNKRESPONSE"]._serialized_end = 5355
+    _globals["_VERDICTRESPONSE"]._serialized_start = 5357
+    _globals["_VERDICTRESPONSE"]._serialized_end = 5391
+    _globals["_TXSRESPONSE"]._serialized_start = 5393
+    _globals["_TXSRESPONSE"]._serialized_end = 5419
+    _globals["_FINALIZEBLOCKRESPONSE"]._serialized_start = 5422
+    _globals["_FINALIZEBLOCKRESPONSE"]._serialized_end = 5573
 # @@protoc_insertion_point(module_scope)

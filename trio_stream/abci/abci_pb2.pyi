@@ -10,7 +10,19 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class OldRequest(_message.Message):
-    __slots__ = ("echo", "flush", "info", "set_option", "init_chain", "query", "begin_block", "check_tx", "end_block", "commit", "deliver_tx")
+    __slots__ = (
+        "echo",
+        "flush",
+        "info",
+        "set_option",
+        "init_chain",
+        "query",
+        "begin_block",
+        "check_tx",
+        "end_block",
+        "commit",
+        "deliver_tx",
+    )
     ECHO_FIELD_NUMBER: _ClassVar[int]
     FLUSH_FIELD_NUMBER: _ClassVar[int]
     INFO_FIELD_NUMBER: _ClassVar[int]
@@ -33,10 +45,46 @@ class OldRequest(_message.Message):
     end_block: EndBlockRequest
     commit: EmptyBody
     deliver_tx: TxRequest
-    def __init__(self, echo: _Optional[_Union[EchoBody, _Mapping]] = ..., flush: _Optional[_Union[EmptyBody, _Mapping]] = ..., info: _Optional[_Union[InfoRequest, _Mapping]] = ..., set_option: _Optional[_Union[EmptyBody, _Mapping]] = ..., init_chain: _Optional[_Union[InitChainRequest, _Mapping]] = ..., query: _Optional[_Union[QueryRequest, _Mapping]] = ..., begin_block: _Optional[_Union[BeginBlockRequest, _Mapping]] = ..., check_tx: _Optional[_Union[CheckTxRequest, _Mapping]] = ..., end_block: _Optional[_Union[EndBlockRequest, _Mapping]] = ..., commit: _Optional[_Union[EmptyBody, _Mapping]] = ..., deliver_tx: _Optional[_Union[TxRequest, _Mapping]] = ...) -> None: ...
+    def __init__(
+        self,
+        echo: _Optional[_Union[EchoBody, _Mapping]] = ...,
+        flush: _Optional[_Union[EmptyBody, _Mapping]] = ...,
+        info: _Optional[_Union[InfoRequest, _Mapping]] = ...,
+        set_option: _Optional[_Union[EmptyBody, _Mapping]] = ...,
+        init_chain: _Optional[_Union[InitChainRequest, _Mapping]] = ...,
+        query: _Optional[_Union[QueryRequest, _Mapping]] = ...,
+        begin_block: _Optional[_Union[BeginBlockRequest, _Mapping]] = ...,
+        check_tx: _Optional[_Union[CheckTxRequest, _Mapping]] = ...,
+        end_block: _Optional[_Union[EndBlockRequest, _Mapping]] = ...,
+        commit: _Optional[_Union[EmptyBody, _Mapping]] = ...,
+        deliver_tx: _Optional[_Union[TxRequest, _Mapping]] = ...,
+    ) -> None: ...
 
 class NewRequest(_message.Message):
-    __slots__ = ("echo", "flush", "info", "set_option", "init_chain", "query", "begin_block", "check_tx", "deliver_tx", "end_block", "commit", "list_snapshots", "offer_snapshot", "load_snapshot_chunk", "apply_snapshot_chunk", "prepare_proposal", "process_proposal", "extend_vote", "verify_vote_extension", "finalize_block", "insert_tx", "reap_txs")
+    __slots__ = (
+        "echo",
+        "flush",
+        "info",
+        "set_option",
+        "init_chain",
+        "query",
+        "begin_block",
+        "check_tx",
+        "deliver_tx",
+        "end_block",
+        "commit",
+        "list_snapshots",
+        "offer_snapshot",
+        "load_snapshot_chunk",
+        "apply_snapshot_chunk",
+        "prepare_proposal",
+        "process_proposal",
+        "extend_vote",
+        "verify_vote_extension",
+        "finalize_block",
+        "insert_tx",
+        "reap_txs",
+    )
     ECHO_FIELD_NUMBER: _ClassVar[int]
     FLUSH_FIELD_NUMBER: _ClassVar[int]
     INFO_FIELD_NUMBER: _ClassVar[int]
@@ -81,10 +129,62 @@ class NewRequest(_message.Message):
     finalize_block: FinalizeBlockRequest
     insert_tx: TxRequest
     reap_txs: EmptyBody
-    def __init__(self, echo: _Optional[_Union[EchoBody, _Mapping]] = ..., flush: _Optional[_Union[EmptyBody, _Mapping]] = ..., info: _Optional[_Union[InfoRequest, _Mapping]] = ..., set_option: _Optional[_Union[EmptyBody, _Mapping]] = ..., init_chain: _Optional[_Union[InitChainRequest, _Mapping]] = ..., query: _Optional[_Union[QueryRequest, _Mapping]] = ..., begin_block: _Optional[_Union[BeginBlockRequest, _Mapping]] = ..., check_tx: _Optional[_Union[CheckTxRequest, _Mapping]] = ..., deliver_tx: _Optional[_Union[TxRequest, _Mapping]] = ..., end_block: _Optional[_Union[EndBlockRequest, _Mapping]] = ..., commit: _Optional[_Union[EmptyBody, _Mapping]] = ..., list_snapshots: _Optional[_Union[EmptyBody, _Mapping]] = ..., offer_snapshot: _Optional[_Union[OfferSnapshotRequest, _Mapping]] = ..., load_snapshot_chunk: _Optional[_Union[LoadSnapshotChunkRequest, _Mapping]] = ..., apply_snapshot_chunk: _Optional[_Union[ApplySnapshotChunkRequest, _Mapping]] = ..., prepare_proposal: _Optional[_Union[PrepareProposalRequest, _Mapping]] = ..., process_proposal: _Optional[_Union[EmptyBody, _Mapping]] = ..., extend_vote: _Optional[_Union[EmptyBody, _Mapping]] = ..., verify_vote_extension: _Optional[_Union[EmptyBody, _Mapping]] = ..., finalize_block: _Optional[_Union[FinalizeBlockRequest, _Mapping]] = ..., insert_tx: _Optional[_Union[TxRequest, _Mapping]] = ..., reap_txs: _Optional[_Union[EmptyBody, _Mapping]] = ...) -> None: ...
+    def __init__(
+        self,
+        echo: _Optional[_Union[EchoBody, _Mapping]] = ...,
+        flush: _Optional[_Union[EmptyBody, _Mapping]] = ...,
+        info: _Optional[_Union[InfoRequest, _Mapping]] = ...,
+        set_option: _Optional[_Union[EmptyBody, _Mapping]] = ...,
+        init_chain: _Optional[_Union[InitChainRequest, _Mapping]] = ...,
+        query: _Optional[_Union[QueryRequest, _Mapping]] = ...,
+        begin_block: _Optional[_Union[BeginBlockRequest, _Mapping]] = ...,
+        check_tx: _Optional[_Union[CheckTxRequest, _Mapping]] = ...,
+        deliver_tx: _Optional[_Union[TxRequest, _Mapping]] = ...,
+        end_block: _Optional[_Union[EndBlockRequest, _Mapping]] = ...,
+        commit: _Optional[_Union[EmptyBody, _Mapping]] = ...,
+        list_snapshots: _Optional[_Union[EmptyBody, _Mapping]] = ...,
+        offer_snapshot: _Optional[_Union[OfferSnapshotRequest, _Mapping]] = ...,
+        load_snapshot_chunk: _Optional[
+            _Union[LoadSnapshotChunkRequest, _Mapping]
+        ] = ...,
+        apply_snapshot_chunk: _Optional[
+            _Union[ApplySnapshotChunkRequest, _Mapping]
+        ] = ...,
+        prepare_proposal: _Optional[_Union[PrepareProposalRequest, _Mapping]] = ...,
+        process_proposal: _Optional[_Union[EmptyBody, _Mapping]] = ...,
+        extend_vote: _Optional[_Union[EmptyBody, _Mapping]] = ...,
+        verify_vote_extension: _Optional[_Union[EmptyBody, _Mapping]] = ...,
+        finalize_block: _Optional[_Union[FinalizeBlockRequest, _Mapping]] = ...,
+        insert_tx: _Optional[_Union[TxRequest, _Mapping]] = ...,
+        reap_txs: _Optional[_Union[EmptyBody, _Mapping]] = ...,
+    ) -> None: ...
 
 class Response(_message.Message):
-    __slots__ = ("exception", "echo", "flush", "info", "set_option", "init_chain", "query", "begin_block", "check_tx", "deliver_tx", "end_block", "commit", "list_snapshots", "offer_snapshot", "load_snapshot_chunk", "apply_snapshot_chunk", "prepare_proposal", "process_proposal", "extend_vote", "verify_vote_extension", "finalize_block", "insert_tx", "reap_txs")
+    __slots__ = (
+        "exception",
+        "echo",
+        "flush",
+        "info",
+        "set_option",
+        "init_chain",
+        "query",
+        "begin_block",
+        "check_tx",
+        "deliver_tx",
+        "end_block",
+        "commit",
+        "list_snapshots",
+        "offer_snapshot",
+        "load_snapshot_chunk",
+        "apply_snapshot_chunk",
+        "prepare_proposal",
+        "process_proposal",
+        "extend_vote",
+        "verify_vote_extension",
+        "finalize_block",
+        "insert_tx",
+        "reap_txs",
+    )
     EXCEPTION_FIELD_NUMBER: _ClassVar[int]
     ECHO_FIELD_NUMBER: _ClassVar[int]
     FLUSH_FIELD_NUMBER: _ClassVar[int]
@@ -131,7 +231,36 @@ class Response(_message.Message):
     finalize_block: FinalizeBlockResponse
     insert_tx: TxResult
     reap_txs: TxsResponse
-    def __init__(self, exception: _Optional[_Union[ExceptionBody, _Mapping]] = ..., echo: _Optional[_Union[EchoBody, _Mapping]] = ..., flush: _Optional[_Union[EmptyBody, _Mapping]] = ..., info: _Optional[_Union[InfoResponse, _Mapping]] = ..., set_option: _Optional[_Union[EmptyBody, _Mapping]] = ..., init_chain: _Optional[_Union[InitChainResponse, _Mapping]] = ..., query: _Optional[_Union[EmptyBody, _Mapping]] = ..., begin_block: _Optional[_Union[EmptyBody, _Mapping]] = ..., check_tx: _Optional[_Union[TxResult, _Mapping]] = ..., deliver_tx: _Optional[_Union[TxResult, _Mapping]] = ..., end_block: _Optional[_Union[EndBlockResponse, _Mapping]] = ..., commit: _Optional[_Union[CommitResponse, _Mapping]] = ..., list_snapshots: _Optional[_Union[ListSnapshotsResponse, _Mapping]] = ..., offer_snapshot: _Optional[_Union[VerdictResponse, _Mapping]] = ..., load_snapshot_chunk: _Optional[_Union[LoadSnapshotChunkResponse, _Mapping]] = ..., apply_snapshot_chunk: _Optional[_Union[ApplySnapshotChunkResponse, _Mapping]] = ..., prepare_proposal: _Optional[_Union[TxsResponse, _Mapping]] = ..., process_proposal: _Optional[_Union[VerdictResponse, _Mapping]] = ..., extend_vote: _Optional[_Union[EmptyBody, _Mapping]] = ..., verify_vote_extension: _Optional[_Union[VerdictResponse, _Mapping]] = ..., finalize_block: _Optional[_Union[FinalizeBlockResponse, _Mapping]] = ..., insert_tx: _Optional[_Union[TxResult, _Mapping]] = ..., reap_txs: _Optional[_Union[TxsResponse, _Mapping]] = ...) -> None: ...
+    def __init__(
+        self,
+        exception: _Optional[_Union[ExceptionBody, _Mapping]] = ...,
+        echo: _Optional[_Union[EchoBody, _Mapping]] = ...,
+        flush: _Optional[_Union[EmptyBody, _Mapping]] = ...,
+        info: _Optional[_Union[InfoResponse, _Mapping]] = ...,
+        set_option: _Optional[_Union[EmptyBody, _Mapping]] = ...,
+        init_chain: _Optional[_Union[InitChainResponse, _Mapping]] = ...,
+        query: _Optional[_Union[EmptyBody, _Mapping]] = ...,
+        begin_block: _Optional[_Union[EmptyBody, _Mapping]] = ...,
+        check_tx: _Optional[_Union[TxResult, _Mapping]] = ...,
+        deliver_tx: _Optional[_Union[TxResult, _Mapping]] = ...,
+        end_block: _Optional[_Union[EndBlockResponse, _Mapping]] = ...,
+        commit: _Optional[_Union[CommitResponse, _Mapping]] = ...,
+        list_snapshots: _Optional[_Union[ListSnapshotsResponse, _Mapping]] = ...,
+        offer_snapshot: _Optional[_Union[VerdictResponse, _Mapping]] = ...,
+        load_snapshot_chunk: _Optional[
+            _Union[LoadSnapshotChunkResponse, _Mapping]
+        ] = ...,
+        apply_snapshot_chunk: _Optional[
+            _Union[ApplySnapshotChunkResponse, _Mapping]
+        ] = ...,
+        prepare_proposal: _Optional[_Union[TxsResponse, _Mapping]] = ...,
+        process_proposal: _Optional[_Union[VerdictResponse, _Mapping]] = ...,
+        extend_vote: _Optional[_Union[EmptyBody, _Mapping]] = ...,
+        verify_vote_extension: _Optional[_Union[VerdictResponse, _Mapping]] = ...,
+        finalize_block: _Optional[_Union[FinalizeBlockResponse, _Mapping]] = ...,
+        insert_tx: _Optional[_Union[TxResult, _Mapping]] = ...,
+        reap_txs: _Optional[_Union[TxsResponse, _Mapping]] = ...,
+    ) -> None: ...
 
 class EmptyBody(_message.Message):
     __slots__ = ()
@@ -155,7 +284,14 @@ class PublicKey(_message.Message):
     bls12381: bytes
     mldsa65: bytes
     secp256k1eth: bytes
-    def __init__(self, first: _Optional[bytes] = ..., second: _Optional[bytes] = ..., bls12381: _Optional[bytes] = ..., mldsa65: _Optional[bytes] = ..., secp256k1eth: _Optional[bytes] = ...) -> None: ...
+    def __init__(
+        self,
+        first: _Optional[bytes] = ...,
+        second: _Optional[bytes] = ...,
+        bls12381: _Optional[bytes] = ...,
+        mldsa65: _Optional[bytes] = ...,
+        secp256k1eth: _Optional[bytes] = ...,
+    ) -> None: ...
 
 class ValidatorUpdate(_message.Message):
     __slots__ = ("pub_key", "power", "pub_key_bytes", "pub_key_type")
@@ -167,7 +303,13 @@ class ValidatorUpdate(_message.Message):
     power: int
     pub_key_bytes: bytes
     pub_key_type: str
-    def __init__(self, pub_key: _Optional[_Union[PublicKey, _Mapping]] = ..., power: _Optional[int] = ..., pub_key_bytes: _Optional[bytes] = ..., pub_key_type: _Optional[str] = ...) -> None: ...
+    def __init__(
+        self,
+        pub_key: _Optional[_Union[PublicKey, _Mapping]] = ...,
+        power: _Optional[int] = ...,
+        pub_key_bytes: _Optional[bytes] = ...,
+        pub_key_type: _Optional[str] = ...,
+    ) -> None: ...
 
 class Snapshot(_message.Message):
     __slots__ = ("height", "format", "chunks", "hash", "metadata")
@@ -181,7 +323,14 @@ class Snapshot(_message.Message):
     chunks: int
     hash: bytes
     metadata: bytes
-    def __init__(self, height: _Optional[int] = ..., format: _Optional[int] = ..., chunks: _Optional[int] = ..., hash: _Optional[bytes] = ..., metadata: _Optional[bytes] = ...) -> None: ...
+    def __init__(
+        self,
+        height: _Optional[int] = ...,
+        format: _Optional[int] = ...,
+        chunks: _Optional[int] = ...,
+        hash: _Optional[bytes] = ...,
+        metadata: _Optional[bytes] = ...,
+    ) -> None: ...
 
 class InfoRequest(_message.Message):
     __slots__ = ("version", "block_version", "p2p_version", "abci_version")
@@ -193,7 +342,13 @@ class InfoRequest(_message.Message):
     block_version: int
     p2p_version: int
     abci_version: str
-    def __init__(self, version: _Optional[str] = ..., block_version: _Optional[int] = ..., p2p_version: _Optional[int] = ..., abci_version: _Optional[str] = ...) -> None: ...
+    def __init__(
+        self,
+        version: _Optional[str] = ...,
+        block_version: _Optional[int] = ...,
+        p2p_version: _Optional[int] = ...,
+        abci_version: _Optional[str] = ...,
+    ) -> None: ...
 
 class InitChainRequest(_message.Message):
     __slots__ = ("time", "chain_id", "validators", "app_state_bytes", "initial_height")
@@ -207,7 +362,16 @@ class InitChainRequest(_message.Message):
     validators: _containers.RepeatedCompositeFieldContainer[ValidatorUpdate]
     app_state_bytes: bytes
     initial_height: int
-    def __init__(self, time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., chain_id: _Optional[str] = ..., validators: _Optional[_Iterable[_Union[ValidatorUpdate, _Mapping]]] = ..., app_state_bytes: _Optional[bytes] = ..., initial_height: _Optional[int] = ...) -> None: ...
+    def __init__(
+        self,
+        time: _Optional[
+            _Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]
+        ] = ...,
+        chain_id: _Optional[str] = ...,
+        validators: _Optional[_Iterable[_Union[ValidatorUpdate, _Mapping]]] = ...,
+        app_state_bytes: _Optional[bytes] = ...,
+        initial_height: _Optional[int] = ...,
+    ) -> None: ...
 
 class QueryRequest(_message.Message):
     __slots__ = ("data", "path")
@@ -215,10 +379,19 @@ class QueryRequest(_message.Message):
     PATH_FIELD_NUMBER: _ClassVar[int]
     data: bytes
     path: str
-    def __init__(self, data: _Optional[bytes] = ..., path: _Optional[str] = ...) -> None: ...
+    def __init__(
+        self, data: _Optional[bytes] = ..., path: _Optional[str] = ...
+    ) -> None: ...
 
 class Header(_message.Message):
-    __slots__ = ("chain_id", "height", "time", "last_block_id", "app_hash", "app_hash_to_0_32")
+    __slots__ = (
+        "chain_id",
+        "height",
+        "time",
+        "last_block_id",
+        "app_hash",
+        "app_hash_to_0_32",
+    )
     CHAIN_ID_FIELD_NUMBER: _ClassVar[int]
     HEIGHT_FIELD_NUMBER: _ClassVar[int]
     TIME_FIELD_NUMBER: _ClassVar[int]
@@ -231,7 +404,17 @@ class Header(_message.Message):
     last_block_id: bytes
     app_hash: bytes
     app_hash_to_0_32: bytes
-    def __init__(self, chain_id: _Optional[str] = ..., height: _Optional[int] = ..., time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., last_block_id: _Optional[bytes] = ..., app_hash: _Optional[bytes] = ..., app_hash_to_0_32: _Optional[bytes] = ...) -> None: ...
+    def __init__(
+        self,
+        chain_id: _Optional[str] = ...,
+        height: _Optional[int] = ...,
+        time: _Optional[
+            _Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]
+        ] = ...,
+        last_block_id: _Optional[bytes] = ...,
+        app_hash: _Optional[bytes] = ...,
+        app_hash_to_0_32: _Optional[bytes] = ...,
+    ) -> None: ...
 
 class BeginBlockRequest(_message.Message):
     __slots__ = ("header",)
@@ -247,7 +430,12 @@ class CheckTxRequest(_message.Message):
     tx: bytes
     type: int
     type_v1: int
-    def __init__(self, tx: _Optional[bytes] = ..., type: _Optional[int] = ..., type_v1: _Optional[int] = ...) -> None: ...
+    def __init__(
+        self,
+        tx: _Optional[bytes] = ...,
+        type: _Optional[int] = ...,
+        type_v1: _Optional[int] = ...,
+    ) -> None: ...
 
 class TxRequest(_message.Message):
     __slots__ = ("tx",)
@@ -267,7 +455,9 @@ class PrepareProposalRequest(_message.Message):
     TXS_FIELD_NUMBER: _ClassVar[int]
     max_tx_bytes: int
     txs: _containers.RepeatedScalarFieldContainer[bytes]
-    def __init__(self, max_tx_bytes: _Optional[int] = ..., txs: _Optional[_Iterable[bytes]] = ...) -> None: ...
+    def __init__(
+        self, max_tx_bytes: _Optional[int] = ..., txs: _Optional[_Iterable[bytes]] = ...
+    ) -> None: ...
 
 class FinalizeBlockRequest(_message.Message):
     __slots__ = ("txs", "height", "time", "syncing_to_height")
@@ -279,7 +469,15 @@ class FinalizeBlockRequest(_message.Message):
     height: int
     time: _timestamp_pb2.Timestamp
     syncing_to_height: int
-    def __init__(self, txs: _Optional[_Iterable[bytes]] = ..., height: _Optional[int] = ..., time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., syncing_to_height: _Optional[int] = ...) -> None: ...
+    def __init__(
+        self,
+        txs: _Optional[_Iterable[bytes]] = ...,
+        height: _Optional[int] = ...,
+        time: _Optional[
+            _Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]
+        ] = ...,
+        syncing_to_height: _Optional[int] = ...,
+    ) -> None: ...
 
 class OfferSnapshotRequest(_message.Message):
     __slots__ = ("snapshot", "app_hash")
@@ -287,7 +485,11 @@ class OfferSnapshotRequest(_message.Message):
     APP_HASH_FIELD_NUMBER: _ClassVar[int]
     snapshot: Snapshot
     app_hash: bytes
-    def __init__(self, snapshot: _Optional[_Union[Snapshot, _Mapping]] = ..., app_hash: _Optional[bytes] = ...) -> None: ...
+    def __init__(
+        self,
+        snapshot: _Optional[_Union[Snapshot, _Mapping]] = ...,
+        app_hash: _Optional[bytes] = ...,
+    ) -> None: ...
 
 class LoadSnapshotChunkRequest(_message.Message):
     __slots__ = ("height", "format", "chunk")
@@ -297,7 +499,12 @@ class LoadSnapshotChunkRequest(_message.Message):
     height: int
     format: int
     chunk: int
-    def __init__(self, height: _Optional[int] = ..., format: _Optional[int] = ..., chunk: _Optional[int] = ...) -> None: ...
+    def __init__(
+        self,
+        height: _Optional[int] = ...,
+        format: _Optional[int] = ...,
+        chunk: _Optional[int] = ...,
+    ) -> None: ...
 
 class ApplySnapshotChunkRequest(_message.Message):
     __slots__ = ("index", "chunk", "sender")
@@ -307,7 +514,12 @@ class ApplySnapshotChunkRequest(_message.Message):
     index: int
     chunk: bytes
     sender: str
-    def __init__(self, index: _Optional[int] = ..., chunk: _Optional[bytes] = ..., sender: _Optional[str] = ...) -> None: ...
+    def __init__(
+        self,
+        index: _Optional[int] = ...,
+        chunk: _Optional[bytes] = ...,
+        sender: _Optional[str] = ...,
+    ) -> None: ...
 
 class ExceptionBody(_message.Message):
     __slots__ = ("error",)
@@ -316,7 +528,13 @@ class ExceptionBody(_message.Message):
     def __init__(self, error: _Optional[str] = ...) -> None: ...
 
 class InfoResponse(_message.Message):
-    __slots__ = ("data", "version", "app_version", "last_block_height", "last_block_app_hash")
+    __slots__ = (
+        "data",
+        "version",
+        "app_version",
+        "last_block_height",
+        "last_block_app_hash",
+    )
     DATA_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
     APP_VERSION_FIELD_NUMBER: _ClassVar[int]
@@ -327,7 +545,14 @@ class InfoResponse(_message.Message):
     app_version: int
     last_block_height: int
     last_block_app_hash: bytes
-    def __init__(self, data: _Optional[str] = ..., version: _Optional[str] = ..., app_version: _Optional[int] = ..., last_block_height: _Optional[int] = ..., last_block_app_hash: _Optional[bytes] = ...) -> None: ...
+    def __init__(
+        self,
+        data: _Optional[str] = ...,
+        version: _Optional[str] = ...,
+        app_version: _Optional[int] = ...,
+        last_block_height: _Optional[int] = ...,
+        last_block_app_hash: _Optional[bytes] = ...,
+    ) -> None: ...
 
 class InitChainResponse(_message.Message):
     __slots__ = ("validators", "app_hash")
@@ -335,7 +560,11 @@ class InitChainResponse(_message.Message):
     APP_HASH_FIELD_NUMBER: _ClassVar[int]
     validators: _containers.RepeatedCompositeFieldContainer[ValidatorUpdate]
     app_hash: bytes
-    def __init__(self, validators: _Optional[_Iterable[_Union[ValidatorUpdate, _Mapping]]] = ..., app_hash: _Optional[bytes] = ...) -> None: ...
+    def __init__(
+        self,
+        validators: _Optional[_Iterable[_Union[ValidatorUpdate, _Mapping]]] = ...,
+        app_hash: _Optional[bytes] = ...,
+    ) -> None: ...
 
 class TxResult(_message.Message):
     __slots__ = ("code", "log")
@@ -343,13 +572,20 @@ class TxResult(_message.Message):
     LOG_FIELD_NUMBER: _ClassVar[int]
     code: int
     log: str
-    def __init__(self, code: _Optional[int] = ..., log: _Optional[str] = ...) -> None: ...
+    def __init__(
+        self, code: _Optional[int] = ..., log: _Optional[str] = ...
+    ) -> None: ...
 
 class EndBlockResponse(_message.Message):
     __slots__ = ("validator_updates",)
     VALIDATOR_UPDATES_FIELD_NUMBER: _ClassVar[int]
     validator_updates: _containers.RepeatedCompositeFieldContainer[ValidatorUpdate]
-    def __init__(self, validator_updates: _Optional[_Iterable[_Union[ValidatorUpdate, _Mapping]]] = ...) -> None: ...
+    def __init__(
+        self,
+        validator_updates: _Optional[
+            _Iterable[_Union[ValidatorUpdate, _Mapping]]
+        ] = ...,
+    ) -> None: ...
 
 class CommitResponse(_message.Message):
     __slots__ = ("data", "retain_height")
@@ -357,13 +593,17 @@ class CommitResponse(_message.Message):
     RETAIN_HEIGHT_FIELD_NUMBER: _ClassVar[int]
     data: bytes
     retain_height: int
-    def __init__(self, data: _Optional[bytes] = ..., retain_height: _Optional[int] = ...) -> None: ...
+    def __init__(
+        self, data: _Optional[bytes] = ..., retain_height: _Optional[int] = ...
+    ) -> None: ...
 
 class ListSnapshotsResponse(_message.Message):
     __slots__ = ("snapshots",)
     SNAPSHOTS_FIELD_NUMBER: _ClassVar[int]
     snapshots: _containers.RepeatedCompositeFieldContainer[Snapshot]
-    def __init__(self, snapshots: _Optional[_Iterable[_Union[Snapshot, _Mapping]]] = ...) -> None: ...
+    def __init__(
+        self, snapshots: _Optional[_Iterable[_Union[Snapshot, _Mapping]]] = ...
+    ) -> None: ...
 
 class LoadSnapshotChunkResponse(_message.Message):
     __slots__ = ("chunk",)
@@ -379,7 +619,12 @@ class ApplySnapshotChunkResponse(_message.Message):
     result: int
     refetch_chunks: _containers.RepeatedScalarFieldContainer[int]
     reject_senders: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, result: _Optional[int] = ..., refetch_chunks: _Optional[_Iterable[int]] = ..., reject_senders: _Optional[_Iterable[str]] = ...) -> None: ...
+    def __init__(
+        self,
+        result: _Optional[int] = ...,
+        refetch_chunks: _Optional[_Iterable[int]] = ...,
+        reject_senders: _Optional[_Iterable[str]] = ...,
+    ) -> None: ...
 
 class VerdictResponse(_message.Message):
     __slots__ = ("verdict",)
@@ -401,4 +646,11 @@ class FinalizeBlockResponse(_message.Message):
     tx_results: _containers.RepeatedCompositeFieldContainer[TxResult]
     validator_updates: _containers.RepeatedCompositeFieldContainer[ValidatorUpdate]
     app_hash: bytes
-    def __init__(self, tx_results: _Optional[_Iterable[_Union[TxResult, _Mapping]]] = ..., validator_updates: _Optional[_Iterable[_Union[ValidatorUpdate, _Mapping]]] = ..., app_hash: _Optional[bytes] = ...) -> None: ...
+    def __init__(
+        self,
+        tx_results: _Optional[_Iterable[_Union[TxResult, _Mapping]]] = ...,
+        validator_updates: _Optional[
+            _Iterable[_Union[ValidatorUpdate, _Mapping]]
+        ] = ...,
+        app_hash: _Optional[bytes] = ...,
+    ) -> None: ...

@@ -1,8 +1,8 @@
-"""BigchainDB's HTTP API on Quart-Trio: all routes, errors and headers.
+"""The HTTP API on Quart-Trio, as every kind of daemon has it: streams, pages, errors, headers.
 
-`http.answers` has the texts, `http.routes` what GET reads, `http.submit` what becomes of a posted
-transaction. The most frequent requests are also answered without Quart, and plain ones without
-hypercorn (`direct`), since those two take most of a request's time. Only POST uses a body.
+What one kind answers by itself is in its `http.routes.Routes`. The most frequent requests are also
+answered without Quart, and plain ones without hypercorn (`direct`), since those two take most of a
+request's time. Only POST uses a body.
 """
 
 # Quart runs handlers that are not coroutine functions in a thread each.
@@ -11,10 +11,8 @@ hypercorn (`direct`), since those two take most of a request's time. Only POST u
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
-from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from quart import Response, request
 from quart_trio import QuartTrio
@@ -27,44 +25,22 @@ from werkzeug.exceptions import (
 )
 
 from trio_stream.access.guard import Guard
-from trio_stream.channel.commit_channel import CommitChannel
 from trio_stream.http import answers
 from trio_stream.http.answers import HttpAnswer
 from trio_stream.http.body import Body, Disconnected, Receive, Send, headers_of, write
 from trio_stream.http.manual import add_manual
 from trio_stream.http.page import add_page
-from trio_stream.http.pages import Lookups, Streamed
+from trio_stream.http.pages import Streamed
 from trio_stream.http.plain import Plain
 from trio_stream.http.pull import PULL_PATH
-from trio_stream.http.reads import CheckOutcomes
-from trio_stream.http.routes import (
-    API,
-    BLOCK,
-    ELECTION,
-    SUBMIT_PATHS,
-    TRANSACTION,
-    TRANSACTIONS,
-    Get,
-    Routes,
-)
-from trio_stream.http.rules import Digits, MatchedRule, StreamName
-from trio_stream.http.submit import Broadcaster, Examiner, Posts, Submission
+from trio_stream.http.routes import Coming, Get, Lookup, Post, Routes
+from trio_stream.http.rules import Digits, MatchedRule
 from trio_stream.http.subscriptions import NOT_EVENTS, Subscriptions
 from trio_stream.http.tickets import add_tickets, everything_allowed
 from trio_stream.log.errors import ends_process
-from trio_stream.stream.admission import Admission
 from trio_stream.stream.selection import STREAMS_PATH
 
 logger = logging.getLogger(__name__)
-
-# Of the server's 4,096 connections; the rest are kept for other requests.
-MAX_STREAMS = 3072
-
-OPENAPI = Path(__file__).parent / "openapi.json"
-
-
-class ApiReader(Examiner, Lookups, Protocol):
-    """What the API asks of the committed state."""
 
 
 class _Request(TrioASGIHTTPConnection):
@@ -93,63 +69,43 @@ class _Request(TrioASGIHTTPConnection):
 
 
 class Api(QuartTrio):
-    """The application, over a committed state, its checks and commits, and a consensus engine."""
+    """The application: what every kind of daemon serves, and the routes of this one."""
 
     asgi_http_class = _Request
     url_rule_class = MatchedRule  # type: ignore[assignment]  # as Quart's own
 
     def __init__(
         self,
+        routes: Routes,
+        subscriptions: Subscriptions,
         *,
-        reader: ApiReader,
-        engine: Broadcaster,
-        channel: CommitChannel,
-        checks: CheckOutcomes,
-        streams_url: str,
-        commit_timeout: float,
         max_body_bytes: int,
-        admission: Admission | None = None,
-        max_streams: int = MAX_STREAMS,
-        observed: Mapping[str, Get] | None = None,
         guard: Guard | None = None,
-        ended: Callable[[], object | None] = lambda: None,
     ) -> None:
-        """At most `max_streams` of the clients that `admission` lets in follow the channel here.
-
-        `guard` makes tickets, and ends streams whose token becomes invalid. `observed` answers what
-        is asked about the node itself, by path. While the chain has `ended`, nothing can be posted.
-        """
+        """`guard` makes tickets."""
         super().__init__(__name__, static_folder=None)
-        self.subscriptions = Subscriptions(
-            channel, admission or Admission(), most=max_streams, guard=guard
-        )
-        self._submission = Submission(
-            reader, engine, channel, commit_timeout=commit_timeout, ended=ended
-        )
-        self._routes = Routes(
-            reader, checks, run_sync=channel.run_in_turn, others=observed
-        )
+        self._routes = routes
+        self.subscriptions = subscriptions
         self._max_body_bytes = max_body_bytes
         # Quart would cut an answer after a minute, however much of it the peer is taking.
         self.config["RESPONSE_TIMEOUT"] = None
         self.url_map.strict_slashes = False
-        self.url_map.converters.update(digits=Digits, stream=StreamName)
-        _add_errors(self)
-        _add_routes(self, self._routes, streams_url)
+        self.url_map.converters.update(digits=Digits)
+        _add_errors(self, routes)
+        _add_routes(self, routes)
         add_tickets(self, guard or everything_allowed())
+        self._paths = frozenset(rule.rule for rule in self.url_map.iter_rules())
 
-    @property
-    def posts(self) -> Posts:
-        """The posts since the start."""
-        return self._submission.posts
-
-    def direct(self, request: Plain) -> Awaitable[HttpAnswer | Streamed] | None:
+    def direct(self, request: Plain) -> Coming | None:
         """The answer to a request without Quart, if it is one of those that come all day."""
-        if request.method != "POST":
-            return self._routes.find(request.path, request.query)
-        if request.path in SUBMIT_PATHS:
-            return self._submit(request.query, request.content_type, request.body)
-        return None
+        routes = self._routes
+        if request.method == "POST":
+            post = routes.posts.get(request.path)
+            return None if post is None else _posted(post, request)
+        found = routes.find(request.path, request.query)
+        if found is None and routes.others and request.path not in self._paths:
+            return routes.others(request)
+        return found
 
     def lasting(self) -> int:
         """How many requests are in progress that end when the channel does."""
@@ -174,76 +130,56 @@ class Api(QuartTrio):
 
     async def _answer(self, scope: Any, receive: Receive, send: Send) -> None:
         method = scope["method"]
-        if method == "POST" and scope["path"] in SUBMIT_PATHS:
-            await self._post(scope, receive, send)
+        if method == "POST" and (post := self._routes.posts.get(scope["path"])):
+            await self._post(post, scope, receive, send)
         elif method == "GET" and (serve := self.subscriptions.door_of(scope)):
             await serve(receive, send)
         else:
             await super().asgi_app(scope, receive, send)
 
-    async def _post(self, scope: Any, receive: Receive, send: Send) -> None:
-        headers = headers_of(scope)
+    async def _post(self, post: Post, scope: Any, receive: Receive, send: Send) -> None:
         body = Body(receive, self._max_body_bytes)
         try:
             data = await body.read()
         except Disconnected:
             return
-        answer = answers.TOO_LARGE
+        answer, asked = answers.TOO_LARGE, _plain(scope, data or b"")
         if data is not None:
-            answer = await self._submit(
-                scope["query_string"], headers.get(b"content-type", ""), data
-            )
-        origin = headers.get(b"origin")
-        await body.answered_by(partial(write, send, answer, origin))
+            answer = await _posted(post, asked)
+        await body.answered_by(partial(write, send, answer, asked.origin))
 
-    async def _submit(self, query: bytes, content_type: str, data: bytes) -> HttpAnswer:
-        try:
-            return await self._submission.post(query, content_type, data)
-        except Exception as error:
-            if ends_process(error):
-                raise
-            logger.exception("unhandled error while answering a posted transaction")
-            return answers.FAILED
+
+async def _posted(post: Post, request: Plain) -> HttpAnswer:
+    try:
+        return await post(request)
+    except Exception as error:
+        if ends_process(error):
+            raise
+        logger.exception("unhandled error while answering POST %s", request.path)
+        return answers.FAILED
 
 
 async def _get(get: Get) -> Response:
     return _response(await get(request.query_string))
 
 
-def _add_routes(app: Api, routes: Routes, streams_url: str) -> None:
+async def _look_up(lookup: Lookup, name: str) -> Response:
+    return _response(await lookup.answer(name))
+
+
+def _add_routes(app: Api, routes: Routes) -> None:
     for path, get in routes.gets.items():
         # POST is answered in front of Quart; it is listed here for the `Allow` header.
-        methods = ["GET", "POST"] if path == TRANSACTIONS else ["GET"]
+        methods = ["GET", "POST"] if path in routes.posts else ["GET"]
         app.add_url_rule(path, path, partial(_get, get), methods=methods)
-    root = HttpAnswer(200, answers.root(streams_url))
-    api_root = HttpAnswer(200, answers.api_root(streams_url))
-    description = HttpAnswer(200, OPENAPI.read_bytes())
-
-    @app.get(API)
-    async def api_index() -> Response:
-        return _response(api_root)
-
-    @app.get(f"{API}/openapi.json")
-    async def openapi() -> Response:
-        return _response(description)
-
-    add_page(app, root)
+    for before, lookup in routes.lookups.items():
+        rule = f"{before}<{'digits:' if lookup.digits else ''}name>"
+        app.add_url_rule(rule, rule, partial(_look_up, lookup))
+    add_page(app, routes.root, is_posted_to="/" in routes.posts)
     add_manual(app)
 
-    @app.get(f"{TRANSACTION}<transaction_id>")
-    async def transaction(transaction_id: str) -> Response:
-        return _response(await routes.transaction(transaction_id))
-
-    @app.get(f"{BLOCK}<digits:height>")
-    async def block(height: str) -> Response:
-        return _response(await routes.block(height))
-
-    @app.get(f"{ELECTION}<election_id>")
-    async def election(election_id: str) -> Response:
-        return _response(await routes.election(election_id))
-
     # Streams and pulls are answered in front of Quart; these routes get the other requests.
-    @app.get(f"{STREAMS_PATH}<stream:_>")
+    @app.get(f"{STREAMS_PATH}<any({','.join(routes.streams)}):_>")
     async def stream(_: str) -> Response:
         return _response(NOT_EVENTS)
 
@@ -252,10 +188,15 @@ def _add_routes(app: Api, routes: Routes, streams_url: str) -> None:
         return _response(HttpAnswer(200, b""))
 
 
-def _add_errors(app: Api) -> None:
+def _add_errors(app: Api, routes: Routes) -> None:
     @app.errorhandler(NotFound)
     async def no_such_path(_: HTTPException) -> Response:
-        return _response(answers.NO_SUCH_PATH)
+        coming = None
+        if routes.others is not None and request.method == "GET":
+            coming = routes.others(_plain(request.scope))
+        if coming is None:
+            return _response(routes.no_such_path(request.path))
+        return _response(await coming)
 
     @app.errorhandler(MethodNotAllowed)
     async def method_not_allowed(error: MethodNotAllowed) -> Response:
@@ -292,4 +233,19 @@ def _response(answer: HttpAnswer | Streamed) -> Response:
     headers = dict(answer.more_headers)
     return Response(
         answer.body, answer.status, headers, content_type=answer.content_type
+    )
+
+
+def _plain(scope: Any, body: bytes = b"") -> Plain:
+    """The request of this scope, as if it had been plain."""
+    fields: dict[bytes, bytes] = dict(scope["headers"])
+    origin = fields.get(b"origin")
+    return Plain(
+        scope["method"],
+        scope["path"],
+        scope["query_string"],
+        fields.get(b"content-type", b"").decode("latin-1"),
+        None if origin is None else origin.decode("latin-1"),
+        body,
+        fields,
     )

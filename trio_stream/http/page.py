@@ -9,12 +9,13 @@ policy lets it load from this node alone, run no script that is written into it,
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 from quart import Response, request
 from quart_trio import QuartTrio
 
-from trio_stream.http.answers import HttpAnswer
+from trio_stream.http.answers import JSON, HttpAnswer
 from trio_stream.http.files import CLIENT, StaticFile, add_file, respond
 
 PARTS: Final = (
@@ -51,19 +52,28 @@ POLICY: Final = "; ".join(
 _PAGE: Final = "text/html"
 
 
-def add_page(app: QuartTrio, index: HttpAnswer) -> None:
-    """Serve the page, its parts and the client; `index` is what programs get at `/`."""
+def add_page(
+    app: QuartTrio,
+    index: Callable[[], Awaitable[HttpAnswer]],
+    *,
+    is_posted_to: bool = False,
+) -> None:
+    """Serve the page, its parts and the client; `index` is what programs get at `/`.
+
+    `is_posted_to` says that something is posted to `/`, which is answered elsewhere.
+    """
     policy = ("Content-Security-Policy", POLICY), ("Referrer-Policy", "no-referrer")
     page = StaticFile.read("page.html", *policy)
 
-    @app.get("/")
+    @app.route("/", methods=["GET", "POST"] if is_posted_to else ["GET"])
     async def root() -> Response:
         kinds = request.accept_mimetypes
         # The first one is for those to whom both are equal, as to `*/*`.
-        if kinds.best_match([index.content_type, _PAGE]) == _PAGE:
+        if kinds.best_match([JSON, _PAGE]) == _PAGE:
             response = respond(page)
         else:
-            response = Response(index.body, content_type=index.content_type)
+            said = await index()
+            response = Response(said.body, content_type=said.content_type)
         response.vary.add("Accept")
         return response
 

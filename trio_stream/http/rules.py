@@ -11,19 +11,11 @@ from collections.abc import Callable
 from quart.routing import QuartRule
 from werkzeug.routing import BaseConverter
 
-from trio_stream.stream.selection import Stream
-
 
 class Digits(BaseConverter):
     """Decimal digits, any number of them; anything else is another path."""
 
     regex = "[0-9]+"
-
-
-class StreamName(BaseConverter):
-    """The name of a stream."""
-
-    regex = "|".join(each.value for each in Stream)
 
 
 class MatchedRule(QuartRule):

@@ -16,11 +16,14 @@ from trio_stream.config import Address, Config
 from trio_stream.engine.catching_up import CatchingUp
 from trio_stream.engine.report import warn_if_exposed
 from trio_stream.engine.server import AbciServer
-from trio_stream.http import api as http_api
 from trio_stream.http import server as http_server
+from trio_stream.http.api import Api
+from trio_stream.http.bigchaindb import bigchaindb_routes
 from trio_stream.http.figures import Rooms
 from trio_stream.http.observed import Readiness, observed, state_of
 from trio_stream.http.places import HttpPlaces
+from trio_stream.http.submit import Submission
+from trio_stream.http.subscriptions import Subscriptions
 from trio_stream.net.listeners import open_abci, open_door, port_of
 from trio_stream.net.loop_delay import LoopDelay
 from trio_stream.net.stoppable import Stoppable
@@ -118,6 +121,13 @@ def _node(
         frame_limit=config.frame_limit,
         run_sync=channel.run_undisturbed,
     )
+    submission = Submission(
+        core.reader,
+        core.engine,
+        channel,
+        commit_timeout=config.commit_timeout,
+        ended=lambda: core.application.ended,
+    )
     places, loop = HttpPlaces(_http_limits(config), channel.turn), LoopDelay()
     rooms = Rooms(
         chain=core.application,
@@ -130,7 +140,7 @@ def _node(
         subscribers=admission,
         guard_refused=credentials.guard.refused,
         http=places.statistics,
-        posts=lambda: app.posts,
+        posts=lambda: submission.posts,
         checks_refused=core.application.recent_checks.refused,
         snapshots=core.snapshotter.statistics,
         loop_delays=loop.delays,
@@ -139,20 +149,26 @@ def _node(
         engine_timeout=config.ready_engine_timeout, free_bytes=config.ready_free_bytes
     )
     upgrades = Upgrades()
-    app = http_api.Api(
-        reader=core.reader,
-        engine=core.engine,
-        channel=channel,
-        checks=core.application.recent_checks,
+    routes = bigchaindb_routes(
+        core.reader,
+        core.application.recent_checks,
+        submission,
+        run_sync=channel.run_in_turn,
         streams_url=_streams_url(config, sockets),
-        commit_timeout=config.commit_timeout,
-        max_body_bytes=config.max_body_bytes,
-        admission=admission,
-        # Streams stay; some connections are kept for requests that don't.
-        max_streams=config.http_connections - config.http_connections // 4,
         observed=observed(rooms, readiness, run_sync=channel.run_in_turn),
+    )
+    subscriptions = Subscriptions(
+        channel,
+        admission,
+        # Streams stay; some connections are kept for requests that don't.
+        most=config.http_connections - config.http_connections // 4,
         guard=credentials.guard,
-        ended=lambda: core.application.ended,
+    )
+    app = Api(
+        routes,
+        subscriptions,
+        max_body_bytes=config.max_body_bytes,
+        guard=credentials.guard,
     )
     serve_abci = partial(
         abci.serve, sockets.abci, shutdown_timeout=config.shutdown_abci
