@@ -12,6 +12,7 @@ import pytest
 import trio
 from trio.testing import wait_all_tasks_blocked
 
+from tests.scripted_feed import FEED, feed
 from tests.scripted_server import (
     ALL,
     Act,
@@ -129,6 +130,16 @@ def test_an_event_that_the_caller_fails_on_is_not_kept() -> None:
                 next(events)
             raise KeyError
     assert kept.saved[-1] == ALL[1]["position"]
+
+
+def test_a_position_is_kept_once_all_its_events_are_done() -> None:
+    kept = Kept()
+    asking = options(feed(2), feed(), stream="events", checkpoint=kept)
+    with iterate("ws://a", **asking) as events:
+        assert [next(events) for _ in FEED[:5]] == FEED[:5]
+        assert events.position == FEED[3]["position"]
+    places = [FEED[2]["position"], FEED[3]["position"]]
+    assert [each for each in kept.saved if each != end_of(0)] == places
 
 
 def test_a_path_is_a_checkpoint(tmp_path: Path) -> None:

@@ -87,6 +87,17 @@ def test_only_processed_events_are_due() -> None:
     assert marks.due(idle=True) is None
 
 
+def test_an_event_that_others_follow_makes_nothing_due() -> None:
+    marks = Marks(1)
+    marks.hand_out(None)
+    marks.settle()
+    assert marks.due(idle=True) is None
+    marks.hand_out("1")
+    marks.settle()
+    marks.hand_out(None)
+    assert marks.due(idle=False) == "1"
+
+
 def test_so_many_events_make_it_due() -> None:
     marks = Marks(2)
     for position, due in (("1", None), ("2", "2"), ("3", "3")):

@@ -9,6 +9,7 @@ import trio
 from trio.testing import wait_all_tasks_blocked
 
 from tests.client.asking import open_network, options, take
+from tests.scripted_feed import FEED, feed
 from tests.scripted_server import (
     ALL,
     Kept,
@@ -93,6 +94,34 @@ async def test_positions_are_saved_less_often_if_wanted() -> None:
             await take(events, 50)
     places = [position.split(":")[0] for position in kept.saved]
     assert places == ["0", "20", "40", "50"]
+
+
+async def test_a_position_is_saved_once_all_its_events_are_done() -> None:
+    kept = Kept()
+    async with open_network() as network:
+        network.host("a", feed())
+        asking = options(network, stream="events", checkpoint=kept)
+        async with open_stream("ws://a", **asking) as events:
+            await take(events, 3)
+            assert kept.saved == [end_of(0)]
+            assert events.position == FEED[2]["position"]
+            await take(events, 2)
+            assert kept.saved[1:] == [FEED[2]["position"], FEED[3]["position"]]
+            assert events.position == FEED[3]["position"]
+    # The last one that was handed out is not the last one of its position.
+    assert kept.saved[3:] == []
+
+
+async def test_an_unfinished_position_is_begun_again_after_a_restart() -> None:
+    kept = Kept()
+    async with open_network() as network:
+        network.host("a", feed(), feed())
+        asking = options(network, stream="events", checkpoint=kept)
+        async with open_stream("ws://a", **asking) as events:
+            assert await take(events, 5) == FEED[:5]
+        kept.position = kept.saved[-1]
+        async with open_stream("ws://a", **asking) as events:
+            assert await take(events, len(FEED) - 4) == FEED[4:]
 
 
 async def test_a_saved_position_is_where_it_goes_on() -> None:

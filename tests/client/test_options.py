@@ -21,7 +21,7 @@ async def test_an_unknown_option_is_refused_before_anything_is_done(
         with pytest.raises(TypeError, match="option 'aftre'; did you mean 'after'"):
             async with open_stream("ws://a", **asking):
                 pass  # pragma: no cover
-        with pytest.raises(TypeError, match="option 'zzz'; after, asset_id, checkp"):
+        with pytest.raises(TypeError, match="option 'zzz'; action, after, asset_id, "):
             async with open_stream("ws://a", **options(network, zzz=1)):
                 pass  # pragma: no cover
     assert not network.visits
@@ -54,6 +54,36 @@ async def test_options_become_parameters() -> None:
         "notices": ["1"],
         "from_height": ["2"],
         "until": ["3"],
+    }
+
+
+async def test_options_of_a_followed_chain_become_parameters() -> None:
+    queries = ["transfer.amount > 5", "tx.height = 7 OR wasm.action CONTAINS 'a&b'"]
+    async with open_network() as network:
+        network.host("a", serve())
+        asking = options(
+            network,
+            stream="events",
+            query=queries,
+            sender="cosmos1a",
+            recipient=("cosmos1b", "cosmos1c"),
+            contract=["wasm1"],
+            action="swap",
+            match="event",
+        )
+        async with open_stream("ws://a", **asking) as events:
+            await take(events, 1)
+    ((_, visit),) = network.visits
+    assert visit.target.startswith("/api/v1/streams/events?")
+    assert visit.parameters == {
+        "detail": ["position"],
+        "query": queries,
+        "sender": ["cosmos1a"],
+        "recipient": ["cosmos1b", "cosmos1c"],
+        "contract": ["wasm1"],
+        "action": ["swap"],
+        "match": ["event"],
+        "notices": ["1"],
     }
 
 

@@ -30,6 +30,24 @@ async def test_urls_that_cannot_be_meant(urls: list[str], told: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("urls", "stream", "told"),
+    [
+        ("ws://a", "event", "unknown stream 'event'; there are valid_transactions, va"),
+        ("ws://a/s/blocks", "events", "the URL names the stream blocks, not events"),
+        (["ws://a", "ws://b/s/blocks"], "events", "same stream, not blocks and events"),
+    ],
+)
+def test_streams_that_cannot_be_meant(urls: list[str], stream: str, told: str) -> None:
+    with pytest.raises(ValueError, match=told):
+        read_urls(urls, stream)
+
+
+@pytest.mark.parametrize("url", ["ws://a", "ws://a/", "ws://a/api/v1/streams/events/"])
+def test_a_stream_is_named_by_the_url_or_for_it(url: str) -> None:
+    assert read_urls(url, "events")[url].target == "/api/v1/streams/events"
+
+
+@pytest.mark.parametrize(
     ("url", "authority"),
     [
         ("ws://a", "a"),
@@ -67,6 +85,14 @@ def test_parameters_are_added_to_those_of_the_url() -> None:
             ],
         ),
         (
+            Wanted(query=("a = 1", "b = 2"), match="event"),
+            [
+                *[("detail", "position"), ("query", "a = 1"), ("query", "b = 2")],
+                *[("match", "event"), ("notices", "1")],
+            ],
+        ),
+        (Wanted(match="any"), [("detail", "position"), ("match", "any")]),
+        (
             Wanted(public_key=("k",), notices=False),
             [("detail", "position"), ("public_key", "k")],
         ),
@@ -83,5 +109,5 @@ def test_what_is_wanted_is_asked_for(
 
 
 def test_servers_of_one_stream_are_taken_in_their_order() -> None:
-    assert read_urls("ws://a") == ("ws://a",)
-    assert read_urls(["ws://b", "wss://a"]) == ("ws://b", "wss://a")
+    assert list(read_urls("ws://a")) == ["ws://a"]
+    assert list(read_urls(["ws://b", "wss://a"])) == ["ws://b", "wss://a"]

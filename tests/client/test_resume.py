@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from fractions import Fraction
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.scripted_feed import Message, gap, unit
+from tests.scripted_server import BEGINNING, end_of
+from trio_stream.client.messages import Gap, parse, part_of
 from trio_stream.client.resume import (
     FIRST_DELAY,
     LONGEST_DELAY,
@@ -82,6 +87,137 @@ def test_steps_lead_forward_or_are_faults(steps: list[tuple[int, int]]) -> None:
         else:
             with pytest.raises(ServerFault):
                 progress.advance(URL, text)
+
+
+units = st.lists(st.tuples(st.booleans(), st.integers(1, 4)), min_size=1, max_size=5)
+
+
+@given(units, st.lists(st.integers(0, 6), max_size=12))
+def test_wherever_a_connection_ends_each_event_arrives_once(
+    shapes: list[tuple[bool, int]], cuts: list[int]
+) -> None:
+    every = [
+        event
+        for height, (at_end, count) in enumerate(shapes, 1)
+        for event in unit(height, None if at_end else 0, count)
+    ]
+    begins = {BEGINNING: 0} | {
+        str(event["position"]): number
+        for number, event in enumerate(every, 1)
+        if "position" in event
+    }
+    progress, got = Progress(after=BEGINNING), []
+    for cut in [*cuts, len(every)]:
+        progress.begin(URL, {"stream-position": str(progress.text)})
+        start = begins[str(progress.text)]
+        for event in every[start : start + cut]:
+            reached = take(progress, event)
+            if reached is not None:
+                got.append(event)
+                assert reached in begins
+                assert progress.is_within is ("position" not in event)
+    assert got == every
+
+
+def take(progress: Progress, event: Message) -> str | None:
+    part = part_of(event)
+    assert part is not None
+    return progress.take(URL, part, event.get("position"))
+
+
+FIRST, SECOND, THIRD = unit(5, 0, 3)
+
+
+@pytest.mark.parametrize(
+    ("messages", "told"),
+    [
+        ([FIRST, FIRST], "event 0 of 5:0 after event 0 of 5:0"),
+        ([SECOND, FIRST], "event 0 of 5:0 after event 2 of 5:0"),
+        ([*unit(5, 0, 1), FIRST], "event 0 of 5:0 again, after 5:0:"),
+        ([*unit(5, None, 1), FIRST], "event 0 of 5:0 again, after 5::"),
+        ([FIRST, *unit(5, 1, 1)], "went on to 5:1 before the last event of 5:0"),
+        ([FIRST, None, SECOND], "event 2 of 5:0, but not event 0 of 5:0 as before"),
+        ([SECOND, None, *unit(5, 0, 1)], "event 0 of 5:0, but not event 2 of 5:0"),
+        ([FIRST, None, *unit(6, 0, 1)], "went on to 6:0 before the last event of 5:0"),
+        (
+            [THIRD | {"position": "5:1:abcdef12"}],
+            "event 4 of 5:0 with the position 5:1",
+        ),
+        ([THIRD | {"position": "earliest"}], "'earliest' instead of a position"),
+    ],
+)
+def test_events_of_a_position_come_whole_and_in_order(
+    messages: Sequence[Message | None], told: str
+) -> None:
+    progress = Progress()
+    progress.begin(URL, {"stream-position": BEGINNING})
+    with pytest.raises(ServerFault, match=told):
+        for message in messages:
+            if message is None:
+                progress.begin(URL, {"stream-position": BEGINNING})
+            else:
+                take(progress, message)
+
+
+@pytest.mark.parametrize(
+    ("reached", "told"),
+    [
+        ("3::", "went back to 3::"),
+        ("5:0:abcdef12", "went on to 5:0 before the last event of 5:0"),
+        (end_of(5), "went on to 5 before the last event of 5:0"),
+    ],
+)
+def test_notices_within_a_position_do_not_leave_it(reached: str, told: str) -> None:
+    progress = Progress()
+    progress.begin(URL, {"stream-position": BEGINNING})
+    take(progress, FIRST)
+    progress.stand(URL, end_of(4))
+    with pytest.raises(ServerFault, match=told):
+        progress.stand(URL, reached)
+    assert progress.parameters() == [("after", end_of(4))]
+    progress.begin(URL, {"stream-position": end_of(4)})
+    assert [take(progress, each) for each in (FIRST, SECOND)] == [None, end_of(4)]
+
+
+def test_a_message_of_another_kind_does_not_end_a_position() -> None:
+    progress = Progress()
+    progress.begin(URL, {"stream-position": BEGINNING})
+    take(progress, FIRST)
+    with pytest.raises(ServerFault, match="went on to 5:0 before the last event"):
+        progress.advance(URL, "5:0:abcdef12")
+
+
+def test_the_rest_of_a_position_may_be_missing_at_another_server() -> None:
+    progress = Progress()
+    progress.begin(URL, {"stream-position": BEGINNING})
+    take(progress, FIRST)
+    progress.begin(URL, {"stream-position": BEGINNING})
+    message = parse(json.dumps(gap(4, 7)))
+    assert isinstance(message, Gap)
+    progress.leave(message.first)
+    assert progress.advance(URL, message["position"]) == "7"
+    assert not progress.is_within
+
+
+def test_missing_blocks_after_an_unfinished_position_are_no_excuse() -> None:
+    progress = Progress()
+    progress.begin(URL, {"stream-position": BEGINNING})
+    take(progress, FIRST)
+    progress.leave(6)
+    with pytest.raises(ServerFault, match="went on to 7 before the last event of 5:0"):
+        progress.advance(URL, "7")
+
+
+def test_no_server_has_it_if_each_one_lacks_it() -> None:
+    route = Route(["a", "b"])
+    lacking = []
+    for _ in range(3):
+        lacking.append(route.lacks())
+        route.failed()
+        # What one server has moves the stream on, and then another may have the rest.
+        if len(lacking) == 1:
+            route.worked()
+    assert lacking == [False, False, True]
 
 
 def test_the_end_is_known_when_its_block_is() -> None:

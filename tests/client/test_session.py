@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from trio.testing import MockClock
 
 from tests.client.asking import open_network, options, take
+from tests.scripted_feed import FEED, begin_feed, feed, gap, sending_feed, unit
 from tests.scripted_server import (
     ALL,
     Kept,
@@ -21,7 +22,7 @@ from tests.scripted_server import (
     sending,
     serve,
 )
-from trio_stream.client import NotResumable, Refused, ServerFault, open_stream
+from trio_stream.client import Gap, NotResumable, Refused, ServerFault, open_stream
 from trio_stream.client.resume import LONGEST_DELAY
 
 
@@ -73,6 +74,94 @@ def test_the_events_of_all_connections_together_are_the_log(
                 assert await take(events, 5) == ALL
 
     trio.run(main, clock=MockClock(autojump_threshold=0))
+
+
+@settings(max_examples=50)
+@given(
+    cuts=st.lists(
+        st.tuples(
+            st.sampled_from(["a", "b"]),
+            st.integers(0, 6),
+            st.sampled_from([None, 1000, 1001, 4503]),
+        ),
+        max_size=10,
+    ),
+    notices=st.booleans(),
+)
+def test_events_that_share_positions_come_once_wherever_connections_end(
+    cuts: list[tuple[str, int, int | None]], notices: bool
+) -> None:
+    async def main() -> None:
+        async with open_network() as network:
+            for host, count, code in cuts:
+                network.host(host, feed(count, code=code))
+            for host in ("a", "b"):
+                network.host(host, feed())
+            asking = options(
+                network, stream="events", after="earliest", notices=notices
+            )
+            async with open_stream(["ws://a", "ws://b"], **asking) as events:
+                assert await take(events, len(FEED)) == FEED
+
+    trio.run(main, clock=MockClock(autojump_threshold=0))
+
+
+async def test_missing_blocks_are_a_message_of_their_own() -> None:
+    async with open_network() as network:
+        network.host("a", feed())
+        asking = options(network, stream="events")
+        async with open_stream("ws://a", **asking) as events:
+            gaps = [each for each in await take(events, 7) if isinstance(each, Gap)]
+            assert events.position == "4"
+    assert [(each.first, each.last) for each in gaps] == [(2, 4)]
+    ((_, visit),) = network.visits
+    assert visit.target == "/api/v1/streams/events?detail=position"
+
+
+async def test_an_end_within_a_position_is_a_lost_connection(
+    autojump_clock: MockClock,
+) -> None:
+    async with open_network() as network:
+        network.host("a", feed(2, code=1000), feed(4, code=1000))
+        asking = options(network, stream="events", until=1)
+        async with open_stream("ws://a", **asking) as events:
+            assert [event async for event in events] == FEED[:4]
+
+
+async def test_another_server_may_lack_the_blocks_of_an_unfinished_position(
+    autojump_clock: MockClock,
+) -> None:
+    async def hang_up(visit: Visit) -> None:
+        await begin_feed(visit)
+        await visit.send(first)
+
+    first, *_ = unit(5, None, 3)
+    async with open_network() as network:
+        network.host("a", hang_up)
+        network.host("b", sending_feed(gap(2, 9)))
+        asking = options(network, stream="events")
+        async with open_stream(["ws://a", "ws://b"], **asking) as events:
+            assert await take(events, 2) == [first, gap(2, 9)]
+
+
+async def test_an_event_without_its_place_is_a_fault() -> None:
+    async with open_network() as network:
+        network.host("a", sending_feed({"event_index": 1, "type": "transfer"}))
+        async with open_stream("ws://a", **options(network)) as events:
+            with pytest.raises(ServerFault, match="an event without its place"):
+                await take(events, 1)
+
+
+async def test_a_server_that_only_repeats_is_not_asked_at_once_for_ever(
+    autojump_clock: MockClock,
+) -> None:
+    async with open_network() as network:
+        network.host("a", feed(1), feed(1), feed(1), feed(1), feed())
+        began = trio.current_time()
+        asking = options(network, stream="events")
+        async with open_stream("ws://a", **asking) as events:
+            assert await take(events, len(FEED)) == FEED
+    assert trio.current_time() - began == pytest.approx(0.2 + 0.4 + 0.8 + 1.6)
 
 
 @pytest.mark.parametrize("status", [404, 503, 500, 429, 301, 200])

@@ -27,6 +27,47 @@ async def test_a_refusal_is_raised(status: int) -> None:
     assert len(network.visits) == 1
 
 
+async def test_a_server_without_such_a_stream_is_not_asked_again() -> None:
+    said = {"error": "unknown_stream", "message": "it has events"}
+    async with open_network() as network:
+        network.host("a", rejecting(404, said))
+        with pytest.raises(Refused, match="refused with 404: it has events"):
+            async with open_stream("ws://a", **options(network)) as events:
+                await take(events)
+
+
+PRUNED = {"error": "pruned", "message": "the oldest block is 90", "oldest": 90}
+
+
+async def test_what_one_server_has_pruned_is_fetched_from_another(
+    autojump_clock: MockClock,
+) -> None:
+    async with open_network() as network:
+        network.host("a", rejecting(410, PRUNED), rejecting(410, PRUNED))
+        network.host("b", rejecting(503), serve())
+        urls = ["ws://a", "ws://b"]
+        async with open_stream(urls, **options(network)) as events:
+            assert await take(events, 5) == ALL
+    assert [host for host, _ in network.visits] == ["a", "b", "a", "b"]
+
+
+async def test_what_all_servers_have_pruned_is_an_error(
+    autojump_clock: MockClock,
+) -> None:
+    async def later(visit: Visit) -> None:
+        await visit.accept("1::")
+        await visit.close(4410, "pruned")
+
+    async with open_network() as network:
+        network.host("a", later)
+        network.host("b", rejecting(410, PRUNED))
+        urls = ["ws://a", "ws://b"]
+        with pytest.raises(Refused, match="the oldest block is 90") as got:
+            async with open_stream(urls, **options(network, after="1")) as events:
+                await take(events)
+    assert (got.value.status, got.value.details["oldest"]) == (410, 90)
+
+
 async def test_a_refusal_without_json_says_its_text() -> None:
     async with open_network() as network:
         network.host("a", rejecting(400, "No\n  way"))

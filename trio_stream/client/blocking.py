@@ -22,9 +22,10 @@ from typing import Self, Unpack
 import trio
 
 from trio_stream.client.checkpoint import Checkpoint, Marks, open_checkpoint
+from trio_stream.client.messages import Event
 from trio_stream.client.options import Options, check_names, make_puller
 from trio_stream.client.request import Texts
-from trio_stream.client.session import HAND_OVER, Event, Item, Puller
+from trio_stream.client.session import HAND_OVER, Item, Puller
 
 
 @contextmanager
@@ -72,9 +73,9 @@ class BlockingEvents:
             self.save(idle=not ready)
             if not ready and not self._background.fetch():
                 raise self._background.error or StopIteration
-            self.position, event = ready.popleft()
+            self.position, event, is_last = ready.popleft()
             if event is not None:
-                self._marks.hand_out(self.position)
+                self._marks.hand_out(self.position if is_last else None)
                 return event
             self._marks.skip_to(self.position)
 

@@ -2,8 +2,9 @@
 
 An event counts as processed when the caller asks for the next one, or leaves in good order, but
 not if the caller failed on it. So the saved position is never ahead of the caller's work: after a
-crash some events may come again, but none is missing. A program that needs each event exactly
-once saves the position in the same transaction as its work, and needs nothing of this.
+crash some events may come again, but none is missing. A position that several events share is
+saved once all of them have been processed. A program that needs each event exactly once saves the
+position in the same transaction as its work, and needs nothing of this.
 """
 
 from __future__ import annotations
@@ -89,8 +90,8 @@ class Marks:
         self._processed: str | None = None
         self._count = 0
 
-    def hand_out(self, position: str) -> None:
-        """The caller is given the event at this position."""
+    def hand_out(self, position: str | None) -> None:
+        """The caller is given the last event at this position; None: one that others follow."""
         self._in_hand = position
 
     def settle(self) -> None:

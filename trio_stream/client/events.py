@@ -16,9 +16,10 @@ from trio_stream.client.checkpoint import (
     open_checkpoint,
 )
 from trio_stream.client.connection import open_nursery
+from trio_stream.client.messages import Event
 from trio_stream.client.options import Options, RunSync, check_names, make_puller
 from trio_stream.client.request import Texts
-from trio_stream.client.session import HAND_OVER, Event, Item, Puller
+from trio_stream.client.session import HAND_OVER, Item, Puller
 
 # For saving the last position after the caller raised an exception.
 _LAST_SAVE_TIMEOUT: Final = 5.0
@@ -81,11 +82,11 @@ class Events:
         while True:
             await self.save(idle=not self._items.statistics().current_buffer_used)
             try:
-                self.position, event = await self._items.receive()
+                self.position, event, is_last = await self._items.receive()
             except trio.EndOfChannel:
                 raise self._puller.error or StopAsyncIteration from None
             if event is not None:
-                self._marks.hand_out(self.position)
+                self._marks.hand_out(self.position if is_last else None)
                 return event
             self._marks.skip_to(self.position)
 

@@ -13,7 +13,7 @@ import trio
 
 from trio_stream.client.checkpoint import Checkpoint
 from trio_stream.client.connection import ConnectionSettings, OpenStream
-from trio_stream.client.request import Texts, Wanted, read_urls, texts
+from trio_stream.client.request import StreamName, Texts, Wanted, read_urls, texts
 from trio_stream.client.resume import Progress, Route
 from trio_stream.client.session import Puller
 from trio_stream.stream.names import meant_by
@@ -36,6 +36,9 @@ class RunSync(Protocol):
 class Options(TypedDict, total=False):
     """The options of `open_stream` and `iterate`; none is required. Times are in seconds.
 
+    Which stream, if the URL has no path (by default: valid_transactions):
+        stream              "valid_transactions", "valid_blocks", "refused_transactions"; of a
+                            followed chain "transactions", "blocks", "events"
     Where to begin (by default: from now on; a position saved in `checkpoint` overrides both):
         after               exclusive: a position, a transaction's id, or "earliest"
         from_height         inclusive: the height of a block
@@ -44,6 +47,10 @@ class Options(TypedDict, total=False):
     Filters, each a string or several. An event matches a filter if it has any of its values,
     and is sent if it matches all filters:
         asset_id, public_key, operation
+    Filters of a followed chain, each a string or several, of which one has to hold:
+        query               in CometBFT's language, as "transfer.amount > 5"
+        sender, recipient, contract, action     for common keys of the Cosmos SDK
+        match               "any": conditions may hold in different events; "event": in one
     What is sent:
         detail              "position" (each event has one), or "full": the transaction too
         empty_blocks        True: the stream of blocks includes empty ones
@@ -63,12 +70,19 @@ class Options(TypedDict, total=False):
         open_tcp, jitter, run_sync
     """
 
+    stream: StreamName | None
     after: str | None
     from_height: int | None
     until: int | Literal["tip"] | None
     asset_id: Texts
     public_key: Texts
     operation: Texts
+    query: Texts
+    sender: Texts
+    recipient: Texts
+    contract: Texts
+    action: Texts
+    match: Literal["any", "event"] | None
     detail: Literal["position", "full"]
     empty_blocks: bool
     notices: bool | None
@@ -105,13 +119,19 @@ def make_puller(urls: Texts, options: Options, *, saved: str | None) -> Puller:
 
     Raises ValueError for invalid URLs or options.
     """
-    every = read_urls(urls)
+    every = read_urls(urls, options.get("stream"))
     return Puller(
         every,
         Wanted(
             asset_id=texts(options.get("asset_id", ())),
             public_key=texts(options.get("public_key", ())),
             operation=texts(options.get("operation", ())),
+            query=texts(options.get("query", ())),
+            sender=texts(options.get("sender", ())),
+            recipient=texts(options.get("recipient", ())),
+            contract=texts(options.get("contract", ())),
+            action=texts(options.get("action", ())),
+            match=options.get("match"),
             detail=options.get("detail", "position"),
             empty_blocks=options.get("empty_blocks", False),
             notices=options.get("notices"),
@@ -121,7 +141,7 @@ def make_puller(urls: Texts, options: Options, *, saved: str | None) -> Puller:
             from_height=options.get("from_height") if saved is None else None,
             until=options.get("until"),
         ),
-        Route(every, jitter=options.get("jitter", random.random)),
+        Route(tuple(every), jitter=options.get("jitter", random.random)),
         ConnectionSettings(
             token=_token(options.get("token")),
             ssl_context=options.get("ssl_context"),

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import Final, Literal, NamedTuple, get_args
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from trio_stream.stream.selection import STREAMS_PATH, Stream
@@ -17,6 +17,18 @@ from trio_stream.stream.selection import STREAMS_PATH, Stream
 _PORTS: Final = {"ws": 80, "wss": 443}
 # Parameters that this client adds itself; in a URL they would be given twice.
 _OURS: Final = ("after", "from_height", "until", "detail", "notices")
+
+# Of followers, which stream other chains than BigchainDB's.
+FollowedName = Literal["transactions", "blocks", "events"]
+StreamName = (
+    Literal["valid_transactions", "valid_blocks", "refused_transactions"] | FollowedName
+)
+_STREAM_NAMES: Final = (*(each.value for each in Stream), *get_args(FollowedName))
+
+_FILTERS: Final = (
+    *("asset_id", "public_key", "operation"),
+    *("query", "sender", "recipient", "contract", "action"),
+)
 
 Texts = str | Iterable[str]
 """One or several strings."""
@@ -55,6 +67,12 @@ class Wanted:
     asset_id: tuple[str, ...] = ()
     public_key: tuple[str, ...] = ()
     operation: tuple[str, ...] = ()
+    query: tuple[str, ...] = ()
+    sender: tuple[str, ...] = ()
+    recipient: tuple[str, ...] = ()
+    contract: tuple[str, ...] = ()
+    action: tuple[str, ...] = ()
+    match: str | None = None
     detail: str = "position"
     empty_blocks: bool = False
     # None: only with filters, when messages may be far apart.
@@ -62,7 +80,7 @@ class Wanted:
 
     @property
     def filtered(self) -> bool:
-        return bool(self.asset_id or self.public_key or self.operation)
+        return any(getattr(self, name) for name in _FILTERS)
 
     @property
     def with_notices(self) -> bool:
@@ -71,8 +89,10 @@ class Wanted:
     def parameters(self) -> list[tuple[str, str]]:
         # Each message must carry its position, or the stream could not be resumed.
         found = [("detail", self.detail)]
-        for name in ("asset_id", "public_key", "operation"):
+        for name in _FILTERS:
             found += [(name, value) for value in getattr(self, name)]
+        if self.match is not None:
+            found.append(("match", self.match))
         if self.empty_blocks:
             found.append(("empty_blocks", "1"))
         if self.with_notices:
@@ -85,22 +105,37 @@ def texts(values: Texts) -> tuple[str, ...]:
     return (values,) if isinstance(values, str) else tuple(values)
 
 
-def read_urls(urls: Texts) -> tuple[str, ...]:
-    """The servers' URLs. Raises ValueError if there are none, or for an invalid one."""
-    found = texts(urls)
+def read_urls(urls: Texts, stream: str | None = None) -> dict[str, Endpoint]:
+    """The servers by their URLs, in their order; `stream` is for those without a path.
+
+    Raises ValueError if there are none, for an invalid one, or if they name different streams.
+    """
+    if stream is not None and stream not in _STREAM_NAMES:
+        raise ValueError(
+            f"unknown stream {stream!r}; there are {', '.join(_STREAM_NAMES)}"
+        )
+    found = {url: read_url(url, stream) for url in texts(urls)}
     if not found:
         raise ValueError("no URL was given")
-    streams = {
-        read_url(url).target.partition("?")[0].rpartition("/")[2] for url in found
-    }
-    if len(streams) > 1:
-        named = " and ".join(sorted(streams))
-        raise ValueError(f"all URLs must name the same stream, not {named}")
+    named = {_stream_of(each) for each in found.values()}
+    if len(named) > 1:
+        raise ValueError(
+            f"all URLs must name the same stream, not {' and '.join(sorted(named))}"
+        )
+    if stream is not None and stream not in named:
+        raise ValueError(f"the URL names the stream {named.pop()}, not {stream}")
     return found
 
 
-def read_url(url: str) -> Endpoint:
-    """Take a URL apart; one without a path means `valid_transactions`. Raises ValueError."""
+def _stream_of(endpoint: Endpoint) -> str:
+    return endpoint.target.partition("?")[0].rpartition("/")[2]
+
+
+def read_url(url: str, stream: str | None = None) -> Endpoint:
+    """Take a URL apart; one without a path means `stream`, or `valid_transactions`.
+
+    Raises ValueError.
+    """
     parts = urlsplit(url)
     if parts.scheme not in _PORTS or not parts.hostname:
         raise ValueError(
@@ -117,7 +152,8 @@ def read_url(url: str) -> Endpoint:
         port = parts.port or _PORTS[parts.scheme]
     except ValueError as error:
         raise ValueError(f"{error}: {url!r}") from None
-    path = parts.path.rstrip("/") or STREAMS_PATH + Stream.VALID_TRANSACTIONS.value
+    named = stream or Stream.VALID_TRANSACTIONS.value
+    path = parts.path.rstrip("/") or STREAMS_PATH + named
     target = f"{path}?{parts.query}" if parts.query else path
     if not target.isascii() or not target.isprintable() or " " in target:
         raise ValueError(

@@ -7,20 +7,22 @@ client from its log.
 
 from __future__ import annotations
 
-import json
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
 import trio
 
 from trio_stream.client import verdicts
 from trio_stream.client.connection import ConnectionSettings, StreamConnection, connect
-from trio_stream.client.request import Wanted, read_url
+from trio_stream.client.messages import Event, Gap, parse, part_of
+from trio_stream.client.request import Endpoint, Wanted
 from trio_stream.client.resume import LONGEST_DELAY, Progress, Route
 from trio_stream.client.verdicts import (
+    GONE,
     Closed,
     Lost,
+    Refused,
     Rejected,
     ServerFault,
     StreamError,
@@ -31,16 +33,14 @@ logger = logging.getLogger(__name__)
 HAND_OVER: Final = 64
 """How many messages are read ahead of the caller. One with its transaction may have a MiB."""
 
-# Any JSON object; what it holds is up to the server.
-Event = dict[str, Any]
-"""A message, as a JSON object."""
-
 
 class Item(NamedTuple):
     """A step of the stream: a message, or a position up to which there is none."""
 
     position: str
     event: Event | None
+    is_last: bool = True
+    """Whether the position is reached with it; False: it is one of several events of the next."""
 
 
 class Puller:
@@ -48,13 +48,13 @@ class Puller:
 
     def __init__(
         self,
-        urls: Sequence[str],
+        endpoints: Mapping[str, Endpoint],
         wanted: Wanted,
         progress: Progress,
         route: Route,
         settings: ConnectionSettings,
     ) -> None:
-        self._endpoints = {url: read_url(url) for url in urls}
+        self._endpoints = endpoints
         self._wanted = wanted
         self._progress = progress
         self._route = route
@@ -77,6 +77,14 @@ class Puller:
             try:
                 await self._follow(url, items)
                 return
+            except Refused as refused:
+                # Another server may keep more of the chain.
+                if refused.status != GONE or self._route.lacks():
+                    raise
+                delay = self._route.failed()
+                logger.warning(
+                    "%s; trying %s in %.1f s", refused, self._route.url, delay
+                )
             except Lost as lost:
                 if trio.current_time() - began > LONGEST_DELAY:
                     self._route.worked()
@@ -98,12 +106,14 @@ class Puller:
                 await items.send(Item(begun, None))
                 while True:
                     item = self._read(url, await connection.receive())
-                    self._route.worked()
-                    await items.send(item)
+                    if item is not None:
+                        self._route.worked()
+                        await items.send(item)
         except Rejected as rejected:
             raise verdicts.refusal(url, rejected) from None
         except Closed as closed:
-            verdict = verdicts.closing(url, closed, until=self._progress.ends)
+            ends = self._progress.ends and not self._progress.is_within
+            verdict = verdicts.closing(url, closed, until=ends)
         if verdict is not None:
             raise verdict
 
@@ -111,31 +121,36 @@ class Puller:
         if "stream-position" not in connection.headers and self._wanted.with_notices:
             # With notices, the server may accept the upgrade and then send its refusal.
             with trio.move_on_after(self._settings.connect_timeout):
-                message = _parse(await connection.receive())
+                message = parse(await connection.receive())
                 if message is not None and message.get("notice") == "refused":
                     raise verdicts.refusal_notice(url, message)
         begun = self._progress.begin(url, connection.headers)
         logger.info("%s: the stream begins after %s", url, begun)
         return begun
 
-    def _read(self, url: str, text: str | bytes) -> Item:
-        message = _parse(text)
+    def _read(self, url: str, text: str | bytes) -> Item | None:
+        """What a message means to the caller; None if that has it."""
+        message = parse(text)
         if message is None:
             raise ServerFault(f"{url} sent {text[:100]!r} instead of a message")
         if "notice" in message and "transaction_id" not in message:
             return self._read_notice(url, message)
-        return Item(self._progress.advance(url, message.get("position")), message)
+        try:
+            part = part_of(message)
+        except ValueError as error:
+            raise ServerFault(f"{url} sent {error}: {text[:100]!r}") from None
+        position = message.get("position")
+        if part is not None:
+            reached = self._progress.take(url, part, position)
+            if reached is None:
+                return None
+            return Item(reached, message, position is not None)
+        if isinstance(message, Gap):
+            self._progress.leave(message.first)
+        return Item(self._progress.advance(url, position), message)
 
     def _read_notice(self, url: str, notice: Mapping[str, Any]) -> Item:
         if notice["notice"] == "refused":
             raise verdicts.refusal_notice(url, notice)
         logger.debug("%s: notice %r", url, notice)
         return Item(self._progress.stand(url, notice.get("position")), None)
-
-
-def _parse(text: str | bytes) -> Event | None:
-    try:
-        message = json.loads(text)
-    except ValueError:
-        return None
-    return message if isinstance(message, dict) else None

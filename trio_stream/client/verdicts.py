@@ -1,9 +1,10 @@
 """What a server's answer means to a client: try again elsewhere, give up, or finished.
 
 Only what cannot change on another attempt is an error of the stream: an invalid request or another
-history (400, 409), a missing or wrong token (401, 403), and behaviour that is forbidden to a
-server. Everything else counts as a lost connection and is retried: 404 may come from a node that
-has not reached the position yet, 503 from one that is full or behind.
+history (400, 409), a missing or wrong token (401, 403), a position that was pruned (410, unless
+another server keeps more), a stream that the server does not have, and behaviour that is forbidden
+to a server. Everything else counts as a lost connection and is retried: 404 may come from a node
+that has not reached the position yet, 503 from one that is full or behind.
 """
 
 from __future__ import annotations
@@ -14,7 +15,11 @@ from typing import Final
 
 # WebSocket close codes of refusals: 4000 plus the HTTP status.
 _REFUSAL_CODES: Final = range(4400, 4600)
-_FINAL: Final = (400, 401, 403, 409)
+GONE: Final = 410
+"""The status if what comes next has been pruned."""
+_FINAL: Final = (400, 401, 403, 409, GONE)
+# What a 404 says that would be the same for ever: the chain is of another kind.
+_UNKNOWN_STREAM: Final = "unknown_stream"
 _DONE: Final = 1000
 _TOO_BIG: Final = 1009
 
@@ -24,7 +29,10 @@ class StreamError(Exception):
 
 
 class Refused(StreamError):
-    """A server refuses the request (400), the token (401, 403), or a foreign position (409).
+    """A server refuses the request (400), the token (401, 403), or the position.
+
+    The position is of another history (409), or no server has what follows it any more (410). A
+    server that has no such stream refuses with 404.
 
     `details` has what the server said: error, message, oldest, tip, chain.
     """
@@ -130,7 +138,7 @@ def _judge(
     url: str, status: int, details: Mapping[str, object], retry_after: str
 ) -> Refused | Lost:
     refused = Refused(url, status, details)
-    if status in _FINAL:
+    if status in _FINAL or details.get("error") == _UNKNOWN_STREAM:
         return refused
     digits = retry_after.isascii() and retry_after.isdigit()
     return Lost(refused.reason, float(retry_after) if digits else 0)
