@@ -1,4 +1,4 @@
-# make run · demo · devnode · devnet · test · test-engines · check · bench · engines · fmt · lock · proto · manual
+# make run · demo · devnode · devnet · test · test-engines · test-chains · check · bench · engines · chains · fmt · lock · proto · manual
 # Everything runs in a virtual environment of its own, made at the first call.
 
 VENV ?= .venv
@@ -16,7 +16,7 @@ PYTEST := $(BIN)/python -m pytest --numprocesses 2 --dist loadgroup
 # Each process that a test starts would compile all modules again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run demo devnode devnet test test-engines check bench engines fmt lock proto manual clean
+.PHONY: run demo devnode devnet test test-engines test-chains check bench engines chains fmt lock proto manual clean
 .DEFAULT_GOAL := run
 
 run: $(VENV)/.run
@@ -34,11 +34,18 @@ devnet: $(VENV)/.run
 engines: $(VENV)/.run
 	@$(BIN)/python -m scripts.engines.build $(ARGS)
 
+chains: $(VENV)/.run
+	@$(BIN)/python -m scripts.chains.build $(ARGS)
+
 test: $(VENV)/.dev
 	$(PYTEST) $(ARGS)
 
 test-engines: $(VENV)/.dev
-	ENGINES=all $(BIN)/python -m pytest tests/engines tests/interop $(ARGS)
+	ENGINES=all $(BIN)/python -m pytest tests/engines tests/chains tests/interop $(ARGS)
+
+test-chains: $(VENV)/.dev
+	$(BIN)/python -m scripts.chains.build
+	CHAINS=all $(BIN)/python -m pytest tests/chains $(ARGS)
 
 check: $(VENV)/.dev
 	$(BLACK) --check --quiet $(SOURCES)

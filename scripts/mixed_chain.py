@@ -25,7 +25,7 @@ from scripts import child, daemon_process
 from scripts.chaos import Failed
 from scripts.daemon_process import RunningDaemon
 from scripts.devnet import evidence
-from scripts.engines import build, home, network, state_sync
+from scripts.engines import build, compiling, home, network, state_sync
 from scripts.engines.build import Release
 from scripts.engines.home import ValidatorHome, Value
 from scripts.engines.process import Rpc, RunningEngine
@@ -191,7 +191,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--blocks", type=int, default=2000)
     options = parser.parse_args(arguments)
     engine = build.ENGINES[options.engine]
-    build.build([engine])
+    compiling.build([engine])
     with tempfile.TemporaryDirectory() as folder:
         print(trio.run(partial(prove, engine, Path(folder), blocks=options.blocks)))
     return 0

@@ -29,7 +29,7 @@ from scripts import child, daemon_process
 from scripts.chaos import Failed
 from scripts.daemon_process import RunningDaemon
 from scripts.devnet import evidence
-from scripts.engines import build, network, process
+from scripts.engines import build, compiling, network, process
 from scripts.engines.build import Release
 from scripts.engines.home import TIMEOUT_COMMIT, ValidatorHome
 from scripts.engines.process import Rpc, RpcError, RunningEngine
@@ -415,7 +415,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     options = parser.parse_args(arguments)
     old, new = build.ENGINES[options.old], build.ENGINES[options.new]
-    build.build([old, new])
+    compiling.build([old, new])
     with tempfile.TemporaryDirectory() as folder:
         run = partial(
             prove,

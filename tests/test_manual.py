@@ -52,6 +52,8 @@ ELSEWHERE = {
     "make test": "runs this",
     "make check": "is what CI runs",
     "make test-engines": "is what CI runs",
+    "make chains": "builds what tests/chains runs",
+    "make test-chains": "is tests/chains with all chains",
     "make engines": "is what CI runs",
     "make bench": "its scripts in tests/test_chaos.py and by hand: it takes minutes",
     "make manual": "tests/test_manual_tables.py",

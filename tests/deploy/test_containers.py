@@ -21,7 +21,7 @@ import yaml
 
 from scripts import child
 from scripts.daemon_process import Settings, run_daemon
-from scripts.engines import build
+from scripts.engines import build, compiling
 from scripts.engines.home import free_ports
 from scripts.engines.process import Rpc, RunningEngine
 from scripts.signing import Key, create, encode
@@ -172,7 +172,7 @@ async def test_the_engine_of_an_image_serves_the_daemon_of_the_other(
     tmp_path: Path,
 ) -> None:
     """The very script of the image, and the very variables of the other; only ports differ."""
-    build.build([build.ENGINES[build.DEFAULT]])
+    compiling.build([build.ENGINES[build.DEFAULT]])
     binary = build.ENGINES[build.DEFAULT].binary
     abci, rpc, p2p = free_ports(3)
     given = {
@@ -221,7 +221,7 @@ async def test_the_engine_of_an_image_serves_the_daemon_of_the_other(
 @pytest.mark.engine
 @pytest.mark.slow
 def test_the_genesis_of_four_names_their_services(tmp_path: Path) -> None:
-    build.build([build.ENGINES[build.DEFAULT]])
+    compiling.build([build.ENGINES[build.DEFAULT]])
     (document,) = documents("compose-four.yaml")
     shell, option, text = document["services"]["genesis"]["entrypoint"]
     binary = build.ENGINES[build.DEFAULT].binary

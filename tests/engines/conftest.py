@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.engines import build
+from scripts.engines import build, compiling
 from scripts.engines.build import Release
 from tests.engines.site import Site
 
@@ -51,7 +51,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def engine(request: pytest.FixtureRequest) -> Release:
     """An engine whose binary is there."""
     wanted = build.ENGINES[request.param]
-    build.build([wanted])
+    compiling.build([wanted])
     return wanted
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.engines import build
+from scripts.engines import build, compiling
 
 
 @pytest.fixture
@@ -65,7 +65,7 @@ def test_a_missing_network_is_one_line() -> None:
         "go: github.com/cometbft/cometbft@v1.0.1: Get proxy: dial tcp: no such host",
         "go: giving up",
     ]
-    error = build.failure(build.ENGINES["cometbft-1.0.1"], said)
+    error = compiling.failure(build.ENGINES["cometbft-1.0.1"], said)
     assert "check the network" in str(error)
     assert "\n" not in str(error)
 
@@ -76,5 +76,7 @@ def test_checksums_out_of_reach_are_ignored_and_wrong_ones_are_not() -> None:
         'verifying module: Get "https://sum.golang.org/lookup/x": dial tcp: i/o timeout'
     )
     wrong = "verifying module: checksum mismatch\nSECURITY ERROR (see sum.golang.org)"
-    assert isinstance(build.failure(engine, [away]), build.ChecksumsOutOfReach)
-    assert isinstance(build.failure(engine, wrong.splitlines()), build.BuildFailed)
+    assert isinstance(compiling.failure(engine, [away]), compiling.ChecksumsOutOfReach)
+    assert isinstance(
+        compiling.failure(engine, wrong.splitlines()), compiling.BuildFailed
+    )

@@ -9,7 +9,7 @@ import pytest
 import trio
 
 from scripts import child
-from scripts.engines import build, network, process
+from scripts.engines import build, compiling, network, process
 from scripts.engines.build import Release
 from scripts.moving_chain import prove
 from scripts.signing import create, transfer
@@ -61,7 +61,7 @@ async def test_a_chain_of_the_oldest_engine_goes_on(
     """10,000 transactions are taken along by `python -m scripts.moving_chain`."""
     if Site(engine, tmp_path).release < (0, 34):
         pytest.skip("it knows no initial height")
-    build.build([OLDEST])
+    compiling.build([OLDEST])
     said = await prove(OLDEST, engine, tmp_path, transactions=200)
     assert "212 events for a subscriber, in order and each once" in said
 
@@ -72,7 +72,7 @@ async def test_a_newer_engine_takes_over_the_home_of_an_older_one(
     if engine.name not in BEFORE:
         pytest.skip("it takes over no other's home")
     before = build.ENGINES[BEFORE[engine.name]]
-    build.build([before])
+    compiling.build([before])
     site = Site(before, tmp_path)
     asset = create(ALICE)
     async with site.daemon() as daemon:

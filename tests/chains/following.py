@@ -1,0 +1,97 @@
+"""A follower with a log on disk in this very process, and what its log says afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import trio
+
+from scripts import child
+from scripts.chains.simd import Simd
+from scripts.engines.process import RpcError, RunningEngine
+from trio_stream.cometbft.followed import FollowedBlock, FollowedTip
+from trio_stream.follower.follower import Follower
+from trio_stream.follower.introduction import FollowSettings
+from trio_stream.follower.nodes import Node, NodeSettings
+from trio_stream.log.followed.reader import FollowedReader
+from trio_stream.log.followed.writer import FollowedLog
+
+PATIENCE = 60.0
+"""Seconds that any one step may take; usually none takes two."""
+
+NODE = NodeSettings(rate=500)
+EARLIEST = FollowSettings(start="earliest", poll=0.2)
+
+
+class Following:
+    """How far it is."""
+
+    def __init__(self) -> None:
+        self.tip = FollowedTip(0, None)
+        self._moved = trio.Event()
+
+    def advance(self, tip: FollowedTip) -> None:
+        assert tip.height > self.tip.height
+        self.tip = tip
+        self._moved.set()
+
+    async def reached(self, height: int) -> None:
+        """Wait until that height is stored."""
+        with trio.fail_after(PATIENCE):
+            while self.tip.height < height:
+                self._moved = trio.Event()
+                await self._moved.wait()
+
+
+async def follow(
+    simd: Simd, home: Path, following: Following, settings: FollowSettings = EARLIEST
+) -> None:
+    """Follow until cancelled; raises a Stopped."""
+    node = Node(f"http://127.0.0.1:{simd.rpc_port}", NODE)
+    with FollowedLog.open(home) as log:
+        following.tip = log.tip()
+        follower = Follower([node], log, settings, advance=following.advance)
+        await follower.run()
+
+
+@asynccontextmanager
+async def followed(
+    simd: Simd, home: Path, settings: FollowSettings = EARLIEST
+) -> AsyncIterator[Following]:
+    """A follower while the block runs."""
+    following = Following()
+    async with child.open_nursery() as nursery:
+        nursery.start_soon(follow, simd, home, following, settings)
+        yield following
+
+
+async def stored(home: Path, first: int = 1) -> list[FollowedBlock]:
+    """All blocks of a log, of which none may be missing."""
+    reader = FollowedReader(home / "log.db")
+    tip = (await reader.tip()).height
+    found = [await reader.block(height) for height in range(first, tip + 1)]
+    await reader.aclose()
+    assert None not in found
+    return [each for each in found if each is not None]
+
+
+async def assert_equal(blocks: list[FollowedBlock], node: RunningEngine) -> None:
+    """Ask the node again for everything that is stored."""
+    for each in blocks:
+        assert each.raw_block == await node.rpc.call("block", height=str(each.height))
+        assert each.raw_results == await results(node, each.height)
+
+
+async def results(node: RunningEngine, height: int) -> dict[str, Any]:
+    """A node has a block some milliseconds before it has its results."""
+
+    async def there() -> dict[str, Any] | None:
+        try:
+            return await node.rpc.call("block_results", height=str(height))
+        except RpcError:
+            return None
+
+    return await child.poll(there, seconds=PATIENCE, what=f"results of {height}")
