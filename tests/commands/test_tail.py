@@ -13,12 +13,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.scripted_feed import FEED, feed
 from tests.scripted_server import (
     ALL,
     Act,
     Network,
     Visit,
-    hexes,
     message,
     rejecting,
     sending,
@@ -27,7 +27,7 @@ from tests.scripted_server import (
 from trio_stream.__main__ import main
 from trio_stream.client import iterate
 from trio_stream.commands import tail as tail_command
-from trio_stream.commands.tail import readable
+from trio_stream.commands.tail_lines import readable
 
 
 @pytest.fixture(autouse=True)
@@ -96,6 +96,39 @@ def test_filters_are_passed_on(network: Network) -> None:
     }
 
 
+def test_filters_of_followed_chains_are_passed_on(network: Network) -> None:
+    network.host("a", feed(code=1000))
+    arguments = ["--stream", "events", "--query", "a = 1", "--query", "b.c EXISTS"]
+    arguments += ["--sender", "s1", "--sender", "s2", "--recipient", "r"]
+    arguments += ["--contract", "c", "--action", "x", "--match", "event"]
+    assert tail("ws://a", *arguments, "--until", "6") == 0
+    ((_, visit),) = network.visits
+    assert visit.target.startswith("/api/v1/streams/events?")
+    assert visit.parameters == {
+        "detail": ["position"],
+        "query": ["a = 1", "b.c EXISTS"],
+        "sender": ["s1", "s2"],
+        "recipient": ["r"],
+        "contract": ["c"],
+        "action": ["x"],
+        "match": ["event"],
+        "notices": ["1"],
+        "until": ["6"],
+    }
+
+
+def test_events_that_share_a_position_are_printed_once(
+    network: Network, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    state = tmp_path / "state"
+    asking = ["--stream", "events", "--until", "6", "--state", str(state)]
+    network.host("a", feed(2), feed(3), feed(code=1000))
+    assert tail("ws://a", "--json", *asking) == 0
+    printed = capsys.readouterr().out.splitlines()
+    assert [json.loads(line) for line in printed] == FEED
+    assert state.read_text().strip() == FEED[-1]["position"]
+
+
 def test_a_token_is_read_from_a_file(network: Network, tmp_path: Path) -> None:
     network.host("a", serve(code=1000))
     file = tmp_path / "token"
@@ -137,7 +170,18 @@ def test_a_state_file_resumes_where_it_ended(
     assert printed == ALL
 
 
-@pytest.mark.parametrize("status", [400, 409])
+def test_a_stream_of_another_kind_of_chain_is_one_line_and_status_2(
+    network: Network, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = {"error": "unknown_stream", "message": "it has transactions, blocks, events"}
+    network.host("a", rejecting(404, said))
+    assert tail("ws://a") == 2
+    assert capsys.readouterr().err == (
+        "trio-stream: ws://a refused with 404: it has transactions, blocks, events\n"
+    )
+
+
+@pytest.mark.parametrize("status", [400, 409, 410])
 def test_a_refusal_is_one_line_and_status_2(
     network: Network, capsys: pytest.CaptureFixture[str], status: int
 ) -> None:
@@ -153,6 +197,7 @@ def test_a_refusal_is_one_line_and_status_2(
     [
         (["http://a"], "http://a"),
         (["ws://a/streams/valid_blocks", "ws://b"], "same stream"),
+        (["ws://a", "--stream", "event"], "unknown stream 'event'; there are"),
     ],
 )
 def test_impossible_options_are_one_line_and_status_2(
@@ -171,6 +216,7 @@ def test_impossible_options_are_one_line_and_status_2(
         ["ws://a", "--from-height", "x"],
         ["ws://a", "--after", "1", "--from-height", "1"],
         ["ws://a", "--detail", "some"],
+        ["ws://a", "--match", "all"],
         ["ws://a", "--aft", "earliest"],
     ],
 )
@@ -244,63 +290,6 @@ def test_lost_connections_are_reported(
     network.host("a", rejecting(503, "full"), serve(code=1000))
     assert tail("ws://a", "--until", "3") == 0
     assert "ws://a: refused with 503: full; trying ws://a in 0.0 s" in caplog.text
-
-
-TX, HASH = hexes(5, 0), hexes("hash")
-AT = "5:0:abcdef12"
-
-
-@pytest.mark.parametrize(
-    ("event", "line"),
-    [
-        (
-            {"position": AT, "time": "T", "asset_id": TX, "transaction_id": TX},
-            f"{AT}  T  {TX}",
-        ),
-        (
-            {"position": AT, "time": "T", "asset_id": HASH, "transaction_id": TX},
-            f"{AT}  T  {TX}  of asset {HASH}",
-        ),
-        (
-            {
-                "position": AT,
-                "time": "T",
-                "asset_id": TX,
-                "transaction_id": TX,
-                "transaction": {"operation": "CREATE"},
-            },
-            f"{AT}  T  CREATE    {TX}",
-        ),
-        (
-            {"position": "5::", "time": "T", "hash": HASH, "transaction_ids": [TX, TX]},
-            f"5::  T  2 transactions  {HASH}",
-        ),
-        (
-            {
-                "position": AT,
-                "time": "T",
-                "transaction_id": TX,
-                "tx_hash": HASH,
-                "error": "DoubleSpend",
-                "reason": "spent",
-            },
-            f"{AT}  T  {TX}  DoubleSpend: spent",
-        ),
-        (
-            {
-                "position": AT,
-                "time": "T",
-                "transaction_id": None,
-                "tx_hash": HASH,
-                "error": "E",
-                "reason": "\x1b[2Jä",
-            },
-            f"{AT}  T  tx_hash {HASH}  E: \\u001b[2J\\u00e4",
-        ),
-    ],
-)
-def test_lines_for_people(event: dict[str, object], line: str) -> None:
-    assert readable(event) == line
 
 
 def test_the_command_line_knows_it(capsys: pytest.CaptureFixture[str]) -> None:

@@ -28,6 +28,7 @@ from trio_stream.client import (
     StreamError,
     iterate,
 )
+from trio_stream.commands.tail_lines import readable
 from trio_stream.commands.token_file import add_token_file, read_token
 
 _SAVE_EVERY: Final = 1_000
@@ -49,20 +50,16 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         nargs="+",
         metavar="URL",
         help="ws://HOST:PORT, or with a path: /api/v1/streams/valid_transactions,"
-        " .../valid_blocks or .../refused_transactions",
+        " .../valid_blocks or .../refused_transactions; of a followed chain"
+        " .../transactions, .../blocks or .../events",
     )
-    for name, metavar in (
-        ("--asset-id", "ID"),
-        ("--public-key", "KEY"),
-        ("--operation", "NAME"),
-    ):
-        tail.add_argument(
-            name,
-            metavar=metavar,
-            action="append",
-            default=[],
-            help="only events with this value, or one of these if given several times",
-        )
+    tail.add_argument(
+        "--stream",
+        metavar="NAME",
+        help="the stream, if the URL has no path: valid_transactions (the default),"
+        " valid_blocks, refused_transactions; transactions, blocks, events",
+    )
+    _add_filters(tail)
     beginning = tail.add_mutually_exclusive_group()
     beginning.add_argument(
         "--after",
@@ -95,6 +92,44 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     tail.set_defaults(command=run)
 
 
+def _add_filters(tail: argparse.ArgumentParser) -> None:
+    for name, metavar in (
+        ("--asset-id", "ID"),
+        ("--public-key", "KEY"),
+        ("--operation", "NAME"),
+    ):
+        tail.add_argument(
+            name,
+            metavar=metavar,
+            action="append",
+            default=[],
+            help="only events with this value, or one of these if given several times",
+        )
+    tail.add_argument(
+        "--query",
+        metavar="QUERY",
+        action="append",
+        default=[],
+        help="followed chains: only what this holds of, in CometBFT's language,"
+        " or one of these if given several times",
+    )
+    for name in ("sender", "recipient", "contract", "action"):
+        tail.add_argument(
+            f"--{name}",
+            metavar="NAME" if name == "action" else "ADDRESS",
+            action="append",
+            default=[],
+            help=f"followed chains: only what has this {name} by the common keys of the"
+            " Cosmos SDK, or one of these",
+        )
+    tail.add_argument(
+        "--match",
+        choices=["any", "event"],
+        help="followed chains: whether conditions may hold in different events (any,"
+        " the default), or all must hold in one",
+    )
+
+
 def run(given: argparse.Namespace) -> int:
     """Print the stream; returns the exit status."""
     logging.basicConfig(
@@ -121,34 +156,21 @@ def run(given: argparse.Namespace) -> int:
     return 0
 
 
-def readable(event: Event) -> str:
-    """A line for people."""
-    line = _line(event)
-    # A reason quotes what a stranger wrote, which may hold control sequences of terminals.
-    return line if line.isprintable() else json.dumps(line)[1:-1]
-
-
-def _line(event: Event) -> str:
-    place = f"{event['position']}  {event.get('time', '')}"
-    if "transaction_ids" in event:
-        return f"{place}  {len(event['transaction_ids'])} transactions  {event['hash']}"
-    if "error" in event:
-        name = event["transaction_id"] or f"tx_hash {event['tx_hash']}"
-        return f"{place}  {name}  {event['error']}: {event['reason']}"
-    operation = event.get("transaction", {}).get("operation", "")
-    asset = event["asset_id"]
-    of = "" if asset == event["transaction_id"] else f"  of asset {asset}"
-    return f"{place}  {operation:{10 if operation else 0}}{event['transaction_id']}{of}"
-
-
 def _options(given: argparse.Namespace) -> Options:
     return Options(
+        stream=given.stream,
         after=given.after,
         from_height=given.from_height,
         until=given.until,
         asset_id=given.asset_id,
         public_key=given.public_key,
         operation=given.operation,
+        query=given.query,
+        sender=given.sender,
+        recipient=given.recipient,
+        contract=given.contract,
+        action=given.action,
+        match=given.match,
         detail=given.detail,
         empty_blocks=given.empty_blocks,
         checkpoint=given.state,
