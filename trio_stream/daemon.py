@@ -13,20 +13,21 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
+from functools import partial
 
 import trio
 
-from trio_stream.config import Config
+from trio_stream.config import Config, DoorSettings
 from trio_stream.net import notify, signals
 from trio_stream.net.logs import LevelSwitch
-from trio_stream.net.stoppable import Stoppable
-from trio_stream.node import Addresses, open_node
+from trio_stream.node import Addresses, Opened, open_node
 
 logger = logging.getLogger(__name__)
 
 
-async def run(
+async def run(  # noqa: ASYNC128  # `_run` does it
     config: Config,
     *,
     task_status: trio.TaskStatus[Addresses] = trio.TASK_STATUS_IGNORED,
@@ -37,6 +38,14 @@ async def run(
     door raises, and `OSError`, `CommitLogError`, `CertificateError` or `TokensError` if it cannot
     start. A second signal cancels at once.
     """
+    await _run(config, partial(open_node, config), task_status.started)
+
+
+async def _run(
+    config: DoorSettings,
+    open_daemon: Callable[[AsyncExitStack], Awaitable[Opened]],
+    started: Callable[[Addresses], None],
+) -> None:
     # Asked now: once the terminal is closed, it is no longer seen to be one.
     at_terminal = sys.stderr.isatty()
     async with AsyncExitStack() as stack:
@@ -48,8 +57,7 @@ async def run(
         )
         levels = stack.enter_context(trio.open_signal_receiver(signals.LEVEL))
         reloading = stack.enter_context(signals.receiver(reloads))
-        node = await open_node(config, stack)
-        tasks = node.tasks
+        opened = await open_daemon(stack)
         ending = stack.enter_context(trio.open_signal_receiver(*ends))
         async with trio.open_nursery() as nursery:
             reporting, switching = trio.CancelScope(), trio.CancelScope()
@@ -58,22 +66,22 @@ async def run(
             nursery.start_soon(signals.report, ignored, reporting)
             switch = LevelSwitch(config.log_level, config.home)
             nursery.start_soon(switch.follow, levels, switching)
-            nursery.start_soon(signals.call_on, reloading, node.reload, rereading)
-            for task in tasks.values():
+            nursery.start_soon(signals.call_on, reloading, opened.reload, rereading)
+            for task in opened.tasks.values():
                 await nursery.start(task.run)
                 if task.address is not None:
                     logger.info("listening %s %s", task.name, task.address)
             supervisor = notify.from_environment(os.environ)
-            supervisor.ready(node.summary())
-            nursery.start_soon(supervisor.run, node.summary, notifying)
-            task_status.started(node.addresses)
+            supervisor.ready(opened.summary())
+            nursery.start_soon(supervisor.run, opened.summary, notifying)
+            started(opened.addresses)
             number = await anext(ending)
             logger.info("%s: stopping", signals.name(number))
             supervisor.stopping()
             nursery.cancel_scope.deadline = trio.current_time() + config.shutdown_total
             async with trio.open_nursery() as impatience:
                 impatience.start_soon(signals.cancel_on, ending, nursery.cancel_scope)
-                await _shut_down(config, tasks)
+                await opened.stop()
                 impatience.cancel_scope.cancel()
             reporting.cancel()
             switching.cancel()
@@ -82,20 +90,3 @@ async def run(
         if nursery.cancel_scope.cancelled_caught:
             logger.warning("stopped before everything had finished")
     logger.info("stopped")
-
-
-async def _shut_down(config: Config, tasks: dict[str, Stoppable]) -> None:
-    """Stop the way the data goes: intake, source, channel, subscribers."""
-    tasks["loop delay"].stop.set()
-    # A snapshot that is half made is dropped.
-    tasks["snapshots"].stop.set()
-    # The WebSocket door closes now; its subscribers leave when the channel has ended.
-    tasks["stream"].stop.set()
-    await tasks["api"].quiet(config.shutdown_http)
-    await tasks["abci"].finish(config.shutdown_abci)
-    await tasks["channel"].finish(config.shutdown_stream)
-    async with trio.open_nursery() as subscribers:
-        for name in ("stream", "api"):
-            subscribers.start_soon(tasks[name].finish, config.shutdown_stream)
-    for name in ("snapshots", "checkpoints", "reads"):
-        await tasks[name].finish(config.shutdown_stream)

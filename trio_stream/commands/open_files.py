@@ -11,13 +11,15 @@ from __future__ import annotations
 import logging
 import resource
 from dataclasses import replace
-from typing import Final
+from typing import Final, TypeVar
 
-from trio_stream.config import Config, ConfigError
+from trio_stream.config import ConfigError, DoorSettings
 from trio_stream.engine.places import MAX_CONNECTIONS as ABCI_CONNECTIONS
 from trio_stream.http.newcomers import STRANGERS
 
 logger = logging.getLogger(__name__)
+
+C = TypeVar("C", bound=DoorSettings)
 
 RESERVED: Final = 128
 """For the log's connections (three files each), listeners, standard streams, name resolution."""
@@ -28,13 +30,14 @@ LEAST: Final = 64
 _SECONDS_BETWEEN_WARNINGS = 60.0
 
 
-def fit(config: Config) -> Config:
+def fit(config: C, *, others: int = ABCI_CONNECTIONS) -> C:
     """The same settings, with their limits of connections within the limit of open files.
 
-    Raises the soft limit if it can. Raises `ConfigError` if too few clients could be served.
+    `others` are files that must be left for what is no door. Raises the soft limit if it can.
+    Raises `ConfigError` if too few clients could be served.
     """
     # Twice, because an address may be tried in both families at once.
-    kept = RESERVED + ABCI_CONNECTIONS + 2 * config.node_connections
+    kept = RESERVED + others + 2 * config.node_connections
     http_files = config.http_connections + min(STRANGERS, config.http_connections)
     doors = config.max_clients + config.max_handshakes + http_files
     allowed = raise_limit(kept + doors)
@@ -47,8 +50,8 @@ def fit(config: Config) -> Config:
             f" {kept + LEAST}: raise the limit (ulimit -n, LimitNOFILE= of systemd)"
         )
     handshakes = min(config.max_handshakes, room // 8)
-    others = room - config.max_clients - handshakes
-    http_files = min(http_files, max(room // 4, others))
+    left = room - config.max_clients - handshakes
+    http_files = min(http_files, max(room // 4, left))
     # The HTTP door takes up to as many again, only to tell them that it is full.
     http = max(http_files - STRANGERS, http_files // 2)
     clients = min(config.max_clients, room - handshakes - http_files)

@@ -1,5 +1,10 @@
-"""What a `Config` makes: what is served (`core`), who is let in (`credentials`), the `tasks`."""
+"""What a configuration makes: what is served, who is let in, and the tasks of a daemon.
 
-from trio_stream.node.tasks import Addresses, Node, open_node
+A node's are made by `core` and `tasks`, a follower's by `following`; `credentials` and `doors` are
+for both.
+"""
 
-__all__ = ["Addresses", "Node", "open_node"]
+from trio_stream.node.opened import Addresses, Opened
+from trio_stream.node.tasks import open_node
+
+__all__ = ["Addresses", "Opened", "open_node"]

@@ -19,7 +19,7 @@ import trio
 from trio_stream.access.guard import Guard
 from trio_stream.access.rates import Rate
 from trio_stream.access.tokens import Tokens, TokensError, read_tokens
-from trio_stream.config import Config
+from trio_stream.config import DoorSettings
 from trio_stream.http import server as http_server
 from trio_stream.net.listeners import is_local
 from trio_stream.net.tls import CertificateError, server_context
@@ -36,7 +36,7 @@ class Credentials:
     Raises `CertificateError` or `TokensError` if a file cannot be used.
     """
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: DoorSettings) -> None:
         self._config = config
         self._contexts = self._read_certificates()
         tokens = self._read_tokens()
