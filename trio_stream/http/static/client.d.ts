@@ -1,6 +1,32 @@
+/** One key and its value, of an event of a followed chain. */
+export interface Attribute {
+    key: string
+    value: string
+}
+
+/** Blocks that a server could not get. */
+export interface Gap {
+    first: number
+    last: number
+    /** In one word. */
+    reason: string
+    detail: string
+}
+
+/** The names of streams; the last three are those of a followed chain. */
+export type StreamName =
+    | "valid_transactions"
+    | "valid_blocks"
+    | "refused_transactions"
+    | "transactions"
+    | "blocks"
+    | "events"
+
 /** A message of the stream. With `detail: "full"` it holds the transaction too. */
 export interface StreamEvent {
+    /** Of all but gaps. */
     height: number
+    /** Of all but `events`, where only the last one of a transaction or block has it. */
     position: string
     time?: string
     /** Of `valid_transactions` and `refused_transactions`. */
@@ -9,6 +35,16 @@ export interface StreamEvent {
     index?: number
     tx_hash?: string
     transaction?: unknown
+    /** Of `transactions` and `blocks`; one of `blocks` and `events` says the phase. */
+    events?: {type: string; attributes: Attribute[]; phase?: string}[]
+    code?: number
+    /** Of `events`, which are numbered within their transaction or block. */
+    event_index?: number
+    type?: string
+    attributes?: Attribute[]
+    phase?: string
+    /** In place of all else but the position: blocks are missing. */
+    gap?: Gap
     [member: string]: unknown
 }
 
@@ -32,6 +68,8 @@ export type State =
     | {state: "waiting"; url: string; delay: number; reason: string}
 
 export interface Options {
+    /** If the URL has no path. Left out: "valid_transactions". */
+    stream?: StreamName
     /** Exclusive: a position, a transaction's id, or "earliest". Left out: from now on. */
     after?: string | null
     /** Inclusive: the height of a block. */
@@ -42,6 +80,15 @@ export interface Options {
     assetId?: string | readonly string[]
     publicKey?: string | readonly string[]
     operation?: string | readonly string[]
+    /** Of a followed chain: conditions in CometBFT's language; of several, one has to hold. */
+    query?: string | readonly string[]
+    /** Of a followed chain: by the common keys of the Cosmos SDK. */
+    sender?: string | readonly string[]
+    recipient?: string | readonly string[]
+    contract?: string | readonly string[]
+    action?: string | readonly string[]
+    /** Of a followed chain: conditions may hold in different events ("any"), or all in one. */
+    match?: "any" | "event"
     detail?: "position" | "full"
     /** Of the stream of blocks, also the empty ones. */
     emptyBlocks?: boolean

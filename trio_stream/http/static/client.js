@@ -12,6 +12,10 @@
  * which throws a `StreamError`: the question is wrong, the position is of another history, or a
  * server is at fault. Anything else is retried.
  *
+ * Streams of a followed chain are read in the same way (`{stream: "events", query: "transfer.amount > 5"}`).
+ * Several events may share a position there, and only the last of them has it; blocks that the server
+ * could not get are a message with the member `gap`.
+ *
  * Runs in browsers, and in Node from release 22 on (before that, give a `WebSocket` class as an option).
  * Browsers show no headers of a WebSocket's answer, so the client asks for notices: the first of them
  * says where the stream begins.
@@ -24,7 +28,10 @@ export class StreamError extends Error {
     }
 }
 
-/** A server refuses the question, or the position is of another history (400, 409). */
+/**
+ * A server refuses the question, or the position is of another history (400, 409), or no server has what
+ * follows it any more (410).
+ */
 export class Refused extends StreamError {
     constructor(url, status, details) {
         super(`${url} ${reasonOf(status, details)}`)
@@ -51,17 +58,32 @@ export class ServerFault extends StreamError {}
 /** There is no connection any more, and another attempt is due. */
 class Lost extends Error {}
 
-const STREAM = "/api/v1/streams/valid_transactions"
+const STREAMS_PATH = "/api/v1/streams/"
+/** The last three are those of a followed chain. */
+const STREAMS = [
+    ...["valid_transactions", "valid_blocks", "refused_transactions"],
+    ...["transactions", "blocks", "events"],
+]
 /** Parameters that the client adds itself; in a URL they would be given twice. */
 const OURS = ["after", "from_height", "until", "detail", "notices"]
-const FILTERS = {assetId: "asset_id", publicKey: "public_key", operation: "operation"}
+const FILTERS = {
+    ...{assetId: "asset_id", publicKey: "public_key", operation: "operation"},
+    ...{query: "query", sender: "sender", recipient: "recipient", contract: "contract", action: "action"},
+}
 const DEFAULTS = {
+    stream: undefined,
     after: undefined,
     fromHeight: undefined,
     until: undefined,
     assetId: [],
     publicKey: [],
     operation: [],
+    query: [],
+    sender: [],
+    recipient: [],
+    contract: [],
+    action: [],
+    match: undefined,
     detail: "position",
     emptyBlocks: false,
     checkpoint: undefined,
@@ -81,13 +103,15 @@ const FIRST_DELAY = 0.2
 const LONGEST_DELAY = 30
 /**
  * Messages read ahead of the caller. A browser's WebSocket cannot be told to wait, so beyond this the
- * connection is closed, and opened again at the same place once the caller has caught up.
+ * connection is closed, and opened again at the same place once the caller has caught up. Within a
+ * position only the characters count: all its events would have to come again.
  */
 const AHEAD = 5_000
 const AHEAD_CHARACTERS = 32 * 1024 * 1024
 
 const DONE = 1000
-const FINAL = [400, 409]
+const GONE = 410
+const FINAL = [400, 409, GONE]
 
 /**
  * The events of a stream. See `client.d.ts` for the options.
@@ -130,8 +154,8 @@ export class Events {
     constructor(urls, options) {
         checkNames(options)
         this.#options = {...DEFAULTS, ...withoutUndefined(options)}
-        const {after, fromHeight, until, checkpointEvery, jitter, signal} = this.#options
-        this.#servers = readUrls(urls)
+        const {stream, after, fromHeight, until, checkpointEvery, jitter, signal} = this.#options
+        this.#servers = readUrls(urls, stream)
         this.#progress = new Progress(after, fromHeight, until)
         this.#route = new Route(this.#servers.length, jitter)
         this.#marks = new Marks(checkpointEvery)
@@ -164,7 +188,7 @@ export class Events {
             if (this.#queue.length <= AHEAD / 10) this.#hungry()
             this.position = item.position
             if (item.event !== null) {
-                this.#marks.handOut(item.position)
+                this.#marks.handOut(item.isLast ? item.position : null)
                 return {done: false, value: item.event}
             }
             this.#marks.skipTo(item.position)
@@ -233,7 +257,9 @@ export class Events {
             else this.#route.next()
             return
         } catch (error) {
-            if (!(error instanceof Lost)) throw error
+            // What one server has pruned, another may have.
+            const isOver = error.status !== GONE || this.#route.lacks()
+            if (isOver && !(error instanceof Lost)) throw error
             lost = error
         }
         if (this.#progress.finished) {
@@ -247,12 +273,13 @@ export class Events {
     }
 
     #parameters() {
-        const {detail, emptyBlocks} = this.#options
+        const {detail, emptyBlocks, match} = this.#options
         // Each message has to say its position, or nothing could be resumed.
         const found = [["detail", detail], ["notices", "1"]]
         for (const [name, parameter] of Object.entries(FILTERS)) {
             for (const value of [this.#options[name]].flat()) found.push([parameter, value])
         }
+        if (match !== undefined) found.push(["match", match])
         if (emptyBlocks) found.push(["empty_blocks", "1"])
         return [...found, ...this.#progress.parameters()]
     }
@@ -306,7 +333,8 @@ export class Events {
             // A close follows at once, and says more; only in Node 20 there is none if nothing was opened.
             socket.onerror = () => watch(0, reject, new Lost("not connected, or cut"))
             socket.onclose = ({code, reason}) => {
-                if (code === DONE && this.#progress.ends) finish(resolve, "done")
+                const ends = this.#progress.ends && !this.#progress.isWithin
+                if (code === DONE && ends) finish(resolve, "done")
                 else finish(reject, verdict(url, code, reason))
             }
         })
@@ -318,29 +346,37 @@ export class Events {
         if (message.notice !== "subscribed") throw new NotResumable(url)
         const position = this.#progress.begin(url, message)
         this.#tell("subscribed", {url, position, oldest: message.oldest, tip: message.tip})
-        this.#add(position, null, 0)
+        this.#add({position, event: null, size: 0})
     }
 
     #read(url, data) {
         const message = parseMessage(url, data)
         if ("notice" in message && !("transaction_id" in message)) {
             if (message.notice === "refused") throw refusal(url, message.status, message)
-            this.#add(this.#progress.stand(url, message.position), null, 0)
+            this.#add({position: this.#progress.stand(url, message.position), event: null, size: 0})
             this.#tell(message.notice, {url, position: message.position})
+        } else if ("event_index" in message) {
+            const position = this.#progress.take(url, message)
+            // A repeat is no sign that this server works better than before.
+            if (position === null) return
+            this.#add({position, event: message, size: data.length, isLast: "position" in message})
         } else {
-            this.#add(this.#progress.advance(url, message.position), message, data.length)
+            if (message.gap) this.#progress.leave(message.gap.first)
+            const position = this.#progress.advance(url, message.position)
+            this.#add({position, event: message, size: data.length, isLast: true})
         }
         this.#route.worked()
     }
 
-    #add(position, event, size) {
-        this.#queue.push({position, event, size})
-        this.#characters += size
+    #add(item) {
+        this.#queue.push(item)
+        this.#characters += item.size
         this.#wake()
     }
 
     get #isFull() {
-        return this.#queue.length >= AHEAD || this.#characters >= AHEAD_CHARACTERS
+        if (this.#characters >= AHEAD_CHARACTERS) return true
+        return this.#queue.length >= AHEAD && !this.#progress.isWithin
     }
 
     /** Wait until the caller has taken most of what was read ahead. */
@@ -362,6 +398,10 @@ class Progress {
     #fromHeight
     #until
     #chain = ""
+    /** The last event that came, if more of its position are to come. */
+    #part = null
+    /** Has the server yet to send that one again? */
+    #isRepeating = false
 
     constructor(after, fromHeight, until) {
         if (after !== undefined && fromHeight !== undefined) {
@@ -385,6 +425,11 @@ class Progress {
             this.#given !== null &&
             this.#given.key >= keyOf(this.#until, null)
         )
+    }
+
+    /** Have only some of a position's events come? */
+    get isWithin() {
+        return this.#part !== null
     }
 
     goOnAfter(position) {
@@ -416,12 +461,14 @@ class Progress {
         this.#chain ||= chain
         // The end stays where it was, however often the connection is lost.
         if (this.#until === "tip" && Number.isInteger(tip)) this.#until = tip
+        this.#isRepeating = this.isWithin
         return this.#move(position, given)
     }
 
     /** A message came whose position is this. */
     advance(url, position) {
         const given = this.#parse(url, position)
+        this.#expectNothingElse(url, position)
         if (this.#given !== null && given.key <= this.#given.key) {
             const what = given.key === this.#given.key ? "again" : "a step back"
             throw new ServerFault(`${url} sent ${position} ${what}: ${this.#text} had been reached`)
@@ -429,9 +476,55 @@ class Progress {
         return this.#move(position, given)
     }
 
+    /**
+     * An event came, of whose position only the last one says it. Returns the position that is reached, or
+     * null if the event came before.
+     */
+    take(url, {height, index, event_index: number, position}) {
+        const isPlaced = [height, index ?? 0, number].every((each) => Number.isInteger(each) && each >= 0)
+        if (!isPlaced) throw new ServerFault(`${url} sent an event without its place`)
+        const part = {key: keyOf(height, index ?? null), number, height}
+        part.text = `event ${number} of ${height}${index === undefined ? "" : `:${index}`}`
+        const before = this.#part
+        if (before === null) {
+            if (this.#given !== null && part.key <= this.#given.key) {
+                throw new ServerFault(`${url} sent ${part.text} again: ${this.#text} had been reached`)
+            }
+        } else if (part.key !== before.key) {
+            this.#expectNothingElse(url, part.text)
+        } else if (this.#isRepeating) {
+            if (number > before.number || position !== undefined) {
+                throw new ServerFault(`${url} sent ${part.text}, but not ${before.text} as before`)
+            }
+            this.#isRepeating = number < before.number
+            return null
+        } else if (number <= before.number) {
+            throw new ServerFault(`${url} sent ${part.text} after ${before.text}`)
+        }
+        this.#part = part
+        if (position === undefined) return this.#text
+        const given = this.#parse(url, position)
+        if (given.key !== part.key) throw new ServerFault(`${url} sent ${part.text} with the position ${position}`)
+        this.#part = null
+        return this.#move(position, given)
+    }
+
+    /** The blocks from this height on are missing at the server. */
+    leave(first) {
+        if (this.#part !== null && this.#part.height >= first) {
+            this.#part = null
+            this.#isRepeating = false
+        }
+    }
+
+    #expectNothingElse(url, what) {
+        if (this.#part !== null) throw new ServerFault(`${url} went on to ${what}, last was ${this.#part.text}`)
+    }
+
     /** A notice says that everything up to this position is done. */
     stand(url, position) {
         const given = this.#parse(url, position)
+        if (this.#part !== null && given.key >= this.#part.key) this.#expectNothingElse(url, position)
         if (this.#given !== null && given.key < this.#given.key) {
             throw new ServerFault(`${url} stands at ${position}: ${this.#text} had been reached`)
         }
@@ -459,6 +552,7 @@ class Route {
     #count
     #jitter
     #failures = 0
+    #without = new Set()
 
     constructor(count, jitter) {
         this.#count = count
@@ -467,6 +561,13 @@ class Route {
 
     worked() {
         this.#failures = 0
+        this.#without.clear()
+    }
+
+    /** The server whose turn it is no longer has what comes next: does none have it? */
+    lacks() {
+        this.#without.add(this.turn)
+        return this.#without.size === this.#count
     }
 
     next() {
@@ -551,18 +652,25 @@ function beginsAt(given, asked, oldest) {
 }
 
 /** The servers' addresses, each with what asks it for a stream. */
-function readUrls(urls) {
-    const servers = [urls].flat().map((url) => readUrl(String(url)))
+function readUrls(urls, stream) {
+    if (stream !== undefined && !STREAMS.includes(stream)) {
+        throw new TypeError(`unknown stream ${stream}; there are ${STREAMS.join(", ")}`)
+    }
+    const servers = [urls].flat().map((url) => readUrl(String(url), stream))
     if (servers.length === 0) throw new TypeError("no URL was given")
-    const streams = new Set(servers.map(({stream}) => stream))
+    const streams = new Set(servers.map((each) => each.stream))
     if (streams.size > 1) {
         const names = [...streams].sort().join(" and ")
         throw new TypeError(`all URLs must be of the same stream, not of ${names}`)
     }
+    const [named] = streams
+    if (stream !== undefined && named !== stream) {
+        throw new TypeError(`the URL is of the stream ${named}, not of ${stream}`)
+    }
     return servers
 }
 
-function readUrl(url) {
+function readUrl(url, stream) {
     let parsed
     try {
         parsed = new URL(url)
@@ -577,7 +685,7 @@ function readUrl(url) {
     }
     const twice = OURS.find((name) => parsed.searchParams.has(name))
     if (twice) throw new TypeError(`${twice} is an option, not to be written in ${url}`)
-    if (parsed.pathname === "/") parsed.pathname = STREAM
+    if (parsed.pathname === "/") parsed.pathname = STREAMS_PATH + (stream ?? STREAMS[0])
     const ask = (parameters) => {
         const asked = new URL(parsed)
         for (const [name, value] of parameters) asked.searchParams.append(name, value)
@@ -622,7 +730,7 @@ function verdict(url, code, reason) {
 }
 
 function refusal(url, status, details) {
-    return FINAL.includes(status)
+    return FINAL.includes(status) || details.error === "unknown_stream"
         ? new Refused(url, status, details)
         : new Lost(reasonOf(status, details))
 }
