@@ -35,6 +35,7 @@ class Followed:
         self.stopped: Stopped | None = None
         self.ended = trio.Event()
         self._moved = trio.Event()
+        self.follower: Follower
 
     def advance(self, tip: FollowedTip) -> None:
         # Nothing is announced that is not stored.
@@ -70,7 +71,7 @@ async def following(
             body_limit=asked.body_limit,
             patience=asked.patience,
         )
-        follower = Follower(
+        follower = followed.follower = Follower(
             [
                 Node(f"http://n{number}", given, run_sync=inline)
                 for number in range(len(fakes))

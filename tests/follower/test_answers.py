@@ -10,10 +10,18 @@ from trio_stream.cometbft.errors import (
     BlockNotThere,
     HeightInFuture,
     Malformed,
+    NotJson,
     Refusal,
     ResultsNotThere,
 )
-from trio_stream.follower.answers import Bodies, NotBatch, Pair, read_pair
+from trio_stream.follower.answers import (
+    Bodies,
+    NotBatch,
+    Pair,
+    call_of,
+    is_health,
+    read_pair,
+)
 
 CHAIN = MadeChain(5)
 BLOCK = {"result": CHAIN.blocks[5]}
@@ -69,3 +77,18 @@ def test_one_answer_to_a_batch() -> None:
 
 def test_the_size_is_that_of_all_bytes() -> None:
     assert Bodies(5, b"123", b"", b"").size == Bodies(5, None, b"1", b"23").size == 3
+
+
+def test_calls_and_what_answers_health() -> None:
+    said = json.loads(call_of(2, "block", height="7"))
+    assert said == {
+        "jsonrpc": "2.0",
+        "id": 2,
+        "method": "block",
+        "params": {"height": "7"},
+    }
+    assert is_health(b'{"id":0,"result":{}}')
+    assert not is_health(b'{"id":1,"result":{}}')
+    assert not is_health(b"[]")
+    with pytest.raises(NotJson):
+        is_health(b"hello")

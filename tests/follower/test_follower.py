@@ -12,7 +12,12 @@ from tests.follower.fake_node import Answer, FakeNode, refused
 from tests.follower.following import following, stops
 from tests.follower.memory import MemoryLog
 from tests.follower.wires import http
-from trio_stream.cometbft.followed import FollowedBlock, FollowedTip, Gap
+from trio_stream.cometbft.followed import (
+    FollowedBlock,
+    FollowedChain,
+    FollowedTip,
+    Gap,
+)
 from trio_stream.follower.nodes import NodeSettings
 from trio_stream.follower.troubles import (
     Contradicted,
@@ -513,3 +518,26 @@ async def test_what_is_committed_is_announced_even_if_it_is_cancelled(
             await trio.sleep_forever()
     assert log.heights == [1, 2, 3, 4]
     assert [tip.height for tip in followed.advanced] == [1, 2, 3, 4]
+
+
+async def test_its_statistics_say_what_it_seeks_and_what_is_wrong(
+    autojump_clock: MockClock,
+) -> None:
+    log, chain = MemoryLog(), MadeChain(5)
+    log.begin(FollowedChain("made", 1))
+    down, other = FakeNode(chain), FakeNode(MadeChain(9, chain_id="other"))
+    down.special = lambda method, height: (
+        http(b"", "503 Service Unavailable") if height == 3 else None
+    )
+    async with following(down, other, log=log) as followed:
+        assert followed.follower.statistics().seeking == 0
+        await followed.reaches(2)
+        await trio.sleep(60)
+        found = followed.follower.statistics()
+        assert (found.seeking, found.tip) == (3, 5)
+        assert found.trouble.startswith("n0: Overworked: ")
+        states = [each.state.value for each in found.nodes]
+        assert states == ["troubled", "excluded"]
+        down.special = lambda method, height: None
+        await followed.reaches(5)
+        assert followed.follower.statistics().trouble == ""

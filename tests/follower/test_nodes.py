@@ -21,8 +21,8 @@ from trio_stream.cometbft.errors import (
 from trio_stream.cometbft.events import Spelling
 from trio_stream.follower.answers import NotBatch
 from trio_stream.follower.exchange import Patience
-from trio_stream.follower.nodes import LOCAL_RATE, PUBLIC_RATE, default_rate
 from trio_stream.follower.socket import Socket
+from trio_stream.follower.statistics import NodeState
 from trio_stream.follower.troubles import NoAnswer, Overworked
 
 
@@ -172,13 +172,6 @@ async def test_releases_of_old() -> None:
         assert (await node.pair(6)).followed().height == 6
 
 
-def test_how_often_nodes_are_asked() -> None:
-    for host in ("127.0.0.1", "::1", "localhost"):
-        assert default_rate(host) == LOCAL_RATE
-    for host in ("10.0.0.1", "rpc.example"):
-        assert default_rate(host) == PUBLIC_RATE
-
-
 @pytest.mark.parametrize("batches", [True, False])
 async def test_results_are_missing_if_the_same_machine_has_the_next_block(
     batches: bool,
@@ -192,3 +185,25 @@ async def test_results_are_missing_if_the_same_machine_has_the_next_block(
         assert await node.lacks_results(5)
         fake.tip = 5
         assert not await node.lacks_results(5)
+
+
+async def test_its_statistics_say_how_it_stands_with_it() -> None:
+    fake = FakeNode(MadeChain(5))
+    async with asking(fake) as node:
+        assert node.statistics().state is NodeState.UNKNOWN
+        await node.status()
+        found = node.statistics()
+        assert (found.name, found.state) == ("n", NodeState.ANSWERING)
+        assert (found.chain_id, found.tip, found.answers) == ("made", 5, 1)
+        assert node.statistics(is_asked=False).state is NodeState.EXCLUDED
+    async with asking(scripted(http(b"<html>hi"))) as node:
+        await node.bodies(1)
+        assert node.statistics().troubles == {"NotJson": 1}
+        assert node.statistics().trouble == "NotJson: the answer is no JSON"
+    async with asking(scripted(http(b"x", "503 Service Unavailable"))) as node:
+        with pytest.raises(Overworked):
+            await node.bodies(1)
+        found = node.statistics()
+        assert found.state is NodeState.TROUBLED
+        assert found.troubles == {"Overworked": 1}
+        assert found.resting > 0

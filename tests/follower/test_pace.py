@@ -5,10 +5,13 @@ import trio
 
 from trio_stream.follower.pace import (
     FIRST_PAUSE,
+    LOCAL_RATE,
     LONGEST_PAUSE,
     LONGEST_RETRY_AFTER,
     LOWEST,
+    PUBLIC_RATE,
     Pace,
+    default_rate,
 )
 
 
@@ -60,3 +63,10 @@ async def test_retry_after_is_obeyed_within_reason(
     assert trio.current_time() - start == pytest.approx(17)
     pace.too_much(retry_after=1e9)
     assert pace.resting == pytest.approx(LONGEST_RETRY_AFTER)
+
+
+def test_how_often_nodes_are_asked() -> None:
+    for host in ("127.0.0.1", "::1", "localhost"):
+        assert default_rate(host) == LOCAL_RATE
+    for host in ("10.0.0.1", "rpc.example"):
+        assert default_rate(host) == PUBLIC_RATE

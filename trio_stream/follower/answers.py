@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import NamedTuple
 
 from trio_stream.cometbft import envelope
@@ -10,6 +11,7 @@ from trio_stream.cometbft.errors import (
     BadBody,
     BlockNotThere,
     HeightInFuture,
+    NotJson,
     Pruned,
     Refusal,
 )
@@ -102,3 +104,19 @@ def _block(raw: object) -> Block | Refusal:
         return read_block(raw)
     except BlockNotThere as missing:
         return missing
+
+
+def call_of(number: int, method: str, **params: str) -> str:
+    """A call of a node's method, as JSON-RPC writes it."""
+    return json.dumps(
+        {"jsonrpc": "2.0", "id": number, "method": method, "params": params}
+    )
+
+
+def is_health(message: bytes) -> bool:
+    """Whether a message on the WebSocket answers `health`. Raises NotJson."""
+    try:
+        document = json.loads(message)
+    except ValueError:
+        raise NotJson("a message on the WebSocket is no JSON") from None
+    return isinstance(document, dict) and document.get("id") == 0

@@ -18,6 +18,7 @@ from trio_stream.follower.checks import Checks
 from trio_stream.follower.introduction import FollowSettings, introduce
 from trio_stream.follower.nodes import Node, RunSync
 from trio_stream.follower.searches import Search
+from trio_stream.follower.statistics import SHOWN, FollowerStatistics
 from trio_stream.follower.troubles import Stopped, Trouble, WrongChain
 from trio_stream.follower.verdicts import Fate, Verdict, verdict
 from trio_stream.follower.waking import listen
@@ -39,11 +40,22 @@ class Follower:
         run_sync: RunSync = trio.to_thread.run_sync,
     ) -> None:
         self.nodes = list(nodes)
+        self._given = tuple(nodes)
         self._log = log
         self._settings = settings
         self._advance = advance
         self._run_sync = run_sync
         self._woken = trio.Event()
+        self._search: Search | None = None
+
+    def statistics(self) -> FollowerStatistics:
+        """What is sought, and how it stands with all nodes that were given."""
+        search = self._search
+        return FollowerStatistics(
+            tuple(node.statistics(is_asked=node in self.nodes) for node in self._given),
+            0 if search is None else search.height,
+            "" if search is None else search.trouble[:SHOWN],
+        )
 
     async def run(self) -> None:
         """Follow until cancelled; raises a Stopped, and what the log raises."""
@@ -96,7 +108,7 @@ class Follower:
         self, height: int, ahead: Ahead, checks: Checks
     ) -> FollowedBlock | Gap:
         """What is to be committed for that height, whatever it takes; raises a Stopped."""
-        search = Search(height, self._settings)
+        search = self._search = Search(height, self._settings)
         while True:
             ahead.want(height, self._tip() if search.is_smooth else 0, self._choose)
             for node in search.order(self.nodes):

@@ -6,8 +6,6 @@ then. The results come first, so that the block is there if they are.
 
 from __future__ import annotations
 
-import ipaddress
-import json
 import ssl
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -42,6 +40,8 @@ from trio_stream.follower.answers import (
     Bodies,
     NotBatch,
     Pair,
+    call_of,
+    is_health,
     read_answer,
     read_pair,
 )
@@ -52,8 +52,9 @@ from trio_stream.follower.exchange import (
     OpenStream,
     Patience,
 )
-from trio_stream.follower.pace import Pace
+from trio_stream.follower.pace import Pace, default_rate
 from trio_stream.follower.socket import Socket, converse
+from trio_stream.follower.statistics import NodeState, NodeStatistics, Record
 from trio_stream.follower.troubles import NoAnswer, Overworked, Trouble
 
 T = TypeVar("T")
@@ -64,11 +65,6 @@ class RunSync(Protocol):
 
     async def __call__(self, call: Callable[[], T], /) -> T: ...
 
-
-PUBLIC_RATE = 5.0
-"""Public nodes allow 5 to 20 requests a second, and a block takes one."""
-LOCAL_RATE = 1000.0
-"""More than a node serves."""
 
 STATUS_LIMIT = 2**20
 """In bytes. A status has about one kilobyte."""
@@ -112,6 +108,7 @@ class Node:
         self.address = Address.of(url)
         rate = settings.rate
         self.pace = Pace(default_rate(self.address.host) if rate is None else rate)
+        self._record = Record()
         self.chain_id = ""
         self.tip = 0
         """The newest block by its last word; it may go down."""
@@ -133,6 +130,23 @@ class Node:
     def url(self) -> str:
         return self.address.url
 
+    def statistics(self, *, is_asked: bool = True) -> NodeStatistics:
+        """How it stands with this node; `is_asked` says whether it still is."""
+        record = self._record
+        return NodeStatistics(
+            name=self.address.authority,
+            state=record.state if is_asked else NodeState.EXCLUDED,
+            chain_id=self.chain_id,
+            tip=self.tip,
+            lowest=self.lowest,
+            rate=self.pace.rate,
+            resting=self.pace.resting,
+            answers=record.answers,
+            troubles=dict(record.troubles),
+            trouble=record.trouble,
+            silent=record.silent,
+        )
+
     async def aclose(self) -> None:
         """Close the connections that are kept, also if cancelled."""
         with trio.move_on_after(GOODBYE_SECONDS, shield=True):
@@ -142,7 +156,7 @@ class Node:
         """What it says of itself; raises Trouble or CometError."""
         try:
             with trio.fail_after(STATUS_SECONDS):
-                body = await self._post(_call(RESULTS, "status"), STATUS_LIMIT)
+                body = await self._post(call_of(RESULTS, "status"), STATUS_LIMIT)
         except trio.TooSlowError:
             raise NoAnswer(f"no status within {STATUS_SECONDS:g} s") from None
         status = read_status(envelope.answer(body))
@@ -153,7 +167,7 @@ class Node:
 
     async def commit(self, height: int) -> SealedHeader:
         """The header of a block, which is little to ask for; raises Trouble or CometError."""
-        call = _call(RESULTS, "commit", height=str(height))
+        call = call_of(RESULTS, "commit", height=str(height))
         return read_commit(envelope.answer(await self._post(call, COMMIT_LIMIT)))
 
     async def lacks_results(self, height: int) -> bool:
@@ -163,8 +177,8 @@ class Node:
         it is a proof; of two behind one address, the other may still be executing.
         """
         calls = [
-            _call(BLOCK, "commit", height=str(height + 1)),
-            _call(RESULTS, "block_results", height=str(height)),
+            call_of(BLOCK, "commit", height=str(height + 1)),
+            call_of(RESULTS, "block_results", height=str(height)),
         ]
         limit = self._settings.body_limit
         answers: list[object]
@@ -183,8 +197,8 @@ class Node:
         """The bytes for a height, unread; raises Trouble or BadBody."""
         limit = self._settings.body_limit if limit is None else limit
         calls = [
-            _call(RESULTS, "block_results", height=str(height)),
-            _call(BLOCK, "block", height=str(height)),
+            call_of(RESULTS, "block_results", height=str(height)),
+            call_of(BLOCK, "block", height=str(height)),
         ]
         if self._batches:
             batch = await self._post(f"[{','.join(calls)}]", limit)
@@ -240,7 +254,7 @@ class Node:
                     message = await socket.message()
                 if message is None:
                     await socket.call(0, "health")
-                elif len(message) > SMALL or not _is_health(message):
+                elif len(message) > SMALL or not is_health(message):
                     return message
 
         seconds = self._settings.patience.whole
@@ -270,40 +284,18 @@ class Node:
         await self.pace.turn()
         try:
             body = await self._exchange.post(call.encode(), limit=limit)
-        except Overworked as error:
-            self.pace.too_much(error.retry_after)
-            raise
-        except TooLarge:
-            raise
-        except (Trouble, BadBody):
-            self.pace.trouble()
+        except (Trouble, BadBody) as error:
+            self._record.troubled(type(error).__name__, str(error))
+            if isinstance(error, Overworked):
+                self.pace.too_much(error.retry_after)
+            elif not isinstance(error, TooLarge):
+                self.pace.trouble()
             raise
         if body.lstrip()[:1] in (b"{", b"["):
+            self._record.answered()
             self.pace.well()
         else:
             # A proxy's page; reading it says so.
+            self._record.troubled(NotJson.__name__, "the answer is no JSON")
             self.pace.trouble()
         return body
-
-
-def default_rate(host: str) -> float:
-    """Requests a second to a node that may be anybody's, or is on this machine."""
-    try:
-        is_local = ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        is_local = host == "localhost"
-    return LOCAL_RATE if is_local else PUBLIC_RATE
-
-
-def _call(number: int, method: str, **params: str) -> str:
-    return json.dumps(
-        {"jsonrpc": "2.0", "id": number, "method": method, "params": params}
-    )
-
-
-def _is_health(message: bytes) -> bool:
-    try:
-        document = json.loads(message)
-    except ValueError:
-        raise NotJson("a message on the WebSocket is no JSON") from None
-    return isinstance(document, dict) and document.get("id") == 0

@@ -6,8 +6,14 @@ TCP does it; a `Retry-After` holds everything back for as long as it says.
 
 from __future__ import annotations
 
+import ipaddress
+
 import trio
 
+PUBLIC_RATE = 5.0
+"""Public nodes allow 5 to 20 requests a second, and a block takes one."""
+LOCAL_RATE = 1000.0
+"""More than a node serves."""
 LOWEST = 0.1
 """Requests a second: a node that refuses all is still asked this often."""
 GROWTH = 1 / 50
@@ -70,3 +76,12 @@ class Pace:
             pause = max(pause, min(retry_after, LONGEST_RETRY_AFTER))
         self._troubles += 1
         self._not_before = max(self._not_before, trio.current_time() + pause)
+
+
+def default_rate(host: str) -> float:
+    """Requests a second to a node that may be anybody's, or is on this machine."""
+    try:
+        is_local = ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        is_local = host == "localhost"
+    return LOCAL_RATE if is_local else PUBLIC_RATE

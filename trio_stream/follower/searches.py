@@ -39,6 +39,8 @@ class Search:
         self._cuts: dict[Node, int] = {}
         self._rounds = 0
         self._since: float | None = None
+        self.trouble = ""
+        """What was wrong last, apart from what is not there yet."""
 
     @property
     def is_smooth(self) -> bool:
@@ -77,6 +79,8 @@ class Search:
         )
         self._in_a_row[node] = self._in_a_row.get(node, 0) + 1 if same else 1
         self._last[node] = found
+        if found.fate is not Fate.NOT_YET:
+            self.trouble = f"{node.address.authority}: {found.detail}"
         if found.fate is Fate.CUT:
             self._cuts[node] = self.cuts(node) + 1
         if self._since is None and found.fate in FINAL:
