@@ -527,7 +527,9 @@ async def test_its_statistics_say_what_it_seeks_and_what_is_wrong(
     log.begin(FollowedChain("made", 1))
     down, other = FakeNode(chain), FakeNode(MadeChain(9, chain_id="other"))
     down.special = lambda method, height: (
-        http(b"", "503 Service Unavailable") if height == 3 else None
+        http(b"", "503 Service Unavailable")
+        if (method, height) == ("block_results", 3)
+        else None
     )
     async with following(down, other, log=log) as followed:
         assert followed.follower.statistics().seeking == 0
