@@ -23,6 +23,12 @@ from trio_stream.log.connections import Connections, ConnectionsStatistics, RunS
 from trio_stream.log.followed import live
 from trio_stream.log.followed.blocks import read_block_at
 from trio_stream.log.followed.landmarks import landmarks
+from trio_stream.log.followed.lookups import (
+    LogSummary,
+    read_block_text,
+    read_transaction_text,
+    summary,
+)
 from trio_stream.log.followed.replay import (
     BelowOldest,
     read_frame_pages,
@@ -112,6 +118,21 @@ class FollowedReader:
     async def block(self, height: int) -> FollowedBlock | None:
         """A block with all its transactions; None if the log doesn't have it."""
         return await self._lookups.read(partial(read_block_at, height=height))
+
+    async def summary(self) -> LogSummary:
+        """What the log holds."""
+        return await self._lookups.read(summary)
+
+    async def block_text(self, height: int) -> bytes | Gap | None:
+        """The message of a block, with its header and the hashes of its transactions.
+
+        A gap if it is missing, None if the log doesn't have it.
+        """
+        return await self._lookups.read(partial(read_block_text, height=height))
+
+    async def transaction_text(self, digest: bytes) -> bytes | None:
+        """The message of the newest transaction with this hash, with all that is known of it."""
+        return await self._lookups.read(partial(read_transaction_text, digest=digest))
 
     async def frames(self, request: PageRequest[FeedSelection]) -> Frames:
         """A page of the log, up to the tip at most. Raises `BelowOldest`."""

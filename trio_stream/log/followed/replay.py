@@ -127,7 +127,7 @@ class _Part:
             sql, bindings = _CHOSEN_TRANSACTIONS, [json.dumps(self._keys)]
         for key, digest, base64, body, *block in self._rows(cursors, sql, *bindings):
             position = Position.of_key(key)
-            head = TxHead(_head(*block), position.index, digest.hex().upper())
+            head = TxHead(block_head(*block), position.index, digest.hex().upper())
             tx, result = read_transaction(base64, body)
             texts = self._chooser.transaction(head, tx, result)
             yield _Unit(key, texts, len(body))
@@ -140,15 +140,16 @@ class _Part:
             heights = [each.height for each in places if each.is_end_of_block]
             sql, bindings = _CHOSEN_BLOCKS, [json.dumps(heights)]
         for base64, body, *block in self._rows(cursors, sql, *bindings):
-            head = _head(*block)
+            head = block_head(*block)
             phased = [*read_bare_results(base64, body).block_events()]
             key = key_of(head.height, END_OF_BLOCK)
             yield _Unit(key, self._chooser.block(head, phased), len(body))
 
 
-def _head(
+def block_head(
     height: int, digest: bytes, count: int, seconds: int, nanos: int
 ) -> BlockHead:
+    """What messages say of a block as a whole, of the columns of its row."""
     time = time_text(Time(seconds, nanos))
     return BlockHead(height, digest.hex().upper(), time, count)
 
