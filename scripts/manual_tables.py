@@ -16,7 +16,7 @@ from pathlib import Path
 
 from scripts import child
 from trio_stream.config import Config
-from trio_stream.http.metric_table import METRICS, OF_THE_PROCESS, Metric
+from trio_stream.http.metric_table import OF_A_NODE, OF_THE_PROCESS, Metric
 
 MANUAL = child.ROOT / "trio_stream" / "manual"
 SETTINGS = "| setting | default | meaning |\n|---|---|---|\n"
@@ -95,7 +95,7 @@ def _row(line: str) -> tuple[str, str]:
 
 def metrics() -> list[str]:
     """The rows of all metrics, with their labels."""
-    named = [(each.full_name, each) for each in METRICS]
+    named = [(each.full_name, each) for each in OF_A_NODE]
     named += [(each.name, each) for each in OF_THE_PROCESS]
     return [
         f"| `{name}{_labels(each)}` | {each.kind.value} | {each.help} |\n"

@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from trio_stream.http.metric_table import METRICS, OF_THE_PROCESS, Kind
+from trio_stream.http.metric_table import OF_A_NODE, OF_THE_PROCESS, Kind
 
 DASHBOARD = json.loads(
     files("trio_stream.manual").joinpath("grafana.json").read_text(encoding="utf-8")
 )
 PANELS = [panel for panel in DASHBOARD["panels"] if panel["type"] != "row"]
-KNOWN = {each.full_name: each for each in METRICS} | {
+KNOWN = {each.full_name: each for each in OF_A_NODE} | {
     each.name: each for each in OF_THE_PROCESS
 }
 LABELS_OF_SCRAPES = {"instance", "le"}

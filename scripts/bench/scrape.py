@@ -36,6 +36,7 @@ from trio_stream.engine.server import AbciServer
 from trio_stream.engine.sync_status import SyncStatus
 from trio_stream.http import server
 from trio_stream.http.figures import Rooms
+from trio_stream.http.metric_table import OF_A_NODE
 from trio_stream.http.metrics import Metrics
 from trio_stream.http.places import HttpPlaces
 from trio_stream.http.server import HttpLimits
@@ -122,7 +123,7 @@ def _metrics(channel: CommitChannel, log: CommitLog, reader: LogReader) -> Metri
         snapshots=lambda: SnapshotterStatistics(0, 0, 0, 0.0),
         loop_delays=Durations(),
     )
-    return Metrics(rooms.figures, run_sync=channel.run_in_turn)
+    return Metrics(rooms.figures, OF_A_NODE, run_sync=channel.run_in_turn)
 
 
 async def _serve(

@@ -20,8 +20,9 @@ from trio_stream.engine.rpc import RpcStatistics
 from trio_stream.engine.server import AbciStatistics
 from trio_stream.engine.state_machine import StateMachineStatistics
 from trio_stream.engine.sync_status import EngineStatus
-from trio_stream.http.figures import Rooms, Value
-from trio_stream.http.metric_table import METRICS, Kind
+from trio_stream.http.door_figures import Value
+from trio_stream.http.figures import Rooms
+from trio_stream.http.metric_table import OF_A_NODE, Kind
 from trio_stream.http.places import HttpStatistics
 from trio_stream.http.submit import Posts
 from trio_stream.log.connections import ConnectionsStatistics
@@ -125,7 +126,7 @@ FULL = {
 
 async def test_there_is_a_figure_for_each_metric(tmp_path: Path) -> None:
     found = await figures(tmp_path, **FULL)  # type: ignore[arg-type]  # by name
-    known = {metric.name: metric for metric in METRICS}
+    known = {metric.name: metric for metric in OF_A_NODE}
     assert {name for name, _ in found} == known.keys()
     for (name, labels), value in found.items():
         assert len(labels) == len(known[name].labels), name
@@ -158,7 +159,7 @@ async def test_what_is_not_known_is_absent(tmp_path: Path) -> None:
     found = await figures(tmp_path, engine=None, seen=None, usage=None)
     assert found["engine_connected", ()] == 0
     assert found["log_writable", ()] == 0
-    absent = {metric.name for metric in METRICS} - {name for name, _ in found}
+    absent = {metric.name for metric in OF_A_NODE} - {name for name, _ in found}
     assert absent == {
         "engine_info",
         "engine_block_height",

@@ -9,9 +9,9 @@ import re
 
 import pytest
 
-from trio_stream.http.metric_table import METRICS, OF_THE_PROCESS, Kind, Metric
+from trio_stream.http.metric_table import OF_A_NODE, OF_THE_PROCESS, Kind, Metric
 
-ALL = [*METRICS, *OF_THE_PROCESS]
+ALL = [*OF_A_NODE, *OF_THE_PROCESS]
 # Units are base units; these are others, or their abbreviations.
 NO_UNITS = re.compile(
     r"_(milliseconds|microseconds|ms|us|minutes|hours|days|kilobytes|megabytes|kb|mb|mib|gib"
@@ -43,6 +43,6 @@ def test_help_and_labels(metric: Metric) -> None:
 
 
 def test_each_name_stands_for_one_metric() -> None:
-    names = [metric.full_name for metric in METRICS]
+    names = [metric.full_name for metric in OF_A_NODE]
     assert len(set(names)) == len(names)
     assert all(name.startswith("trio_stream_") for name in names)

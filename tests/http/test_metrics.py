@@ -8,8 +8,8 @@ import pytest
 import trio
 from prometheus_client.parser import text_string_to_metric_families
 
-from trio_stream.http.figures import Figure
-from trio_stream.http.metric_table import METRICS, OF_THE_PROCESS
+from trio_stream.http.door_figures import Figure
+from trio_stream.http.metric_table import OF_A_NODE, OF_THE_PROCESS
 from trio_stream.http.metrics import Metrics, written
 from trio_stream.net.durations import BOUNDS, Durations
 
@@ -34,7 +34,7 @@ def samples(text: bytes) -> dict[tuple[str, tuple[str, ...]], float]:
 
 
 def test_gauges_counters_and_histograms() -> None:
-    found = samples(written(FIGURES))
+    found = samples(written(FIGURES, OF_A_NODE))
     assert found["trio_stream_block_height", ()] == 7
     assert found["trio_stream_subscribers", ("sse",)] == 2
     name = "trio_stream_refused_transactions_total"
@@ -48,15 +48,15 @@ def test_gauges_counters_and_histograms() -> None:
 
 
 def test_each_metric_is_explained_even_without_a_figure() -> None:
-    text = written([]).decode()
-    for metric in METRICS:
+    text = written([], OF_A_NODE).decode()
+    for metric in OF_A_NODE:
         assert f"# HELP {metric.full_name} {metric.help}\n" in text
         assert f"# TYPE {metric.full_name} {metric.kind.value}\n" in text
 
 
 def test_a_figure_without_a_metric_is_a_bug() -> None:
     with pytest.raises(AssertionError, match="not in the table: .*unheard_of"):
-        written([("unheard_of", (), 1)])
+        written([("unheard_of", (), 1)], OF_A_NODE)
 
 
 async def figures() -> Sequence[Figure]:
@@ -65,7 +65,7 @@ async def figures() -> Sequence[Figure]:
 
 
 async def test_a_scrape_and_what_it_says_of_the_process() -> None:
-    answer = await Metrics(figures).answer(b"")
+    answer = await Metrics(figures, OF_A_NODE).answer(b"")
     assert answer.status == 200
     assert answer.content_type.startswith("text/plain; version=0.0.4")
     found = samples(answer.body)
@@ -85,7 +85,7 @@ async def test_scrapes_are_answered_one_after_the_other() -> None:
         at_once -= 1
         return work()
 
-    metrics = Metrics(figures, run_sync=run_sync)
+    metrics = Metrics(figures, OF_A_NODE, run_sync=run_sync)
     async with trio.open_nursery() as nursery:
         for _ in range(5):
             nursery.start_soon(metrics.answer, b"")

@@ -1,7 +1,7 @@
 """Which metrics there are: names, kinds, labels and what they mean.
 
-Names and units are Prometheus's: seconds and bytes, `_total` for what only grows. The manual's
-table is written from this one.
+Names and units are Prometheus's: seconds and bytes, `_total` for what only grows. What every kind
+of daemon has stands in groups by itself. The manual's tables are written from these.
 """
 
 from __future__ import annotations
@@ -34,9 +34,8 @@ class Metric(NamedTuple):
 
 _G, _C, _H = Kind.GAUGE, Kind.COUNTER, Kind.HISTOGRAM
 
-METRICS: Final = (
+CHAIN: Final = (
     Metric("info", _G, "Always 1; the release and the chain.", ("version", "chain_id")),
-    # The chain.
     Metric("block_height", _G, "Height of the newest block in the log."),
     Metric(
         "block_timestamp_seconds",
@@ -44,6 +43,106 @@ METRICS: Final = (
         "Time in that block's header, in seconds since 1970; 0 before the first block.",
     ),
     Metric("blocks_total", _C, "Blocks announced since the start."),
+)
+SUBSCRIBERS: Final = (
+    Metric(
+        "subscribers",
+        _G,
+        "Subscribers, by door: websocket, sse or poll.",
+        ("door",),
+    ),
+    Metric("subscriptions_total", _C, "Subscribers admitted, by door.", ("door",)),
+    Metric(
+        "subscriptions_refused_total",
+        _C,
+        "Subscribers turned away because there were too many, by status.",
+        ("status",),
+    ),
+    Metric(
+        "websocket_closes_total",
+        _C,
+        "WebSocket subscribers that left, by reason.",
+        ("reason",),
+    ),
+    Metric("subscribers_waiting", _G, "Subscribers that have got everything."),
+    Metric("selections", _G, "Different filters and forms that subscribers chose."),
+    Metric(
+        "slowest_subscriber_lag_blocks",
+        _G,
+        "By how many blocks the slowest subscriber is behind.",
+    ),
+    Metric(
+        "fan_out_seconds",
+        _H,
+        "Time to give new blocks to all subscribers that wait for them.",
+    ),
+    Metric(
+        "sent_bytes_total",
+        _C,
+        "Bytes sent to subscribers, by way: together (to all that wait) or alone"
+        " (catching up, TLS, Server-Sent Events).",
+        ("way",),
+    ),
+    Metric("tail_bytes", _G, "Memory of the newest blocks, kept for subscribers."),
+    Metric("turns_waiting", _G, "Clients that wait for their turn to connect or read."),
+    Metric(
+        "requests_refused_total",
+        _C,
+        "Requests refused for their token, origin or rate, by status; WebSocket ones too.",
+        ("status",),
+    ),
+)
+HTTP: Final = (
+    Metric(
+        "http_connections",
+        _G,
+        "HTTP connections, by state: in_line (new), waiting (for the client) or working.",
+        ("state",),
+    ),
+    Metric("http_answers_total", _C, "HTTP requests answered."),
+    Metric(
+        "http_turned_away_total",
+        _C,
+        "HTTP connections for which there was no place, by status.",
+        ("status",),
+    ),
+    Metric("http_held_bytes", _G, "Memory of HTTP bodies and answers in progress."),
+)
+LOG: Final = (
+    Metric("log_bytes", _G, "Size of log.db."),
+    Metric("log_write_ahead_bytes", _G, "Size of the write-ahead log, log.db-wal."),
+    Metric("disk_free_bytes", _G, "What is left on the disk of the log."),
+    Metric("log_writable", _G, "1 if the log can be written to."),
+    Metric(
+        "reads_waiting",
+        _G,
+        "Reads of the log that have not been answered yet, by purpose.",
+        ("purpose",),
+    ),
+    Metric(
+        "read_oldest_wait_seconds",
+        _G,
+        "Time that the oldest of these has waited, by purpose.",
+        ("purpose",),
+    ),
+    Metric(
+        "reads_late_total",
+        _C,
+        "Reads that took over 10 seconds, by purpose.",
+        ("purpose",),
+    ),
+)
+PROCESS: Final = (
+    Metric(
+        "loop_delay_seconds",
+        _H,
+        "By how much the event loop was late, measured four times a second.",
+    ),
+    Metric("tasks", _G, "Trio tasks."),
+)
+
+OF_A_NODE: Final = (
+    *CHAIN,
     Metric("events_total", _C, "Transactions accepted in those blocks."),
     Metric(
         "refused_transactions_total",
@@ -91,68 +190,8 @@ METRICS: Final = (
         ("state",),
     ),
     Metric("broadcasts_waiting", _G, "Posted transactions in line for the engine."),
-    # Subscribers.
-    Metric(
-        "subscribers",
-        _G,
-        "Subscribers, by door: websocket, sse or poll.",
-        ("door",),
-    ),
-    Metric("subscriptions_total", _C, "Subscribers admitted, by door.", ("door",)),
-    Metric(
-        "subscriptions_refused_total",
-        _C,
-        "Subscribers turned away because there were too many, by status.",
-        ("status",),
-    ),
-    Metric(
-        "websocket_closes_total",
-        _C,
-        "WebSocket subscribers that left, by reason.",
-        ("reason",),
-    ),
-    Metric("subscribers_waiting", _G, "Subscribers that have got everything."),
-    Metric("selections", _G, "Different filters and forms that subscribers chose."),
-    Metric(
-        "slowest_subscriber_lag_blocks",
-        _G,
-        "By how many blocks the slowest subscriber is behind.",
-    ),
-    Metric(
-        "fan_out_seconds",
-        _H,
-        "Time to give new blocks to all subscribers that wait for them.",
-    ),
-    Metric(
-        "sent_bytes_total",
-        _C,
-        "Bytes sent to subscribers, by way: together (to all that wait) or alone"
-        " (catching up, TLS, Server-Sent Events).",
-        ("way",),
-    ),
-    Metric("tail_bytes", _G, "Memory of the newest blocks, kept for subscribers."),
-    Metric("turns_waiting", _G, "Clients that wait for their turn to connect or read."),
-    Metric(
-        "requests_refused_total",
-        _C,
-        "Requests refused for their token, origin or rate, by status; WebSocket ones too.",
-        ("status",),
-    ),
-    # HTTP.
-    Metric(
-        "http_connections",
-        _G,
-        "HTTP connections, by state: in_line (new), waiting (for the client) or working.",
-        ("state",),
-    ),
-    Metric("http_answers_total", _C, "HTTP requests answered."),
-    Metric(
-        "http_turned_away_total",
-        _C,
-        "HTTP connections for which there was no place, by status.",
-        ("status",),
-    ),
-    Metric("http_held_bytes", _G, "Memory of HTTP bodies and answers in progress."),
+    *SUBSCRIBERS,
+    *HTTP,
     Metric(
         "posts_total", _C, "Posted transactions, by status of the answer.", ("status",)
     ),
@@ -161,29 +200,7 @@ METRICS: Final = (
         _H,
         "Time to answer a posted transaction; with mode=commit, until its block.",
     ),
-    # The log.
-    Metric("log_bytes", _G, "Size of log.db."),
-    Metric("log_write_ahead_bytes", _G, "Size of the write-ahead log, log.db-wal."),
-    Metric("disk_free_bytes", _G, "What is left on the disk of the log."),
-    Metric("log_writable", _G, "1 if the log can be written to."),
-    Metric(
-        "reads_waiting",
-        _G,
-        "Reads of the log that have not been answered yet, by purpose.",
-        ("purpose",),
-    ),
-    Metric(
-        "read_oldest_wait_seconds",
-        _G,
-        "Time that the oldest of these has waited, by purpose.",
-        ("purpose",),
-    ),
-    Metric(
-        "reads_late_total",
-        _C,
-        "Reads that took over 10 seconds, by purpose.",
-        ("purpose",),
-    ),
+    *LOG,
     Metric(
         "snapshot_height",
         _G,
@@ -195,14 +212,9 @@ METRICS: Final = (
         "Snapshots since the start, by result: made or failed.",
         ("result",),
     ),
-    # The process.
-    Metric(
-        "loop_delay_seconds",
-        _H,
-        "By how much the event loop was late, measured four times a second.",
-    ),
-    Metric("tasks", _G, "Trio tasks."),
+    *PROCESS,
 )
+"""Those of a node."""
 
 OF_THE_PROCESS: Final = (
     Metric("process_cpu_seconds_total", _C, "Processor time used."),

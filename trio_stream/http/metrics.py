@@ -1,4 +1,4 @@
-"""GET /metrics: the node's figures in Prometheus's text format.
+"""GET /metrics: the daemon's figures in Prometheus's text format.
 
 Figures are taken in one step of the event loop and written down in a thread, at a turn, so that a
 scrape delays nobody. One scrape is answered after the other.
@@ -22,8 +22,8 @@ from prometheus_client.metrics_core import Metric as Family
 from prometheus_client.registry import Collector
 
 from trio_stream.http.answers import HttpAnswer
-from trio_stream.http.figures import Figure, Value
-from trio_stream.http.metric_table import METRICS, Kind, Metric
+from trio_stream.http.door_figures import Figure, Value
+from trio_stream.http.metric_table import Kind, Metric
 from trio_stream.log.connections import RunSync
 from trio_stream.net.durations import BOUNDS, Distribution
 
@@ -31,15 +31,17 @@ _FAMILIES = {Kind.GAUGE: GaugeMetricFamily, Kind.COUNTER: CounterMetricFamily}
 
 
 class Metrics:
-    """Answers GET /metrics with what `figures` returns."""
+    """Answers GET /metrics with what `figures` returns, by the metrics of `table`."""
 
     def __init__(
         self,
         figures: Callable[[], Awaitable[Sequence[Figure]]],
+        table: Sequence[Metric],
         *,
         run_sync: RunSync = trio.to_thread.run_sync,
     ) -> None:
         self._figures = figures
+        self._table = table
         self._run_sync = run_sync
         self._limiter = trio.CapacityLimiter(1)
         self._one = trio.Lock()
@@ -54,18 +56,19 @@ class Metrics:
         return HttpAnswer(200, cast(bytes, text), CONTENT_TYPE_PLAIN_0_0_4)
 
     def _write(self, figures: Sequence[Figure]) -> bytes:
-        return written(figures) + generate_latest(self._process)
+        return written(figures, self._table) + generate_latest(self._process)
 
 
-def written(figures: Iterable[Figure]) -> bytes:
+def written(figures: Iterable[Figure], table: Sequence[Metric]) -> bytes:
     """Figures in Prometheus's text format."""
     registry = CollectorRegistry()
-    registry.register(_Figures(figures))
+    registry.register(_Figures(figures, table))
     return generate_latest(registry)
 
 
 class _Figures(Collector):
-    def __init__(self, figures: Iterable[Figure]) -> None:
+    def __init__(self, figures: Iterable[Figure], table: Sequence[Metric]) -> None:
+        self._table = table
         self._by_name: dict[str, list[tuple[tuple[str, ...], Value]]] = {}
         for name, labels, value in figures:
             self._by_name.setdefault(name, []).append((labels, value))
@@ -75,7 +78,7 @@ class _Figures(Collector):
         return iter(())
 
     def collect(self) -> Iterator[Family]:
-        for metric in METRICS:
+        for metric in self._table:
             found = self._by_name.pop(metric.name, [])
             if metric.kind is Kind.HISTOGRAM:
                 yield _histogram(metric, found)

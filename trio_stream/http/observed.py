@@ -6,7 +6,9 @@ from dataclasses import dataclass
 
 from trio_stream.http.figures import Rooms
 from trio_stream.http.health import Health
+from trio_stream.http.metric_table import OF_A_NODE
 from trio_stream.http.metrics import Metrics
+from trio_stream.http.node_health import NodeHealth
 from trio_stream.http.routes import LIVE, METRICS, READY, STATUS, Get
 from trio_stream.http.status import NodeStatus
 from trio_stream.log.connections import RunSync
@@ -35,14 +37,15 @@ def observed(
     rooms: Rooms, readiness: Readiness, *, run_sync: RunSync
 ) -> dict[str, Get]:
     """The answers of GET requests; metrics are written down by `run_sync`."""
-    health = Health(
+    node = NodeHealth(
         door=lambda: rooms.abci().places,
-        disk=rooms.disk.usage,
         ended=lambda: rooms.chain.ended,
         engine_timeout=readiness.engine_timeout,
-        free_bytes=readiness.free_bytes,
     )
-    metrics = Metrics(rooms.figures, run_sync=run_sync)
+    health = Health(
+        own=node.checks, disk=rooms.disk.usage, free_bytes=readiness.free_bytes
+    )
+    metrics = Metrics(rooms.figures, OF_A_NODE, run_sync=run_sync)
     return {
         STATUS: state_of(rooms).answer,
         LIVE: health.live,
