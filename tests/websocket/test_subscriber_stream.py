@@ -71,18 +71,26 @@ class Connection:
         return stuffed
 
 
+def over_tcp() -> tuple[socket.socket, socket.socket]:
+    """Two ends of a connection that can be reset."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        theirs = socket.create_connection(listener.getsockname())
+        raw, _ = listener.accept()
+    return raw, theirs
+
+
 @asynccontextmanager
 async def connected(
     *,
     upgraded: bool = True,
     turn: Callable[[], Awaitable[object]] = trio.lowlevel.checkpoint,
+    ends: Callable[[], tuple[socket.socket, socket.socket]] = socket.socketpair,
 ) -> AsyncIterator[Connection]:
-    (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
-    theirs = socket.socket()
-    theirs.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-    theirs.connect(listener.socket.getsockname())
-    accepted = await listener.accept()
-    raw = socket.socket(fileno=accepted.socket.detach())
+    """A stream and its peer; a full socket stays full, which one of TCP need not.
+
+    A peer's kernel may make room though nobody reads, some time after the last write.
+    """
+    raw, theirs = ends()
     transport = trio.SocketStream(trio.socket.from_stdlib_socket(raw))
     raw.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 16 * 1024)
     shy = Shy(raw)
@@ -98,7 +106,7 @@ async def connected(
     stream.on_close = lambda: left.append(raw.fileno())
     peer = trio.SocketStream(trio.socket.from_stdlib_socket(theirs))
     connection = Connection(stream, shy, peer, left)
-    async with listener, peer, stream:
+    async with peer, stream:
         if upgraded:
             assert await stream.receive_some() == b"GET"
             await stream.send_all(b"101")
@@ -195,27 +203,27 @@ async def test_pings_are_not_passed_on_after_a_close() -> None:
 @pytest.mark.parametrize("broken", [False, True])
 async def test_who_goes_by_himself_is_left_in_his_turn(broken: bool) -> None:
     turn = trio.Event()
-    async with connected(turn=turn.wait) as one, trio.open_nursery() as nursery:
+    async with connected(turn=turn.wait, ends=over_tcp) as one:
+        async with trio.open_nursery() as nursery:
 
-        @nursery.start_soon
-        async def read() -> None:
-            with suppress(trio.BrokenResourceError):
-                assert await one.stream.receive_some() == b""
+            @nursery.start_soon
+            async def read() -> None:
+                with suppress(trio.BrokenResourceError):
+                    assert await one.stream.receive_some() == b""
 
-        if broken:
-            linger = b"\1\0\0\0\0\0\0\0"
-            one.peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
-        await one.peer.aclose()
-        await trio.sleep(0.05)
-        assert one.left == []
+            if broken:
+                linger = b"\1\0\0\0\0\0\0\0"
+                one.peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+            await one.peer.aclose()
+            await trio.sleep(0.05)
+            assert one.left == []
 
-        turn.set()
-        await wait_all_tasks_blocked()
+            turn.set()
         assert len(one.left) == 1
 
 
 async def test_a_broken_connection_is_left_before_its_descriptor_is_free() -> None:
-    async with connected() as one:
+    async with connected(ends=over_tcp) as one:
         number = one.raw.fileno()
         one.peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
         await one.peer.aclose()
@@ -230,7 +238,7 @@ async def test_a_broken_connection_is_left_before_its_descriptor_is_free() -> No
 
 
 async def test_a_ping_into_a_broken_connection_closes_it() -> None:
-    async with connected() as one:
+    async with connected(ends=over_tcp) as one:
         one.peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
         await one.peer.aclose()
 
@@ -269,7 +277,7 @@ async def test_whatever_is_taken_restarts_the_clock(autojump_clock: MockClock) -
             got = b""
             while len(got) < len(MANY.data):
                 await trio.sleep(2)  # some KB each time: slow, and alive
-                got += bytes(await one.peer.receive_some(1 << 20))
+                got += bytes(await one.peer.receive_some(8192))
 
         assert got == MANY.data
         assert trio.current_time() - start > 120
@@ -316,7 +324,7 @@ async def test_nothing_of_the_client_is_read_before_the_101_is_out() -> None:
 
 
 async def test_the_end_of_the_connection_is_passed_on_and_leaves_it() -> None:
-    async with connected() as one:
+    async with connected(ends=over_tcp) as one:
         await one.peer.send_eof()
 
         assert await one.stream.receive_some() == b""
@@ -326,7 +334,7 @@ async def test_the_end_of_the_connection_is_passed_on_and_leaves_it() -> None:
 async def test_what_breaks_the_protocol_is_closed_and_lingered_for(
     autojump_clock: MockClock,
 ) -> None:
-    async with connected() as one:
+    async with connected(ends=over_tcp) as one:
         await one.peer.send_all(frame(TEXT, b"\xff") + bytes(100_000))
         start = trio.current_time()
 
