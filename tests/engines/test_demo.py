@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 import signal
+import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,7 @@ import trio
 
 from scripts import child
 from scripts.chromium import CHROMIUM, chromium
+from scripts.demo import USUAL
 from scripts.engines import build
 from scripts.engines.build import Release
 from tests import manual
@@ -20,7 +23,17 @@ from tests.engines.site import PATIENCE
 
 ENGINES = [build.DEFAULT]
 
-pytestmark = pytest.mark.engine
+pytestmark = [pytest.mark.engine, pytest.mark.usefixtures("no_usual_ports")]
+
+
+@pytest.fixture
+def no_usual_ports() -> Iterator[None]:
+    """One of them is taken, so the demo chooses others: somebody else may want the usual ones."""
+    with ExitStack() as stack:
+        with suppress(OSError):
+            taken = socket.create_server(("127.0.0.1", USUAL.rpc))
+            stack.enter_context(taken)
+        yield
 
 
 async def start(
