@@ -204,10 +204,9 @@ async def test_whole_transactions(tmp_path: Path) -> None:
     created = create(ALICE, metadata={"ä": [1.5, None]})
     with trio.fail_after(DEADLINE):
         async with book.node("a", tmp_path / "home", chain) as node:
-            async with open_stream("ws://a", **book.options(detail="full")) as events:
-                with trio.move_on_after(0.05):
-                    await anext(events)  # it has begun
-                await node.block(encode(created))
+            await node.block(encode(created))
+            asking = book.options(detail="full", after="earliest")
+            async with open_stream("ws://a", **asking) as events:
                 event = await anext(events)
     assert event["transaction"] == created
     assert event["position"] == f"1:0:{created['id'][:8]}"

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -60,7 +58,6 @@ def test_only_what_is_shown_is_looked_at() -> None:
     for _ in range(10_000):
         deep = [deep] * 10
     wide = ["x" * 1_000_000] * 1_000_000
-    began = time.thread_time()
+    # To look at all of them would take for ever, and all memory.
     assert quote(deep, 1_000) == "[" * 1_000 + "…"
     assert quote(wide, 9) == "['xxxxxxx…"
-    assert time.thread_time() - began < 1
