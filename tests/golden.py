@@ -43,7 +43,7 @@ _UPGRADE = {
     "Sec-WebSocket-Key": "AAAAAAAAAAAAAAAAAAAAAA==",
 }
 # Longer than any step takes on a busy machine.
-_PATIENCE = 60
+_PATIENCE = 120
 
 
 class Mismatch(Exception):

@@ -104,7 +104,7 @@ async def serve_http(log: MemoryLog, request: bytes) -> None:
 @pytest.mark.parametrize("name", REQUESTS)
 async def test_the_http_door_lets_it_through(name: str) -> None:
     with pytest.RaisesGroup(LogDamaged, flatten_subgroups=True):
-        with trio.fail_after(10):
+        with trio.fail_after(60):
             await serve_http(DamagedLog(), REQUESTS[name])
 
 

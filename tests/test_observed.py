@@ -74,7 +74,7 @@ async def test_the_state_of_a_node_from_its_start_to_its_first_block(
             assert state["engine"]["connected"]
             assert state["engine"]["dialect"] == "C38"
             assert state["subscribers"] == {"websocket": 1, "sse": 0, "poll": 0}
-            with trio.fail_after(10):
+            with trio.fail_after(60):
                 while (await status(addresses))["engine"]["connected"]:
                     pass
 
@@ -104,7 +104,7 @@ async def test_lines_about_connections_blocks_and_refusals(
                 f"{request}Accept: text/event-stream\r\n\r\n".encode()
             )
             assert await events.receive_some()
-        with trio.fail_after(10):
+        with trio.fail_after(60):
             # No event says what a log holds.
             while "127.0.0.1: sse ended" not in caplog.messages:  # noqa: ASYNC110
                 await trio.sleep(0.01)

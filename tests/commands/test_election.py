@@ -17,7 +17,7 @@ from tests.instant_node import InstantNode, instant_node
 from tests.voting import GENESIS, KEYS, NEWCOMER, key_of
 from trio_stream.__main__ import main
 
-DEADLINE = 60
+DEADLINE = 120
 NODE_ID = "fb7140f03a4ffad899fabbbf655b97e0321add66"
 CANDIDATE = base64.b64encode(key_of(NEWCOMER)).decode()
 NONE = "0" * 64

@@ -18,7 +18,7 @@ from trio_stream.commands.log_level import ask
 from trio_stream.log.file import holder_of, lock_directory
 from trio_stream.net.logs import WISH
 
-DEADLINE = 60
+DEADLINE = 120
 
 
 @contextmanager

@@ -21,7 +21,7 @@ from trio_stream.config import Config, ConfigError
 from trio_stream.log.errors import CommitLogError
 from trio_stream.net.tls import CertificateError
 
-DEADLINE = 30
+DEADLINE = 120
 """Seconds that nothing here comes near; a hang fails instead of hanging."""
 
 

@@ -22,7 +22,7 @@ from tests.instant_node import instant_node
 from trio_stream.__main__ import main
 from trio_stream.log.file import lock_directory
 
-DEADLINE = 60
+DEADLINE = 120
 TOKEN = "k4Yy0uA3YhAfkNqPzvDLhXNnH3uZ1mC6oyA5GHM1r9Y"
 
 Captured = pytest.CaptureFixture[str]

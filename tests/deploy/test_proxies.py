@@ -31,7 +31,7 @@ pytestmark = pytest.mark.slow
 
 ALICE = Key.from_seed(b"\x01" * 32)
 STREAM = "/api/v1/streams/valid_transactions"
-DEADLINE = 60
+DEADLINE = 120
 TOKEN = "a-token-of-more-than-22-characters"
 
 NGINX = shutil.which("nginx")

@@ -26,8 +26,8 @@ from scripts.engines.build import Release
 from scripts.engines.home import Key, ValidatorHome, Value
 from scripts.engines.process import Rpc, RpcError, RunningEngine
 
-PATIENCE = 30.0
-"""Seconds that any one step may take; usually none takes one."""
+PATIENCE = 120.0
+"""Seconds that any one step may take; usually none takes one, but a machine may stand still."""
 
 ALICE, BOB, CAROL = (signing.Key.from_seed(bytes([n]) * 32) for n in (1, 2, 3))
 

@@ -34,7 +34,7 @@ ENGINES = [
 pytestmark = [pytest.mark.engine, pytest.mark.slow]
 
 INTERVAL = 10
-PATIENCE = 90.0
+PATIENCE = 240.0
 """Seconds; engines look for snapshots for five, and then again."""
 
 

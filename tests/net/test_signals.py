@@ -15,7 +15,7 @@ from scripts import child
 from scripts.daemon_process import RunningDaemon, Settings, run_daemon
 from trio_stream.net import signals as daemon_signals
 
-DEADLINE = 60
+DEADLINE = 120
 
 HARMLESS = {
     *(signal.SIGCHLD, signal.SIGURG, signal.SIGWINCH, signal.SIGCONT),
