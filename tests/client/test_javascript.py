@@ -19,6 +19,7 @@ import trio
 from wsproto.frame_protocol import FrameProtocol
 
 from scripts import child
+from tests.scripted_feed import FEED, Message, begin_feed, feed, gap, sending_feed, unit
 from tests.scripted_server import (
     ALL,
     BEGINNING,
@@ -33,7 +34,7 @@ from tests.scripted_server import (
 NODE = shutil.which("node")
 CLIENT = child.ROOT / "trio_stream" / "http" / "static" / "client.js"
 FOLLOW = Path(__file__).with_name("follow.mjs")
-DEADLINE = 120
+DEADLINE = 60
 
 pytestmark = [
     pytest.mark.slow,
@@ -235,7 +236,7 @@ async def test_an_error_of_the_ticket_comes_out_as_it_is() -> None:
     [
         ("ws://a", {"aftre": "1:0"}, "unknown option aftre; did you mean after?"),
         ("ws://a", {"asset_id": "x"}, "did you mean assetId?"),
-        ("ws://a", {"zzz": 1}, "unknown option zzz; after, fromHeight"),
+        ("ws://a", {"zzz": 1}, "unknown option zzz; stream, after, fromHeight"),
         ("ws://a", {"after": "1:0", "fromHeight": 2}, "not both"),
         ("ws://a", {"checkpointEvery": 0}, "at least 1"),
         ([], {}, "no URL"),
@@ -253,6 +254,196 @@ async def test_what_cannot_be_meant_is_refused_at_once(
     found = error(await follow(urls, options=options))
     assert found["kind"] == "TypeError"
     assert told in found["message"]
+
+
+@pytest.mark.parametrize(
+    ("urls", "stream", "told"),
+    [
+        ("ws://a", "event", "unknown stream event; there are valid_transactions,"),
+        ("ws://a/s/blocks", "events", "the URL is of the stream blocks, not of events"),
+        (["ws://a", "ws://a/s/blocks"], "events", "same stream, not of blocks and ev"),
+    ],
+)
+async def test_streams_that_cannot_be_meant(urls: Any, stream: str, told: str) -> None:
+    found = error(await follow(urls, options={"stream": stream}))
+    assert (found["kind"], told in found["message"]) == ("TypeError", True)
+
+
+async def test_options_of_a_followed_chain_become_parameters() -> None:
+    options = {
+        **{"stream": "events", "query": ["a = 1", "b.c CONTAINS 'x&y'"]},
+        **{"sender": "s", "recipient": ["r1", "r2"], "contract": "c"},
+        **{"action": "x", "match": "event", "until": 6},
+    }
+    async with servers() as network:
+        await follow(await network.open(feed(code=1000)), options=options)
+    (visit,) = network.visits
+    assert visit.target.startswith("/api/v1/streams/events?")
+    assert visit.parameters == {
+        **{"detail": ["position"], "notices": ["1"], "until": ["6"]},
+        **{"query": ["a = 1", "b.c CONTAINS 'x&y'"], "sender": ["s"]},
+        **{"recipient": ["r1", "r2"], "contract": ["c"]},
+        **{"action": ["x"], "match": ["event"]},
+    }
+
+
+@pytest.mark.parametrize("counts", [(2,), (1, 2, 0, 2), (5, 3, 1, 4, 2), (1, 2, 3, 4)])
+async def test_events_that_share_positions_come_once_wherever_connections_end(
+    counts: tuple[int, ...],
+) -> None:
+    async with servers() as network:
+        url = await network.open(*map(feed, counts), feed())
+        lines = await follow(url, take=len(FEED), options={"stream": "events"})
+    assert events(lines) == FEED
+    assert lines[-1] == {"end": FEED[-1]["position"]}
+
+
+async def test_positions_are_saved_once_all_their_events_are_done() -> None:
+    async with servers() as network:
+        url = await network.open(feed())
+        options = {"stream": "events"}
+        lines = await follow(url, saved=None, take=5, options=options)
+    assert lines[-1] == {"end": FEED[3]["position"]}
+    places = [FEED[2]["position"], FEED[3]["position"]]
+    assert said(lines, "saved") == [BEGINNING, *places]
+
+
+async def test_an_end_within_a_position_is_a_lost_connection() -> None:
+    async with servers() as network:
+        url = await network.open(feed(2, code=1000), feed(4, code=1000))
+        lines = await follow(url, options={"stream": "events", "until": 1})
+    assert events(lines) == FEED[:4]
+    assert delays(lines) == [0.2]
+
+
+FIRST, SECOND, THIRD = unit(5, 0, 3)
+
+
+@pytest.mark.parametrize(
+    ("messages", "told"),
+    [
+        ([FIRST, FIRST], "event 0 of 5:0 after event 0 of 5:0"),
+        ([SECOND, FIRST], "event 0 of 5:0 after event 2 of 5:0"),
+        ([*unit(5, 0, 1), FIRST], "event 0 of 5:0 again"),
+        (
+            [FIRST, *unit(5, None, 1)],
+            "went on to event 0 of 5, last was event 0 of 5:0",
+        ),
+        ([FIRST, message(6, 0)], "went on to 6:0:"),
+        ([FIRST, {"notice": "checkpoint", "position": "5:0"}], "went on to 5:0"),
+        (
+            [THIRD | {"position": "5:1:abcdef12"}],
+            "event 4 of 5:0 with the position 5:1",
+        ),
+        ([FIRST | {"event_index": "1"}], "an event without its place"),
+        ([{"event_index": 1}], "an event without its place"),
+        ([FIRST, gap(6, 7)], "went on to 7, last was event 0 of 5:0"),
+    ],
+)
+async def test_events_of_a_position_come_whole_and_in_order(
+    messages: list[Message], told: str
+) -> None:
+    async with servers() as network:
+        url = await network.open(sending_feed(*messages))
+        lines = await follow(url, options={"stream": "events"})
+    assert error(lines)["name"] == "ServerFault"
+    assert told in error(lines)["message"]
+    assert len(events(lines)) == len(messages) - 1
+
+
+def cut_after(*messages: Message) -> Act:
+    async def act(visit: Visit) -> None:
+        await begin_feed(visit)
+        await visit.send(*messages)
+
+    return act
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "told"),
+    [
+        (FIRST, SECOND, "event 2 of 5:0, but not event 0 of 5:0 as before"),
+        (FIRST, *unit(5, 0, 1), "event 0 of 5:0, but not event 0 of 5:0 as before"),
+    ],
+)
+async def test_another_server_repeats_what_the_caller_has_of_a_position(
+    before: Message, after: Message, told: str
+) -> None:
+    async with servers() as network:
+        url = await network.open(cut_after(before), cut_after(after))
+        found = error(await follow(url, options={"stream": "events"}))
+    assert told in found["message"]
+
+
+async def test_another_server_may_lack_the_blocks_of_an_unfinished_position() -> None:
+    async with servers() as network:
+        url = await network.open(cut_after(FIRST), sending_feed(gap(2, 9)))
+        lines = await follow(url, take=2, options={"stream": "events"})
+    assert events(lines) == [FIRST, gap(2, 9)]
+
+
+async def test_a_server_that_only_repeats_is_not_asked_at_once_for_ever() -> None:
+    async with servers() as network:
+        url = await network.open(feed(1), feed(1), feed(1), feed())
+        lines = await follow(url, take=3, options={"stream": "events"})
+    assert delays(lines) == [0.2, 0.4, 0.8]
+
+
+@pytest.mark.parametrize(
+    ("count", "size", "comes_again"), [(6_000, 10, False), (40, 1024 * 1024, True)]
+)
+async def test_a_position_is_read_ahead_to_its_end_unless_it_is_very_large(
+    count: int, size: int, comes_again: bool
+) -> None:
+    every = unit(1, 0, count)
+    for event in every:
+        event["attributes"] = [{"key": "data", "value": "x" * size}]
+    last = str(every[-1]["position"])
+
+    async def act(visit: Visit) -> None:
+        asked = visit.asked("after")
+        await begin(visit, asked or BEGINNING)
+        if asked != last:
+            await visit.send(*every)
+        await visit.until_gone()
+
+    async with servers() as network:
+        url = await network.open(*[act] * 4)
+        lines = await follow(url, take=count, hold=True, options={"stream": "events"})
+    numbers = [event["event_index"] for event in events(lines)]
+    assert numbers == [event["event_index"] for event in every]
+    again = BEGINNING if comes_again else last
+    assert set(network.asked("after")) <= {None, again}
+    assert "full" in said(lines, "state")
+
+
+async def test_what_one_server_has_pruned_is_fetched_from_another() -> None:
+    async with servers() as network:
+        urls = [
+            await network.open(refusing(410), refusing(410)),
+            await network.open(rejecting(503), serve()),
+        ]
+        lines = await follow(urls, take=5)
+    assert events(lines) == ALL
+    assert len(network.visits) == 4
+
+
+async def test_what_all_servers_have_pruned_is_an_error() -> None:
+    async with servers() as network:
+        urls = [
+            await network.open(serve(0, code=4410)),
+            await network.open(refusing(410, message="too old", oldest=90)),
+        ]
+        found = error(await follow(urls))
+    assert (found["name"], found["status"]) == ("Refused", 410)
+    assert found["details"]["oldest"] == 90
+
+
+async def test_a_server_without_such_a_stream_is_not_asked_again() -> None:
+    async with servers() as network:
+        refused = refusing(404, error="unknown_stream", message="it has events")
+        found = error(await follow(await network.open(refused)))
+    assert found["message"].endswith("refused with 404: it has events")
 
 
 @pytest.mark.parametrize("counts", [(1, 1), (0, 2), (4,), (2, 0, 0, 1)])
