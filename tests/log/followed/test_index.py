@@ -7,6 +7,7 @@ import pytest
 from trio_stream.cometbft.events import Attribute, Event
 from trio_stream.log.followed import index
 from trio_stream.log.followed.index import (
+    ALL,
     FLAGGED,
     MAX_BYTES,
     NOTHING,
@@ -49,6 +50,13 @@ def test_what_has_its_flag_set_is_found_by_value(log):
     assert everything(log) == (recipients, [("transfer", 7), ("tx", 7)])
     assert partial(log, "keys") == {"transfer.recipient": 0, "transfer.memo": 1}
     assert partial(log, "types") == {"transfer": 0, "tx": 0}
+
+
+def test_all_keys_are_found_by_value_whatever_their_flags_say(log):
+    Index(log.connection, ALL).add(7, SOME)
+    values, _ = everything(log)
+    assert ("transfer.memo", 7, "hello") in values
+    assert set(partial(log, "keys").values()) == {0}
 
 
 def test_only_some_keys(log):

@@ -32,6 +32,8 @@ class IndexedKeys:
 
     keys: frozenset[str] | None = None
     """Names as queries write them, `transfer.recipient`; None for all whose flag is set."""
+    everything: bool = False
+    """Whatever the flags say."""
     nothing: bool = False
     """Not even types: the file is smaller, and queries look at everything."""
 
@@ -39,10 +41,13 @@ class IndexedKeys:
         """Whether an attribute of this name is indexed."""
         if self.nothing:
             return False
-        return attribute.indexed if self.keys is None else name in self.keys
+        if self.keys is not None:
+            return name in self.keys
+        return self.everything or attribute.indexed
 
 
 FLAGGED: Final = IndexedKeys()
+ALL: Final = IndexedKeys(everything=True)
 NOTHING: Final = IndexedKeys(nothing=True)
 
 
