@@ -9,16 +9,18 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 
 from tests.follower.chain import MadeChain
 from tests.follower.fake_node import Answer, FakeNode, refused
-from tests.follower.following import following, stops
+from tests.follower.following import following, inline, stops
 from tests.follower.memory import MemoryLog
-from tests.follower.wires import http
+from tests.follower.wires import Wires, http
 from trio_stream.cometbft.followed import (
     FollowedBlock,
     FollowedChain,
     FollowedTip,
     Gap,
 )
-from trio_stream.follower.nodes import NodeSettings
+from trio_stream.follower.follower import Follower
+from trio_stream.follower.introduction import FollowSettings
+from trio_stream.follower.nodes import Node, NodeSettings
 from trio_stream.follower.troubles import (
     Contradicted,
     Forked,
@@ -421,6 +423,59 @@ async def test_what_is_older_than_is_kept_is_dropped(autojump_clock: MockClock) 
         await followed.reaches(20)
         await wait_all_tasks_blocked()
         assert log.heights == [18, 19, 20]
+
+
+class Slow(MemoryLog):
+    """Old blocks take many steps."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.steps = 0
+
+    def prune(self) -> bool:
+        self.steps += 1
+        return self.steps < 1_000
+
+
+async def test_blocks_are_stored_between_the_steps_in_which_others_are_dropped(
+    autojump_clock: MockClock,
+) -> None:
+    log = Slow()
+    fast = NodeSettings(rate=1e6)
+    async with following(FakeNode(MadeChain(20)), log=log, node=fast) as followed:
+        await followed.reaches(20)
+        assert 20 < log.steps < 1_000
+
+
+class Broken(MemoryLog):
+    """It fails in one of its methods."""
+
+    def __init__(self, method: str) -> None:
+        super().__init__()
+        setattr(self, method, self._fail)
+
+    def _fail(self, *_: object) -> FollowedTip:
+        raise ZeroDivisionError
+
+
+@pytest.mark.parametrize("method", ["chain", "begin", "last", "append", "prune"])
+async def test_what_the_log_raises_comes_by_itself(
+    method: str, autojump_clock: MockClock
+) -> None:
+    async with trio.open_nursery() as nursery:
+        wires = Wires(nursery)
+        wires.serving["n"] = FakeNode(MadeChain(3))
+        node = Node("http://n", NodeSettings(open_tcp=wires.open_tcp), run_sync=inline)
+        follower = Follower(
+            [node],
+            Broken(method),
+            FollowSettings(start="earliest"),
+            advance=lambda _: None,
+            run_sync=inline,
+        )
+        with pytest.raises(ZeroDivisionError), trio.fail_after(60):
+            await follower.run()
+        nursery.cancel_scope.cancel()
 
 
 async def test_a_node_is_tried_over_http_again_if_its_websocket_fails(

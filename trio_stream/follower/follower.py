@@ -6,7 +6,7 @@ It ends only by cancellation or with a `Stopped`, which says by name why it cann
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 
 import trio
@@ -19,7 +19,7 @@ from trio_stream.follower.introduction import FollowSettings, introduce
 from trio_stream.follower.nodes import Node, RunSync
 from trio_stream.follower.searches import Search
 from trio_stream.follower.statistics import SHOWN, FollowerStatistics
-from trio_stream.follower.troubles import Stopped, Trouble, WrongChain
+from trio_stream.follower.troubles import Trouble, WrongChain
 from trio_stream.follower.verdicts import Fate, Verdict, verdict
 from trio_stream.follower.waking import listen
 from trio_stream.follower.writer import FollowedLog
@@ -46,6 +46,8 @@ class Follower:
         self._advance = advance
         self._run_sync = run_sync
         self._woken = trio.Event()
+        self._writing = trio.Lock()
+        self._grown = trio.Event()
         self._search: Search | None = None
 
     def statistics(self) -> FollowerStatistics:
@@ -59,33 +61,41 @@ class Follower:
 
     async def run(self) -> None:
         """Follow until cancelled; raises a Stopped, and what the log raises."""
-        stopped: list[Stopped] = []
+        ended: list[Exception] = []
         nodes = list(self.nodes)
         try:
             async with trio.open_nursery() as nursery:
-                try:
-                    await introduce(
-                        self.nodes, self._log, self._settings, self._run_sync
-                    )
-                    for node in self.nodes:
-                        nursery.start_soon(listen, node, partial(self._wake, node))
-                    await self._follow(nursery)
-                except Stopped as error:
-                    stopped.append(error)
-                nursery.cancel_scope.cancel()
+
+                async def until_it_ends(work: Callable[[], Awaitable[None]]) -> None:
+                    try:
+                        await work()
+                    except Exception as error:
+                        # It is raised by itself, and not in a group.
+                        ended.append(error)
+                        nursery.cancel_scope.cancel()
+
+                await until_it_ends(self._introduce)
+                for node in self.nodes:
+                    nursery.start_soon(listen, node, partial(self._wake, node))
+                nursery.start_soon(until_it_ends, self._prune)
+                await until_it_ends(partial(self._follow, nursery))
         finally:
             for node in nodes:
                 await node.aclose()
-        raise stopped[0]
+        raise ended[0]
+
+    async def _introduce(self) -> None:
+        await introduce(self.nodes, self._log, self._settings, self._run_sync)
 
     def _wake(self, node: Node, height: int) -> None:
         node.saw(height)
         self._woken.set()
 
     async def _follow(self, nursery: trio.Nursery) -> None:
-        chain, tip, last = await self._run_sync(
-            lambda: (self._log.chain(), self._log.tip(), self._log.last())
-        )
+        async with self._writing:
+            chain, tip, last = await self._run_sync(
+                lambda: (self._log.chain(), self._log.tip(), self._log.last())
+            )
         assert chain is not None
         ahead = Ahead(nursery, in_flight=self._settings.in_flight)
         checks = Checks(chain.chain_id, self._settings.data_hashes, self._run_sync)
@@ -94,15 +104,29 @@ class Follower:
             found = await self._obtain(checks.tip.height + 1, ahead, checks)
             if isinstance(found, Gap):
                 logger.warning("blocks %d to %d: %s", found.first, found.last, found)
-                tip = await self._run_sync(partial(self._log.gap, found))
-                self._advance(tip)
+                tip = await self._write(partial(self._log.gap, found))
                 checks.committed(tip, None)
             else:
-                tip = await self._run_sync(partial(self._log.append, found))
-                self._advance(tip)
+                tip = await self._write(partial(self._log.append, found))
                 checks.committed(tip, found.results)
-            while await self._run_sync(self._log.prune):
-                pass
+
+    async def _write(self, write: Callable[[], FollowedTip]) -> FollowedTip:
+        """Commit what comes next, and announce it in the same step."""
+        async with self._writing:
+            tip = await self._run_sync(write)
+        self._advance(tip)
+        self._grown.set()
+        self._grown = trio.Event()
+        return tip
+
+    async def _prune(self) -> None:
+        """Drop what is too old, in steps between which blocks are committed."""
+        while True:
+            grown, more = self._grown, True
+            while more:
+                async with self._writing:
+                    more = await self._run_sync(self._log.prune)
+            await grown.wait()
 
     async def _obtain(
         self, height: int, ahead: Ahead, checks: Checks

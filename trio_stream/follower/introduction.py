@@ -18,6 +18,8 @@ from trio_stream.follower.writer import FollowedLog
 
 logger = logging.getLogger(__name__)
 
+Start = Literal["earliest", "tip"] | int
+
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0
 
 
@@ -25,7 +27,7 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0
 class FollowSettings:
     """How a chain is followed."""
 
-    start: Literal["earliest", "tip"] | int = "tip"
+    start: Start = "tip"
     """Where a new log begins."""
     allow_gaps: bool = False
     in_flight: int = 4
@@ -93,9 +95,7 @@ async def introduce(
         nodes.remove(node)
 
 
-def starting_height(
-    nodes: Sequence[Node], start: Literal["earliest", "tip"] | int
-) -> int:
+def starting_height(nodes: Sequence[Node], start: Start) -> int:
     """The height at which a new log begins."""
     if isinstance(start, int):
         return start

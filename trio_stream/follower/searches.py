@@ -24,7 +24,7 @@ HINTS: dict[Reason, str] = {
     "broken_record": "give another node, or --allow-gaps",
     "corrupt": "give a node that was not upgraded with CometBFT 0.38.0 to 0.38.9, or"
     " --allow-gaps",
-    "too_large": "raise the limit of a body, or --allow-gaps",
+    "too_large": "raise answer_bytes, or --allow-gaps",
 }
 
 
