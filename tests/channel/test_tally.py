@@ -9,7 +9,7 @@ import trio
 
 from tests.memory_log import app_hash, event, refusal
 from trio_stream.abci.messages import Time
-from trio_stream.channel.tally import REFUSED_AT_ONCE, Tally
+from trio_stream.channel.tally import REFUSED_AT_ONCE, Tally, TallyStatistics
 from trio_stream.stream.events import CommittedBlock
 
 
@@ -25,10 +25,10 @@ def block(height: int, events: int, refused: int) -> CommittedBlock:
 
 async def test_blocks_events_and_refusals_are_counted() -> None:
     tally = Tally()
-    assert tally.statistics() == (0, 0, {})
+    assert tally.statistics() == TallyStatistics(0, 0, {}, 0)
     tally.count([block(7, 2, 0), block(8, 0, 3)])
     tally.count([block(9, 1, 1)])
-    assert tally.statistics() == (3, 3, {"DoubleSpend": 4})
+    assert tally.statistics() == TallyStatistics(3, 3, {"DoubleSpend": 4}, 7)
     assert tally.newest == (9, Time(9, 0))
     await trio.lowlevel.checkpoint()
 

@@ -33,8 +33,13 @@ class TallyStatistics(NamedTuple):
 
     blocks: int
     events: int
+    """What is streamed of a chain: on a node's own the transactions that it accepts."""
     refused: Mapping[str, int]
     """Refused transactions, by error."""
+    transactions: int
+    """All of them."""
+    gaps: int = 0
+    """Blocks that are missing."""
 
 
 class Tally:
@@ -48,7 +53,9 @@ class Tally:
 
     def statistics(self) -> TallyStatistics:
         """The figures so far."""
-        return TallyStatistics(self._blocks, self._events, dict(self._refused))
+        refused = dict(self._refused)
+        every = self._events + sum(refused.values())
+        return TallyStatistics(self._blocks, self._events, refused, every)
 
     def count(self, blocks: Sequence[CommittedBlock]) -> None:
         """Count blocks, of which there is at least one, and log what they refuse."""
