@@ -87,7 +87,7 @@ async def block_of_conflicts(
     a block. So they are sent while the daemon is paused, and answered together when it wakes.
     Whether the engine then takes all of them is its business: ask until it does.
     """
-    for attempt in range(20):
+    for attempt in range(100):
         created = signing.create(ALICE, data={"attempt": attempt})
         await commit(daemon, created)
         twin = signing.create(BOB, data={"attempt": attempt})

@@ -10,7 +10,7 @@ const WebSocket = require('ws')
 const { inputsOf, keysOf, shared, signingTogether, single } = require('./crafting.cjs')
 const { options, take } = require('./steps.cjs')
 
-const PATIENCE = 30000 // milliseconds that the next event may take
+const PATIENCE = 120000 // milliseconds that the next event may take
 
 class Application {
     constructor(options) {

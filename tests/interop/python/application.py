@@ -21,7 +21,7 @@ from tests.interop.python import crafting
 from tests.interop.python.crafting import Document
 from tests.interop.python.steps import Steps, take
 
-PATIENCE = 30
+PATIENCE = 120
 """Seconds that the next event may take."""
 
 
