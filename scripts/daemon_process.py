@@ -103,7 +103,7 @@ class RunningDaemon(child.Child):
 
 
 async def start_daemon(
-    nursery: trio.Nursery, settings: Settings, *, seconds: float = 60
+    nursery: trio.Nursery, settings: Settings, *, seconds: float = 240
 ) -> RunningDaemon:
     """Run the daemon as a task of `nursery`; returns once all its doors listen.
 

@@ -32,9 +32,9 @@ from scripts.devnet import evidence
 from scripts.engines import build, compiling, network, process
 from scripts.engines.build import Release
 from scripts.engines.home import TIMEOUT_COMMIT, ValidatorHome
-from scripts.engines.process import Rpc, RpcError, RunningEngine
+from scripts.engines.process import NOT_THERE, Rpc, RpcError, RunningEngine
 from scripts.signing import Document, Key, create, encode, transfer
-from tests.engines.site import ALICE, BOB, Site, commit, settled
+from tests.engines.site import ALICE, BOB, Site, settled
 from tests.voting import migration, vote
 from trio_stream.client import Event, Events, open_stream
 from trio_stream.log.file import FILE_NAME
@@ -46,6 +46,8 @@ PATIENCE: Final = 900.0
 SPENT: Final = 8
 """Outputs of the old chain that are spent in the next one."""
 SOON: Final = 5.0
+FORGOTTEN: Final = 30.0
+"""Seconds after which a transaction that is in no block is handed to another engine."""
 AT_ONCE: Final = 16
 """Transactions that are on their way to an engine's mempool."""
 STEP: Final = 2_500
@@ -166,7 +168,7 @@ async def live_and_end(
             key = network.validator_key(site.validator)
             nodes.append(Node(site, daemon, running, key))
         for node in nodes:
-            await node.engine.ready()
+            await node.engine.ready(PATIENCE)
         watch("start")
         assets = await fill(nodes, transactions)
         watch(f"{transactions:,} transactions in {await nodes[0].rpc.height()} blocks")
@@ -200,7 +202,7 @@ async def send(nodes: Sequence[Node], documents: Sequence[Document]) -> None:
 
         async def some() -> None:
             for node, document in left:  # noqa: B023  # it ends before the next turn
-                with suppress(RpcError):
+                with suppress(RpcError, *NOT_THERE):
                     await node.rpc.broadcast("async", encode(document))
 
         async with trio.open_nursery() as nursery:
@@ -232,25 +234,51 @@ async def _is_level(nodes: Sequence[Node]) -> bool | None:
 
 
 async def _is_empty(rpc: Rpc) -> bool | None:
-    return (await rpc.call("num_unconfirmed_txs"))["n_txs"] == "0" or None
+    try:
+        return (await rpc.call("num_unconfirmed_txs"))["n_txs"] == "0" or None
+    except NOT_THERE:
+        return None
 
 
-async def known(daemon: RunningDaemon, document: Document) -> None:
+async def commit(daemons: Sequence[RunningDaemon], document: Document) -> None:
+    """Post this to one node after the other, until one of them has it in a block.
+
+    An engine may forget one, and remembers that it got it: then another engine has to be asked.
+    """
+    with trio.fail_after(PATIENCE):
+        for daemon in itertools.cycle(daemons):
+            answer = await daemon.post(encode(document), "sync")
+            # Somebody may have it already, and the last vote ends the chain.
+            if answer.status not in (202, 400, 500, 503):
+                raise Failed(f"{answer.status} {answer.body!r:.300}")
+            with suppress(TimeoutError):
+                await known(daemons, document, seconds=FORGOTTEN)
+                return
+
+
+async def known(
+    daemons: Sequence[RunningDaemon], document: Document, *, seconds: float = PATIENCE
+) -> None:
+    """Wait until one of these has the transaction in a block."""
+
     async def there() -> bool | None:
         target = f"/api/v1/transactions/{document['id']}"
-        return (await daemon.http("GET", target)).status == 200 or None
+        found = [await each.http("GET", target) for each in daemons]
+        return any(each.status == 200 for each in found) or None
 
-    await child.poll(there, seconds=PATIENCE, what="a transaction")
+    await child.poll(there, seconds=seconds, what="a transaction")
 
 
 async def migrate(nodes: Sequence[Node]) -> None:
     """Open the election at one node, and vote at three, the last one of which decides."""
+    daemons = [node.daemon for node in nodes]
     tokens = [(node.key, POWER) for node in nodes]
     opened = migration(proposer=nodes[0].key, recipients=tokens)
-    await commit(nodes[0].daemon, opened)
+    await commit(daemons, opened)
     for node in nodes[:3]:
-        await known(node.daemon, opened)
-        await commit(node.daemon, vote(opened, node.key))
+        for daemon in daemons:
+            await known([daemon], opened)
+        await commit(daemons, vote(opened, node.key))
 
 
 async def halt(nodes: Sequence[Node]) -> None:
@@ -350,7 +378,7 @@ async def go_on(
             await process.start_engine(engines, engine.binary, each) for each in homes
         ]
         for each in running:
-            await each.ready()
+            await each.ready(PATIENCE)
             await child.poll(
                 partial(_makes_blocks, each.rpc),
                 seconds=PATIENCE,
@@ -359,8 +387,8 @@ async def go_on(
         spent = [
             transfer(each, ALICE, recipients=[(BOB, 1)]) for each in assets[:SPENT]
         ]
-        for daemon, document in zip(itertools.cycle(daemons), spent):
-            await commit(daemon, document)
+        for n, document in enumerate(spent):
+            await commit([*daemons[n % NODES :], *daemons[: n % NODES]], document)
             await follower.until(document["id"])
         again = await daemons[0].post(encode(assets[0]), "commit")
         if again.status != 400:
@@ -374,7 +402,10 @@ async def go_on(
 
 async def _makes_blocks(rpc: Rpc) -> bool | None:
     """Whether there is a first block, and the engine takes transactions."""
-    info = (await rpc.call("status"))["sync_info"]
+    try:
+        info = (await rpc.call("status"))["sync_info"]
+    except NOT_THERE:
+        return None
     return int(info["latest_block_height"]) > 0 and not info["catching_up"] or None
 
 

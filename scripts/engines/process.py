@@ -139,7 +139,7 @@ class RunningEngine(child.Child):
         super().__init__(process.name, process.process, process.log, process.grace)
         self.rpc = rpc
 
-    async def ready(self, seconds: float = 60) -> None:
+    async def ready(self, seconds: float = 240) -> None:
         """Wait until its RPC answers, which is after the handshake with the application.
 
         Raises ChildEnded if it exits before that.

@@ -22,7 +22,7 @@ from scripts.engines import build, network
 from scripts.engines.build import Release
 from scripts.engines.process import Rpc, RunningEngine
 from scripts.signing import Document, Key
-from tests.engines.site import ALICE, Site, settled
+from tests.engines.site import ALICE, PATIENCE, Site, known, settled
 from tests.voting import election, key_of, vote
 from trio_stream.log.file import FILE_NAME
 
@@ -30,8 +30,6 @@ ENGINES = ["tendermint-0.31.12", "tendermint-0.34.24", build.DEFAULT]
 
 pytestmark = [pytest.mark.engine, pytest.mark.slow]
 
-PATIENCE = 300.0
-"""Seconds for a block: a validator that is down lets the others wait, and ten programs run."""
 POWER = 10
 """What `init` gives a validator."""
 
@@ -128,7 +126,7 @@ async def decide(
     await commit(voters[-1], opened)
     votes = [vote(opened, each.key) for each in voters]
     for voter, each in zip(voters, votes, strict=True):
-        await known(voter, opened)
+        await known(voter.daemon, opened)
         await commit(voter, each)
     return await height_of(voters[-1], votes[-1])
 
@@ -137,17 +135,7 @@ async def commit(member: Member, document: Document) -> None:
     """Post a transaction to this node, and wait until it is in a block there."""
     answer = await member.daemon.post(signing.encode(document), "sync")
     assert (answer.status, answer.json()) == (202, document)
-    await known(member, document)
-
-
-async def known(member: Member, document: Document) -> None:
-    """Wait until this node has the transaction in a block."""
-
-    async def there() -> bool | None:
-        target = f"/api/v1/transactions/{document['id']}"
-        return (await member.daemon.http("GET", target)).status == 200 or None
-
-    await child.poll(there, seconds=PATIENCE, what="transaction in a block")
+    await known(member.daemon, document)
 
 
 async def height_of(member: Member, document: Document) -> int:

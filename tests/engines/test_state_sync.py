@@ -18,7 +18,15 @@ from scripts.devnet import evidence
 from scripts.engines import network, state_sync
 from scripts.engines.build import Release
 from scripts.engines.process import NOT_THERE, Rpc, RpcError, RunningEngine
-from tests.engines.site import ALICE, BOB, ON_REQUEST, Site, commit, settled
+from tests.engines.site import (
+    ALICE,
+    BOB,
+    ON_REQUEST,
+    PATIENCE,
+    Site,
+    commit,
+    settled,
+)
 from trio_stream.log.file import FILE_NAME
 
 ENGINES = [
@@ -34,8 +42,6 @@ ENGINES = [
 pytestmark = [pytest.mark.engine, pytest.mark.slow]
 
 INTERVAL = 10
-PATIENCE = 240.0
-"""Seconds; engines look for snapshots for five, and then again."""
 
 
 class Members:
