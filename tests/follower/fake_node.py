@@ -37,6 +37,8 @@ class FakeNode:
         self.executing: set[int] = set()
         self.takes = 0.0
         self.takes_batches = True
+        self.most_calls = 10
+        """In one batch."""
         self.has_websocket = True
         self.room = True
         self.greeting: bytes | None = None
@@ -81,10 +83,10 @@ class FakeNode:
         if isinstance(asked, dict):
             answer = self._answer(asked)
             return answer if isinstance(answer, bytes) else http(_text(answer))
-        if not self.takes_batches:
-            return http(
-                _text(refused("batch request exceeds maximum (1) allowed", -32600))
-            )
+        most = self.most_calls if self.takes_batches else 1
+        if len(asked) > most:
+            text = f"batch request exceeds maximum ({most}) allowed"
+            return http(_text(refused(text, -32600)))
         answers = []
         for each in asked:
             answer = self._answer(each)

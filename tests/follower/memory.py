@@ -31,9 +31,10 @@ class MemoryLog:
         last = self.entries[-1] if self.entries else None
         return last.results if isinstance(last, FollowedBlock) else None
 
-    def append(self, block: FollowedBlock) -> FollowedTip:
-        assert block.height == self.tip().height + 1
-        self.entries.append(block)
+    def append(self, *blocks: FollowedBlock) -> FollowedTip:
+        for block in blocks:
+            assert block.height == self.tip().height + 1
+            self.entries.append(block)
         return self.tip()
 
     def gap(self, gap: Gap) -> FollowedTip:

@@ -20,7 +20,7 @@ from trio_stream.follower.answers import (
     Pair,
     call_of,
     is_health,
-    read_pair,
+    read_pairs,
 )
 
 CHAIN = MadeChain(5)
@@ -38,7 +38,8 @@ def read(results: object, block: object, batch: bool) -> Pair:
     if batch:
         both = b"[" + bodies.results + b"," + bodies.block + b"]"
         bodies = Bodies(5, both, b"", b"")
-    return read_pair(bodies, limit=10**6, last=None, forced=None)
+    (pair,) = read_pairs(bodies, limit=10**6, last=None, forced=None)
+    return pair
 
 
 def _text(answer: object, number: int) -> bytes:
@@ -72,7 +73,7 @@ def test_one_answer_to_a_batch() -> None:
     ):
         bodies = Bodies(5, json.dumps(body).encode(), b"", b"")
         with pytest.raises(error):
-            read_pair(bodies, limit=10**6, last=None, forced=None)
+            read_pairs(bodies, limit=10**6, last=None, forced=None)
 
 
 def test_the_size_is_that_of_all_bytes() -> None:

@@ -11,7 +11,7 @@ from tests.follower.chain import MadeChain
 from tests.follower.fake_node import FakeNode
 from tests.follower.one_node import asking
 from trio_stream.cometbft.errors import NotJson
-from trio_stream.follower.catch_up import MEMORY, Ahead
+from trio_stream.follower.catch_up import MEMORY, STORE, Ahead
 from trio_stream.follower.nodes import Node
 
 
@@ -24,23 +24,76 @@ async def reading_ahead(
         nursery.cancel_scope.cancel()
 
 
-async def test_so_many_heights_are_asked_for_at_once() -> None:
-    fake = FakeNode(MadeChain(9))
+async def test_so_many_requests_are_made_at_once(autojump_clock: MockClock) -> None:
+    fake = FakeNode(MadeChain(30))
+    fake.takes = 1.0
     async with reading_ahead(fake) as (ahead, node):
-        ahead.want(2, 9, lambda height: node)
+        ahead.want(2, 29, lambda height: node)
         await wait_all_tasks_blocked()
-        assert sorted({height for _, height in fake.calls}) == [2, 3, 4]
+        assert fake.busy == 3
         for height in (2, 3):
             taken = await ahead.take(height)
             assert taken is not None and taken[0] is node
             assert taken[1].followed().height == height
-        ahead.want(3, 4, lambda height: node)
-        await wait_all_tasks_blocked()
-        assert len(fake.calls) == 6
+        ahead.want(3, 29, lambda height: node)
         # It is read once.
         first, again = await ahead.take(3), await ahead.take(3)
         assert first is not None and again is not None and first[1] is again[1]
         assert await ahead.take(2) is None
+        assert fake.most_busy == 3
+        # There is room for so many answers, and then for no more.
+        await trio.sleep(60)
+        asked = [height for name, height in fake.calls if name == "block"]
+        assert sorted(set(asked)) == sorted(asked) == list(range(2, 2 + len(asked)))
+        assert 3 * (1 + STORE) <= len(asked) < 28
+
+
+async def test_small_blocks_are_asked_for_some_at_a_time(
+    autojump_clock: MockClock,
+) -> None:
+    fake = FakeNode(MadeChain(90))
+    fake.takes = 1.0
+    async with reading_ahead(fake) as (ahead, node):
+        await node.status()
+        ahead.want(1, 90, lambda height: node)
+        height = 1
+        while height <= 90:
+            some = await ahead.take_some(height)
+            heights = [each.followed().height for each in some]
+            assert heights == list(range(height, height + len(some)))
+            # The last one waits for the header after it.
+            height += max(1, len(some) - 1)
+            ahead.want(height, 90, lambda height: node)
+        assert fake.count("block") == 90
+        # Three for the first, one after the other, and five heights a second for each request.
+        assert trio.current_time() < 15
+
+
+async def test_one_that_spoils_the_others_is_told_at_its_turn(
+    autojump_clock: MockClock,
+) -> None:
+    chain = MadeChain(40)
+    chain.results[20] = {"height": "20", "txs_results": "none"}
+    fake = FakeNode(chain)
+    async with reading_ahead(fake) as (ahead, node):
+        await node.status()
+        lost = []
+        for height in range(1, 41):
+            ahead.want(height, 40, lambda height: node)
+            if await ahead.take(height) is None:
+                lost.append(height)
+        # What came with it is not there either.
+        assert 20 in lost and 1 < len(lost) <= 5
+
+
+async def test_a_stride_is_bounded(autojump_clock: MockClock) -> None:
+    fake = FakeNode(MadeChain(40))
+    async with reading_ahead(fake) as (ahead, node):
+        ahead.want(1, 40, lambda height: node)
+        await trio.sleep(1)
+        assert len(await ahead.take_some(1)) == 9
+        ahead.forget()
+        assert await ahead.take_some(1) == []
 
 
 async def test_what_is_dropped_is_not_waited_for(autojump_clock: MockClock) -> None:

@@ -135,3 +135,23 @@ async def test_a_fork_is_another_block_at_our_height() -> None:
         for _ in range(3):
             fake.chain.grow()
         assert await checks.is_forked(node)
+
+
+async def test_blocks_in_a_row_are_confirmed_by_the_headers_after_them() -> None:
+    chain = MadeChain(9)
+    fake = FakeNode(chain)
+    async with asking(fake) as node:
+        found = [await block(node, height) for height in range(4, 10)]
+        assert after(found[0]).confirmed(found[1:]) == 4
+        assert after(found[0]).confirmed([]) == 0
+        assert after(found[0]).confirmed(found[1:2]) == 0
+        # Not the next one.
+        assert after(found[0]).confirmed(found[2:]) == 0
+        # Whether the one that is contradicted is wrong, or the other one, is not known here.
+        chain.results[6] = chain.results[5] | {"height": "6"}
+        chain.results[6]["txs_results"] = [{"code": 7} for _ in found[2].results.txs]
+        lied = await block(node, 6)
+        assert after(found[0]).confirmed([found[1], lied, *found[3:]]) == 1
+        nothing = Checks("made", True, inline)
+        nothing.committed(FollowedTip(4, None), None)
+        assert nothing.confirmed(found[1:]) == 4

@@ -47,7 +47,8 @@ async def test_all_blocks_come_in_order_and_are_announced(
     async with following(node, node=NodeSettings(rate=1e6)) as followed:
         await followed.reaches(40)
         assert followed.log.heights == list(range(1, 41))
-        assert [tip.height for tip in followed.advanced] == list(range(1, 41))
+        heights = [tip.height for tip in followed.advanced]
+        assert heights == sorted(set(heights)) and heights[-1] == 40
         assert equal(followed.log, chain)
         assert node.most_busy == 4
         # Each once: what was asked ahead is not asked again.
@@ -161,7 +162,7 @@ async def test_gaps_are_recorded_where_they_are_allowed(
             (8, 8, "results_missing"),
         ]
         assert followed.log.heights == [5, 6, 7, 9, 10, 11, 12]
-        assert [tip.height for tip in followed.advanced][:2] == [4, 5]
+        assert followed.advanced[0] == FollowedTip(4, None)
 
 
 async def test_pruned_blocks_stop_it(autojump_clock: MockClock) -> None:
@@ -562,17 +563,15 @@ async def test_what_is_committed_is_announced_even_if_it_is_cancelled(
     scope = trio.CancelScope()
 
     class Cancelling(MemoryLog):
-        def append(self, block: FollowedBlock) -> FollowedTip:
-            if block.height == 4:
-                scope.cancel()
-            return super().append(block)
+        def append(self, *blocks: FollowedBlock) -> FollowedTip:
+            scope.cancel()
+            return super().append(*blocks)
 
     log = Cancelling()
     with scope:
         async with following(FakeNode(MadeChain(9)), log=log) as followed:
             await trio.sleep_forever()
-    assert log.heights == [1, 2, 3, 4]
-    assert [tip.height for tip in followed.advanced] == [1, 2, 3, 4]
+    assert log.heights and followed.advanced == [log.tip()]
 
 
 async def test_its_statistics_say_what_it_seeks_and_what_is_wrong(

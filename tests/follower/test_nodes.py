@@ -33,7 +33,7 @@ async def test_a_block_comes_with_its_results_in_one_request() -> None:
         assert node.url == "http://n/prefix"
         bodies = await node.bodies(4)
         assert bodies.size == len(bodies.batch or b"") > 100
-        followed = (await node.read(bodies)).followed()
+        followed = (await node.read(bodies))[0].followed()
         assert followed.raw_block == chain.blocks[4]
         assert followed.raw_results == chain.results[4]
         assert fake.calls == [("block_results", 4), ("block", 4)]
@@ -92,11 +92,29 @@ async def test_batches_are_given_up_where_they_are_not_taken(said: bytes) -> Non
     async with asking(serve) as node:
         old = await node.bodies(4)
         refusing = fake.takes_batches = False
-        pair = await node.read(await node.bodies(4))
+        (pair,) = await node.read(await node.bodies(4))
         assert pair.followed().height == 4
         # What was asked for ahead is not asked for again each time.
         with pytest.raises((NotBatch, BatchTooLong, UnknownMethod)):
             await node.read(old)
+
+
+@pytest.mark.parametrize(("most", "together"), [(10, 5), (4, 2), (2, 1), (1, 0)])
+async def test_some_heights_are_asked_for_at_once_as_far_as_the_node_allows(
+    most: int, together: int
+) -> None:
+    fake = FakeNode(MadeChain(9))
+    fake.most_calls = most
+    async with asking(fake) as node:
+        pairs = await node.read(await node.bodies(3, count=node.together))
+        heights = [each.followed().height for each in pairs]
+        assert heights == ([3, 4, 5, 6, 7] if most == 10 else [3])
+        assert node.together == together
+        fake.calls.clear()
+        count = max(1, node.together)
+        pairs = await node.read(await node.bodies(4, count=count))
+        assert [each.followed().height for each in pairs] == list(range(4, 4 + count))
+        assert len(fake.calls) == 2 * count
 
 
 async def test_an_operator_says_how_attributes_are_spelled() -> None:

@@ -1,4 +1,4 @@
-"""What a node answered for one height: a block and its results, or why not."""
+"""What a node answered for a height, or for some in a row: blocks and results, or why not."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from trio_stream.cometbft.followed import FollowedBlock
 from trio_stream.cometbft.results import BlockResults, read_results
 
 RESULTS, BLOCK = 1, 2
-"""The ids of the two calls."""
+"""The ids of the two calls for a height; for each further one in a batch they are two higher."""
 
 
 class NotBatch(BadBody):
@@ -29,12 +29,14 @@ class NotBatch(BadBody):
 
 
 class Bodies(NamedTuple):
-    """What a node answered for one height: a batch, or the two answers by themselves."""
+    """What a node answered: a batch, or for one height the two answers by themselves."""
 
     height: int
     batch: bytes | None
     results: bytes
     block: bytes
+    together: int = 1
+    """Of so many heights, `height` being the first."""
 
     @property
     def size(self) -> int:
@@ -66,29 +68,37 @@ class Pair(NamedTuple):
         )
 
 
-def read_pair(
+def calls_for(height: int, count: int = 1) -> list[str]:
+    """The calls for so many heights, results first, so that a block is there if they are."""
+    return [
+        call_of(2 * number + name, method, height=str(height + number))
+        for number in range(count)
+        for name, method in ((RESULTS, "block_results"), (BLOCK, "block"))
+    ]
+
+
+def read_pairs(
     bodies: Bodies, *, limit: int, last: Spelling | None, forced: Spelling | None
-) -> Pair:
-    """What the bytes say; raises BadBody, and a Refusal of a batch as a whole."""
+) -> list[Pair]:
+    """What the bytes say of each height; raises BadBody, and a Refusal of a batch as a whole."""
     if bodies.batch is None:
-        raw_results, raw_block = (
-            read_answer(body, limit) for body in (bodies.results, bodies.block)
-        )
+        raw = [read_answer(body, limit) for body in (bodies.results, bodies.block)]
     else:
         if bodies.batch.lstrip()[:1] == b"{":
             # One object: what is refused is the batch.
             envelope.answer(bodies.batch, limit=limit)
             raise NotBatch("a batch was answered with one result")
-        raw_results, raw_block = envelope.answers(
-            bodies.batch, (RESULTS, BLOCK), limit=limit
-        )
-    block = raw_block if isinstance(raw_block, Refusal) else _block(raw_block)
-    results = (
-        raw_results
-        if isinstance(raw_results, Refusal)
-        else read_results(raw_results, last=last, forced=forced)
-    )
-    return Pair(raw_block, raw_results, block, results)
+        ids = range(RESULTS, RESULTS + 2 * bodies.together)
+        raw = envelope.answers(bodies.batch, ids, limit=limit)
+    pairs = []
+    for raw_results, raw_block in zip(raw[::2], raw[1::2], strict=True):
+        block = raw_block if isinstance(raw_block, Refusal) else _block(raw_block)
+        results = raw_results
+        if not isinstance(results, Refusal):
+            results = read_results(results, last=last, forced=forced)
+            last = results.spelling
+        pairs.append(Pair(raw_block, raw_results, block, results))
+    return pairs
 
 
 def read_answer(body: bytes, limit: int) -> object:

@@ -1,8 +1,9 @@
 """What is asked for ahead of its turn, so that a node is never idle while a block is committed.
 
-Only bytes are kept, and only as many heights as requests may be in flight; what is too large for
-its share of the memory, refused or cut, is simply asked for again when its turn comes. So all
-decisions are made in one place, in order.
+Small blocks are asked for some at a time, since a request costs a node and us more than they do.
+Only bytes are kept, and only as many requests as may be in flight; what is too large for its share
+of the memory, refused or cut, is simply asked for again when its turn comes. So all decisions are
+made in one place, in order.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from collections.abc import Callable
 
 import trio
 
-from trio_stream.cometbft.errors import BadBody
+from trio_stream.cometbft.errors import BadBody, CometError
 from trio_stream.follower.answers import Bodies, Pair
 from trio_stream.follower.nodes import Node
 from trio_stream.follower.troubles import Trouble
@@ -22,16 +23,26 @@ logger = logging.getLogger(__name__)
 MEMORY = 64 * 2**20
 """Bytes of bodies that wait for their turn, altogether."""
 
+SMALL = 256 * 1024
+"""Bytes of an answer that are worth a request: some hundred milliseconds of a node's work."""
+
+STORE = 2
+"""Answers that may be here for each request that may be in flight."""
+
+STRIDE = 1024 * 1024
+"""Bytes that are read and committed in one step, give or take an answer."""
+
 
 class _Asked:
-    """A height that is asked for."""
+    """Some heights in a row that are asked for together."""
 
-    def __init__(self, node: Node) -> None:
+    def __init__(self, node: Node, heights: range) -> None:
         self.node = node
+        self.heights = heights
         self.done = trio.Event()
         self.scope = trio.CancelScope()
         self.bodies: Bodies | None = None
-        self.pair: Pair | None = None
+        self.pairs: list[Pair] = []
 
 
 class Ahead:
@@ -42,48 +53,102 @@ class Ahead:
     ) -> None:
         self.in_flight = in_flight
         self._nursery = nursery
-        self._share = memory // in_flight
-        self._asked: dict[int, _Asked] = {}
+        self._share = memory // (in_flight * (1 + STORE))
+        self._asked: list[_Asked] = []
+        """In order, without a hole."""
+        self._size = SMALL
+        """Bytes of a height, by the last ones that were read."""
+        self._first = self._last = 0
+        self._choose: Callable[[int], Node | None] = lambda height: None
 
     def want(self, first: int, last: int, choose: Callable[[int], Node | None]) -> None:
         """From now on `first` comes next, and the nodes have heights up to `last`."""
-        for height in [each for each in self._asked if each < first]:
-            self._drop(height)
-        for height in range(first, min(last, first + self.in_flight - 1) + 1):
-            if height not in self._asked and (node := choose(height)) is not None:
-                asked = self._asked[height] = _Asked(node)
-                self._nursery.start_soon(self._ask, height, asked)
+        self._first, self._last, self._choose = first, last, choose
+        while self._asked and (
+            self._asked[0].heights[-1] < first or self._asked[0].heights[0] > first
+        ):
+            self._drop(self._asked.pop(0))
+        self._fill()
+
+    def _fill(self) -> None:
+        """Ask for more, if there is more and room for it."""
+        height = self._asked[-1].heights[-1] + 1 if self._asked else self._first
+        waiting = sum(not each.done.is_set() for each in self._asked)
+        while (
+            waiting < self.in_flight
+            and len(self._asked) < self.in_flight * (1 + STORE)
+            and height <= self._last
+            and (node := self._choose(height)) is not None
+        ):
+            count = min(max(1, SMALL // self._size), max(1, node.together))
+            end = 1 + min(height + count - 1, self._last, max(node.tip, height))
+            asked = _Asked(node, range(height, end))
+            self._asked.append(asked)
+            self._nursery.start_soon(self._ask, asked)
+            waiting += 1
+            height = end
 
     async def take(self, height: int) -> tuple[Node, Pair] | None:
         """What came for that height, once it came; None if nothing did or was asked for.
 
         It is read once, also if it is taken twice. Raises CometError.
         """
-        asked = self._asked.get(height)
+        asked = self._of(height)
         if asked is None:
             return None
         await asked.done.wait()
-        if asked.pair is None:
-            if asked.bodies is None:
-                return None
-            asked.pair = await asked.node.read(asked.bodies)
-            asked.bodies = None
-        return asked.node, asked.pair
+        if asked.bodies is not None:
+            bodies, asked.bodies = asked.bodies, None
+            try:
+                asked.pairs = await asked.node.read(bodies)
+            except CometError as error:
+                if bodies.together == 1:
+                    raise
+                # It takes one of them to spoil the others.
+                logger.debug("%s: %s: %s", asked.node.url, asked.heights, error)
+            self._size = max(1, bodies.size // len(asked.heights))
+        index = height - asked.heights[0]
+        return (asked.node, asked.pairs[index]) if index < len(asked.pairs) else None
+
+    async def take_some(self, height: int) -> list[Pair]:
+        """What came for that height and those after it, and no more than is read in one step.
+
+        It is awaited for one height, and for another one if that is asked for. Raises CometError.
+        """
+        pairs: list[Pair] = []
+        size = 0
+        while (asked := self._of(height + len(pairs))) is not None:
+            if len(pairs) > 1 and not asked.pairs:
+                size += 0 if asked.bodies is None else asked.bodies.size
+                if asked.bodies is None or size > STRIDE:
+                    break
+            if (taken := await self.take(height + len(pairs))) is None:
+                break
+            pairs.append(taken[1])
+        return pairs
+
+    def _of(self, height: int) -> _Asked | None:
+        return next((each for each in self._asked if height in each.heights), None)
 
     def forget(self) -> None:
         """Drop everything: what comes next is asked for anew."""
-        for height in list(self._asked):
-            self._drop(height)
+        self._last = 0
+        while self._asked:
+            self._drop(self._asked.pop())
 
-    def _drop(self, height: int) -> None:
-        asked = self._asked.pop(height)
+    def _drop(self, asked: _Asked) -> None:
         asked.scope.cancel()
         asked.done.set()
 
-    async def _ask(self, height: int, asked: _Asked) -> None:
+    async def _ask(self, asked: _Asked) -> None:
+        heights = asked.heights
         with asked.scope:
             try:
-                asked.bodies = await asked.node.bodies(height, self._share)
+                asked.bodies = await asked.node.bodies(
+                    heights[0], self._share, count=len(heights)
+                )
             except (Trouble, BadBody) as error:
-                logger.debug("%s: block %d ahead: %s", asked.node.url, height, error)
+                logger.debug("%s: %s ahead: %s", asked.node.url, heights, error)
+                self._size = SMALL
         asked.done.set()
+        self._fill()

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from contextlib import suppress
+
 import trio
 
 from trio_stream.cometbft.blocks import Block, SealedHeader
@@ -47,16 +50,32 @@ class Checks:
         self.tip = tip
         self._last = results
 
+    def confirmed(self, found: Sequence[FollowedBlock]) -> int:
+        """How many of these, in a row, come next, each confirmed by the header after it.
+
+        It takes time, and belongs in a thread. What is wrong with the others `check` says.
+        """
+        height, before, results = self.tip.height, self.tip.hash, self._last
+        count = 0
+        with suppress(CometError):
+            for each in found:
+                height += 1
+                self._check_itself(each, height)
+                if before is not None:
+                    check_link(before, each.block)
+                if results is not None:
+                    check_next(results, each.block.header)
+                count += 1
+                before, results = each.hash, each.results
+        # The last one is right by itself; the header after it has not been seen.
+        return max(0, count - 1)
+
     async def check(self, found: FollowedBlock) -> None:
         """Raise a Mismatch if `found` cannot be the next block."""
         await self._run_sync(lambda: self._check(found))
 
     def _check(self, found: FollowedBlock) -> None:
-        height = self.tip.height + 1
-        check_block(
-            found.block, height=height, chain_id=self.chain_id, data=self._data_hashes
-        )
-        check_results(found.block, found.results)
+        self._check_itself(found, self.tip.height + 1)
         if self.tip.hash is not None:
             check_link(self.tip.hash, found.block)
         if self._last is not None:
@@ -64,6 +83,12 @@ class Checks:
                 check_next(self._last, found.block.header)
             except (ResultsHashMismatch, AppHashMismatch) as error:
                 raise ContradictsStored(str(error)) from error
+
+    def _check_itself(self, found: FollowedBlock, height: int) -> None:
+        check_block(
+            found.block, height=height, chain_id=self.chain_id, data=self._data_hashes
+        )
+        check_results(found.block, found.results)
 
     async def check_with_next(
         self, found: FollowedBlock, node: Node, ahead: Ahead

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from functools import partial
 
 import trio
@@ -101,14 +102,8 @@ class Follower:
         checks = Checks(chain.chain_id, self._settings.data_hashes, self._run_sync)
         checks.committed(tip, last)
         while True:
-            found = await self._obtain(checks.tip.height + 1, ahead, checks)
-            if isinstance(found, Gap):
-                logger.warning("blocks %d to %d: %s", found.first, found.last, found)
-                tip = await self._write(partial(self._log.gap, found))
-                checks.committed(tip, None)
-            else:
-                tip = await self._write(partial(self._log.append, found))
-                checks.committed(tip, found.results)
+            if not await self._stride(ahead, checks):
+                await self._step(ahead, checks)
 
     async def _write(self, write: Callable[[], FollowedTip]) -> FollowedTip:
         """Commit what comes next, and announce it in the same step."""
@@ -127,6 +122,37 @@ class Follower:
                 async with self._writing:
                     more = await self._run_sync(self._log.prune)
             await grown.wait()
+
+    async def _step(self, ahead: Ahead, checks: Checks) -> None:
+        """Commit the next block, or the gap in its place."""
+        found = await self._obtain(checks.tip.height + 1, ahead, checks)
+        if isinstance(found, Gap):
+            logger.warning("blocks %d to %d: %s", found.first, found.last, found)
+            tip = await self._write(partial(self._log.gap, found))
+            checks.committed(tip, None)
+        else:
+            tip = await self._write(partial(self._log.append, found))
+            checks.committed(tip, found.results)
+
+    async def _stride(self, ahead: Ahead, checks: Checks) -> bool:
+        """Commit what came ahead of its turn, in one step; whether there was any.
+
+        One block by itself, and whatever is wrong, is for `_step`.
+        """
+        height = checks.tip.height + 1
+        ahead.want(height, self._tip(), self._choose)
+        found: list[FollowedBlock] = []
+        with suppress(CometError):
+            for each in await ahead.take_some(height):
+                found.append(each.followed())
+        if len(found) < 2:
+            return False
+        count = await self._run_sync(lambda: checks.confirmed(found))
+        if count == 0:
+            return False
+        tip = await self._write(partial(self._log.append, *found[:count]))
+        checks.committed(tip, found[count - 1].results)
+        return True
 
     async def _obtain(
         self, height: int, ahead: Ahead, checks: Checks

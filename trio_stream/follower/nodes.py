@@ -1,7 +1,7 @@
 """One node of the chain: what it is asked, and what is known of it.
 
 A block and its results are asked for in one batch: behind a balancer both come from one machine
-then. The results come first, so that the block is there if they are.
+then. To catch up, several small blocks are asked for in one.
 """
 
 from __future__ import annotations
@@ -41,9 +41,9 @@ from trio_stream.follower.answers import (
     NotBatch,
     Pair,
     call_of,
-    is_health,
+    calls_for,
     read_answer,
-    read_pair,
+    read_pairs,
 )
 from trio_stream.follower.exchange import (
     PATIENCE,
@@ -66,18 +66,15 @@ class RunSync(Protocol):
     async def __call__(self, call: Callable[[], T], /) -> T: ...
 
 
+TOGETHER = 5
+"""Heights in one batch: engines that have a limit take ten calls, unless set otherwise."""
+
 STATUS_LIMIT = 2**20
 """In bytes. A status has about one kilobyte."""
 STATUS_SECONDS = 15.0
 GOODBYE_SECONDS = 1.0
 COMMIT_LIMIT = 8 * 2**20
 """In bytes. A commit has some 300 for each validator, of which engines allow 10,000."""
-
-HEALTH_SECONDS = 10.0
-"""A node gives up a WebSocket on which nothing came for 30 seconds, also while it works."""
-
-SMALL = 4096
-"""Bytes of a message on the WebSocket that may be the answer to `health`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,7 +114,8 @@ class Node:
         self._settings = settings
         self._run_sync = run_sync
         self._spelling: Spelling | None = None
-        self._batches = True
+        self.together = TOGETHER
+        """Heights that may be asked for in one batch; 0 if the node takes none."""
         self._exchange = Exchange(
             self.address,
             connections=settings.in_flight + 1,
@@ -182,10 +180,10 @@ class Node:
         ]
         limit = self._settings.body_limit
         answers: list[object]
-        if not self._batches:
+        if not self.together:
             # On the same connection, as long as it is kept.
             answers = [
-                read_answer(await self._post(call, limit), limit) for call in calls
+                read_answer(await self._post(each, limit), limit) for each in calls
             ]
         else:
             body = await self._post(f"[{','.join(calls)}]", limit)
@@ -193,69 +191,68 @@ class Node:
         commit, results = answers
         return not isinstance(commit, Refusal) and isinstance(results, ResultsNotThere)
 
-    async def bodies(self, height: int, limit: int | None = None) -> Bodies:
-        """The bytes for a height, unread; raises Trouble or BadBody."""
+    async def bodies(
+        self, height: int, limit: int | None = None, *, count: int = 1
+    ) -> Bodies:
+        """The bytes for so many heights from `height` on, unread; raises Trouble or BadBody."""
         limit = self._settings.body_limit if limit is None else limit
-        calls = [
-            call_of(RESULTS, "block_results", height=str(height)),
-            call_of(BLOCK, "block", height=str(height)),
-        ]
-        if self._batches:
+        calls = calls_for(height, count)
+        if self.together:
             batch = await self._post(f"[{','.join(calls)}]", limit)
-            return Bodies(height, batch, b"", b"")
+            return Bodies(height, batch, b"", b"", count)
         results = await self._post(calls[0], limit)
         return Bodies(height, None, results, await self._post(calls[1], limit))
 
-    async def read(self, bodies: Bodies) -> Pair:
-        """What the bytes say, in a thread; raises CometError."""
+    async def read(self, bodies: Bodies) -> list[Pair]:
+        """What the bytes say, in a thread; raises CometError.
+
+        A node that takes fewer calls at once is asked again, for the first height alone.
+        """
         try:
-            pair = await self._run_sync(
-                lambda: read_pair(
+            pairs = await self._run_sync(
+                lambda: read_pairs(
                     bodies,
                     limit=self._settings.body_limit,
                     last=self._spelling,
                     forced=self._settings.spelling,
                 )
             )
-        except (BatchTooLong, UnknownMethod, NotBatch):
-            # A node that takes no batches, or a proxy that does not.
-            if bodies.batch is None or not self._batches:
+        except (BatchTooLong, UnknownMethod, NotBatch) as error:
+            # A node that takes no batches or short ones, or a proxy that does not.
+            if bodies.batch is None or not self.together:
                 raise
-            self._batches = False
+            most = error.limit if isinstance(error, BatchTooLong) else None
+            self.together = min(1 if most is None else most // 2, bodies.together - 1)
             return await self.read(await self.bodies(bodies.height))
+        for height, pair in enumerate(pairs, bodies.height):
+            self._learn(height, pair)
+        return pairs
+
+    def _learn(self, height: int, pair: Pair) -> None:
         if isinstance(pair.results, BlockResults):
             self._spelling = pair.results.spelling
         if isinstance(pair.block, Block):
-            self.saw(bodies.height)
+            self.saw(height)
         elif isinstance(pair.block, HeightInFuture) and pair.block.tip is not None:
             self.tip = pair.block.tip
         elif isinstance(pair.block, Pruned) and pair.block.lowest is not None:
             self.lowest = pair.block.lowest
-        return pair
 
     async def pair(self, height: int) -> Pair:
         """Both answers for a height; raises Trouble or CometError."""
-        return await self.read(await self.bodies(height))
+        return (await self.read(await self.bodies(height)))[0]
 
     async def large_pair(self, height: int) -> Pair:
         """The same, with the results over the WebSocket, where an answer may take its time."""
         results = await self.over_websocket("block_results", height)
         block = await self.over_websocket("block", height)
-        return await self.read(Bodies(height, None, results, block))
+        return (await self.read(Bodies(height, None, results, block)))[0]
 
     async def over_websocket(self, method: str, height: int) -> bytes:
         """The body of an answer to a call on a WebSocket of its own."""
 
         async def talk(socket: Socket) -> bytes:
-            await socket.call(RESULTS, method, height=str(height))
-            while True:
-                message = None
-                with trio.move_on_after(HEALTH_SECONDS):
-                    message = await socket.message()
-                if message is None:
-                    await socket.call(0, "health")
-                elif len(message) > SMALL or not is_health(message):
-                    return message
+            return await socket.answer(RESULTS, method, height=str(height))
 
         seconds = self._settings.patience.whole
         await self.pace.turn()

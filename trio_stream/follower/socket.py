@@ -16,12 +16,19 @@ from typing import TypeVar
 import trio
 import trio_websocket
 
+from trio_stream.follower.answers import is_health
 from trio_stream.follower.exchange import Address, OpenStream, dial
 from trio_stream.follower.troubles import NoAnswer
 
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
+
+HEALTH_SECONDS = 10.0
+"""A node gives up a WebSocket on which nothing came for 30 seconds, also while it works."""
+
+SMALL = 4096
+"""Bytes of a message on the WebSocket that may be the answer to `health`."""
 
 _RECEIVE = 64 * 1024
 
@@ -53,6 +60,18 @@ class Socket:
         except trio_websocket.ConnectionClosed as error:
             raise NoAnswer(f"the WebSocket closed: {error.reason}") from error
         return message.encode() if isinstance(message, str) else message
+
+    async def answer(self, number: int, method: str, **params: str) -> bytes:
+        """The answer to a call, however long it takes; nothing else may come meanwhile."""
+        await self.call(number, method, **params)
+        while True:
+            message = None
+            with trio.move_on_after(HEALTH_SECONDS):
+                message = await self.message()
+            if message is None:
+                await self.call(0, "health")
+            elif len(message) > SMALL or not is_health(message):
+                return message
 
 
 async def converse(

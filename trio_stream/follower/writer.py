@@ -27,8 +27,8 @@ class FollowedLog(Protocol):
         """The results of the tip, which the next header is held against; None for a gap."""
         ...
 
-    def append(self, block: FollowedBlock) -> FollowedTip:
-        """Commit the block after the tip."""
+    def append(self, *blocks: FollowedBlock) -> FollowedTip:
+        """Commit the blocks after the tip, of which there is at least one, all or none."""
         ...
 
     def gap(self, gap: Gap) -> FollowedTip:

@@ -47,6 +47,17 @@ def test_heights_come_one_after_the_other(log, height):
     log.append(made(6))
 
 
+def test_blocks_in_a_row_are_one_transaction(log):
+    assert log.append(made(5, [transfer("me")]), made(6)) == FollowedTip(6, hash_at(6))
+    assert log.last() == made(6).results
+    with pytest.raises(LogDamaged, match="newest is 6"):
+        log.append(made(7), made(9))
+    with pytest.raises(KeyError):
+        log.append(made(7), replace(made(8), raw_block={}))
+    assert log.tip() == FollowedTip(6, hash_at(6))
+    log.append(made(7))
+
+
 def test_nothing_is_appended_before_the_chain_is_known(tmp_path):
     with FollowedLog.open(tmp_path) as log:
         with pytest.raises(LogDamaged, match="no chain"):

@@ -72,6 +72,26 @@ class Index:
 
     def add(self, position: int, events: Iterable[Event]) -> None:
         """Write down what happened at this position."""
+        self.add_all([(position, events)])
+
+    def add_all(self, happened: Iterable[tuple[int, Iterable[Event]]]) -> None:
+        """Write down what happened at each of these positions."""
+        types: list[tuple[int, int]] = []
+        values: list[tuple[int, str | bytes, int]] = []
+        for position, events in happened:
+            these, those = self._found(events)
+            types += ((number, position) for number in sorted(these))
+            values += ((key, value, position) for key, value in those)
+        if not self._keys.nothing:
+            sql = "INSERT INTO events VALUES (?, ?)"
+            self._connection.executemany(sql, types)
+            sql = "INSERT INTO attributes VALUES (?, ?, ?)"
+            self._connection.executemany(sql, values)
+
+    def _found(
+        self, events: Iterable[Event]
+    ) -> tuple[set[int], set[tuple[int, str | bytes]]]:
+        """The types of events, and the keys and values that are indexed."""
         nothing = self._keys.nothing
         types = set[int]()
         values = set[tuple[int, str | bytes]]()
@@ -90,15 +110,7 @@ class Index:
                         if taken:
                             value = each.value if fits(each.value) else TOO_LONG
                             values.add((key, value))
-        if not nothing:
-            self._connection.executemany(
-                "INSERT INTO events VALUES (?, ?)",
-                ((number, position) for number in sorted(types)),
-            )
-            self._connection.executemany(
-                "INSERT INTO attributes VALUES (?, ?, ?)",
-                ((*each, position) for each in values),
-            )
+        return types, values
 
     def remove(self, position: int, events: Iterable[Event]) -> None:
         """Drop what may have been written down when these events were added, under any setting."""

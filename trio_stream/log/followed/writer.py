@@ -26,7 +26,7 @@ from trio_stream.log.followed.bodies import cut
 from trio_stream.log.followed.index import FLAGGED, Index, IndexedKeys
 from trio_stream.log.followed.keep import EVERYTHING, Keep
 from trio_stream.log.followed.rows import FOLLOWED, newest, stored_chain
-from trio_stream.log.writing import WritingEnd
+from trio_stream.log.writing import Execute, WritingEnd
 from trio_stream.stream.position import END_OF_BLOCK, key_of
 
 LARGEST: Final = (1 << 63) - 1
@@ -110,55 +110,69 @@ class FollowedLog:
                 f"it has {before.chain_id!r}, the nodes have {chain.chain_id!r}",
             )
 
-    def append(self, followed: FollowedBlock) -> FollowedTip:
-        """Store a block, which has been checked; durable on return."""
+    def append(self, *blocks: FollowedBlock) -> FollowedTip:
+        """Store blocks in a row, which have been checked; durable on return, all of them."""
+        operation = f"append block {blocks[0].height} to"
+        self._fail_unless_next(*(each.height for each in blocks))
+        try:
+            with self._file.transaction(operation) as execute:
+                for each in blocks:
+                    self._add(each, execute)
+        except BaseException:
+            self._index.forget()
+            raise
+        return FollowedTip(blocks[-1].height, blocks[-1].hash)
+
+    def _add(self, followed: FollowedBlock, execute: Execute) -> None:
         height = followed.height
         bodies = cut(followed.raw_block, followed.raw_results)
         block, results = followed.block, followed.results
         events = block_events(results)
-        self._fail_unless_next(height)
-        try:
-            with self._file.transaction(f"append block {height} to") as execute:
-                execute(
-                    "INSERT INTO blocks VALUES (?, ?, ?, ?, ?, ?, ?)",
-                    (
-                        height,
-                        followed.hash,
-                        *divmod(instant(block.header.time), SECOND),
-                        len(block.txs),
-                        len(events),
-                        SPELLINGS.index(results.spelling),
-                    ),
+        execute(
+            "INSERT INTO blocks VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (
+                height,
+                followed.hash,
+                *divmod(instant(block.header.time), SECOND),
+                len(block.txs),
+                len(events),
+                SPELLINGS.index(results.spelling),
+            ),
+        )
+        # The first block says which one was before it.
+        execute(
+            "UPDATE chain SET before_oldest = ?"
+            " WHERE oldest = ? AND before_oldest IS NULL",
+            (block.header.last_block_id.hash, height),
+        )
+        sql = "INSERT INTO block_bodies VALUES (?, ?)"
+        execute(sql, (height, bodies.block))
+        self.connection.executemany(
+            "INSERT INTO transactions VALUES (?, ?, ?, ?, ?, ?)",
+            (
+                (
+                    key_of(height, index),
+                    bytes.fromhex(block.tx_hashes[index]),
+                    result.code,
+                    min(result.gas_wanted, LARGEST),
+                    min(result.gas_used, LARGEST),
+                    len(result.events),
                 )
-                # The first block says which one was before it.
-                execute(
-                    "UPDATE chain SET before_oldest = ?"
-                    " WHERE oldest = ? AND before_oldest IS NULL",
-                    (block.header.last_block_id.hash, height),
-                )
-                sql = "INSERT INTO block_bodies VALUES (?, ?)"
-                execute(sql, (height, bodies.block))
-                self._index.add(key_of(height, END_OF_BLOCK), events)
-                for index, result in enumerate(results.txs):
-                    position = key_of(height, index)
-                    execute(
-                        "INSERT INTO transactions VALUES (?, ?, ?, ?, ?, ?)",
-                        (
-                            position,
-                            bytes.fromhex(block.tx_hashes[index]),
-                            result.code,
-                            min(result.gas_wanted, LARGEST),
-                            min(result.gas_used, LARGEST),
-                            len(result.events),
-                        ),
-                    )
-                    sql = "INSERT INTO transaction_bodies VALUES (?, ?)"
-                    execute(sql, (position, bodies.transactions[index]))
-                    self._index.add(position, result.events)
-        except BaseException:
-            self._index.forget()
-            raise
-        return FollowedTip(height, followed.hash)
+                for index, result in enumerate(results.txs)
+            ),
+        )
+        self.connection.executemany(
+            "INSERT INTO transaction_bodies VALUES (?, ?)",
+            (
+                (key_of(height, index), body)
+                for index, body in enumerate(bodies.transactions)
+            ),
+        )
+        happened = [
+            (key_of(height, index), each.events)
+            for index, each in enumerate(results.txs)
+        ]
+        self._index.add_all([*happened, (key_of(height, END_OF_BLOCK), events)])
 
     def gap(self, gap: Gap) -> FollowedTip:
         """Record that no node has these heights; durable on return."""
@@ -172,11 +186,11 @@ class FollowedLog:
         """Drop some of what is not to be kept; True if there is more of that."""
         return pruning.prune(self._file, self._index, self._keep)
 
-    def _fail_unless_next(self, height: int) -> None:
-        operation = f"append block {height} to"
+    def _fail_unless_next(self, *heights: int) -> None:
+        operation = f"append block {heights[0]} to"
         if self.chain() is None:
             raise LogDamaged(operation, self.path, "it has no chain yet")
         newest_height = self.tip().height
-        if height != newest_height + 1:
+        if heights != tuple(range(newest_height + 1, newest_height + 1 + len(heights))):
             cause = f"its newest is {newest_height}"
             raise LogDamaged(operation, self.path, cause)
