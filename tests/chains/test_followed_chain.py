@@ -123,7 +123,8 @@ async def test_nothing_is_lost_when_node_and_follower_stop_or_are_killed(
             async with child.open_nursery() as nursery:
                 node = await simd.start(nursery)
                 await node.ready()
-                await reached(node, 1)
+                # SDK 0.46 does not know its chain's id before its next block.
+                await reached(node, await node.rpc.height() + 1)
                 tx_hash = await simd.send(bob, "1stake")
                 sent.append(tx_hash)
                 height = await executed(node, tx_hash)
@@ -172,6 +173,8 @@ async def test_another_block_at_a_stored_height_is_a_fork(
     make_chain: MakeChain, tmp_path: Path
 ) -> None:
     simd, home = make_chain(), tmp_path / "followed"
+    if simd.chain.line < (0, 47):
+        pytest.skip("SDK 0.46 has no rollback --hard")
     following = Following()
     with trio.fail_after(2 * PATIENCE):
         with pytest.raises(Forked) as live:
