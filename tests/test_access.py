@@ -108,6 +108,7 @@ async def ask(addresses: Addresses, door: str, said: str) -> tuple[int, bytes]:
             if not more:
                 break
             answer += more
+    assert answer, said
     return int(answer.split()[1]), answer
 
 
@@ -260,7 +261,7 @@ async def test_no_token_is_ever_logged(tmp_path: Path, tokens: Path) -> None:
             home=tmp_path / "home", arguments=arguments, environment=environment
         )
         async with run_daemon(process) as daemon:
-            places = Addresses(daemon.abci, daemon.stream, daemon.api)
+            places = Addresses(daemon.stream, daemon.api, daemon.abci)
             for name, (door, head, body) in REQUESTS.items():
                 for token in (READER, POSTER, SCRAPER, WRONG):
                     if name in ("post to come", "post in chunks") and token == POSTER:
