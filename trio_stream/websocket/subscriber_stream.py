@@ -28,6 +28,7 @@ from typing import TypeVar
 
 import trio
 
+from trio_stream.net.slices import send_slices
 from trio_stream.net.sockets import (
     LINGER_SECONDS,
     linger,
@@ -36,7 +37,6 @@ from trio_stream.net.sockets import (
 )
 from trio_stream.stream.frames import Frames, close_frame, is_close
 from trio_stream.stream.inbound import ClientFrames
-from trio_stream.websocket.slices import send_slices
 
 T = TypeVar("T")
 

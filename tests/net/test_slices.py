@@ -8,7 +8,7 @@ import pytest
 import trio
 from trio.testing import memory_stream_pair
 
-from trio_stream.websocket.slices import SLICE_BYTES, send_slices
+from trio_stream.net.slices import SLICE_BYTES, send_slices
 
 T = TypeVar("T")
 
