@@ -4,10 +4,18 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import h11
 import pytest
 import trio
 
-from tests.follower.wires import Serve, Wires, chunked, http, scripted
+from tests.follower.wires import (
+    Serve,
+    Wires,
+    chunked,
+    http,
+    read_request,
+    scripted,
+)
 from tests.tls_contexts import tls_contexts
 from trio_stream.cometbft.errors import TooLarge, Truncated
 from trio_stream.follower.exchange import (
@@ -15,7 +23,6 @@ from trio_stream.follower.exchange import (
     PATIENCE,
     Address,
     Exchange,
-    retry_after,
 )
 from trio_stream.follower.troubles import NoAnswer, Overworked, Trouble, Unreachable
 
@@ -182,17 +189,6 @@ async def test_tls(tmp_path: Path) -> None:
         nursery.cancel_scope.cancel()
 
 
-def test_retry_after() -> None:
-    date = "Wed, 21 Oct 2026 07:28:00 GMT"
-    later = "Wed, 21 Oct 2026 07:28:30 GMT"
-    assert retry_after({"retry-after": "12"}) == 12
-    assert retry_after({"retry-after": later, "date": date}) == 30
-    assert retry_after({"retry-after": date, "date": later}) == 0
-    assert retry_after({"retry-after": later}) is None
-    assert retry_after({"retry-after": "soon"}) is None
-    assert retry_after({}) is None
-
-
 async def test_a_node_that_gives_up_on_an_answer_is_not_asked_again_at_once(
     autojump_clock: trio.abc.Clock,
 ) -> None:
@@ -233,3 +229,29 @@ async def test_a_peer_that_resets_or_takes_nothing(
         exchange = Exchange(Address.of("http://node"), connections=1, open_tcp=open_tcp)
         with pytest.raises(NoAnswer, match=text):
             await exchange.post(b"{}", limit=10)
+
+
+async def test_any_request_can_be_made() -> None:
+    asked: list[h11.Request] = []
+
+    async def serve(stream: trio.abc.Stream) -> None:
+        connection = h11.Connection(h11.SERVER)
+        while (request := await read_request(stream, connection)) is not None:
+            asked.append(request[0])
+            await stream.send_all(
+                b"HTTP/1.1 404 X\r\nContent-Type: text/plain\r\nContent-Length: 2\r\n\r\nno"
+            )
+            connection.send(h11.Response(status_code=200, headers=[]))
+            connection.send(h11.EndOfMessage())
+            connection.start_next_cycle()
+
+    async with exchanging() as (exchange, wires):
+        wires.serving["node"] = serve
+        reply = await exchange.request("GET", "/block?height=1", limit=10)
+        assert (reply.status, reply.body) == (404, b"no")
+        assert reply.headers["content-type"] == "text/plain"
+        assert (asked[0].method, asked[0].target) == (b"GET", b"/prefix/block?height=1")
+        # What must not be made twice is not sent on a connection that may be closed.
+        await exchange.request("POST", "", b"{}", limit=10, once=True)
+        await exchange.request("GET", "/health", limit=10)
+        assert len(wires.dialled) == 2

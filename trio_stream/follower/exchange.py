@@ -10,7 +10,6 @@ from __future__ import annotations
 import ssl
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
@@ -18,9 +17,8 @@ import h11
 import trio
 
 from trio_stream.cometbft.errors import TooLarge, Truncated
-from trio_stream.follower.troubles import NoAnswer, Overworked, Unreachable
-
-OVERWORKED = frozenset({429, 502, 503, 504})
+from trio_stream.follower import statuses
+from trio_stream.follower.troubles import NoAnswer, Unreachable
 
 IDLE_SECONDS = 5.0
 """The oldest releases close a connection after 10 idle seconds."""
@@ -111,6 +109,22 @@ async def dial(
         raise Unreachable(f"TLS failed: {error.__cause__ or error}") from error
 
 
+class Reply(NamedTuple):
+    """A whole answer."""
+
+    status: int
+    headers: Mapping[str, str]
+    """Names in lower case."""
+    body: bytes
+
+
+class _Asked(NamedTuple):
+    method: str
+    target: str
+    body: bytes
+    limit: int
+
+
 class _Connection:
     """One exchange at a time."""
 
@@ -142,18 +156,36 @@ class Exchange:
 
     async def post(self, body: bytes, *, limit: int) -> bytes:
         """The body of the answer, of at most `limit` bytes; raises Trouble or BadBody."""
+        return (await self.request("POST", "", body, limit=limit)).body
+
+    async def request(
+        self,
+        method: str,
+        target: str,
+        body: bytes = b"",
+        *,
+        limit: int,
+        once: bool = False,
+    ) -> Reply:
+        """The answer to a request for `target` below the address; raises Trouble or BadBody.
+
+        A request that must not be made twice, which `once` says, has a connection of its own:
+        a kept one may turn out to be closed after it was sent. Raises Unreachable only if it was
+        not sent, or is answered with another address.
+        """
+        asked = _Asked(method, self.address.path + target or "/", body, limit)
         async with self._limit:
-            connection = self._kept()
+            connection = None if once else self._kept()
             if connection is not None:
-                asked = trio.current_time()
+                since = trio.current_time()
                 try:
-                    return await self._exchange(connection, body, limit)
+                    return await self._exchange(connection, asked)
                 except NoAnswer:
                     # The peer may have closed it in the moment in which it was used again; if it
                     # took its time, the answer was too much for it.
-                    if trio.current_time() - asked > AT_ONCE:
+                    if trio.current_time() - since > AT_ONCE:
                         raise
-            return await self._exchange(await self._connect(), body, limit)
+            return await self._exchange(await self._connect(), asked)
 
     async def aclose(self) -> None:
         """Close the connections that are idle."""
@@ -175,13 +207,11 @@ class Exchange:
             await dial(self.address, self.open_tcp, self.context, seconds)
         )
 
-    async def _exchange(
-        self, connection: _Connection, body: bytes, limit: int
-    ) -> bytes:
+    async def _exchange(self, connection: _Connection, asked: _Asked) -> Reply:
         keep = False
         try:
             with trio.fail_after(self.patience.whole):
-                answer = await self._ask(connection, body, limit)
+                answer = await self._ask(connection, asked)
             http = connection.http
             keep = http.our_state is http.their_state is h11.DONE
             if keep:
@@ -205,19 +235,19 @@ class Exchange:
             else:
                 await trio.aclose_forcefully(connection.stream)
 
-    async def _ask(self, connection: _Connection, body: bytes, limit: int) -> bytes:
+    async def _ask(self, connection: _Connection, asked: _Asked) -> Reply:
         http = connection.http
         request = h11.Request(
-            method="POST",
-            target=self.address.path or "/",
+            method=asked.method,
+            target=asked.target,
             headers=[
                 ("Host", self.address.authority),
                 ("User-Agent", "trio-stream"),
                 ("Content-Type", "application/json"),
-                ("Content-Length", str(len(body))),
+                ("Content-Length", str(len(asked.body))),
             ],
         )
-        data = http.send(request) + http.send(h11.Data(data=body))
+        data = http.send(request) + http.send(h11.Data(data=asked.body))
         http.send(h11.EndOfMessage())
         try:
             with trio.fail_after(self.patience.stall):
@@ -227,10 +257,11 @@ class Exchange:
             pass
         except trio.TooSlowError:
             raise NoAnswer("the request was not taken") from None
-        return await self._answer(connection, limit)
+        return await self._answer(connection, asked.limit)
 
-    async def _answer(self, connection: _Connection, limit: int) -> bytes:
+    async def _answer(self, connection: _Connection, limit: int) -> Reply:
         http = connection.http
+        status, headers = 0, dict[str, str]()
         answer = bytearray()
         seconds = self.patience.first_byte
         while True:
@@ -250,41 +281,15 @@ class Exchange:
                 http.receive_data(bytes(data))
                 seconds = self.patience.stall
             elif isinstance(event, h11.Response):
-                _look(event)
+                status = event.status_code
+                headers = {
+                    name.decode("latin-1"): value.decode("latin-1")
+                    for name, value in event.headers
+                }
+                statuses.look(status, headers)
             elif isinstance(event, h11.Data):
                 answer += event.data
                 if len(answer) > limit:
                     raise TooLarge(f"the body has more than {limit} bytes")
             elif isinstance(event, h11.EndOfMessage):
-                return bytes(answer)
-
-
-def _look(response: h11.Response) -> None:
-    """Raise Overworked if the status says so, and Unreachable if it points elsewhere."""
-    headers = {
-        name.decode("latin-1"): value.decode("latin-1")
-        for name, value in response.headers
-    }
-    if response.status_code in OVERWORKED:
-        raise Overworked(f"status {response.status_code}", retry_after(headers))
-    if response.status_code in range(300, 400):
-        place = headers.get("location", "")[:200]
-        raise Unreachable(f"the address redirects to {place!r}: give that one")
-
-
-def retry_after(headers: Mapping[str, str]) -> float | None:
-    """The seconds for which a node wants to be left alone; None if it does not say.
-
-    A date counts from the node's own.
-    """
-    said = headers.get("retry-after", "").strip()
-    if said.isascii() and said.isdigit():
-        return float(said[:9])
-    try:
-        until = parsedate_to_datetime(said)
-        return max(
-            0.0,
-            (until - parsedate_to_datetime(headers.get("date", ""))).total_seconds(),
-        )
-    except (TypeError, ValueError):
-        return None
+                return Reply(status, headers, bytes(answer))
