@@ -44,11 +44,13 @@ def test_a_disk_that_does_not_answer_has_no_size() -> None:
 
 
 def test_reads_by_their_purpose() -> None:
-    log = FollowedReaderStatistics(channel=READS, lookups=READS, replay=READS)
+    log = FollowedReaderStatistics(
+        channel=READS, announcing=READS, lookups=READS, replay=READS
+    )
     found = [*figures.of_reads(log)]
     assert ("reads_waiting", ("channel",), READS.reads_waiting) in found
     assert ("reads_late_total", ("replay",), READS.reads_late) in found
-    assert len(found) == 9
+    assert len(found) == 12
 
 
 async def test_the_process() -> None:

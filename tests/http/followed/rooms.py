@@ -84,4 +84,6 @@ class Log:
         return b'{"index": 0}' if digest == DIGEST else None
 
     def statistics(self) -> FollowedReaderStatistics:
-        return FollowedReaderStatistics(channel=READS, lookups=READS, replay=READS)
+        return FollowedReaderStatistics(
+            channel=READS, announcing=READS, lookups=READS, replay=READS
+        )

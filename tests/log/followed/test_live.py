@@ -5,7 +5,8 @@ from __future__ import annotations
 from tests.log.followed.made import made, transfer
 from trio_stream.cometbft.followed import Gap
 from trio_stream.log.followed import live
-from trio_stream.log.followed.live import blocks_after
+from trio_stream.log.followed.live import blocks_after, each_after
+from trio_stream.log.followed.writer import FollowedLog
 
 MEGABYTE = 1 << 20
 
@@ -38,3 +39,21 @@ def test_there_is_a_limit_for_small_ones(log, monkeypatch):
     monkeypatch.setattr(live, "BLOCKS_PER_READ", 2)
     found = filled(log)
     assert blocks_after(4, MEGABYTE, log.connection) == found[:2]
+
+
+def test_each_that_follows_until_it_is_enough(log):
+    found, taken = filled(log), []
+
+    def take(each):
+        taken.append(each)
+        return len(taken) < 5
+
+    assert each_after(4, take, log.connection) == 5
+    assert taken == found
+    assert each_after(5, take, log.connection) == 5
+    assert taken == [*found, found[1]]
+
+
+def test_a_log_without_a_chain_has_nothing(tmp_path):
+    with FollowedLog.open(tmp_path) as log:
+        assert each_after(0, lambda _: True, log.connection) == 1

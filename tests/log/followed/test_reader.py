@@ -106,3 +106,19 @@ async def test_the_write_ahead_log_starts_over(log, reader, nursery):
         await trio.testing.wait_all_tasks_blocked()
     assert max(sizes[1:]) < sizes[0]
     stop.set()
+
+
+@pytest.mark.parametrize("is_live", [True, False])
+async def test_what_follows_a_height_is_taken_as_long_as_it_is_wanted(
+    log, reader, is_live
+):
+    taken = []
+
+    def take(entry):
+        taken.append(entry)
+        return len(taken) < 2
+
+    assert await reader.each_after(5, take=take, is_live=is_live) == 5
+    assert [each.height for each in taken] == [6, 7]
+    assert await reader.each_after(7, take=take, is_live=is_live) == 5
+    assert len(taken) == 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 import apsw
@@ -46,3 +47,24 @@ def blocks_after(
         assert block is not None  # its body is there
         found.append(block)
     return found
+
+
+def each_after(
+    height: int,
+    take: Callable[[FollowedBlock | Gap], bool],
+    connection: apsw.Connection,
+) -> int:
+    """Call `take` with what follows a height, oldest first, until it says no or there is no more.
+
+    Returns the oldest height that is kept.
+    """
+    while True:
+        height += 1
+        found: FollowedBlock | Gap | None = gap_at(connection, height)
+        if found is None:
+            found = read_block_at(connection, height)
+        if found is None or not take(found):
+            break
+        height = found.last if isinstance(found, Gap) else height
+    oldest = row(connection, "SELECT oldest FROM chain")
+    return oldest[0] if oldest else 1

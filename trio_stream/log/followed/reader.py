@@ -50,6 +50,7 @@ class FollowedReaderStatistics:
     """What `FollowedReader.statistics` returns: the figures of each set of connections."""
 
     channel: ConnectionsStatistics
+    announcing: ConnectionsStatistics
     lookups: ConnectionsStatistics
     replay: ConnectionsStatistics
 
@@ -64,6 +65,7 @@ class FollowedReader:
         self, path: Path, *, run_sync: RunSync = trio.to_thread.run_sync
     ) -> None:
         self._channel = Connections("channel", path, 1, run_sync, together=1)
+        self._announcing = Connections("announcing", path, 1, run_sync, together=1)
         self._lookups = Connections(
             "look-ups",
             path,
@@ -73,7 +75,9 @@ class FollowedReader:
             mapped=True,
         )
         self._replay = Connections("replay", path, 1, run_sync, together=1, mapped=True)
-        self._sets = ConnectionSets((self._replay, self._lookups, self._channel))
+        self._sets = ConnectionSets(
+            (self._replay, self._lookups, self._announcing, self._channel)
+        )
 
     async def aclose(self) -> None:
         """Close all connections; no read may be in progress."""
@@ -84,6 +88,7 @@ class FollowedReader:
         """How many reads wait now, and how many have been late."""
         return FollowedReaderStatistics(
             channel=self._channel.statistics(),
+            announcing=self._announcing.statistics(),
             lookups=self._lookups.statistics(),
             replay=self._replay.statistics(),
         )
@@ -110,6 +115,21 @@ class FollowedReader:
     ) -> list[FollowedBlock | Gap]:
         """What follows a height, oldest first: always the first, and more up to `max_bytes`."""
         return await self._channel.read(partial(live.blocks_after, height, max_bytes))
+
+    async def each_after(
+        self,
+        height: int,
+        *,
+        take: Callable[[FollowedBlock | Gap], bool],
+        is_live: bool,
+    ) -> int:
+        """Call `take` with what follows a height, as long as it says so and there is more.
+
+        `take` is called in the thread that reads, beside the channel's if it `is_live` and with the
+        replays otherwise. Returns the oldest height that is kept.
+        """
+        readers = self._announcing if is_live else self._replay
+        return await readers.read(partial(live.each_after, height, take))
 
     async def landmarks(self, place: Position | str | None) -> Landmarks:
         """Where the log begins and ends, and what is at a position or a transaction's hash."""
