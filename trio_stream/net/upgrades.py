@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import NamedTuple
 
 import trio
@@ -50,3 +50,23 @@ class Upgrades:
             return False
         self._receive(visitor)
         return True
+
+
+class Caller(NamedTuple):
+    """A client whose upgrade to WebSocket is valid and allowed, and that has no answer yet."""
+
+    stream: trio.abc.Stream
+    raw: socket.socket | None
+    """The socket below `stream`."""
+    key: str
+    """Its `Sec-WebSocket-Key`."""
+    protocol: str | None
+    """The subprotocol to accept."""
+    early: bytes
+    """What it sent after its request."""
+    may_post: bool
+    """May it make a node do something?"""
+    lift: Callable[[], None]
+    """To be called when it has its 101: there is no deadline then."""
+    as_long_as_allowed: Callable[[Callable[[], None]], AbstractContextManager[None]]
+    """Until the end of the block, what is given is called if it is not allowed any more."""

@@ -1,0 +1,131 @@
+"""What a conversation does beside what the tests of the door see."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+import trio
+
+from tests.jsonrpc.drop_in import TX, Site, payment, site
+from tests.log.followed.made import event, made
+from tests.websocket_peer import TEXT, frame
+from trio_stream.cometbft.followed import Gap
+from trio_stream.cometbft.query_parser import parse
+from trio_stream.jsonrpc.blocks import Dropped
+from trio_stream.jsonrpc.conversation import Conversation, Patience, why_not
+from trio_stream.jsonrpc.door import DropIn
+from trio_stream.jsonrpc.lines import NEWEST
+from trio_stream.jsonrpc.subscriptions import Subscription, key_of
+
+
+def test_why_subscriptions_end() -> None:
+    assert why_not(Dropped(7)) == ("pruned: the oldest block here is 7", "6")
+    one = Gap(5, 5, "discarded", "nobody has it")
+    assert why_not(one) == ("gap: block 5 is missing: discarded: nobody has it", "5")
+    assert "blocks 5 to 6 are" in why_not(Gap(5, 6, "pruned", "x")).reason
+
+
+async def test_what_came_with_the_request_is_heard(tmp_path):
+    early = frame(TEXT, b'{"id":5,"method":"status"}')
+    async with site(tmp_path, payment(5)) as here:
+        client = await here.client(early=early)
+        assert (await client.get())["id"] == 5
+
+
+async def test_a_client_that_breaks_the_protocol(tmp_path):
+    async with site(tmp_path, payment(5)) as here:
+        client = await here.client()
+        await client.raw(b"\xff\xff")
+        assert await client.end() == 1002
+        assert here.reasons == ["the client broke the protocol: 1002"]
+
+
+async def test_a_block_that_is_dropped_in_the_middle_of_a_frame(tmp_path):
+    class Dropping(DropIn):
+        asked = 0
+
+        async def block(self, height: int, queries: list[Any]) -> Any:
+            self.asked += 1
+            if self.asked > 2:
+                return Dropped(9)
+            return await super().block(height, queries)
+
+    async with site(tmp_path, payment(5)) as here:
+        here.door.__class__ = Dropping
+        client = await here.client()
+        await client.subscribe(TX)
+        here.append(made(6, [event("big", "k=" + "v" * 2_000_000)]))
+        with pytest.raises(trio.BrokenResourceError):
+            while await client.get():
+                pass
+            raise trio.BrokenResourceError
+        assert "not in the log any more" in here.reasons[0]
+
+
+async def test_a_subscription_that_comes_while_its_block_is_made(tmp_path):
+    class Slow(DropIn):
+        async def block(self, height: int, queries: list[Any]) -> Any:
+            found = await super().block(height, queries)
+            if not late:
+                late.append(True)
+                query = parse(TX)
+                [conversation] = self._clients
+                conversation.subscriptions.add(
+                    key_of(TX, query, NEWEST),
+                    Subscription(2, TX, query, height=6, line=NEWEST),
+                )
+            return found
+
+    late: list[bool] = []
+    async with site(tmp_path, payment(5)) as here:
+        here.door.__class__ = Slow
+        client = await here.client()
+        await client.subscribe("transfer.recipient='a'")
+        here.append(payment(6, "a"))
+        assert [each["id"] for each in await client.got(2)] == [1, 2]
+
+
+@contextmanager
+def conversing(
+    here: Site, patience: Patience
+) -> Iterator[tuple[Conversation, socket.socket]]:
+    """A conversation on a real socket, whose buffers are small."""
+    ours, peer = socket.socketpair()
+    ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+    twin = trio.socket.from_stdlib_socket(ours.dup())
+    with peer, ours, twin:
+        yield Conversation(
+            here.door,
+            # Twice the same descriptor, as in the server: Trio hides its own.
+            trio.SocketStream(twin),
+            ours,
+            early=b"",
+            may_post=True,
+            patience=patience,
+        ), peer
+
+
+async def test_a_broken_connection(tmp_path):
+    async with site(tmp_path, payment(5)) as here:
+        with conversing(here, Patience()) as (conversation, peer):
+            peer.close()
+            await conversation.run()
+        assert (conversation.reason or "").startswith(("closed without", "broken"))
+
+
+async def test_last_words_on_a_socket(tmp_path):
+    async with site(tmp_path, payment(5)) as here:
+        with conversing(here, Patience()) as (conversation, peer):
+            for _ in range(2):
+                conversation.withdraw()
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(conversation.run)
+                assert (
+                    await trio.to_thread.run_sync(peer.recv, 10) == b"\x88\x02\x03\xf0"
+                )
+                peer.close()
+        assert conversation.reason == "its token was withdrawn"

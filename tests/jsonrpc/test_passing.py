@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+import pytest
+import trio
+
+from tests.jsonrpc.nodes import Node, passing
+from trio_stream.jsonrpc import passing as under_test
+from trio_stream.jsonrpc.passing import Unavailable
+
+
+async def test_the_first_node_that_can_be_asked() -> None:
+    first, second = Node(), Node(b"{}")
+    async with passing(first, second) as to:
+        for _ in range(3):
+            assert (await to.ask("GET", "/status")).body == b'{"result":{}}'
+        assert len(first.asked) == 3 and not second.asked
+        assert (to.passed, to.failed, to.waiting) == (3, 0, 0)
+    async with passing(None, Node(b"", 503), Node(b"{}")) as to:
+        assert (await to.ask("GET", "/status")).body == b"{}"
+        assert (await to.ask("GET", "/status")).status == 200
+
+
+async def test_a_node_that_rests_comes_last() -> None:
+    second = Node()
+    async with passing(Node(b"", 429), second) as to:
+        await to.ask("GET", "/status")
+        await to.ask("GET", "/status")
+        assert len(second.asked) == 2
+
+
+async def test_no_node() -> None:
+    async with passing(None, Node(None)) as to:
+        with pytest.raises(Unavailable, match="http://a: not connected.*http://b: "):
+            await to.ask("GET", "/status")
+        assert (to.passed, to.failed) == (0, 1)
+
+
+async def test_what_is_sent_once() -> None:
+    second = Node()
+    async with passing(None, second) as to:
+        await to.ask("POST", "", b"{}", once=True)
+        assert len(second.asked) == 1
+    first, second = Node(None), Node()
+    async with passing(first, second) as to:
+        with pytest.raises(Unavailable, match="it may have got it"):
+            await to.ask("POST", "", b"{}", once=True)
+        assert len(first.asked) == 1 and not second.asked
+        # Anything else may be asked of another one.
+        await to.ask("POST", "", b"{}")
+        assert len(second.asked) == 1
+
+
+async def test_so_many_wait_at_most(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(under_test, "WAITING", 1)
+    node = Node()
+    node.go = trio.Event()
+    async with passing(node) as to, trio.open_nursery() as nursery:
+        nursery.start_soon(to.ask, "GET", "/status")
+        await node.busy.wait()
+        with pytest.raises(Unavailable, match="1 calls wait") as caught:
+            await to.ask("GET", "/status")
+        assert caught.value.status == 503 and to.waiting == 1
+        node.go.set()
+
+
+async def test_a_node_that_is_asked_too_much(autojump_clock: trio.abc.Clock) -> None:
+    node = Node(b"", 429, **{"retry-after": "60"})
+    async with passing(node) as to:
+        with pytest.raises(Unavailable, match="status 429"):
+            await to.ask("GET", "/status")
+        with pytest.raises(Unavailable, match="asked too much"):
+            await to.ask("GET", "/status")
+        assert len(node.asked) == 1

@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+import pytest
+
+from tests.jsonrpc.test_subscriptions import TX, add
+from trio_stream.cometbft.query_parser import parse
+from trio_stream.jsonrpc import standings as under_test
+from trio_stream.jsonrpc.standings import Standings
+from trio_stream.jsonrpc.subscriptions import Subscriptions
+
+
+def test_what_all_clients_want() -> None:
+    all = Standings[str]()
+    one, other = Subscriptions(), Subscriptions()
+    with all.present("one"):
+        with all.present("other"):
+            assert list(all) == ["one", "other"] and len(all) == 2
+            add(one, TX)
+            all.changed("one", one)
+            assert not all.is_common(one.profile)
+            add(other, TX)
+            all.changed("other", other)
+            assert all.is_common(one.profile)
+            add(other, "a.b=1")
+            all.changed("other", other)
+            assert not all.is_common(one.profile)
+            assert (all.subscriptions, len(all.queries)) == (3, 2)
+        assert (all.subscriptions, len(all.queries)) == (1, 1)
+        one.clear()
+        all.changed("one", one)
+        assert all.queries == []
+    assert len(all) == 0
+
+
+def test_there_are_so_many_queries_at_most(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(under_test, "MOST_QUERIES", 1)
+    all, one = Standings[str](), Subscriptions()
+    with all.present("one"):
+        add(one, TX)
+        all.changed("one", one)
+        assert all.has_room_for(parse(TX))
+        assert not all.has_room_for(parse("a.b=1"))

@@ -1,0 +1,123 @@
+"""What one block has for subscribers: for each query, which of its announcements, and their frames.
+
+A frame begins with the subscriber's own id and query; the rest is the same for all and is made
+once, if anybody wants it. Announcements have numbers, in the engine's order: what is about the
+whole block, its transactions, its validators.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, Protocol
+
+from trio_stream.cometbft.followed import FollowedBlock
+from trio_stream.cometbft.frames import Announcement, announcements, frame
+from trio_stream.cometbft.items import Item
+from trio_stream.cometbft.queries import Expression
+from trio_stream.cometbft.query_index import Matches, QueryIndex
+from trio_stream.jsonrpc.encoding import encoded
+from trio_stream.jsonrpc.lines import Line
+from trio_stream.stream.position import position_text
+
+LARGE: Final = 500
+"""Events above which a frame's text is made in pieces; a thousand take some milliseconds."""
+
+_OVERHEAD: Final = 200
+"""Roughly, the bytes of memory that an entry takes beside its text."""
+
+_ABOUT_BLOCKS: Final = frozenset(["NewBlock", "NewBlockHeader", "NewBlockEvents"])
+
+
+class Index(Protocol):
+    """What finds the queries that hold: `QueryIndex`."""
+
+    def steps(self, items: Iterable[Item]) -> Iterable[list[Matches]]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Announced:
+    """What a block has for those queries that were asked of it."""
+
+    height: int
+    position: str
+    """The whole block has been seen, as clients see it."""
+    first_tx: int
+    """The number of its first transaction, if it has any."""
+    numbers: Mapping[Expression, Sequence[int]]
+    """For each query that was asked, the numbers of what it holds of, rising."""
+    tails: Mapping[int, bytes]
+    """By number, what a frame has after its query."""
+    positions: Mapping[int, str]
+    """By number, the position of a transaction."""
+    shared: dict[object, Any] = field(default_factory=dict)
+    """Joined frames that more than one client wants."""
+
+    @property
+    def weight(self) -> int:
+        """Roughly how many bytes of memory this takes."""
+        texts = sum(map(len, self.tails.values()))
+        entries = len(self.tails) + sum(map(len, self.numbers.values()))
+        return texts + _OVERHEAD * (1 + entries)
+
+    def covers(self, queries: Iterable[Expression]) -> bool:
+        """Have all of these been asked?"""
+        return all(query in self.numbers for query in queries)
+
+    def position_after(self, query: Expression, number: int) -> str | None:
+        """Where to resume from after this frame; None if that is no place to resume from.
+
+        What is about the whole block comes before its transactions. Who has seen just that has
+        seen no transaction, unless there is nothing more of this block.
+        """
+        if number == self.numbers[query][-1]:
+            return self.position
+        return self.positions.get(number)
+
+
+def announce(
+    block: FollowedBlock, queries: Sequence[Expression], line: Line, index: Index
+) -> Announced:
+    """What a block has for these queries, all of which are in the index.
+
+    Raises Malformed if the node's own words make no frame.
+    """
+    made = list(
+        announcements(block.raw_block, block.raw_results, block.block, block.results)
+    )
+    first_tx = sum(each.kind in _ABOUT_BLOCKS for each in made)
+    last_tx = first_tx + len(block.block.txs) - 1
+    events = sum(len(each.item.events) for each in made)
+    numbers: dict[Expression, list[int]] = {query: [] for query in queries}
+    tails: dict[int, bytes] = {}
+    positions: dict[int, str] = {}
+    found = (each for step in index.steps(each.item for each in made) for each in step)
+    for number, matches in enumerate(found):
+        wanted = [query for query in matches if query in numbers]
+        for query in wanted:
+            numbers[query].append(number)
+        if wanted:
+            each = made[number]
+            size = events if each.kind == "NewBlock" else len(each.item.events)
+            tails[number] = tail(each, line, is_large=size > LARGE)
+            if first_tx <= number <= last_tx:
+                tx = number - first_tx
+                tx_hash = block.block.tx_hashes[tx].lower()
+                positions[number] = position_text(block.height, tx, tx_hash)
+    position = position_text(block.height, None, block.hash.hex())
+    return Announced(block.height, position, first_tx, numbers, tails, positions)
+
+
+def index_of(queries: Iterable[Expression]) -> QueryIndex:
+    """An index of these queries."""
+    index = QueryIndex()
+    for query in queries:
+        index.add(query)
+    return index
+
+
+def tail(announcement: Announcement, line: Line, *, is_large: bool) -> bytes:
+    """What a frame has after its query, up to the end of the message."""
+    made = frame(announcement, "", tags=line.has_tags)
+    del made["query"]
+    return encoded(made, is_large=is_large)[1:] + b"}"

@@ -1,0 +1,75 @@
+"""What is answered here: `subscribe`, `unsubscribe` and `unsubscribe_all`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from trio_stream.cometbft.errors import QuerySyntaxError
+from trio_stream.cometbft.queries import Expression
+from trio_stream.cometbft.query_parser import MAX_LENGTH, parse
+from trio_stream.jsonrpc.answers import TOO_LONG, Failure
+from trio_stream.jsonrpc.calls import Call, check_no_params, read_subscribe
+from trio_stream.jsonrpc.lines import Line
+from trio_stream.jsonrpc.resuming import Places, Start, start_after
+from trio_stream.jsonrpc.standings import MOST_QUERIES
+from trio_stream.jsonrpc.subscriptions import Subscription, Subscriptions, key_of
+
+OWN = frozenset(["subscribe", "unsubscribe", "unsubscribe_all"])
+
+
+async def new_subscription(
+    call: Call,
+    subscriptions: Subscriptions,
+    *,
+    line: Line,
+    next_height: int,
+    has_room_for: Callable[[Expression], bool],
+    places: Places,
+) -> None:
+    """Add the subscription that a call asks for; raises Failure."""
+    asked = read_subscribe(call)
+    query = read_query(asked.query, line)
+    key = key_of(asked.query, query, line)
+    subscriptions.check_new(key)
+    if not has_room_for(query):
+        raise Failure(f"there are {MOST_QUERIES} different queries already")
+    start = Start(next_height)
+    if asked.after is not None:
+        start = await start_after(asked.after, places)
+    subscriptions.add(
+        key,
+        Subscription(
+            call.id,
+            asked.query,
+            query,
+            height=start.height,
+            line=line,
+            skipped=start.skipped,
+            has_positions=asked.after is not None,
+        ),
+    )
+
+
+def end_subscription(call: Call, subscriptions: Subscriptions, line: Line) -> None:
+    """End the subscription that a call names; raises Failure."""
+    asked = read_subscribe(call)
+    query = read_query(asked.query, line)
+    subscriptions.remove(key_of(asked.query, query, line))
+
+
+def end_all(call: Call, subscriptions: Subscriptions) -> None:
+    """End all subscriptions; raises Failure."""
+    check_no_params(call)
+    subscriptions.clear()
+
+
+def read_query(text: str, line: Line) -> Expression:
+    """The query that a text is in that line; raises Failure."""
+    if len(text) > MAX_LENGTH:
+        raise Failure(TOO_LONG)
+    try:
+        return parse(text, line.generation)
+    except QuerySyntaxError as error:
+        raise Failure(
+            f"failed to parse query: offset {error.offset}: {error.problem}"
+        ) from None

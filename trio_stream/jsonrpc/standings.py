@@ -1,0 +1,92 @@
+"""What all clients want together: each query once, and whether two want the same bytes."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Final, Generic, NamedTuple, TypeVar
+
+from trio_stream.cometbft.queries import Expression
+from trio_stream.jsonrpc.subscriptions import Subscriptions
+
+MOST_QUERIES: Final = 10_000
+"""Different queries of all clients: each is asked of each block."""
+
+Profile = tuple[bytes, ...]
+
+
+class _Standing(NamedTuple):
+    """What of a client is counted."""
+
+    queries: Sequence[Expression] = ()
+    profile: Profile = ()
+
+
+C = TypeVar("C")
+"""A client."""
+
+
+class Standings(Generic[C]):
+    """Counts queries and profiles of the clients that are present."""
+
+    def __init__(self) -> None:
+        self._clients: dict[C, _Standing] = {}
+        self._queries: Counter[Expression] = Counter()
+        self._profiles: Counter[Profile] = Counter()
+
+    def __len__(self) -> int:
+        return len(self._clients)
+
+    def __iter__(self) -> Iterator[C]:
+        return iter(self._clients)
+
+    @property
+    def subscriptions(self) -> int:
+        """How many there are of all clients."""
+        return self._queries.total()
+
+    @property
+    def queries(self) -> Sequence[Expression]:
+        """All different queries."""
+        return list(self._queries)
+
+    def has_room_for(self, query: Expression) -> bool:
+        """May a client have this query too?"""
+        return query in self._queries or len(self._queries) < MOST_QUERIES
+
+    def is_common(self, profile: Profile) -> bool:
+        """Do two clients have it?"""
+        return self._profiles[profile] > 1
+
+    @contextmanager
+    def present(self, client: C) -> Iterator[None]:
+        """Count this client until the end of the block."""
+        self._clients[client] = _Standing()
+        try:
+            yield
+        finally:
+            self._replace(client, _Standing())
+            del self._clients[client]
+
+    def changed(self, client: C, subscriptions: Subscriptions) -> None:
+        """Count its subscriptions anew."""
+        queries = [each.query for each in subscriptions]
+        self._replace(client, _Standing(queries, subscriptions.profile))
+
+    def _replace(self, client: C, standing: _Standing) -> None:
+        before = self._clients[client]
+        self._clients[client] = standing
+        _recount(self._queries, before.queries, standing.queries)
+        _recount(self._profiles, [before.profile], [standing.profile])
+
+
+K = TypeVar("K")
+
+
+def _recount(counter: Counter[K], before: Sequence[K], after: Sequence[K]) -> None:
+    counter.update(after)
+    for each in before:
+        counter[each] -= 1
+        if not counter[each]:
+            del counter[each]
