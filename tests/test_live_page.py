@@ -145,10 +145,10 @@ async def test_a_sample_that_the_page_signs_is_valid_and_unique(tmp_path: Path) 
 async def test_it_says_that_the_chain_has_ended(tmp_path: Path) -> None:
     chain, moving = Chain(validators=tuple(GENESIS)), migration()
     async with opened(tmp_path, moving, chain=chain) as at:
-        await at.page.until("document.querySelector('#ended').hidden")
+        await at.page.until("document.querySelector('#notice').hidden")
         await at.engine.block(*(encode(vote(moving, key)) for key in KEYS[:3]))
-        await at.page.until("!document.querySelector('#ended').hidden")
-        said = await at.page.text("#ended")
+        await at.page.until("!document.querySelector('#notice').hidden")
+        said = await at.page.text("#notice")
         assert said.startswith("chain 'test-chain' was migrated at height 2")
         assert "trio-stream help moving" in said
         await at.shows(moving)
@@ -160,7 +160,7 @@ async def test_a_node_with_tokens_is_followed_once_one_is_given(tmp_path: Path) 
     file = tmp_path / "tokens.toml"
     file.write_text(f'[[token]]\nname = "page"\ntoken = "{TOKEN}"\nmay = ["read"]\n')
     async with opened(tmp_path, first, ready=asked, tokens=file) as at:
-        assert await at.page.text("#token-label") == "This node asks for a token"
+        assert await at.page.text("#token-label") == "This server asks for a token"
         assert await at.page.evaluate("document.activeElement.id") == "token-field"
         await at.page.fill("#token-field", TOKEN[::-1])
         await at.page.click("#token button")

@@ -14,6 +14,11 @@ export function element(name, {text, ...properties} = {}, ...children) {
     return made
 }
 
+/** A cell of a table. */
+export function cell(content, className = "") {
+    return element("td", {className}, content)
+}
+
 /** The text of an element, written only if it is another one: nothing to lay out, nothing to read out. */
 export function write(id, text) {
     const target = byId(id)

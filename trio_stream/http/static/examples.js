@@ -1,16 +1,18 @@
-/** How to subscribe to this very node, ready to copy. */
+/** How to subscribe to this very server, ready to copy. */
 
 import {token} from "./api.js"
 import {byId, copyButton, element} from "./dom.js"
 
-/** Show the examples; `streams` is the address below which the streams are. */
-export function showExamples(streams) {
-    const made = Object.entries(texts(new URL("valid_transactions", streams)))
+/** Show the examples for the stream of this address, whose messages are named by their member `id`. */
+export function showExamples(stream, id) {
+    const made = Object.entries(texts(stream, id))
     byId("examples").replaceChildren(...made.map(([title, text]) => example(title, text)))
 }
 
-function texts({href: stream, origin: server, pathname: path}) {
+function texts({href: stream, origin, pathname: path}, id) {
     const here = location.origin
+    // Clients take a server for one of its first kind of stream.
+    const server = path.endsWith("/valid_transactions") ? origin : stream
     const asked = token() === null ? "" : " -H \"Authorization: Bearer $TOKEN\""
     const [python, script] = token() === null ? ["", ""] : [", token=TOKEN", ", token: TOKEN"]
     return {
@@ -25,7 +27,7 @@ async def main():
     server = "${server}"
     async with open_stream(server, checkpoint="position.txt"${python}) as events:
         async for event in events:
-            print(event["transaction_id"], flush=True)
+            print(event["${id}"], flush=True)
 
 trio.run(main)`,
         "JavaScript": `import {openStream, storageCheckpoint}
@@ -34,7 +36,7 @@ trio.run(main)`,
 const server = "${server}"
 const checkpoint = storageCheckpoint("position")
 for await (const event of openStream(server, {checkpoint${script}})) {
-    console.log(event.transaction_id)
+    console.log(event.${id})
 }`,
     }
 }

@@ -1,11 +1,15 @@
-/** The live page: what this node commits, as it is committed. It uses nothing but the public API. */
+/**
+ * The live page: what is committed here, as it is committed. It uses nothing but the public API. What is
+ * different on a node (node.js) and on a follower (follower.js) is a `view`.
+ */
 
 import {clockAhead, get, keepToken, token} from "./api.js"
-import {ago, byId, clockTime, copy, duration, element, isDemo, searchLink, short, write} from "./dom.js"
+import {ago, byId, copy, duration, isDemo, write} from "./dom.js"
 import {showExamples} from "./examples.js"
 import {Feed, Rows} from "./feed.js"
+import * as follower from "./follower.js"
+import * as node from "./node.js"
 import {Plot} from "./plot.js"
-import {startSearch} from "./search.js"
 
 const POLL_SECONDS = 2
 /** How many blocks from before the page was opened are shown, so that it is not empty on a quiet chain. */
@@ -17,16 +21,20 @@ const now = () => Date.now() + clockAhead
 /** The streams, at this very address. */
 const STREAMS = new URL("/api/v1/streams/", location.href.replace(/^http/, "ws"))
 let height = 0
+/** The first block that is kept here; null if none is known. */
+let oldest = 1
 let newestTime = null
+/** What kind of server this is. */
+let view = node
 
 // --- events and blocks ------------------------------------------------------------------------
 
 const second = {count: 0, latencies: []}
 const watching = new EventTarget()
-const eventRows = new Rows("events", eventRow, (unseen) => {
+const eventRows = new Rows("events", (event) => view.eventRow(event), (unseen) => {
     write("count", unseen ? `held; ${unseen.toLocaleString()} new` : "")
 })
-const blockRows = new Rows("blocks", blockRow)
+const blockRows = new Rows("blocks", (block) => view.blockRow(block))
 let arrived = {height: 0, at: 0}
 
 const events = new Feed({
@@ -45,12 +53,14 @@ const events = new Feed({
 
 const blocks = new Feed({
     onmessage(block, isNew) {
+        blockRows.add(block)
+        // Blocks that are missing have no time.
+        if (block.gap) return
         const at = now()
         if (isNew) noteLatency(block, at)
         arrived = {height: block.height, at}
         height = Math.max(height, block.height)
         newestTime = Date.parse(block.time)
-        blockRows.add(block)
     },
     onstate() {},
 })
@@ -63,31 +73,6 @@ function noteLatency(block, at) {
     if (arrived.height !== block.height - 1) return
     const latency = Math.max(0, arrived.at - Date.parse(block.time))
     if (latency < LONGEST_LATENCY) second.latencies.push(latency)
-}
-
-function eventRow(event) {
-    const id = event.transaction_id
-    const row = element("tr", {}, cell(searchLink(String(event.height)), "height"))
-    row.append(cell(clockTime(event.time), "time"))
-    if (event.error) {
-        row.append(cell(event.error, "kind bad"), cell(id ? searchLink(id, id) : event.tx_hash))
-        row.append(element("td", {className: "about", title: event.reason, text: event.reason}))
-    } else {
-        row.append(cell(event.asset_id === id ? "CREATE" : "TRANSFER", "kind"))
-        row.append(cell(searchLink(id, id)), cell(searchLink(event.asset_id, event.asset_id), "about"))
-    }
-    return row
-}
-
-function blockRow(block) {
-    const row = element("tr", {}, cell(searchLink(String(block.height)), "height"))
-    row.append(cell(clockTime(block.time), "time"))
-    row.append(cell(block.transaction_ids.length.toLocaleString()))
-    return row
-}
-
-function cell(content, className = "") {
-    return element("td", {className}, content)
 }
 
 function showConnection({state, reason, delay}) {
@@ -113,8 +98,8 @@ function follow() {
         [...new FormData(byId("filters"))].map(([name, value]) => [name, value.trim()]),
     )
     const options = {}
-    for (const name of ["assetId", "publicKey", "operation"]) if (given[name]) options[name] = given[name]
-    if (given.after === "") options.fromHeight = Math.max(1, height - RECENT_BLOCKS + 1)
+    for (const name of view.filters) if (given[name]) options[name] = given[name]
+    if (given.after === "") options.fromHeight = recent()
     else if (given.after !== "now") options.after = given.after
     write("message", "")
     eventRows.clear("Nothing yet. Events appear here as soon as they are committed.", 5)
@@ -122,41 +107,36 @@ function follow() {
 }
 
 function followBlocks() {
-    const fromHeight = Math.max(1, height - RECENT_BLOCKS + 1)
-    blocks.follow(new URL("valid_blocks", STREAMS), {emptyBlocks: true, fromHeight})
+    blocks.follow(new URL(view.blocks, STREAMS), {...view.blockOptions, fromHeight: recent()})
 }
 
-// --- the node ---------------------------------------------------------------------------------
+function recent() {
+    return oldest && Math.max(oldest, height - RECENT_BLOCKS + 1)
+}
+
+// --- the server -------------------------------------------------------------------------------
 
 async function showStatus() {
     const status = await get("/api/v1/status")
-    const {engine, subscribers} = status
+    const {websocket, sse, poll} = status.subscribers
     height = Math.max(height, status.height)
+    if (status.oldest !== undefined) oldest = status.oldest
     if (status.block_time) newestTime = Math.max(newestTime ?? 0, Date.parse(status.block_time))
     write("chain", status.chain_id ?? "no block yet")
     byId("chain").title = status.chain_id ?? ""
-    write("ended", status.ended?.message ?? "")
-    byId("ended").hidden = !status.ended
     write("version", `trio_stream ${status.version}`)
-    write("engine", engineText(engine))
-    const more = [engine.version, engine.dialect, engine.height && `height ${engine.height}`].filter(Boolean)
-    write("engine-more", engine.connected ? more.join(" · ") : "point one at the ABCI port")
-    const {websocket, sse, poll} = subscribers
     write("subscribers", (websocket + sse + poll).toLocaleString())
     write("doors", `${websocket} WebSocket · ${sse} SSE · ${poll} poll`)
-}
-
-function engineText({connected, catching_up: catchingUp}) {
-    if (!connected) return "not connected"
-    return catchingUp ? "catching up" : "connected"
+    const notice = view.showStatus(status)
+    write("notice", notice)
+    byId("notice").hidden = !notice
 }
 
 async function poll() {
     try {
         if (!document.hidden && byId("token").hidden) await showStatus()
     } catch (error) {
-        write("engine", "–")
-        write("engine-more", error.status === undefined ? "the node does not answer" : error.message)
+        view.showTrouble(error.status === undefined ? "the server does not answer" : error.message)
         if (error.status === 401) askForToken()
     }
     setTimeout(poll, POLL_SECONDS * 1000)
@@ -164,7 +144,7 @@ async function poll() {
 
 const plots = {
     rate: new Plot("rate-plot", {
-        ...{name: "Events per second", unit: (value) => value.toLocaleString(), color: "--accent", bars: true},
+        ...{name: "Messages per second", unit: (value) => value.toLocaleString(), color: "--accent", bars: true},
     }),
     latency: new Plot("latency-plot", {name: "Latency", unit: duration, color: "--second", bars: false}),
 }
@@ -193,7 +173,7 @@ function showPlace() {
 
 function askForToken() {
     if (!byId("token").hidden) return
-    write("token-label", token() === null ? "This node asks for a token" : "This node does not accept that token")
+    write("token-label", token() === null ? "This server asks for a token" : "This server does not accept that token")
     showConnection({state: "ended"})
     byId("token").hidden = false
     byId("token-field").focus()
@@ -216,8 +196,19 @@ byId("pause").addEventListener("click", () => {
 })
 byId("copy-position").addEventListener("click", () => copy(byId("copy-position"), events.position ?? ""))
 
+/** What is for the other kind of server is taken out of the page. */
+async function choose() {
+    const index = await get("/")
+    view = index.api.v1.kind === "follower" ? follower : node
+    for (const part of document.querySelectorAll("[data-for]")) {
+        if (part.dataset.for !== view.kind) part.remove()
+        else if (view === follower) part.hidden = false
+    }
+}
+
 async function start() {
     try {
+        await choose()
         await showStatus()
     } catch (error) {
         if (error.status === 401) return askForToken()
@@ -225,7 +216,8 @@ async function start() {
         setTimeout(start, POLL_SECONDS * 1000)
         return
     }
-    showExamples(STREAMS)
+    view.begin(watching)
+    showExamples(new URL(view.stream, STREAMS), view.id)
     follow()
     followBlocks()
 }
@@ -233,7 +225,5 @@ async function start() {
 setInterval(endSecond, 1000)
 setInterval(showPlace, 200)
 blockRows.clear("No block yet.", 3)
-startSearch()
-if (isDemo) import("./sample.js").then(({offerSample}) => offerSample(watching))
 await start()
 setTimeout(poll, POLL_SECONDS * 1000)
