@@ -104,7 +104,7 @@ async def test_a_stop_is_believed_when_all_say_so_again(
     with pytest.raises(stopped):
         search.conclusion(known, 101)
     note(search, second, error)
-    with pytest.raises(stopped, match="http://n0: .*; http://n1: "):
+    with pytest.raises(stopped, match="n0: .*; n1: "):
         search.conclusion(known, 0)
 
 
@@ -123,7 +123,7 @@ async def test_a_gap_is_as_long_as_all_are_pruned() -> None:
     pruned, broken = errors.Pruned("x"), errors.BrokenRecord("y")
     gap = gap_of(known, pruned, pruned)
     assert (gap.first, gap.last, gap.reason) == (5, 11, "pruned")
-    assert "http://n1: Pruned: x" in gap.detail
+    assert gap.detail.endswith("n1: Pruned: x")
     assert gap_of(known, pruned, broken).last == 5
     second.lowest = None
     assert gap_of(known, pruned, pruned).last == 5

@@ -103,7 +103,10 @@ class Search:
         final = {node: self._last[node] for node in nodes if self._is_final(node)}
         if not final or (len(final) < len(nodes) and not self._is_overdue(now)):
             return None
-        said = "; ".join(f"{node.url}: {each.detail}" for node, each in final.items())
+        # Subscribers are told of gaps: what else is in an address may be a secret.
+        said = "; ".join(
+            f"{node.address.authority}: {each.detail}" for node, each in final.items()
+        )
         if any(each.fate is Fate.FORK for each in final.values()):
             raise Forked(
                 f"fork at block {self.height - 1}: the nodes have another history than"
