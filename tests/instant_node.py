@@ -22,6 +22,7 @@ from tests.ledger.chains import ALICE, Engine
 from tests.voting import election
 from trio_stream.abci.messages import CheckTx, TxResult, ValidatorUpdate
 from trio_stream.channel.commit_channel import CommitChannel
+from trio_stream.channel.committed import CommittedBlocks
 from trio_stream.engine.broadcast import (
     CheckResult,
     ClientStatistics,
@@ -146,7 +147,8 @@ async def instant_node(
         engine = Engine(application, log, whole=whole)
         engine.init_chain(validators=validators)
         reader = LogReader(home / FILE_NAME, cache)
-        channel = CommitChannel(reader)
+        blocks = CommittedBlocks(reader)
+        channel = CommitChannel(blocks)
         node = InstantNode(engine, channel)
         node.block()
         stop = trio.Event()
@@ -158,6 +160,7 @@ async def instant_node(
             reader=reader,
             engine=rpc or node,
             channel=channel,
+            watched=blocks,
             checks=application.recent_checks,
             streams_url=node.ws_url,
             commit_timeout=commit_timeout,

@@ -12,8 +12,8 @@ from tests.ledger.chains import TIME
 from tests.wanted import wants
 from trio_stream.stream.events import CommitEvent, CommittedBlock
 from trio_stream.stream.messages import block_text, event_text, time_text
+from trio_stream.stream.node_request import NODE_READER
 from trio_stream.stream.position import Position
-from trio_stream.stream.request import parse_request
 from trio_stream.stream.selection import Stream
 
 Owed = tuple[Position, str]
@@ -50,7 +50,7 @@ def place_of(message: dict[str, Any]) -> Position:
 def messages_of(path: str, height: int) -> list[Owed]:
     """What a block gives to those who ask for `path`, a stream and its parameters."""
     name, _, query = path.partition("?")
-    selection = parse_request(Stream(name), query).selection
+    selection = NODE_READER.subscription(name, query).selection
     block, form, txs = block_of(height), selection.form, txs_of(height)
     if selection.stream is Stream.VALID_BLOCKS:
         if not block.events and not selection.empty_blocks:

@@ -11,6 +11,7 @@ import trio
 
 from tests.history import commit_blocks
 from trio_stream.channel.commit_channel import CommitChannel
+from trio_stream.channel.committed import CommittedBlocks
 from trio_stream.log.reader import LogReader
 from trio_stream.log.writer import CommitLog
 from trio_stream.transactions.candidate import CandidateCache
@@ -42,7 +43,9 @@ class ServedNode:
         self.stopping, self.stopped = trio.Event(), trio.Event()
         with CommitLog.open(self.home) as self.log:
             reader = LogReader(self.log.path, cache, run_sync=_inline)
-            self.channel = CommitChannel(reader, tail_bytes=self.tail_bytes)
+            self.channel = CommitChannel(
+                CommittedBlocks(reader), tail_bytes=self.tail_bytes
+            )
             listeners = await trio.open_tcp_listeners(0, host="127.0.0.1")
             self.port = listeners[0].socket.getsockname()[1]
             limits = WebSocketLimits(send_buffer=BUFFER, shutdown_timeout=0.2)

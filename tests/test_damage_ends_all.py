@@ -14,6 +14,7 @@ from tests.http.apis import bigchaindb_api
 from tests.ledger.chains import ALICE
 from tests.memory_log import MemoryLog
 from trio_stream.channel.commit_channel import CommitChannel
+from trio_stream.channel.committed import CommittedBlocks
 from trio_stream.http import server
 from trio_stream.http.bigchaindb import StateReader
 from trio_stream.http.server import HttpLimits
@@ -78,10 +79,12 @@ REQUESTS = {
 
 async def serve_http(log: MemoryLog, request: bytes) -> None:
     """Send one request to the HTTP door over this log, and wait for what comes of it."""
+    blocks = CommittedBlocks(log)
     app = bigchaindb_api(
         reader=cast(StateReader, log),
         engine=None,  # type: ignore[arg-type]  # it is not come to
-        channel=CommitChannel(log),
+        channel=CommitChannel(blocks),
+        watched=blocks,
         checks=RecentChecks(),
         streams_url="",
         commit_timeout=1,

@@ -30,6 +30,7 @@ from trio_stream.abci import messages as m
 from trio_stream.abci.framing import write_varint
 from trio_stream.abci.messages import Time
 from trio_stream.channel.commit_channel import CommitChannel
+from trio_stream.channel.committed import CommittedBlocks
 from trio_stream.engine import server as abci_server
 from trio_stream.engine.broadcast import TRANSACTION_BYTES, CheckResult
 from trio_stream.http import server as http_server
@@ -196,11 +197,13 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 async def served(home: Path) -> AsyncIterator[Served]:
     with CommitLog.open(home) as log:
         reader = LogReader(log.path, CandidateCache(1 << 26))
-        channel = CommitChannel(reader)
+        blocks = CommittedBlocks(reader)
+        channel = CommitChannel(blocks)
         app = bigchaindb_api(
             reader=reader,
             engine=Node(),
             channel=channel,
+            watched=blocks,
             checks=RecentChecks(),
             streams_url="",
             commit_timeout=10,

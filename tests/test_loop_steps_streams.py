@@ -19,6 +19,7 @@ from tests.loop_steps import TRIES, assert_short_steps
 from tests.websocket_peer import BINARY, PING, TEXT, frame, request
 from trio_stream.abci.messages import Time
 from trio_stream.channel.commit_channel import CommitChannel
+from trio_stream.channel.committed import CommittedBlocks
 from trio_stream.engine.broadcast import EngineClient
 from trio_stream.http import server as http_server
 from trio_stream.ledger.block import Block, Chain, RefusedTransaction
@@ -126,13 +127,15 @@ async def served(tmp_path: Path, home: Path) -> AsyncIterator[Served]:
     shutil.copytree(home, tmp_path, dirs_exist_ok=True)
     with CommitLog.open(tmp_path) as log:
         reader = LogReader(log.path, CandidateCache(1 << 26))
-        channel = CommitChannel(reader)
+        blocks = CommittedBlocks(reader)
+        channel = CommitChannel(blocks)
         admission = Admission()
         node = EngineClient("http://127.0.0.1:1", max_connections=1, timeout=1)
         app = bigchaindb_api(
             reader=reader,
             engine=node,
             channel=channel,
+            watched=blocks,
             checks=RecentChecks(),
             streams_url="",
             commit_timeout=10,

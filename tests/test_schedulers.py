@@ -23,6 +23,7 @@ from tests.websocket_peer import PATH, request
 from trio_stream.abci import messages as m
 from trio_stream.abci.routine import Hop, Priority
 from trio_stream.channel.commit_channel import CommitChannel
+from trio_stream.channel.committed import CommittedBlocks
 from trio_stream.channel.pages import ReplayPages
 from trio_stream.channel.turns import Turns, TurnsStatistics
 from trio_stream.engine.rpc import RpcConnections
@@ -222,7 +223,9 @@ def test_room_is_given_back(lives: Lives, counts: list[int], lasts: int) -> None
 @given(lives=LIVES, total=st.integers(1, 4), lasts=STEPS)
 def test_places_of_subscribers_come_back(lives: Lives, total: int, lasts: int) -> None:
     admission = Admission(total=total, per_address=total)
-    gate = Gate(CommitChannel(MemoryLog()), admission, head_limit=16_384)
+    gate = Gate(
+        CommitChannel(CommittedBlocks(MemoryLog())), admission, head_limit=16_384
+    )
     queries = ["", "?after=nonsense", "?after=nonsense&notices=1", "?after=earliest"]
 
     async def visit(number: int) -> None:

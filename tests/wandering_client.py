@@ -21,7 +21,7 @@ from tests.websocket_peer import CLOSE, TEXT, UPGRADE, Peer, request
 from trio_stream.http.events import EventStreams
 from trio_stream.http.pull import Pull
 from trio_stream.stream.position import Position, parse_position
-from trio_stream.stream.selection import STREAMS_PATH, Stream
+from trio_stream.stream.selection import STREAMS_PATH
 
 RESUME_AHEAD = 100  # the channel's default
 
@@ -193,7 +193,7 @@ class WanderingClient:
                 await trio.lowlevel.checkpoint()
 
             await EventStreams(node.channel).serve(
-                Stream(name), query, {b"last-event-id": self.resume}, send
+                name, query, {b"last-event-id": self.resume}, send
             )
         text = b"".join(pieces).decode()
         assert ("event: refused\n" in text) == (refused is not None), text

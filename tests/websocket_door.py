@@ -15,6 +15,7 @@ from tests.memory_log import MemoryLog
 from tests.websocket_peer import PATH, UPGRADE, Peer, request
 from trio_stream.access.guard import Guard
 from trio_stream.channel.commit_channel import CommitChannel
+from trio_stream.channel.committed import CommittedBlocks
 from trio_stream.http import answers
 from trio_stream.http import server as http_server
 from trio_stream.http.body import write
@@ -96,7 +97,7 @@ async def open_door(
     With `by_http`, clients connect to an HTTP server that hands them over.
     """
     log = MemoryLog()
-    channel = CommitChannel(log, tail_bytes=tail_bytes)
+    channel = CommitChannel(CommittedBlocks(log), tail_bytes=tail_bytes)
     listeners = await trio.open_tcp_listeners(0, host="127.0.0.1")
     upgrades = Upgrades()
     port = listeners[0].socket.getsockname()[1]

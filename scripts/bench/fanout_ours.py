@@ -20,15 +20,17 @@ import trio
 
 from scripts.bench.fanout_senders import Block, Receiver, Times
 from trio_stream.channel.commit_channel import CommitChannel
+from trio_stream.channel.committed import CommittedBlocks
 from trio_stream.ledger.block import Tip
 from trio_stream.stream.events import CommittedBlock
 from trio_stream.stream.filters import Contents
 from trio_stream.stream.frames import Frames
 from trio_stream.stream.position import Position
 from trio_stream.stream.resume import Landmarks
+from trio_stream.stream.selection import Selection
 from trio_stream.websocket import server
 
-Observe = Callable[[CommitChannel], AbstractAsyncContextManager[None]]
+Observe = Callable[[CommitChannel[Selection]], AbstractAsyncContextManager[None]]
 
 
 class _Log:
@@ -95,7 +97,7 @@ def ours(
     limits = limits or server.WebSocketLimits()
     limits = replace(limits, ping_interval=3600)
     log = _Log(blocks)
-    channel = CommitChannel(log, tail_bytes=tail_bytes)
+    channel = CommitChannel(CommittedBlocks(log), tail_bytes=tail_bytes)
     observing = nullcontext() if observe is None else observe(channel)
     run = partial(
         _ours, log, channel, receiver, limits, tls, pause, watch, beside, observing
@@ -105,7 +107,7 @@ def ours(
 
 async def _ours(
     log: _Log,
-    channel: CommitChannel,
+    channel: CommitChannel[Selection],
     receiver: Receiver,
     limits: server.WebSocketLimits,
     tls: ssl.SSLContext | None,
@@ -139,7 +141,7 @@ async def _ours(
     return log.starts, times
 
 
-async def _announce(channel: CommitChannel, log: _Log, pause: float) -> None:
+async def _announce(channel: CommitChannel[Selection], log: _Log, pause: float) -> None:
     if not pause:
         log.committed = log.before + len(log.blocks)
         channel.advance(log.committed)

@@ -48,6 +48,7 @@ from trio_stream.log.snapshotter import SnapshotterStatistics
 from trio_stream.log.writer import CommitLog
 from trio_stream.net.durations import Durations
 from trio_stream.stream.admission import Admission
+from trio_stream.stream.selection import Selection
 from trio_stream.transactions.candidate import CandidateCache
 
 # Where nothing listens: an engine that is away costs a failed connection for each scrape.
@@ -75,7 +76,9 @@ class Scraped:
         """Seconds of processor time that one scrape takes of our process, while all wait."""
 
     @asynccontextmanager
-    async def by_another_process(self, channel: CommitChannel) -> AsyncIterator[None]:
+    async def by_another_process(
+        self, channel: CommitChannel[Selection]
+    ) -> AsyncIterator[None]:
         """A server of /metrics, and somebody who asks it once a second."""
         with CommitLog.open(self._home) as log, tempfile.TemporaryFile() as said:
             async with trio.open_nursery() as nursery:
@@ -102,7 +105,9 @@ class Scraped:
             self.count += said.read().count(b"\n")
 
 
-def _metrics(channel: CommitChannel, log: CommitLog, reader: LogReader) -> Metrics:
+def _metrics(
+    channel: CommitChannel[Selection], log: CommitLog, reader: LogReader
+) -> Metrics:
     places = HttpPlaces(HttpLimits(), channel.turn)
     application = Application(log, CandidateCache(0), version="bench")
     abci = AbciServer(application, on_commit=lambda _: None, frame_limit=1 << 20)
@@ -127,7 +132,10 @@ def _metrics(channel: CommitChannel, log: CommitLog, reader: LogReader) -> Metri
 
 
 async def _serve(
-    nursery: trio.Nursery, channel: CommitChannel, metrics: Metrics, stop: trio.Event
+    nursery: trio.Nursery,
+    channel: CommitChannel[Selection],
+    metrics: Metrics,
+    stop: trio.Event,
 ) -> int:
     limits = HttpLimits()
     listeners = await trio.open_tcp_listeners(0, host="127.0.0.1")

@@ -11,10 +11,11 @@ import trio
 from trio.testing import wait_all_tasks_blocked
 
 from tests.history import accepted_of, commit_blocks
-from tests.memory_log import START_HASH, MemoryLog, app_hash, event, refusal, sha256
+from tests.memory_log import START_HASH, MemoryLog, app_hash, event
 from trio_stream.abci.messages import Time
 from trio_stream.channel.clones import CommitReceiveChannel
 from trio_stream.channel.commit_channel import CommitChannel
+from trio_stream.channel.committed import CommittedBlocks
 from trio_stream.log.errors import LogDamaged
 from trio_stream.log.reader import LogReader
 from trio_stream.log.writer import CommitLog
@@ -30,16 +31,18 @@ START = Position.end_of(0)
 
 
 @asynccontextmanager
-async def running(log: MemoryLog) -> AsyncIterator[tuple[CommitChannel, trio.Event]]:
+async def running(
+    log: MemoryLog,
+) -> AsyncIterator[tuple[CommitChannel[Selection], trio.Event]]:
     """A channel that follows the log, and the event that stops it."""
-    channel, stop = CommitChannel(log), trio.Event()
+    channel, stop = CommitChannel(CommittedBlocks(log)), trio.Event()
     async with trio.open_nursery() as nursery:
         await nursery.start(partial(channel.run, stop=stop))
         yield channel, stop
         stop.set()
 
 
-async def now(channel: CommitChannel) -> Position:
+async def now(channel: CommitChannel[Selection]) -> Position:
     """Where a stream begins that asks for no position."""
     return (await channel.begin(Asked(selection=PLAIN))).after
 
@@ -48,7 +51,7 @@ def framed(events: list[CommitEvent]) -> bytes:
     return frame_events(events, start=START, end=START).data
 
 
-async def read(clone: CommitReceiveChannel, count: int) -> bytes:
+async def read(clone: CommitReceiveChannel[Selection], count: int) -> bytes:
     """The frames of the next so many events."""
     got = b""
     while got.count(b"transaction_id") < count:
@@ -170,13 +173,13 @@ async def test_a_waiting_clone_learns_of_the_end() -> None:
             stop.set()
 
 
-async def _expect_end(clone: CommitReceiveChannel) -> None:
+async def _expect_end(clone: CommitReceiveChannel[Selection]) -> None:
     with pytest.raises(trio.EndOfChannel):
         await clone.receive()
 
 
 async def test_cancellation_ends_the_clones_too() -> None:
-    channel = CommitChannel(MemoryLog())
+    channel = CommitChannel(CommittedBlocks(MemoryLog()))
     async with trio.open_nursery() as nursery:
         await nursery.start(partial(channel.run, stop=trio.Event()))
         clone = channel.clone(START)
@@ -188,7 +191,7 @@ async def test_cancellation_ends_the_clones_too() -> None:
 
 async def test_a_log_without_what_was_announced_is_an_error() -> None:
     log = MemoryLog()
-    channel = CommitChannel(log)
+    channel = CommitChannel(CommittedBlocks(log))
 
     with pytest.RaisesGroup(LogDamaged, flatten_subgroups=True):
         async with trio.open_nursery() as nursery:
@@ -200,38 +203,6 @@ async def test_a_log_without_what_was_announced_is_an_error() -> None:
 async def _nothing(height: int, *, max_bytes: int) -> list[CommittedBlock]:
     await trio.lowlevel.checkpoint()
     return []
-
-
-async def outcome_of(
-    channel: CommitChannel, hash_: bytes, commit: Callable[[], None]
-) -> object:
-    with channel.watch(hash_) as watch:
-        commit()
-        return await watch.wait()
-
-
-async def test_a_watch_reports_that_a_transaction_was_committed() -> None:
-    log = MemoryLog()
-    async with running(log) as (channel, _):
-        commit = lambda: channel.advance(log.commit(2))  # noqa: E731
-
-        assert await outcome_of(channel, sha256(1, 1), commit) == event(1, 1)
-
-
-async def test_a_watch_reports_that_a_transaction_was_refused() -> None:
-    log = MemoryLog()
-    async with running(log) as (channel, _):
-        commit = lambda: channel.advance(log.commit(2, refused=[1]))  # noqa: E731
-
-        assert await outcome_of(channel, sha256(1, 1), commit) == refusal(1, 1)
-
-
-async def test_a_watch_ends_with_the_channel() -> None:
-    async with running(MemoryLog()) as (channel, stop):
-        with channel.watch(b"a") as watch:
-            stop.set()
-            with pytest.raises(trio.EndOfChannel):
-                await watch.wait()
 
 
 async def inline(
@@ -246,7 +217,10 @@ async def test_the_real_log_is_followed_and_replayed(tmp_path: Path) -> None:
         commit_blocks(log, 6)
         cache = CandidateCache(1 << 20)
         reader = LogReader(log.path, cache, run_sync=inline)
-        channel, stop = CommitChannel(reader, tail_bytes=1), trio.Event()
+        channel, stop = (
+            CommitChannel(CommittedBlocks(reader), tail_bytes=1),
+            trio.Event(),
+        )
         async with trio.open_nursery() as nursery:
             await nursery.start(partial(channel.run, stop=stop))
             early, late = channel.clone(START), channel.clone(await now(channel))
@@ -291,7 +265,7 @@ async def test_turns_wait_while_undisturbed_work_is_done() -> None:
 async def test_a_stream_begins_where_it_asks_to() -> None:
     log = MemoryLog()
     log.commit(2)
-    channel = CommitChannel(log)
+    channel = CommitChannel(CommittedBlocks(log))
 
     now = await channel.begin(Asked(selection=PLAIN))
     given = GivenPosition(Position(1, 0), None)
@@ -307,7 +281,7 @@ async def test_a_stream_begins_where_it_asks_to() -> None:
 
 async def test_a_fingerprint_is_compared_once_the_log_has_reached_it() -> None:
     log = MemoryLog()
-    channel = CommitChannel(log)
+    channel = CommitChannel(CommittedBlocks(log))
     right = GivenPosition(Position.end_of(1), app_hash(1)[:8])
     wrong = GivenPosition(Position.end_of(1), "0" * 8)
     begun = [
@@ -352,7 +326,9 @@ async def test_contents_are_read_for_filters_that_look_inside() -> None:
 
 
 async def test_work_is_done_in_a_thread_at_a_turn() -> None:
-    channel, limiter = CommitChannel(MemoryLog()), trio.CapacityLimiter(1)
+    channel, limiter = CommitChannel(
+        CommittedBlocks(MemoryLog())
+    ), trio.CapacityLimiter(1)
 
     thread = await channel.run_in_turn(threading.get_ident, limiter=limiter)
 

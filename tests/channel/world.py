@@ -4,6 +4,7 @@ import trio
 
 from tests.memory_log import MemoryLog
 from trio_stream.channel.clones import CommitReceiveChannel
+from trio_stream.channel.committed import CommittedBlocks
 from trio_stream.channel.waiters import Clones, SendNowait
 from trio_stream.stream.frames import Frames, frame_events
 from trio_stream.stream.position import Position
@@ -21,21 +22,20 @@ class World:
 
     def __init__(self, *, tail_bytes: int = 1 << 20) -> None:
         self.log = MemoryLog()
-        self.clones = Clones(self.log, tail_bytes=tail_bytes)
+        self.blocks = CommittedBlocks(self.log)
+        self.clones = Clones(self.blocks, tail_bytes=tail_bytes)
 
     async def commit(self, events: int = 1) -> None:
         self.log.commit(events)
         for run in cut(self.log.blocks[-1:], after=self.clones.tail.end):
-            wanted = self.clones.wanted(run)
-            contents = await self.log.contents(wanted, max_bytes=1 << 20)
-            await self.clones.publish(run, contents)
+            await self.clones.publish(self.blocks.live(run))
 
     def clone(
         self,
         after: Position = START,
         send: SendNowait | None = None,
         selection: Selection = PLAIN,
-    ) -> CommitReceiveChannel:
+    ) -> CommitReceiveChannel[Selection]:
         return CommitReceiveChannel(self.clones, after, send, selection=selection)
 
     @property
@@ -59,7 +59,7 @@ class Sink:
         return None if size == wanted else end
 
 
-async def drain(clone: CommitReceiveChannel, got: bytearray) -> None:
+async def drain(clone: CommitReceiveChannel[Selection], got: bytearray) -> None:
     try:
         while True:
             got += (await clone.receive()).data

@@ -10,16 +10,18 @@ from trio_stream.http.api import Api
 from trio_stream.http.bigchaindb import StateReader, bigchaindb_routes
 from trio_stream.http.reads import CheckOutcomes
 from trio_stream.http.routes import Get
-from trio_stream.http.submit import Broadcaster, Submission
+from trio_stream.http.submit import Broadcaster, Submission, Watched
 from trio_stream.http.subscriptions import Subscriptions
 from trio_stream.stream.admission import Admission
+from trio_stream.stream.selection import Selection
 
 
 def bigchaindb_api(
     *,
     reader: StateReader,
     engine: Broadcaster,
-    channel: CommitChannel,
+    channel: CommitChannel[Selection],
+    watched: Watched,
     checks: CheckOutcomes,
     max_body_bytes: int,
     streams_url: str = "",
@@ -32,7 +34,7 @@ def bigchaindb_api(
 ) -> Api:
     """The API over these."""
     submission = Submission(
-        reader, engine, channel, commit_timeout=commit_timeout, ended=ended
+        reader, engine, watched, commit_timeout=commit_timeout, ended=ended
     )
     routes = bigchaindb_routes(
         reader,

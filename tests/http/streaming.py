@@ -16,6 +16,7 @@ from tests.http.apis import bigchaindb_api
 from tests.memory_log import MemoryLog
 from tests.websocket_peer import Peer
 from trio_stream.channel.commit_channel import CommitChannel
+from trio_stream.channel.committed import CommittedBlocks
 from trio_stream.http import server as http_server
 from trio_stream.http.api import Api
 
@@ -132,12 +133,14 @@ async def served(
     log = MemoryLog()
     for _ in range(blocks):
         log.commit(3)
-    channel = CommitChannel(log, tail_bytes=tail_bytes)
+    node = CommittedBlocks(log)
+    channel = CommitChannel(node, tail_bytes=tail_bytes)
     app = bigchaindb_api(
         reader=None,  # type: ignore[arg-type]  # no test here looks anything up
         engine=None,  # type: ignore[arg-type]  # or posts
         checks=None,  # type: ignore[arg-type]
         channel=channel,
+        watched=node,
         streams_url="ws://localhost:9985/api/v1/streams/valid_transactions",
         commit_timeout=1,
         max_body_bytes=1000,

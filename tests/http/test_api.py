@@ -18,6 +18,7 @@ import trio
 from scripts.signing import Key, create, encode
 from tests.http.apis import bigchaindb_api
 from trio_stream.channel.commit_channel import CommitChannel
+from trio_stream.channel.committed import CommittedBlocks
 from trio_stream.engine.broadcast import CheckResult
 from trio_stream.http import server
 from trio_stream.http.answers import FAILED
@@ -135,10 +136,12 @@ async def _answer(stream: trio.SocketStream, http: h11.Connection) -> HttpAnswer
 @asynccontextmanager
 async def served(*, in_front: bool = True) -> AsyncIterator[tuple[Client, Api]]:
     """`in_front`: plain requests are answered in front of hypercorn and Quart."""
+    blocks = CommittedBlocks(cast(LogReader, Log()))  # no test here waits for a block
     app = bigchaindb_api(
         reader=cast(StateReader, Log()),
         engine=Node(),
-        channel=CommitChannel(cast(LogReader, Log())),  # no test here waits for a block
+        channel=CommitChannel(blocks),
+        watched=blocks,
         checks=RecentChecks(),
         streams_url=STREAMS,
         commit_timeout=10,
@@ -622,7 +625,7 @@ async def served_others(*, in_front: bool) -> AsyncIterator[Client]:
         others=lambda asked: told(asked) if asked.path == "/other" else None,
         no_such_path=lambda path: Said(404, path.encode()),
     )
-    channel = CommitChannel(cast(LogReader, Log()))
+    channel = CommitChannel(CommittedBlocks(cast(LogReader, Log())))
     subscriptions = Subscriptions(channel, Admission(), most=1)
     app = Api(routes, subscriptions, max_body_bytes=MAX_BODY)
     async with serving(app, in_front=in_front) as client:

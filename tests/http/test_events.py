@@ -16,7 +16,6 @@ from tests.memory_log import CHAIN, KEYS, app_hash, event
 from tests.websocket.subscribing import end_of, position_of, texts_of
 from tests.websocket_peer import PATH, comes_true
 from trio_stream.http.events import EventStreams
-from trio_stream.stream.selection import Stream
 
 
 async def test_a_stream_begins_with_its_facts() -> None:
@@ -285,7 +284,7 @@ async def test_what_is_written_slowly_is_not_lost(patient_clock: MockClock) -> N
 
         async with trio.open_nursery() as nursery:
             streams = EventStreams(server.channel)
-            path = Stream.VALID_TRANSACTIONS
+            path = "valid_transactions"
             nursery.start_soon(streams.serve, path, "after=earliest", {}, send)
             for _ in range(8):
                 await trio.sleep(7)

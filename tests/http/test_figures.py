@@ -14,6 +14,7 @@ import trio
 
 from tests.memory_log import MemoryLog
 from trio_stream.channel.commit_channel import CommitChannel
+from trio_stream.channel.committed import CommittedBlocks
 from trio_stream.engine.broadcast import ClientStatistics
 from trio_stream.engine.places import EngineSeen, PlacesStatistics
 from trio_stream.engine.rpc import RpcStatistics
@@ -108,7 +109,7 @@ async def figures(
 async def running() -> AsyncIterator[CommitChannel]:
     """A channel that has announced two blocks, one of them with a refusal."""
     log = MemoryLog()
-    channel, stop = CommitChannel(log), trio.Event()
+    channel, stop = CommitChannel(CommittedBlocks(log)), trio.Event()
     for _ in range(2):
         log.commit()
     async with trio.open_nursery() as nursery:

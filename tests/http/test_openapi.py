@@ -26,6 +26,7 @@ from tests.http.apis import bigchaindb_api
 from tests.instant_node import ELECTION, instant_node, what_is_observed
 from tests.ledger.chains import ALICE, BOB
 from trio_stream.channel.commit_channel import CommitChannel
+from trio_stream.channel.committed import CommittedBlocks
 from trio_stream.http.bigchaindb import OPENAPI
 from trio_stream.ledger.recent_checks import RecentChecks
 
@@ -52,10 +53,12 @@ KNOWN = {
 
 def test_every_route_of_the_api_is_described_and_nothing_else() -> None:
     nothing: Any = None
+    blocks = CommittedBlocks(nothing)
     app = bigchaindb_api(
         reader=nothing,
         engine=nothing,
-        channel=CommitChannel(nothing),
+        channel=CommitChannel(blocks),
+        watched=blocks,
         checks=RecentChecks(),
         streams_url="",
         commit_timeout=1,

@@ -14,6 +14,7 @@ from tests.memory_log import KEYS, MemoryLog
 from tests.websocket.subscribing import end_of, texts_of
 from tests.websocket_peer import PATH
 from trio_stream.channel.commit_channel import CommitChannel
+from trio_stream.channel.committed import CommittedBlocks
 from trio_stream.http.pull import Pull
 from trio_stream.stream.frames import Frames
 from trio_stream.stream.page_request import PageRequest
@@ -124,7 +125,7 @@ async def test_a_search_that_takes_too_long_says_how_far_it_got(
     log = SlowLog()
     for _ in range(9):
         log.commit()
-    channel, stop = CommitChannel(log, tail_bytes=1), trio.Event()
+    channel, stop = CommitChannel(CommittedBlocks(log), tail_bytes=1), trio.Event()
     async with trio.open_nursery() as nursery:
         await nursery.start(partial(channel.run, stop=stop))
         began = trio.current_time()

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Iterable
 
 import pytest
 
@@ -15,6 +16,7 @@ from trio_stream.stream.handshake import (
     refusal,
     unreadable,
 )
+from trio_stream.stream.node_streams import NODE_STREAMS
 from trio_stream.stream.resume import Landmarks, ResumeRefused
 from trio_stream.stream.selection import Stream
 
@@ -35,7 +37,16 @@ def verdict(
     target: bytes = STREAM_PATH,
 ) -> Upgrade | Rejection:
     headers = {**GOOD, **(changes or {})}
-    return judge(method, target, [(k, v) for k, v in headers.items() if v is not None])
+    return judged([(k, v) for k, v in headers.items() if v is not None], method, target)
+
+
+def judged(
+    headers: Iterable[tuple[bytes, bytes]],
+    method: bytes = b"GET",
+    target: bytes = STREAM_PATH,
+    version: bytes = b"1.1",
+) -> Upgrade | Rejection:
+    return judge(method, target, headers, version, stream_at=NODE_STREAMS.at)
 
 
 @pytest.mark.parametrize(
@@ -54,16 +65,18 @@ def verdict(
 def test_a_valid_upgrade(
     changes: dict[bytes, bytes | None], method: bytes, target: bytes
 ) -> None:
-    assert verdict(changes, method=method, target=target) == Upgrade(KEY.decode())
+    assert verdict(changes, method=method, target=target) == Upgrade(
+        KEY.decode(), "valid_transactions"
+    )
 
 
 def test_connection_is_one_list_however_many_lines_it_takes() -> None:
     lines = [(b"connection", b"keep-alive"), *GOOD.items()]
-    assert judge(b"GET", STREAM_PATH, lines) == Upgrade(KEY.decode())
+    assert judged(lines) == Upgrade(KEY.decode(), "valid_transactions")
 
 
 def test_http_1_0_has_no_upgrade() -> None:
-    verdict = judge(b"GET", STREAM_PATH, GOOD.items(), b"1.0")
+    verdict = judged(GOOD.items(), version=b"1.0")
     assert isinstance(verdict, Rejection) and verdict.status == 426
     head = verdict.encode(server="x", date="y")
     assert b"\r\nConnection: Upgrade, close\r\n" in head
@@ -83,7 +96,9 @@ def test_another_version_is_answered_with_the_supported_one(
 def test_an_upgrade_says_which_stream_and_how(stream: Stream) -> None:
     target = f"/api/v1/streams/{stream.value}?after=1&x=/?%ff".encode()
 
-    assert verdict(target=target) == Upgrade(KEY.decode(), stream, "after=1&x=/?%ff")
+    assert verdict(target=target) == Upgrade(
+        KEY.decode(), stream.value, "after=1&x=/?%ff"
+    )
 
 
 @pytest.mark.parametrize(("status", "retry"), [(409, b""), (503, b"Retry-After: 10")])
@@ -99,7 +114,7 @@ def test_a_client_that_cannot_begin_gets_json(status: int, retry: bytes) -> None
 
 
 def test_what_the_library_gets_is_the_least_that_it_needs() -> None:
-    assert Upgrade("abc").encode() == (
+    assert Upgrade("abc", "valid_blocks").encode() == (
         b"GET /api/v1/streams/valid_transactions HTTP/1.1\r\nHost: localhost\r\n"
         b"Connection: Upgrade\r\nUpgrade: websocket\r\n"
         b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: abc\r\n\r\n"
@@ -168,7 +183,7 @@ def test_the_answer_to_a_bad_upgrade_says_what_is_wrong(
 def test_the_first_header_of_a_name_counts() -> None:
     headers = [(b"upgrade", b"h2c"), *GOOD.items()]
 
-    rejection = judge(b"GET", STREAM_PATH, headers)
+    rejection = judged(headers)
 
     assert isinstance(rejection, Rejection) and rejection.status == 400
 
@@ -221,7 +236,7 @@ def test_a_subprotocol_for_tokens_is_accepted_and_no_other() -> None:
         ("ticket.x, trio-stream", "trio-stream"),
     ):
         headers = GOOD | {b"sec-websocket-protocol": offered.encode()}
-        found = judge(b"GET", STREAM_PATH, headers.items())
+        found = judged(headers.items())
         assert isinstance(found, Upgrade) and found.protocol == accepted
         line = f"Sec-WebSocket-Protocol: {accepted}".encode()
         assert (line in found.encode()) == (accepted is not None)
@@ -231,5 +246,5 @@ def test_offers_in_several_fields_are_one_list() -> None:
     fields = [*GOOD.items()]
     fields += [(b"sec-websocket-protocol", b"ticket.x")]
     fields += [(b"sec-websocket-protocol", b"trio-stream")]
-    found = judge(b"GET", STREAM_PATH, fields)
+    found = judged(fields)
     assert isinstance(found, Upgrade) and found.protocol == "trio-stream"

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from trio_stream.stream.node_request import NODE_READER
 from trio_stream.stream.position import GivenPosition, Position
 from trio_stream.stream.request import (
     Asked,
@@ -11,7 +12,6 @@ from trio_stream.stream.request import (
     FromHeight,
     NamedPlace,
     TransactionId,
-    read_after,
 )
 from trio_stream.stream.resume import (
     Beginning,
@@ -52,14 +52,15 @@ def beginning(
     if after is not None and after.startswith("from "):
         place = FromHeight(int(after[5:]))
     elif after is not None:
-        place = read_after(after)
+        place = NODE_READER.after(after)
     asked = Asked(
         selection=Selection(stream),
         after=place,  # type: ignore[arg-type]
         until=until,
         notices=notices,
     )
-    return begin(asked, landmarks, resume_ahead=10)
+    refused = stream is Stream.REFUSED_TRANSACTIONS
+    return begin(asked, landmarks, resume_ahead=10, finds_refused=refused)
 
 
 TX = Found(Position(7, 3), ID)
@@ -227,7 +228,7 @@ def test_what_was_dropped_is_refused_with_what_is_left() -> None:
     for kept in (
         FromHeight(5),
         NamedPlace.EARLIEST,
-        read_after(f"4::{START_HASH[:8]}"),
+        NODE_READER.after(f"4::{START_HASH[:8]}"),
     ):
         found = begin(Asked(selection=PLAIN, after=kept), cut, resume_ahead=1)
         assert found.after == END(4)

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from tests.memory_log import MemoryLog
 from trio_stream.stream import sse
 from trio_stream.stream.frames import texts_in
+from trio_stream.stream.node_streams import NODE_STREAMS
 from trio_stream.stream.page_request import PageRequest
 from trio_stream.stream.position import Position, parse_position
 from trio_stream.stream.selection import Form, Selection, Stream
@@ -57,8 +58,10 @@ async def test_a_message_has_its_position_and_the_plain_one_inside(
 
     rich, plain = await texts(form), await texts(Form.PLAIN)
 
-    assert [sse.plain(text, stream) for text in rich] == plain
-    read = [parse_position(sse.position_of(text)).position for text in rich]
+    asked = Selection(stream)
+    assert NODE_STREAMS.with_positions(asked) == Selection(stream, Form.POSITION)
+    assert [NODE_STREAMS.as_asked(asked, text) for text in rich] == plain
+    read = [parse_position(sse.position_of(text) or "").position for text in rich]
     assert (
         read
         == {

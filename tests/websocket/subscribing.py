@@ -11,10 +11,9 @@ from tests.websocket_peer import TEXT, Peer, request
 from trio_stream.stream.composer import Composer
 from trio_stream.stream.frames import texts_in
 from trio_stream.stream.matching import Matched, SelectionIndex
+from trio_stream.stream.node_request import NODE_READER
 from trio_stream.stream.position import Position
-from trio_stream.stream.request import parse_request
 from trio_stream.stream.runs import cut
-from trio_stream.stream.selection import Stream
 
 START = Position.end_of(0)
 
@@ -29,7 +28,7 @@ def texts_of(log: MemoryLog, path: str, after: Position = START) -> list[str]:
     """All messages that this path and query select."""
     name, _, query = path.rpartition("/")[2].partition("?")
     kept = "&".join(p for p in query.split("&") if not p.startswith(("after", "until")))
-    selection = parse_request(Stream(name), kept).selection
+    selection = NODE_READER.subscription(name, kept).selection
     index, texts = SelectionIndex(), list[str]()
     index.add(selection)
     for run in cut(log.blocks, after=START):

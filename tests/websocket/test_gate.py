@@ -19,6 +19,7 @@ from trio_stream.access.guard import Guard
 from trio_stream.access.rates import Rate
 from trio_stream.access.tokens import read_tokens
 from trio_stream.channel.commit_channel import CommitChannel
+from trio_stream.channel.committed import CommittedBlocks
 from trio_stream.net.request_reader import Head, RequestReader
 from trio_stream.stream.admission import Admission
 from trio_stream.stream.position import Position
@@ -40,7 +41,10 @@ class House:
         log.commit(1)
         self.admission = admission or Admission()
         self.gate = Gate(
-            CommitChannel(log), self.admission, guard=guard, head_limit=1_000
+            CommitChannel(CommittedBlocks(log)),
+            self.admission,
+            guard=guard,
+            head_limit=1_000,
         )
 
     async def visit(self, *said: bytes) -> tuple[Admitted | Denied | None, bytes]:

@@ -20,10 +20,9 @@ from tests.websocket.subscribing import end_of, head_of, notice, position_of, te
 from tests.websocket_door import open_door
 from tests.websocket_peer import CLOSE, PATH
 from trio_stream.channel.clones import CommitReceiveChannel
+from trio_stream.stream.node_request import NODE_READER
 from trio_stream.stream.notices import CHECKPOINT_SECONDS
 from trio_stream.stream.position import Position, parse_position
-from trio_stream.stream.request import parse_request
-from trio_stream.stream.selection import Stream
 from trio_stream.websocket.notices import Reminder, Teller
 from trio_stream.websocket.server import WebSocketLimits
 from trio_stream.websocket.subscriber_stream import State, SubscriberStream
@@ -247,7 +246,7 @@ async def test_a_checkpoint_that_the_socket_does_not_take_is_told_next_time(
         door.commit()
         await wait_all_tasks_blocked()
         beginning = await door.channel.begin(
-            parse_request(Stream.VALID_TRANSACTIONS, "")
+            NODE_READER.subscription("valid_transactions", "")
         )
         teller = Teller(
             door.channel, stream, cast(CommitReceiveChannel, clone), beginning, nursery

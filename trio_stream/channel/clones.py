@@ -3,27 +3,28 @@
 Each clone gets every event after its start that it selects. (Clones of a plain memory
 channel compete for the items.) Its position alone decides where its next frames come from:
 the tail, the log, or nowhere yet. Deciding that and starting to wait is one step without
-`await`, so nothing can come between. The tail holds the plain form only; readers of any
-other selection are given new frames while they wait (`channel.waiters`), and otherwise read
+`await`, so nothing can come between. The tail holds one selection only, the shared one; readers of
+any other are given new frames while they wait (`channel.waiters`), and otherwise read
 the log, whose pages they share.
 """
 
 from __future__ import annotations
 
 import weakref
-from typing import Self
+from contextlib import suppress
+from typing import Generic, Self
 
 import trio
 
 from trio_stream.channel.pages import log_fell_short
 from trio_stream.channel.waiters import Clones, SendNowait
 from trio_stream.stream.frames import Batch, Frames
+from trio_stream.stream.page_request import BelowOldest, S
 from trio_stream.stream.position import Position
-from trio_stream.stream.selection import PLAIN, Selection
 from trio_stream.stream.subscription import Source
 
 
-class CommitReceiveChannel(trio.abc.ReceiveChannel[Batch]):
+class CommitReceiveChannel(trio.abc.ReceiveChannel[Batch], Generic[S]):
     """One subscriber's reader: batches of frames, in order, without gap or repeat."""
 
     __slots__ = (
@@ -43,11 +44,11 @@ class CommitReceiveChannel(trio.abc.ReceiveChannel[Batch]):
 
     def __init__(
         self,
-        clones: Clones,
+        clones: Clones[S],
         after: Position,
         send_nowait: SendNowait | None = None,
         *,
-        selection: Selection = PLAIN,
+        selection: S | None = None,
         until: Position | None = None,
     ) -> None:
         # Frames that are sent in place might go beyond `until`.
@@ -80,8 +81,7 @@ class CommitReceiveChannel(trio.abc.ReceiveChannel[Batch]):
     def behind(self) -> bool:
         """Will `receive` have to read the log?"""
         tail = self._clones.tail
-        plain = self._group.selection is PLAIN
-        return self._position < (tail.start if plain else tail.end)
+        return self._position < (tail.start if self._group.is_shared else tail.end)
 
     @property
     def finished(self) -> bool:
@@ -118,7 +118,7 @@ class CommitReceiveChannel(trio.abc.ReceiveChannel[Batch]):
         """Continue from `position`; for a caller that could not use a whole batch."""
         self._position = position
 
-    def clone(self) -> CommitReceiveChannel:
+    def clone(self) -> CommitReceiveChannel[S]:
         """Another reader at the same position. It is not served in place."""
         selection, until = self._group.selection, self.until
         return CommitReceiveChannel(
@@ -128,7 +128,7 @@ class CommitReceiveChannel(trio.abc.ReceiveChannel[Batch]):
     def _source(self) -> Source | Batch:
         """Where the next frames are."""
         tail, position = self._clones.tail, self._position
-        if self._group.selection is PLAIN:
+        if self._group.is_shared:
             return tail.next_read(position)
         if position < tail.end:
             return Source.LOG if self._handed is None else Batch(self._handed)
@@ -141,6 +141,7 @@ class CommitReceiveChannel(trio.abc.ReceiveChannel[Batch]):
         part of a frame sent in place is still owed, or a page of the log had no messages.
         Raises `trio.EndOfChannel` at the end that was asked for. It also does so after the
         channel has ended: once the tail is used up, or at once to a reader farther behind.
+        Raises `ResumeRefused` if the log has dropped what comes next.
         Nothing is lost if this is cancelled.
         """
         if self._task is not None:
@@ -163,7 +164,8 @@ class CommitReceiveChannel(trio.abc.ReceiveChannel[Batch]):
             if isinstance(source, Batch):
                 self._replay_ends()
                 return self._give(source)
-            if clones.ended and not (source is Source.LOG and self._in_reach()):
+            # After the channel has ended it may still read the log if little is missing.
+            if clones.ended and not (source is Source.LOG and self.live):
                 raise trio.EndOfChannel
             if source is Source.LOG:
                 return self._give(await self._replay())
@@ -180,10 +182,6 @@ class CommitReceiveChannel(trio.abc.ReceiveChannel[Batch]):
             await self._wait(ahead=True)
         await trio.lowlevel.checkpoint()
 
-    def _in_reach(self) -> bool:
-        """May it still read the log after the channel has ended, since little is missing?"""
-        return self._group.selection is not PLAIN and self.live
-
     def _give(self, batch: Batch) -> Batch:
         if self.until is not None and self.until < batch.frames.end:
             frames = batch.frames.until(self.until)
@@ -198,14 +196,20 @@ class CommitReceiveChannel(trio.abc.ReceiveChannel[Batch]):
             clones.pages.join()
         page = self._page() if self._page is not None else None
         if page is None or not page.start <= position < page.end:
-            page = await clones.pages.page(
-                self._group.selection, position, until=clones.tail.end
-            )
+            page = await self._read_page()
             if page.end <= position:
                 raise log_fell_short(position.height, clones.tail.end.height)
             self._page = weakref.ref(page)
         await clones.turns.turn()
         return Batch(page, page.offset_after(position))
+
+    async def _read_page(self) -> Frames:
+        clones, position = self._clones, self._position
+        with suppress(BelowOldest):
+            return await clones.pages.page(
+                self._group.selection, position, until=clones.tail.end
+            )
+        raise await clones.refusal_below_oldest(position)
 
     def _replay_ends(self) -> None:
         if self._replaying:

@@ -5,73 +5,42 @@ cannot be lost and needs no buffer. What was committed is read back from the log
 subscribers see is what is durable. Each block is framed once, put at the end of a
 bounded tail in memory, and given to all clones that wait for it.
 
-The channel knows neither sockets nor clients; the doors do. `channel.clones` says how clones read,
-`channel.waiters` how waiting clones are served.
+The channel knows neither sockets nor clients, which the doors do, nor what blocks hold: that is the
+matter of a `Kind`. `channel.clones` says how clones read, `channel.waiters` how waiting clones are
+served.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
-from typing import NamedTuple, Protocol
+from collections.abc import Callable
+from typing import Generic, NamedTuple
 
 import trio
 
 from trio_stream.channel.clones import CommitReceiveChannel
-from trio_stream.channel.pages import Replay, log_fell_short
-from trio_stream.channel.tally import NewestBlock, Tally, TallyStatistics
+from trio_stream.channel.kind import Kind
+from trio_stream.channel.pages import log_fell_short
+from trio_stream.channel.tally import NewestBlock, TallyStatistics
 from trio_stream.channel.waiters import Clones, ClonesStatistics, SendNowait
-from trio_stream.channel.watches import Watch, Watches
 from trio_stream.net.durations import Durations
-from trio_stream.stream.events import CommittedBlock
-from trio_stream.stream.filters import Contents
+from trio_stream.stream.page_request import BelowOldest, S
 from trio_stream.stream.position import GivenPosition, Position, position_text
 from trio_stream.stream.request import Asked, BadRequest
 from trio_stream.stream.resume import (
     Beginning,
-    Landmarks,
     ResumeRefused,
     begin,
     place_of,
     prove,
     unreadable,
 )
-from trio_stream.stream.runs import cut
-from trio_stream.stream.selection import PLAIN, Selection
+from trio_stream.stream.streams import Streams
 
-# Contents of transactions that are read for filters and full messages. Beyond that, the
-# subscribers who need them read the log.
-_CONTENT_BYTES = 1024 * 1024
-# Blocks read in one go when the channel is behind: their frames are made in Python.
-_READ_BYTES = 256 * 1024
 # The newest blocks are read at the start, for subscribers who were away for a moment.
 _PRIMED_BLOCKS = 64
 # For work that has passed another limiter already.
 _UNLIMITED = trio.CapacityLimiter(math.inf)
-
-
-class HasHeight(Protocol):
-    @property
-    def height(self) -> int: ...
-
-
-class BlockReader(Replay[Selection], Protocol):
-    """What the channel needs of the log."""
-
-    async def tip(self) -> HasHeight: ...
-
-    async def blocks_after(
-        self, height: int, *, max_bytes: int
-    ) -> Sequence[CommittedBlock]: ...
-
-    async def contents(
-        self, places: Sequence[Position], *, max_bytes: int
-    ) -> Mapping[int, Contents]:
-        """What transactions hold, by position key; some are left out if that is too much."""
-
-    async def landmarks(self, place: Position | str | None) -> Landmarks:
-        """What the log says about itself, and about a position or a transaction id."""
 
 
 class ChannelStatistics(NamedTuple):
@@ -90,25 +59,23 @@ class ChannelStatistics(NamedTuple):
     """Clients that wait for their turn to connect or to read the log."""
 
 
-class CommitChannel:
+class CommitChannel(Generic[S]):
     """Announces commits, and makes the clones that read them."""
 
     def __init__(
         self,
-        reader: BlockReader,
+        kind: Kind[S],
         *,
         tail_bytes: int = 8 * 1024 * 1024,
         resume_ahead: int = 100,
     ) -> None:
         self.ended = trio.Event()
-        self._reader = reader
+        self._kind = kind
         self._resume_ahead = resume_ahead
-        self._clones = Clones(reader, tail_bytes=tail_bytes)
+        self._clones = Clones(kind, tail_bytes=tail_bytes)
         self._tip = 0
         self._height = 0
-        self._tally = Tally()
         self._moved = trio.Event()
-        self._watches = Watches()
 
     def advance(self, tip: int) -> None:
         """Say that all blocks up to `tip` are durable. A plain function."""
@@ -121,7 +88,7 @@ class CommitChannel:
         clones = self._clones
         return ChannelStatistics(
             clones=clones.statistics(),
-            passed=self._tally.statistics(),
+            passed=self._kind.tally.statistics(),
             times=clones.times,
             sent_in_passes=clones.sent_in_passes,
             sent_by_tasks=clones.sent_by_tasks,
@@ -132,7 +99,12 @@ class CommitChannel:
     @property
     def newest(self) -> NewestBlock:
         """The newest block that is on its way to subscribers."""
-        return self._tally.newest
+        return self._kind.tally.newest
+
+    @property
+    def streams(self) -> Streams[S]:
+        """What there is to subscribe to."""
+        return self._kind.streams
 
     @property
     def bytes_framed(self) -> int:
@@ -148,18 +120,23 @@ class CommitChannel:
         """Wait for a turn among the clients that connect and those that read the log."""
         await self._clones.turns.turn()
 
-    async def begin(self, asked: Asked) -> Beginning:
+    async def begin(self, asked: Asked[S]) -> Beginning:
         """Where a stream begins; "from now on" is the end of the log. Raises `ResumeRefused`."""
-        landmarks = await self._reader.landmarks(place_of(asked.after))
-        return begin(asked, landmarks, resume_ahead=self._resume_ahead)
+        landmarks = await self._kind.landmarks(place_of(asked.after))
+        return begin(
+            asked,
+            landmarks,
+            resume_ahead=self._resume_ahead,
+            finds_refused=self.streams.finds_refused(asked.selection),
+        )
 
     async def refuse(self, error: BadRequest) -> ResumeRefused:
         """The refusal of an unreadable request, which says what is available."""
-        return unreadable(error, await self._reader.landmarks(None))
+        return unreadable(error, await self._kind.landmarks(None))
 
     async def prove(self, beginning: Beginning) -> None:
         """Compare a fingerprint once the log has reached its position. Raises `ResumeRefused`."""
-        landmarks = await self._reader.landmarks(beginning.after)
+        landmarks = await self._kind.landmarks(beginning.after)
         given = GivenPosition(beginning.after, beginning.unproven)
         prove(given, landmarks.found or landmarks.start, landmarks)
 
@@ -176,7 +153,7 @@ class CommitChannel:
         known = self.end_text
         if known is not None and position == self._clones.tail.end:
             return known
-        landmarks = await self._reader.landmarks(position)
+        landmarks = await self._kind.landmarks(position)
         found = landmarks.found
         if position == landmarks.start.position:
             found = landmarks.start
@@ -186,11 +163,14 @@ class CommitChannel:
         self,
         after: Position,
         *,
-        selection: Selection = PLAIN,
+        selection: S | None = None,
         until: Position | None = None,
         send_nowait: SendNowait | None = None,
-    ) -> CommitReceiveChannel:
-        """A reader of everything selected after `after`, up to `until`."""
+    ) -> CommitReceiveChannel[S]:
+        """A reader of what is selected after `after`, up to `until`.
+
+        It has the shared selection unless another is given.
+        """
         return CommitReceiveChannel(
             self._clones, after, send_nowait, selection=selection, until=until
         )
@@ -210,14 +190,6 @@ class CommitChannel:
             await self._clones.turns.quiet()
             await self.turn()
             return await trio.to_thread.run_sync(work, limiter=_UNLIMITED)
-
-    def watch(self, tx_sha256: bytes) -> AbstractContextManager[Watch]:
-        """Wait for the transaction whose bytes have this SHA-256.
-
-        Only blocks that are announced from now on count, whether they accept or refuse the
-        transaction. Raises `TooManyWatches`.
-        """
-        return self._watches.watch(tx_sha256)
 
     async def run(
         self,
@@ -244,9 +216,9 @@ class CommitChannel:
             self._end()
 
     async def _prime(self) -> None:
-        self._tip = max(self._tip, (await self._reader.tip()).height)
-        self._height = max(self._tip - _PRIMED_BLOCKS, 0)
-        self._clones.begin(Position.end_of(self._height))
+        start, tip = await self._kind.extent()
+        self._tip = max(self._tip, tip)
+        self._begin_at(max(self._tip - _PRIMED_BLOCKS, start))
         while self._height < self._tip:
             await self._read_on()
 
@@ -265,22 +237,25 @@ class CommitChannel:
                 await self._moved.wait()
 
     async def _read_on(self) -> None:
-        blocks = await self._reader.blocks_after(self._height, max_bytes=_READ_BYTES)
-        if not blocks:
+        try:
+            read = await self._kind.read_after(self._height)
+        except BelowOldest as dropped:
+            # Everybody is woken, stands below the tail, and learns from the log what is missing.
+            self._begin_at(dropped.oldest - 1)
+            return
+        if read is None:
             raise log_fell_short(self._height, self._tip)
-        self._watches.decide(blocks)
-        after, self._height = Position.end_of(self._height), blocks[-1].height
-        self._tally.count(blocks)
-        for run in cut(blocks, after=after):
+        self._height = read.height
+        for live in read.lives:
             # A huge block is many runs: other tasks have a turn between two of them.
             await trio.lowlevel.checkpoint()
-            wanted = self._clones.wanted(run)
-            contents: Mapping[int, Contents] = {}
-            if wanted:
-                contents = await self._reader.contents(wanted, max_bytes=_CONTENT_BYTES)
-            await self._clones.publish(run, contents)
+            await self._clones.publish(live)
+
+    def _begin_at(self, height: int) -> None:
+        self._height = height
+        self._clones.begin(Position.end_of(height))
 
     def _end(self) -> None:
         self._clones.end()
         self.ended.set()
-        self._watches.end()
+        self._kind.end()

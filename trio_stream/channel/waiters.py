@@ -12,23 +12,21 @@ that is most of the difference between a block in 0.1 s and one in 0.4 s.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from itertools import islice
 from time import perf_counter
-from typing import NamedTuple, Protocol
+from typing import Generic, NamedTuple, Protocol
 
 import trio
 
-from trio_stream.channel.pages import Replay, ReplayPages
+from trio_stream.channel.kind import Kind, Live
+from trio_stream.channel.pages import ReplayPages
 from trio_stream.channel.turns import Turns
 from trio_stream.net.durations import Durations
-from trio_stream.stream.composer import Composer
-from trio_stream.stream.filters import Contents
-from trio_stream.stream.frames import Frames, frame_events
-from trio_stream.stream.matching import Matched, SelectionIndex
+from trio_stream.stream.frames import Frames
+from trio_stream.stream.page_request import S
 from trio_stream.stream.position import Position
-from trio_stream.stream.runs import Run
-from trio_stream.stream.selection import PLAIN, Selection
+from trio_stream.stream.resume import ResumeRefused, dropped
 from trio_stream.stream.subscription import Tail
 
 # A pass over the waiters lets other tasks run after this time, which it checks now and then.
@@ -64,13 +62,18 @@ class Waiter(Protocol):
     def wake(self) -> None: ...
 
 
-class Group:
+class Group(Generic[S]):
     """The clones that share a selection."""
 
-    __slots__ = ("last", "readers", "selection", "unserved", "unserved_at", "waiters")
+    __slots__ = (
+        *("is_shared", "last", "readers", "selection"),
+        *("unserved", "unserved_at", "waiters"),
+    )
 
-    def __init__(self, selection: Selection, end: Position) -> None:
+    def __init__(self, selection: S, end: Position, *, is_shared: bool = False) -> None:
         self.selection = selection
+        self.is_shared = is_shared
+        """Whether its frames are in the tail."""
         self.readers = 0
         self.last = end
         """The end of the last run that had messages for this selection."""
@@ -97,7 +100,7 @@ class Group:
 class ClonesStatistics(NamedTuple):
     clones: int
     selections: int
-    """Different ones in use, the plain one aside."""
+    """Different ones in use, the shared one aside."""
     waiting: int
     """Clones that wait for something new."""
     waiting_for_an_end: int
@@ -106,14 +109,14 @@ class ClonesStatistics(NamedTuple):
     """What the newest blocks take that are kept encoded."""
 
 
-class Clones:
+class Clones(Generic[S]):
     """What all clones of one channel share."""
 
-    def __init__(self, log: Replay[Selection], *, tail_bytes: int) -> None:
+    def __init__(self, kind: Kind[S], *, tail_bytes: int) -> None:
         self.tail = Tail(Position.end_of(0), max_bytes=tail_bytes)
         self.fingerprint: str | None = None
         """What stands at the tail's end: an id or an app hash; None if it is not known."""
-        self.pages: ReplayPages[Selection] = ReplayPages(log)
+        self.pages: ReplayPages[S] = ReplayPages(kind)
         self.turns = Turns()
         self.ended = False
         self.bytes_framed = 0
@@ -128,9 +131,10 @@ class Clones:
         self.readers: set[Waiter] = set()
         """All clones."""
         self._tail_bytes = tail_bytes
-        self._plain = Group(PLAIN, self.tail.end)
-        self._groups = {PLAIN: self._plain}
-        self._index = SelectionIndex()
+        self._shared = Group(kind.shared, self.tail.end, is_shared=True)
+        self._groups = {kind.shared: self._shared}
+        self._kind = kind
+        self._index = kind.index
         # Those that have seen more than the tail holds; those with an end to wait for.
         self._ahead: dict[Waiter, None] = {}
         self._ending: dict[Waiter, None] = {}
@@ -181,23 +185,24 @@ class Clones:
             yield from group.unserved
         yield from self._ahead
 
-    def join(self, selection: Selection) -> Group:
-        """Count in a clone with this selection."""
-        group = self._groups.get(selection)
+    def join(self, selection: S | None) -> Group[S]:
+        """Count in a clone with this selection, or the shared one."""
+        group = self._shared if selection is None else self._groups.get(selection)
         if group is None:
+            assert selection is not None
             group = self._groups[selection] = Group(selection, self.tail.end)
             self._index.add(selection)
         group.readers += 1
         return group
 
-    def leave(self, group: Group) -> None:
+    def leave(self, group: Group[S]) -> None:
         """Count out a clone that is closed."""
         group.readers -= 1
-        if not group.readers and group is not self._plain:
+        if not group.readers and not group.is_shared:
             del self._groups[group.selection]
             self._index.discard(group.selection)
 
-    def wait(self, waiter: Waiter, group: Group, *, ahead: bool) -> None:
+    def wait(self, waiter: Waiter, group: Group[S], *, ahead: bool) -> None:
         """Let it wait from now on: at the tail's end, or until that reaches its position."""
         if ahead:
             self._ahead[waiter] = None
@@ -206,51 +211,56 @@ class Clones:
         if waiter.until is not None:
             self._ending[waiter] = None
 
-    def stop_waiting(self, waiter: Waiter, group: Group) -> None:
+    def stop_waiting(self, waiter: Waiter, group: Group[S]) -> None:
         for waiting in (group.waiters, group.unserved, self._ahead, self._ending):
             waiting.pop(waiter, None)
 
-    def wanted(self, run: Run) -> list[Position]:
-        """The transactions whose contents `publish` needs."""
-        return self._index.wanted(run)
+    async def refusal_below_oldest(self, position: Position) -> ResumeRefused:
+        """What to tell a clone if the log has dropped what follows its position."""
+        return dropped(position, await self._kind.landmarks(position))
 
-    async def publish(self, run: Run, contents: Mapping[int, Contents]) -> None:
+    async def publish(self, live: Live[S]) -> None:
         """Add a run to the tail and give it to every clone that waits for it."""
-        before, end = self.tail.end, run.end
+        await live.fetch()
+        before, end = self.tail.end, live.end
         began = perf_counter()
         self._due = began + _PASS_SECONDS
-        found: Matched = {}
         if self._index:
-            for _ in self._index.match(run, contents, found):
+            for _ in live.match():
                 await self._rest()
-        frames = frame_events(run.events, start=before, end=end)
+        frames = live.shared(wanted=self._shared.readers > 0)
         # No await from here to the first pass: all waiters that are not in a pass stand at
         # the tail's end.
-        self.tail.append(frames)
-        self.fingerprint = run.fingerprint
+        if frames is None:
+            self.tail.pass_over(end, live.weight)
+        else:
+            self.tail.append(frames)
+        self.fingerprint = live.fingerprint
         # Kept here, because a group is dropped when its last reader leaves meanwhile.
         concerned = [
-            (group, numbers)
-            for each, numbers in found.items()
+            group
+            for each in live.matched()
             if (group := self._groups.get(each)) is not None
         ]
-        for group, _ in concerned:
+        for group in concerned:
             group.begin_pass(before, end)
-        if frames.data:
-            self._plain.begin_pass(before, end)
-        size = len(frames.data)
-        await self._serve(self._plain, frames)
-        composer = Composer(run, contents)
-        for group, numbers in concerned:
+        if frames is None or frames.data:
+            self._shared.begin_pass(before, end)
+        size = 0
+        if frames is None:
+            _send_to_log(self._shared)
+        else:
+            size = len(frames.data)
+            await self._serve(self._shared, frames)
+        for group in concerned:
             if not group.unserved:
                 continue
-            if numbers is None or composer.is_long(group.selection, numbers):
-                for waiter in list(group.unserved):
-                    waiter.wake()  # it reads the log
+            if live.is_long(group.selection):
+                _send_to_log(group)
                 continue
-            for _ in composer.prepare(group.selection, numbers):
+            for _ in live.prepare(group.selection):
                 await self._rest()
-            selected = composer.frames(group.selection, numbers)
+            selected = live.frames(group.selection)
             size = max(size, len(selected.data))
             await self._serve(group, selected)
             await self._rest()
@@ -259,7 +269,7 @@ class Clones:
             self._wake_those_reached()
         self.times.add(perf_counter() - began)
 
-    async def _serve(self, group: Group, frames: Frames) -> None:
+    async def _serve(self, group: Group[S], frames: Frames) -> None:
         # The queue is walked from its end, and clones may leave it meanwhile. Those that are
         # served join the new waiters, so the next pass goes in the opposite order.
         unserved, waiters = group.unserved, group.waiters
@@ -292,3 +302,9 @@ class Clones:
             waiter.wake()
         for waiter in [w for w in self._ending if w.until and w.until <= end]:
             waiter.wake()
+
+
+def _send_to_log(group: Group[S]) -> None:
+    """Wake all that are unserved; each will read the log."""
+    for waiter in list(group.unserved):
+        waiter.wake()

@@ -32,13 +32,13 @@ from trio_stream.http.manual import add_manual
 from trio_stream.http.page import add_page
 from trio_stream.http.pages import Streamed
 from trio_stream.http.plain import Plain
-from trio_stream.http.pull import PULL_PATH
 from trio_stream.http.routes import Coming, Get, Lookup, Post, Routes
 from trio_stream.http.rules import Digits, MatchedRule
 from trio_stream.http.subscriptions import NOT_EVENTS, Subscriptions
 from trio_stream.http.tickets import add_tickets, everything_allowed
 from trio_stream.log.errors import ends_process
 from trio_stream.stream.selection import STREAMS_PATH
+from trio_stream.stream.streams import PULL_PATH
 
 logger = logging.getLogger(__name__)
 

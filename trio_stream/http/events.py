@@ -6,7 +6,8 @@ socket, and nothing in between buffers. A client whose socket accepts nothing is
 server; the others get their last messages when the channel ends.
 
 The id of each event is its position, so a browser that reconnects resumes by itself. It sends the
-last position in the header `Last-Event-ID`; other clients may send it in the query string.
+last position in the header `Last-Event-ID`; other clients may send it in the query string. Of
+several messages with one position only the last has an id.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Final
+from typing import Final, Generic
 
 import trio
 
@@ -32,10 +33,10 @@ from trio_stream.stream.notices import (
     stream_headers,
     subscribed_text,
 )
+from trio_stream.stream.page_request import S
 from trio_stream.stream.position import Position
-from trio_stream.stream.request import Asked, BadRequest, parse_request, read_after
+from trio_stream.stream.request import Asked, BadRequest
 from trio_stream.stream.resume import Beginning, ResumeRefused
-from trio_stream.stream.selection import STREAMS_PATH, Form, Stream
 
 COMMENT_SECONDS: Final = 15.0
 """Seconds after which a comment is sent: proxies may close a connection that stays silent."""
@@ -44,13 +45,6 @@ _RETRY_MILLISECONDS = (1_000, 4_000)
 _PIECE_BYTES = 64 * 1024
 _MEDIA_TYPE = "text/event-stream"
 
-_STREAMS = {STREAMS_PATH + stream.value: stream for stream in Stream}
-
-
-def stream_at(path: str) -> Stream | None:
-    """The stream at this path; None if there is none."""
-    return _STREAMS.get(path.rstrip("/"))
-
 
 def wants_events(accept: str) -> bool:
     """Whether the header `Accept` asks for Server-Sent Events."""
@@ -58,27 +52,21 @@ def wants_events(accept: str) -> bool:
     return _MEDIA_TYPE in types
 
 
-def with_positions(asked: Asked) -> Asked:
-    """The same in a form with positions, even if those are removed again before sending."""
-    if asked.selection.form is not Form.PLAIN:
-        return asked
-    return replace(asked, selection=replace(asked.selection, form=Form.POSITION))
-
-
-class EventStreams:
+class EventStreams(Generic[S]):
     """Serves the streams as Server-Sent Events."""
 
-    def __init__(self, channel: CommitChannel) -> None:
+    def __init__(self, channel: CommitChannel[S]) -> None:
         self._channel = channel
 
     async def serve(
         self,
-        stream: Stream,
+        stream: str,
         query: str,
         headers: Mapping[bytes, str],
         send: Send,
     ) -> None:
-        """Answer a request until its stream ends."""
+        """Answer a request for the stream of this name, until that ends."""
+        reader = self._channel.streams.reader
         in_query, query = sse.split_last_id(query)
         last = headers.get(b"last-event-id") or in_query
         origin = headers.get(b"origin")
@@ -90,9 +78,9 @@ class EventStreams:
             await _more(send, b"", last=True)
             return
         try:
-            asked = parse_request(stream, query)
+            asked = reader.subscription(stream, query)
             if last:
-                asked = replace(asked, after=read_after(last))
+                asked = replace(asked, after=reader.after(last))
             beginning = await self._channel.begin(asked)
         except BadRequest as error:
             await _refuse(send, await self._channel.refuse(error), origin)
@@ -105,11 +93,15 @@ class EventStreams:
         await _Writer(self._channel, asked, beginning, send).run()
 
 
-class _Writer:
+class _Writer(Generic[S]):
     """Gives one client its stream."""
 
     def __init__(
-        self, channel: CommitChannel, asked: Asked, beginning: Beginning, send: Send
+        self,
+        channel: CommitChannel[S],
+        asked: Asked[S],
+        beginning: Beginning,
+        send: Send,
     ) -> None:
         self._channel = channel
         self._asked = asked
@@ -122,10 +114,11 @@ class _Writer:
         await self._write(sse.retry(random.randint(*_RETRY_MILLISECONDS)))
         if self._asked.notices:
             await self._write(_notice(subscribed_text(self._beginning)))
-        rich = with_positions(self._asked)
+        # Positions are removed again before sending if they were not asked for.
+        selection = self._channel.streams.with_positions(self._asked.selection)
         with self._channel.clone(
             self._beginning.after,
-            selection=rich.selection,
+            selection=selection,
             until=self._beginning.until,
         ) as clone:
             try:
@@ -140,7 +133,7 @@ class _Writer:
             except ResumeRefused as refused:
                 await _more(self._send, _refusal(refused), last=True)
 
-    async def _write_some(self, clone: CommitReceiveChannel) -> None:
+    async def _write_some(self, clone: CommitReceiveChannel[S]) -> None:
         batch = None
         # Nothing else wakes this task if nothing matches. What was received is written outside
         # the deadline, or it could be lost.
@@ -159,13 +152,10 @@ class _Writer:
             self._telling.sent(position, now=trio.current_time())
 
     def _event(self, text: bytes) -> bytes:
-        selection = self._asked.selection
-        data = (
-            sse.plain(text, selection.stream) if selection.form is Form.PLAIN else text
-        )
+        data = self._channel.streams.as_asked(self._asked.selection, text)
         return sse.event(data, id_=sse.position_of(text))
 
-    async def _tell_what_is_due(self, clone: CommitReceiveChannel) -> None:
+    async def _tell_what_is_due(self, clone: CommitReceiveChannel[S]) -> None:
         clone.pass_nothing()
         notice = self._telling.due(
             clone.position,
@@ -186,7 +176,7 @@ class _Writer:
             await self._write(sse.checkpoint(text))
         self._telling.sent(position, now=trio.current_time())
 
-    async def _end(self, clone: CommitReceiveChannel) -> None:
+    async def _end(self, clone: CommitReceiveChannel[S]) -> None:
         data = b""
         if clone.finished:
             text = await self._channel.position_text(clone.position)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from trio_stream import __version__
 from trio_stream.channel.commit_channel import CommitChannel
@@ -48,7 +48,7 @@ class Rooms:
     chain: Chained
     log: Log
     disk: Disk
-    channel: CommitChannel
+    channel: CommitChannel[Any]
     engine: SyncStatus
     abci: Callable[[], AbciStatistics]
     broadcasts: Callable[[], ClientStatistics]

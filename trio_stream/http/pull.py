@@ -8,21 +8,18 @@ from __future__ import annotations
 
 import math
 from contextlib import suppress
-from typing import Final, NamedTuple
+from typing import Generic, NamedTuple
 
 import trio
 
 from trio_stream.channel.clones import CommitReceiveChannel
 from trio_stream.channel.commit_channel import CommitChannel
 from trio_stream.http.answers import HttpAnswer
-from trio_stream.http.events import with_positions
 from trio_stream.stream import sse
 from trio_stream.stream.frames import texts_in
-from trio_stream.stream.request import Asked, BadRequest, parse_pull
+from trio_stream.stream.page_request import S
+from trio_stream.stream.request import Asked, BadRequest
 from trio_stream.stream.resume import Beginning, ResumeRefused
-from trio_stream.stream.selection import Form
-
-PULL_PATH: Final = "/api/v1/events"
 
 # Messages with whole transactions may be large; at least one is sent, whatever its size.
 _ANSWER_BYTES = 1024 * 1024
@@ -39,16 +36,16 @@ class Pulled(NamedTuple):
     retry_after: int | None = None
 
 
-class Pull:
+class Pull(Generic[S]):
     """Answers pulls."""
 
-    def __init__(self, channel: CommitChannel) -> None:
+    def __init__(self, channel: CommitChannel[S]) -> None:
         self._channel = channel
 
     async def answer(self, query: str) -> Pulled:
         """The next messages; any query string gets an answer."""
         try:
-            asked = parse_pull(query)
+            asked = self._channel.streams.reader.pull(query)
             beginning = await self._channel.begin(asked)
             return Pulled(await self._messages(asked, beginning))
         except BadRequest as error:
@@ -58,11 +55,11 @@ class Pull:
         answer = HttpAnswer(refused.status, refused.body())
         return Pulled(answer, refused.retry_after)
 
-    async def _messages(self, asked: Asked, beginning: Beginning) -> HttpAnswer:
+    async def _messages(self, asked: Asked[S], beginning: Beginning) -> HttpAnswer:
         channel = self._channel
         with channel.clone(
             beginning.after,
-            selection=with_positions(asked).selection,
+            selection=channel.streams.with_positions(asked.selection),
             until=beginning.until,
         ) as clone:
             collecting = _Collecting(clone, asked)
@@ -71,19 +68,16 @@ class Pull:
                     return self._answer(asked, beginning, [], beginning.text)
                 await channel.prove(beginning)
             texts = await collecting.texts()
-            if len(texts) >= asked.limit:
-                texts = texts[: asked.limit]
-                following = sse.position_of(texts[-1])
-            else:
+            texts, following = _whole(texts, asked.limit)
+            if following is None:
                 following = await channel.position_text(clone.position)
         return self._answer(asked, beginning, texts, following)
 
     def _answer(
-        self, asked: Asked, beginning: Beginning, texts: list[bytes], following: str
+        self, asked: Asked[S], beginning: Beginning, texts: list[bytes], following: str
     ) -> HttpAnswer:
-        selection, marks = asked.selection, beginning.landmarks
-        if selection.form is Form.PLAIN:
-            texts = [sse.plain(text, selection.stream) for text in texts]
+        marks, as_asked = beginning.landmarks, self._channel.streams.as_asked
+        texts = [as_asked(asked.selection, text) for text in texts]
         tip = max(marks.tip, self._channel.height)
         body = b'{"events": [%b], "next": "%b", "oldest": %d, "tip": %d}\n' % (
             b", ".join(texts),
@@ -94,10 +88,22 @@ class Pull:
         return HttpAnswer(200, body)
 
 
-class _Collecting:
+def _whole(texts: list[bytes], limit: int) -> tuple[list[bytes], str | None]:
+    """So many messages, and as many more as share the last one's position, which comes with them.
+
+    The position is None if these are all messages: the clone's own may be farther then.
+    """
+    for number in range(limit - 1, len(texts)):
+        position = sse.position_of(texts[number])
+        if position is not None:
+            return texts[: number + 1], position
+    return texts, None
+
+
+class _Collecting(Generic[S]):
     """Collects from a clone what one answer will hold."""
 
-    def __init__(self, clone: CommitReceiveChannel, asked: Asked) -> None:
+    def __init__(self, clone: CommitReceiveChannel[S], asked: Asked[S]) -> None:
         self._clone = clone
         self._asked = asked
         self._began = trio.current_time()
@@ -116,7 +122,10 @@ class _Collecting:
         return reached
 
     async def texts(self) -> list[bytes]:
-        """The messages; there may be some more than the limit."""
+        """The messages; there may be some more than the limit.
+
+        Raises `ResumeRefused` if the log has dropped what comes next and nothing was found.
+        """
         found: list[bytes] = []
         size = 0
         with suppress(trio.EndOfChannel):
@@ -125,7 +134,12 @@ class _Collecting:
                     break
                 if not found and self._searched_enough():
                     break
-                data = await self._take()
+                try:
+                    data = await self._take()
+                except ResumeRefused:
+                    if not found:
+                        raise
+                    break
                 size += len(data)
                 found += texts_in(data)
         return found

@@ -117,7 +117,7 @@ class Submission:
         self,
         reader: Examiner,
         engine: Broadcaster,
-        channel: Watched,
+        watched: Watched,
         *,
         commit_timeout: float,
         max_bytes: int = TRANSACTION_BYTES,
@@ -127,7 +127,7 @@ class Submission:
         self.posts = Posts()
         self._reader = reader
         self._engine = engine
-        self._channel = channel
+        self._watched = watched
         self._commit_timeout = commit_timeout
         self._max_bytes = max_bytes
         self._threads = threads or Threads()
@@ -206,7 +206,7 @@ class Submission:
     async def _commit(self, raw: bytes) -> HttpAnswer | None:
         try:
             # Watch from before the broadcast, since the block may come before its answer.
-            with self._channel.watch(hashlib.sha256(raw).digest()) as watch:
+            with self._watched.watch(hashlib.sha256(raw).digest()) as watch:
                 if not await self._broadcast_to_wait(raw):
                     return INVALID
                 with trio.move_on_after(self._commit_timeout):

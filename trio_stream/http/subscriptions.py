@@ -29,10 +29,11 @@ from trio_stream.http.body import (
     headers_of,
     write,
 )
-from trio_stream.http.events import EventStreams, stream_at, wants_events
-from trio_stream.http.pull import PULL_PATH, Pull
+from trio_stream.http.events import EventStreams, wants_events
+from trio_stream.http.pull import Pull
 from trio_stream.net.seldom import Seldom
 from trio_stream.stream.admission import FULL, Admission, Door, TooMany
+from trio_stream.stream.streams import PULL_PATH
 
 logger = logging.getLogger(__name__)
 
@@ -48,13 +49,14 @@ class Subscriptions:
 
     def __init__(
         self,
-        channel: CommitChannel,
+        channel: CommitChannel[Any],
         admission: Admission,
         *,
         most: int,
         guard: Guard | None = None,
     ) -> None:
         self._guard = guard
+        self._stream_at = channel.streams.at
         self._streams = EventStreams(channel)
         self._pull = Pull(channel)
         self._admission = admission
@@ -81,7 +83,7 @@ class Subscriptions:
                 await write(send, answer, origin, *more)
 
             return partial(self._serve, pull, scope, Door.POLL)
-        stream = stream_at(scope["path"])
+        stream = self._stream_at(scope["path"].rstrip("/"))
         if stream is None or not wants_events(headers.get(b"accept", "")):
             return None
 

@@ -15,6 +15,7 @@ import trio
 from trio_stream import __version__
 from trio_stream.abci.messages import InitChain
 from trio_stream.channel.commit_channel import CommitChannel
+from trio_stream.channel.committed import CommittedBlocks
 from trio_stream.config import Config
 from trio_stream.engine.broadcast import EngineClient
 from trio_stream.engine.genesis import read_genesis
@@ -29,6 +30,7 @@ from trio_stream.log.restoring import Restoring
 from trio_stream.log.snapshots import Snapshots
 from trio_stream.log.snapshotter import Snapshotter
 from trio_stream.log.writer import CommitLog
+from trio_stream.stream.selection import Selection
 from trio_stream.transactions.candidate import CandidateCache
 
 logger = logging.getLogger(__name__)
@@ -39,7 +41,8 @@ class Core:
     """What the doors serve; open until the stack is closed that it was opened with."""
 
     application: Application
-    channel: CommitChannel
+    blocks: CommittedBlocks
+    channel: CommitChannel[Selection]
     checkpointer: Checkpointer
     snapshotter: Snapshotter
     reader: LogReader
@@ -68,8 +71,9 @@ def open_core(config: Config, stack: AsyncExitStack) -> Core:
     application = Application(
         log, cache, version=__version__, state_sync=state_sync, warn=warn
     )
+    blocks = CommittedBlocks(reader)
     channel = CommitChannel(
-        reader, tail_bytes=config.tail_bytes, resume_ahead=config.resume_ahead
+        blocks, tail_bytes=config.tail_bytes, resume_ahead=config.resume_ahead
     )
     engine = EngineClient(
         config.node,
@@ -82,6 +86,7 @@ def open_core(config: Config, stack: AsyncExitStack) -> Core:
     checkpointer = Checkpointer(log, reader)
     return Core(
         application=application,
+        blocks=blocks,
         channel=channel,
         checkpointer=checkpointer,
         snapshotter=Snapshotter(snapshots, interval=config.snapshot_interval),

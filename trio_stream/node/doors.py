@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import trio
 
@@ -53,7 +54,7 @@ class Doors:
         config: DoorSettings,
         sockets: Sockets,
         credentials: Credentials,
-        channel: CommitChannel,
+        channel: CommitChannel[Any],
         *,
         path: str,
     ) -> None:

@@ -74,7 +74,7 @@ def _node(
     submission = Submission(
         core.reader,
         core.engine,
-        channel,
+        core.blocks,
         commit_timeout=config.commit_timeout,
         ended=lambda: core.application.ended,
     )

@@ -11,7 +11,7 @@ head is read, and the answer written, elsewhere.
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from trio_stream.stream.admission import TooMany
@@ -19,7 +19,6 @@ from trio_stream.stream.resume import ResumeRefused
 from trio_stream.stream.selection import STREAMS_PATH, Stream
 from trio_stream.stream.subprotocols import read_offers
 
-_STREAMS = {(STREAMS_PATH + stream.value).encode("ascii"): stream for stream in Stream}
 STREAM_PATH = (STREAMS_PATH + Stream.VALID_TRANSACTIONS.value).encode("ascii")
 
 _REASONS = {
@@ -74,7 +73,8 @@ class Upgrade:
     """What matters of a valid request."""
 
     key: str
-    stream: Stream = Stream.VALID_TRANSACTIONS
+    stream: str
+    """Its name."""
     query: str = ""
     protocol: str | None = None
     """The subprotocol to accept."""
@@ -104,10 +104,12 @@ def judge(
     target: bytes,
     headers: Iterable[tuple[bytes, bytes]],
     version: bytes = b"1.1",
+    *,
+    stream_at: Callable[[str], str | None],
 ) -> Upgrade | Rejection:
-    """Judge a request. Names of headers are in lower case."""
+    """Judge a request. Names of headers are in lower case, and `stream_at` finds a stream."""
     path, _, query = target.partition(b"?")
-    stream = _STREAMS.get(path)
+    stream = stream_at(path.decode("latin-1"))
     if stream is None:
         return Rejection(404, "404: Not Found")
     if method not in (b"GET", b"HEAD"):

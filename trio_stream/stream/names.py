@@ -55,6 +55,7 @@ _WORDS = {
         "public_key",
     ),
     **dict.fromkeys(["op", "operations", "type", "filter"], "operation"),
+    **dict.fromkeys(["queries", "filters", "where", "events"], "query"),
     **dict.fromkeys(["details", "format", "full", "verbose", "form"], "detail"),
     **dict.fromkeys(["empty", "includeempty"], "empty_blocks"),
     **dict.fromkeys(["count", "max", "size", "perpage", "pagesize"], "limit"),

@@ -15,6 +15,14 @@ S = TypeVar("S")
 """What says which messages are wanted: a value, of one kind for each kind of chain."""
 
 
+class BelowOldest(Exception):
+    """What was asked for has been dropped; `oldest` is the first block that is there."""
+
+    def __init__(self, oldest: int) -> None:
+        super().__init__(oldest)
+        self.oldest = oldest
+
+
 class PageRequest(NamedTuple, Generic[S]):
     """The messages of a selection after one position, up to and including another."""
 

@@ -13,6 +13,7 @@ import json
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
+from trio_stream.stream.page_request import S
 from trio_stream.stream.position import (
     FINGERPRINT,
     GivenPosition,
@@ -27,7 +28,6 @@ from trio_stream.stream.request import (
     NamedPlace,
     TransactionId,
 )
-from trio_stream.stream.selection import Stream
 
 # Seconds after which a client that is ahead may try again.
 RETRY_AFTER: Final = 10
@@ -137,10 +137,19 @@ def place_of(after: After) -> Position | str | None:
             return None
 
 
-def begin(asked: Asked, landmarks: Landmarks, *, resume_ahead: int) -> Beginning:
-    """Where the stream that was asked for begins. Raises `ResumeRefused`."""
+def begin(
+    asked: Asked[S],
+    landmarks: Landmarks,
+    *,
+    resume_ahead: int,
+    finds_refused: bool = False,
+) -> Beginning:
+    """Where the stream that was asked for begins. Raises `ResumeRefused`.
+
+    `finds_refused` says whether that may be after a transaction that was refused.
+    """
     try:
-        found, unproven = _find(asked, landmarks, resume_ahead)
+        found, unproven = _find(asked.after, landmarks, resume_ahead, finds_refused)
     except ResumeRefused as refused:
         refused.notices = asked.notices
         raise
@@ -157,24 +166,24 @@ def begin(asked: Asked, landmarks: Landmarks, *, resume_ahead: int) -> Beginning
 
 
 def _find(
-    asked: Asked, landmarks: Landmarks, resume_ahead: int
+    after: After, landmarks: Landmarks, resume_ahead: int, finds_refused: bool
 ) -> tuple[Found, str | None]:
-    match asked.after:
+    match after:
         case NamedPlace.EARLIEST:
             return landmarks.start, None
         case NamedPlace():
             return landmarks.end, None
         case TransactionId(text=text):
-            return _by_id(text, asked, landmarks), None
+            return _by_id(text, landmarks, finds_refused), None
         case FromHeight(height=height):
             given = GivenPosition(Position.end_of(max(height - 1, 0)), None)
         case _:
-            given = asked.after
+            given = after
     if given.position.height > landmarks.tip:
         _refuse_if_far(given.position.height, landmarks, resume_ahead)
         return Found(given.position, given.fingerprint), given.fingerprint
     if landmarks.is_cut and given.position < landmarks.start.position:
-        raise _dropped(given.position, landmarks)
+        raise dropped(given.position, landmarks)
     found = landmarks.found or Found(given.position, None)
     if given.position <= landmarks.start.position:
         return _before_everything(given, landmarks), None
@@ -182,10 +191,9 @@ def _find(
     return found, None
 
 
-def _by_id(text: str, asked: Asked, landmarks: Landmarks) -> Found:
+def _by_id(text: str, landmarks: Landmarks, finds_refused: bool) -> Found:
     found = landmarks.found
-    refusals = asked.selection.stream is Stream.REFUSED_TRANSACTIONS
-    if found is None or not (found.committed or refusals):
+    if found is None or not (found.committed or finds_refused):
         message = f"this node has no transaction {text}"
         raise ResumeRefused(404, "unknown_transaction", message, landmarks)
     return found
@@ -220,7 +228,8 @@ def _other_history(given: GivenPosition, landmarks: Landmarks) -> ResumeRefused:
     )
 
 
-def _dropped(position: Position, landmarks: Landmarks) -> ResumeRefused:
+def dropped(position: Position, landmarks: Landmarks) -> ResumeRefused:
+    """The refusal if blocks after this position are not in the log any more."""
     text = position_text(*position, None)
     return ResumeRefused(
         410,

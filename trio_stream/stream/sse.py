@@ -1,8 +1,8 @@
 """Messages as Server-Sent Events: the position is the `id`, the message the `data`.
 
-Richer messages contain their position; it is taken from there, and for the plain form
-everything after BigchainDB's members is cut off again. So this works on what the tail and the
-log hold for subscribers that want positions, and nothing is made twice.
+Richer messages contain their position; it is taken from there, and for the plain form it
+is cut off again. So this works on what the tail and the log hold for subscribers that want
+positions, and nothing is made twice.
 
 Two ids are not positions: a browser that reconnects sends the last id it got, and if that was
 one of these, status 204 tells it to give up.
@@ -14,14 +14,11 @@ import re
 from typing import Final
 from urllib.parse import unquote_plus
 
-from trio_stream.stream.selection import Stream
-
 OVER: Final = ("refused", "end")
 """Ids after which a stream must not be opened again."""
 
 # Any quotation mark inside a JSON text is escaped.
 _POSITION: Final = re.compile(rb', "position": "([^"]*)"')
-_INDEX: Final = b', "index": '
 
 COMMENT: Final = b":\n\n"
 
@@ -44,17 +41,14 @@ def split_last_id(query: str) -> tuple[str, str]:
     return last, "&".join(others)
 
 
-def position_of(text: bytes) -> str:
-    """The position in a message of a richer form."""
+def position_of(text: bytes) -> str | None:
+    """The position in a message of a richer form; None if more of the same position follows."""
     found = _POSITION.search(text)
-    assert found is not None
-    return found[1].decode("ascii")
+    return None if found is None else found[1].decode("ascii")
 
 
-def plain(text: bytes, stream: Stream) -> bytes:
-    """The same message in its plain form."""
-    if stream is Stream.VALID_TRANSACTIONS:
-        return text[: text.index(_INDEX)] + b"}"
+def without_position(text: bytes) -> bytes:
+    """A message that says its position, up to there."""
     found = _POSITION.search(text)
     assert found is not None
     return text[: found.start()] + b"}"

@@ -11,7 +11,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from email.utils import formatdate
-from typing import Final, NamedTuple
+from typing import Final, Generic, NamedTuple
 from urllib.parse import unquote
 
 import h11
@@ -41,7 +41,8 @@ from trio_stream.stream.handshake import (
     unreadable,
 )
 from trio_stream.stream.notices import stream_headers
-from trio_stream.stream.request import Asked, BadRequest, parse_request
+from trio_stream.stream.page_request import S
+from trio_stream.stream.request import Asked, BadRequest
 from trio_stream.stream.resume import Beginning, ResumeRefused
 from trio_stream.websocket.departures import kind_of
 
@@ -51,14 +52,14 @@ SERVER: Final = f"trio_stream/{__version__}"
 _RECEIVE_BYTES = 4 * 1024
 
 
-class Admitted(NamedTuple):
+class Admitted(NamedTuple, Generic[S]):
     """A client that was admitted."""
 
     address: str
     request: bytes
     early: bytes
     """What it sent after its request."""
-    asked: Asked
+    asked: Asked[S]
     beginning: Beginning
     token: Token | None = None
     """What allows it to be here, if anything has to."""
@@ -73,18 +74,19 @@ class Denied(NamedTuple):
     refused: ResumeRefused
 
 
-class Gate:
+class Gate(Generic[S]):
     """Reads requests, and admits clients as far as `admission` allows."""
 
     def __init__(
         self,
-        channel: CommitChannel,
+        channel: CommitChannel[S],
         admission: Admission,
         *,
         guard: Guard | None = None,
         head_limit: int,
     ) -> None:
         self._channel = channel
+        self._streams = channel.streams
         self._guard = guard
         self._head_limit = head_limit
         self._admission = admission
@@ -94,7 +96,7 @@ class Gate:
 
     async def let_in(
         self, stream: trio.abc.Stream, peer: str, head: Head | None = None
-    ) -> Admitted | Denied | None:
+    ) -> Admitted[S] | Denied | None:
         """Read the request; answer it if the client may not stay, and return None then.
 
         `head` is the request if it has been read already. Call `leave` when an admitted client has
@@ -118,7 +120,11 @@ class Gate:
             verdict = _forbidden(refusal)
         else:
             verdict = judge(
-                request.method, request.target, request.headers, request.http_version
+                request.method,
+                request.target,
+                request.headers,
+                request.http_version,
+                stream_at=self._streams.at,
             )
         if isinstance(verdict, Upgrade):
             limit = self._admission.enter(address)
@@ -136,15 +142,15 @@ class Gate:
     def _refused(self, address: str, status: int) -> None:
         self._refusals.log(logging.INFO, "%s: refused with status %d", address, status)
 
-    def leave(self, client: Admitted | Denied) -> None:
+    def leave(self, client: Admitted[S] | Denied) -> None:
         """Count out an admitted client."""
         self._admission.leave(client.address)
 
-    def note_arrival(self, client: Admitted | Denied) -> None:
+    def note_arrival(self, client: Admitted[S] | Denied) -> None:
         """Log that a client has its 101."""
         self._arrivals.log(logging.INFO, "%s: subscribed", client.address)
 
-    def note_departure(self, client: Admitted | Denied, reason: str | None) -> None:
+    def note_departure(self, client: Admitted[S] | Denied, reason: str | None) -> None:
         """Log and count why a client has left that had its 101."""
         self._departures.log(logging.INFO, "%s: %s", client.address, reason)
         self._admission.note_departure(kind_of(reason))
@@ -164,13 +170,13 @@ class Gate:
 
     async def _place(
         self, upgrade: Upgrade, address: str, early: bytes, token: Token | None
-    ) -> Admitted | Denied | Rejection:
+    ) -> Admitted[S] | Denied | Rejection:
         """Find where its stream begins. A client that is rejected has been counted out again."""
         stays = False
         try:
             request = upgrade.encode()
             try:
-                asked = parse_request(upgrade.stream, upgrade.query)
+                asked = self._streams.reader.subscription(upgrade.stream, upgrade.query)
                 beginning = await self._channel.begin(asked)
                 # Clients that were looked up together come back together.
                 await self._channel.turn()
@@ -218,7 +224,7 @@ def _forbidden(refusal: Refusal) -> Rejection:
     return Rejection(refusal.status, text, dict(refusal.headers))
 
 
-def headers_of(client: Admitted | Denied) -> list[tuple[bytes, bytes]]:
+def headers_of(client: Admitted[S] | Denied) -> list[tuple[bytes, bytes]]:
     """What the 101 says beside the handshake: what BigchainDB says, and about the stream."""
     if isinstance(client, Admitted):
         said = stream_headers(client.beginning.text, client.beginning.landmarks)

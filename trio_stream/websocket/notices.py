@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import trio
 
@@ -35,9 +36,9 @@ class Teller:
 
     def __init__(
         self,
-        channel: CommitChannel,
+        channel: CommitChannel[Any],
         stream: SubscriberStream,
-        clone: CommitReceiveChannel,
+        clone: CommitReceiveChannel[Any],
         beginning: Beginning,
         nursery: trio.Nursery,
     ) -> None:

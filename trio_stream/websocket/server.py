@@ -25,6 +25,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from functools import partial
+from typing import Generic
 
 import trio
 import trio_websocket
@@ -43,6 +44,7 @@ from trio_stream.stream.admission import (
 from trio_stream.stream.frames import text_frame
 from trio_stream.stream.handshake import full
 from trio_stream.stream.notices import refused_text
+from trio_stream.stream.page_request import S
 from trio_stream.stream.resume import ResumeRefused
 from trio_stream.websocket.gate import (
     Admitted,
@@ -80,7 +82,7 @@ class WebSocketLimits:
 
 
 async def serve(
-    channel: CommitChannel,
+    channel: CommitChannel[S],
     listeners: Sequence[trio.SocketListener],
     *,
     limits: WebSocketLimits,
@@ -119,16 +121,18 @@ async def serve(
         nursery.cancel_scope.cancel()
 
 
-def _start(clients: trio.Nursery, server: _WebSocketServer, visitor: Visitor) -> None:
+def _start(
+    clients: trio.Nursery, server: _WebSocketServer[S], visitor: Visitor
+) -> None:
     clients.start_soon(server.receive, visitor)
 
 
-class _WebSocketServer:
+class _WebSocketServer(Generic[S]):
     """What all clients of one `serve` have in common."""
 
     def __init__(
         self,
-        channel: CommitChannel,
+        channel: CommitChannel[S],
         limits: WebSocketLimits,
         admission: Admission,
         tls: Callable[[], ssl.SSLContext] | None,
@@ -224,7 +228,7 @@ class _WebSocketServer:
     async def _serve(
         self,
         stream: SubscriberStream,
-        client: Admitted | Denied,
+        client: Admitted[S] | Denied,
         patience: trio.CancelScope,
     ) -> None:
         try:
@@ -254,7 +258,10 @@ class _WebSocketServer:
             self._gate.note_departure(client, stream.reason)
 
     def _as_long_as_allowed(
-        self, stream: SubscriberStream, client: Admitted | Denied, nursery: trio.Nursery
+        self,
+        stream: SubscriberStream,
+        client: Admitted[S] | Denied,
+        nursery: trio.Nursery,
     ) -> AbstractContextManager[None]:
         """Until the end of the block, close the connection if its token becomes invalid."""
         if self._guard is None or isinstance(client, Denied):
@@ -263,7 +270,10 @@ class _WebSocketServer:
         return self._guard.streaming(client.token, end)
 
     async def _feed(
-        self, stream: SubscriberStream, client: Admitted | Denied, nursery: trio.Nursery
+        self,
+        stream: SubscriberStream,
+        client: Admitted[S] | Denied,
+        nursery: trio.Nursery,
     ) -> Ending:
         """Give a client what it asked for until that ends."""
         if isinstance(client, Denied):

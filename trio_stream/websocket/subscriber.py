@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import trio
 
@@ -50,7 +50,7 @@ class Subscriber:
     def __init__(
         self,
         stream: SubscriberStream,
-        clone: CommitReceiveChannel,
+        clone: CommitReceiveChannel[Any],
         nursery: trio.Nursery,
     ) -> None:
         self._stream = stream
@@ -58,7 +58,7 @@ class Subscriber:
         self._nursery = nursery
 
     async def serve(
-        self, channel: CommitChannel, beginning: Beginning, teller: Teller | None
+        self, channel: CommitChannel[Any], beginning: Beginning, teller: Teller | None
     ) -> Ending:
         """Send everything from the beginning to the end.
 

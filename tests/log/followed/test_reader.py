@@ -16,9 +16,8 @@ from trio_stream.feeds.selection import FeedSelection
 from trio_stream.log.checkpoint import Checkpointer
 from trio_stream.log.followed.keep import Keep
 from trio_stream.log.followed.reader import FollowedReader
-from trio_stream.log.followed.replay import BelowOldest
 from trio_stream.log.followed.writer import FollowedLog
-from trio_stream.stream.page_request import PageRequest
+from trio_stream.stream.page_request import BelowOldest, PageRequest
 from trio_stream.stream.position import Position
 
 END = Position.end_of

@@ -15,13 +15,12 @@ from trio_stream.log.followed import replay
 from trio_stream.log.followed.index import FLAGGED, NOTHING
 from trio_stream.log.followed.keep import Keep
 from trio_stream.log.followed.replay import (
-    BelowOldest,
     read_frame_pages,
     read_frames,
 )
 from trio_stream.log.followed.writer import FollowedLog
 from trio_stream.stream.frames import texts_in
-from trio_stream.stream.page_request import PageRequest
+from trio_stream.stream.page_request import BelowOldest, PageRequest
 from trio_stream.stream.position import Position
 from trio_stream.stream.selection import Form
 

@@ -16,7 +16,7 @@ from typing import Final
 import apsw
 import trio
 
-from trio_stream.cometbft.followed import FollowedBlock, FollowedTip, Gap
+from trio_stream.cometbft.followed import FollowedBlock, FollowedChain, FollowedTip, Gap
 from trio_stream.feeds.selection import FeedSelection
 from trio_stream.log.connection_sets import ConnectionSets
 from trio_stream.log.connections import Connections, ConnectionsStatistics, RunSync
@@ -29,14 +29,10 @@ from trio_stream.log.followed.lookups import (
     read_transaction_text,
     summary,
 )
-from trio_stream.log.followed.replay import (
-    BelowOldest,
-    read_frame_pages,
-    read_frames,
-)
-from trio_stream.log.followed.rows import newest
+from trio_stream.log.followed.replay import read_frame_pages, read_frames
+from trio_stream.log.followed.rows import newest, stored_chain
 from trio_stream.stream.frames import Frames
-from trio_stream.stream.page_request import PageRequest
+from trio_stream.stream.page_request import BelowOldest, PageRequest
 from trio_stream.stream.position import Position
 from trio_stream.stream.resume import Landmarks
 
@@ -105,6 +101,10 @@ class FollowedReader:
     def paused(self) -> AbstractAsyncContextManager[None]:
         """Hold up new reads, once all that are in progress have finished."""
         return self._sets.paused()
+
+    async def chain(self) -> FollowedChain | None:
+        """The chain that the log is of; None before that is known."""
+        return await self._lookups.read(stored_chain)
 
     async def tip(self) -> FollowedTip:
         """How far the log is."""

@@ -33,7 +33,7 @@ from trio_stream.log.matches import Span
 from trio_stream.log.rows import rows
 from trio_stream.stream.frames import Frames, text_frame
 from trio_stream.stream.messages import time_text
-from trio_stream.stream.page_request import PageRequest
+from trio_stream.stream.page_request import BelowOldest, PageRequest
 from trio_stream.stream.position import END_OF_BLOCK, INDEX_BITS, Position, key_of
 
 LOOKED_BYTES: Final = 128 * 1024
@@ -66,14 +66,6 @@ _GAPS: Final = (
     "SELECT first, last, reason, detail FROM gaps WHERE last BETWEEN ? AND ?"
     " ORDER BY first"
 )
-
-
-class BelowOldest(Exception):
-    """What was asked for has been dropped; `oldest` is the first block that is there."""
-
-    def __init__(self, oldest: int) -> None:
-        super().__init__(oldest)
-        self.oldest = oldest
 
 
 class _Unit(NamedTuple):

@@ -1,0 +1,32 @@
+"""The streams that doors offer, for one kind of chain."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, Generic
+
+from trio_stream.stream.page_request import S
+from trio_stream.stream.query_string import QueryReader
+from trio_stream.stream.selection import STREAMS_PATH
+
+PULL_PATH: Final = "/api/v1/events"
+"""Where clients that poll find all streams."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Streams(Generic[S]):
+    """What there is to subscribe to, and what doors have to know of its messages."""
+
+    reader: QueryReader[S]
+    with_positions: Callable[[S], S]
+    """The same in a form whose messages say their position."""
+    as_asked: Callable[[S, bytes], bytes]
+    """A message in that form, turned into the form that is asked for."""
+    finds_refused: Callable[[S], bool]
+    """Whether a transaction that was refused is a place in what is selected."""
+
+    def at(self, path: str) -> str | None:
+        """The name of the stream at this path; None if there is none."""
+        name = path.removeprefix(STREAMS_PATH)
+        return name if name != path and name in self.reader.names else None
