@@ -12,7 +12,7 @@ import pytest
 from tests.http.followed.apis import follower_api
 from tests.http.followed.rooms import Log
 from trio_stream.channel.commit_channel import CommitChannel
-from trio_stream.channel.committed import CommittedBlocks
+from trio_stream.channel.followed import FollowedBlocks
 from trio_stream.feeds.selection import Feed
 from trio_stream.http.followed.routes import FOLLOWER_OPENAPI
 
@@ -21,7 +21,7 @@ DESCRIPTION = json.loads(FOLLOWER_OPENAPI.read_text(encoding="utf-8"))
 
 def test_every_route_of_the_api_is_described_and_nothing_else(tmp_path: Path) -> None:
     nothing: Any = None
-    channel = CommitChannel(CommittedBlocks(nothing))
+    channel = CommitChannel(FollowedBlocks(nothing))
     app = follower_api(Log(), channel, tmp_path, others=lambda _: None)
     routes = {
         (re.sub(r"<.*?>", "{}", rule.rule), method.lower())

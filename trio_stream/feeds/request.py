@@ -1,0 +1,70 @@
+"""What a followed chain's subscribers may ask for beside what all may (`stream.query_string`).
+
+    query=                                 CometBFT's language and more; of several, one has to hold
+    match=any|event                        whether all of a query has to hold in one event
+    sender= recipient= contract= action=   short for queries of the Cosmos SDK's usual keys
+
+Each may be there several times, which means *or*; different ones mean *and*.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from trio_stream.cometbft.errors import QuerySyntaxError
+from trio_stream.cometbft.queries import EVERYTHING, Expression, conditions
+from trio_stream.cometbft.query_parser import parse
+from trio_stream.cometbft.shorthands import SHORTHANDS, asked_for
+from trio_stream.feeds.selection import ALL_TRANSACTIONS, Feed, FeedSelection
+from trio_stream.stream.names import quoted
+from trio_stream.stream.query_string import QUOTED, QueryReader, Values
+from trio_stream.stream.request import BadRequest
+
+MOST_CONDITIONS: Final = 1_024
+"""Of one subscriber, over all its queries. Each is looked at for every block; a watch over a
+thousand addresses fits."""
+
+_HASH: Final = re.compile(r"[0-9a-fA-F]{64}")
+
+
+def _selection(name: str, values: Values) -> FeedSelection:
+    selection = FeedSelection(Feed(name), values.form(), _query(values))
+    # Each client keeps its selection, and many ask for this one.
+    return ALL_TRANSACTIONS if selection == ALL_TRANSACTIONS else selection
+
+
+def _query(values: Values) -> Expression:
+    one_event = bool(values.choice("match", any=False, event=True))
+    queries = list(_queries(values))
+    short = {name: found for name in SHORTHANDS if (found := values.every(name))}
+    for name, found in short.items():
+        if "" in found:
+            raise BadRequest(f"{name} must not be empty")
+    if not queries and not short:
+        return EVERYTHING
+    query = asked_for(queries, short, one_event=one_event)
+    if (count := sum(1 for _ in conditions(query))) > MOST_CONDITIONS:
+        raise BadRequest(
+            f"all queries together have {count} conditions, and may have {MOST_CONDITIONS}"
+        )
+    return query
+
+
+def _queries(values: Values) -> Iterator[Expression]:
+    for text in values.every("query"):
+        try:
+            yield parse(text)
+        except QuerySyntaxError as error:
+            raise BadRequest(
+                f"query {quoted(text, QUOTED)} cannot be read: {error}"
+            ) from None
+
+
+FEED_READER: Final = QueryReader(
+    [feed.value for feed in Feed],
+    ("query", "match", *SHORTHANDS),
+    _selection,
+    id_pattern=_HASH,
+)
