@@ -25,7 +25,7 @@ QUIET = """--headless --no-sandbox --disable-gpu --disable-dev-shm-usage --disab
     --no-first-run --disable-background-networking --disable-component-update --disable-sync
     --disable-extensions --no-proxy-server --hide-scrollbars""".split()
 
-STARTED = 60
+STARTED = 180
 """Seconds in which a browser is up, on a busy machine too."""
 CLOSED = 10
 """Seconds that it has to end by itself."""

@@ -21,7 +21,7 @@ from trio_stream.abci.messages import Time
 
 ALICE = Key.from_seed(b"\x01" * 32)
 
-DEADLINE = 90
+DEADLINE = 300
 """Seconds that nothing here comes near, even on a busy machine."""
 
 LIVE = "document.querySelector('#connection').dataset.state === 'live'"

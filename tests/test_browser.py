@@ -117,7 +117,7 @@ async def page_open(directory: Path, stream: str, line: Line) -> AsyncIterator[T
 @pytest.mark.slow
 @pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium here")
 async def test_pages_subscribe_resume_and_are_refused(tmp_path: Path) -> None:
-    with trio.fail_after(90):
+    with trio.fail_after(300):
         async with running(settings(tmp_path / "home")) as addresses:
             async with engine_at(addresses, "C38", Chain()) as engine:
                 await engine.handshake()

@@ -54,7 +54,7 @@ POST_PAUSE = 0.2
 POSTERS = 4
 PATIENCE = 4.0
 """After at most so many seconds, a handmade subscriber moves to the next node."""
-CATCH_UP_SECONDS = 240.0
+CATCH_UP_SECONDS = 400.0
 
 # A block a moment after another leaves a small machine time for everything else.
 CONSENSUS = {"timeout_commit": "200ms", "timeout_propose": "1s"}
