@@ -16,12 +16,14 @@ from pathlib import Path
 
 from scripts import child
 from trio_stream.config import Config
+from trio_stream.http.followed.metric_table import ITS_OWN
 from trio_stream.http.metric_table import OF_A_NODE, OF_THE_PROCESS, Metric
 
 MANUAL = child.ROOT / "trio_stream" / "manual"
 SETTINGS = "| setting | default | meaning |\n|---|---|---|\n"
 
 METRICS_HEADER = "| metric | kind | meaning |\n|---|---|---|\n"
+FOLLOWER_METRICS_HEADER = "| metric of a follower | kind | meaning |\n|---|---|---|\n"
 
 # Their names don't say that they are sizes.
 _SIZES = ("frame_limit", "send_buffer", "http_body_rate")
@@ -94,9 +96,17 @@ def _row(line: str) -> tuple[str, str]:
 
 
 def metrics() -> list[str]:
-    """The rows of all metrics, with their labels."""
+    """The rows of all metrics of a node, with their labels."""
     named = [(each.full_name, each) for each in OF_A_NODE]
-    named += [(each.name, each) for each in OF_THE_PROCESS]
+    return _metric_rows([*named, *((each.name, each) for each in OF_THE_PROCESS)])
+
+
+def follower_metrics() -> list[str]:
+    """The rows of those that only a follower has."""
+    return _metric_rows([(each.full_name, each) for each in ITS_OWN])
+
+
+def _metric_rows(named: Sequence[tuple[str, Metric]]) -> list[str]:
     return [
         f"| `{name}{_labels(each)}` | {each.kind.value} | {each.help} |\n"
         for name, each in named
@@ -113,9 +123,14 @@ def with_settings(text: str) -> str:
 
 
 def with_metrics(text: str) -> str:
-    """The page with its table of metrics as it should be."""
-    begin, end, _ = _rows_below(METRICS_HEADER, text)
-    return text[:begin] + "".join(metrics()) + text[end:]
+    """The page with its tables of metrics as they should be."""
+    for header, rows in (
+        (METRICS_HEADER, metrics()),
+        (FOLLOWER_METRICS_HEADER, follower_metrics()),
+    ):
+        begin, end, _ = _rows_below(header, text)
+        text = text[:begin] + "".join(rows) + text[end:]
+    return text
 
 
 PAGES: dict[str, Callable[[str], str]] = {

@@ -47,9 +47,13 @@ REQUESTS = {
         ),
         tuple(f"{API}statuses?transaction_id={each['id']}" for each in (BICYCLE, KEPT)),
         (),
+        (),
     ],
 }
-"""What is asked for the blocks in JSON of each page; `()`: tests/test_observed.py asks."""
+"""What is asked for the blocks in JSON of each page.
+
+`()`: tests/test_observed.py and tests/http/followed/test_status.py ask.
+"""
 
 
 def values(text: str) -> Iterator[object]:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests import manual
 from tests.http.followed.rooms import EMPTY, FOLLOWER, SUMMARY, Log
 from trio_stream.follower.statistics import FollowerStatistics
 from trio_stream.http.followed.status import FollowerStatus, seconds_behind
@@ -90,3 +91,16 @@ def test_the_same_in_a_few_words() -> None:
     )
     at_the_tip = FOLLOWER._replace(nodes=FOLLOWER.nodes[1:])
     assert status(follower=at_the_tip).summary().startswith("block 9; 0 of 1 nodes")
+
+
+async def test_the_manual_shows_what_is_said() -> None:
+    (shown,) = [
+        json.loads(block)
+        for block in manual.blocks("json", manual.PAGES["api"])
+        if '"kind": "follower"' in block
+    ]
+    said = await asked()
+    assert list(shown) == list(said)
+    for member in ("behind", "seeking", "subscribers"):
+        assert list(shown[member]) == list(said[member])
+    assert list(shown["nodes"][0]) == list(said["nodes"][0])
