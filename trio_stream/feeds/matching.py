@@ -8,6 +8,8 @@ of a gap.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import groupby
+from operator import itemgetter
 from typing import Final, NamedTuple
 
 from trio_stream.cometbft.items import BLOCK_IMPLIED, Item, tx_implied
@@ -104,27 +106,41 @@ def _match(
     asked: _Asked, feed: Feed, rows: Sequence[Row], found: Matched
 ) -> Iterator[None]:
     told = [Chosen(number) for number, row in enumerate(rows) if type(row) is GapRow]
-    chosen: dict[FeedSelection, dict[int, list[int]]] = {}
     places, items = _ITEMS[feed](rows)
     answered = iter(places)
+    # By identity: to hash a query takes longer than to match it.
+    held: dict[int, tuple[Expression, list[tuple[int, int]]]] = {}
     for step in asked.queries.steps(items):
         for queries in step:
-            number, event = next(answered)
+            place = next(answered)
             for query in queries:
-                for selection in asked.by_query[query]:
-                    chosen.setdefault(selection, {}).setdefault(number, []).append(
-                        event
-                    )
+                at = held.get(id(query))
+                if at is None:
+                    at = held[id(query)] = query, []
+                at[1].append(place)
         yield
-    for selection, by_row in chosen.items():
-        of = feed is Feed.EVENTS
-        some = [Chosen(row, events if of else ()) for row, events in by_row.items()]
-        found[selection] = sorted(some + told) if told else some
+    chosen = _events_chosen if feed is Feed.EVENTS else _rows_chosen
+    for query, at_places in held.values():
+        some = chosen(at_places)
+        if told:
+            some = sorted(some + told)
+        for selection in asked.by_query[query]:
+            found[selection] = some
     if told:
         for same in asked.by_query.values():
             for selection in same:
-                if selection not in chosen:
-                    found[selection] = told
+                found.setdefault(selection, told)
+
+
+def _rows_chosen(places: Sequence[tuple[int, int]]) -> list[Chosen]:
+    return [Chosen(row) for row, _ in places]
+
+
+def _events_chosen(places: Sequence[tuple[int, int]]) -> list[Chosen]:
+    return [
+        Chosen(row, [event for _, event in some])
+        for row, some in groupby(places, key=itemgetter(0))
+    ]
 
 
 _Places = tuple[Sequence[tuple[int, int]], Iterable[Item]]
