@@ -13,7 +13,7 @@ from __future__ import annotations
 import binascii
 import re
 from base64 import b64encode
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from enum import Enum
 from typing import NamedTuple
 
@@ -27,6 +27,9 @@ class Attribute(NamedTuple):
     key: str
     value: str
     indexed: bool
+
+
+_attribute = Attribute._make
 
 
 class Event(NamedTuple):
@@ -61,10 +64,16 @@ NOT_UTF8 = re.compile("[\udc80-\udcff]")
 
 
 def spelling_of(keys: Iterable[str]) -> Spelling | None:
-    """The spelling that these keys are in, or None if they could be in both."""
-    distinct = {key for key in keys if key}
-    if not distinct.isdisjoint(KNOWN):
-        return Spelling.PLAIN
+    """The spelling that these keys are in, or None if they could be in both.
+
+    No more of them are taken than have to be: mostly the first one is known.
+    """
+    distinct = set()
+    for key in keys:
+        if key in KNOWN:
+            return Spelling.PLAIN
+        distinct.add(key)
+    distinct.discard("")
     if not distinct.isdisjoint(KNOWN_IN_BASE64):
         return Spelling.BASE64
     length = 0
@@ -79,15 +88,12 @@ def spelling_of(keys: Iterable[str]) -> Spelling | None:
     return Spelling.BASE64 if names and length >= ENOUGH else None
 
 
-def keys_of(raw_events: object) -> set[str]:
+def keys_of(raw_events: object) -> Iterator[str]:
     """The attributes' keys as the body spells them."""
-    return {
-        _fields(attribute)[0]
-        for event in elements(raw_events, "the events")
-        for attribute in elements(
-            members(event, "an event").get("attributes"), "the attributes"
-        )
-    }
+    for event in elements(raw_events, "the events"):
+        attributes = members(event, "an event").get("attributes")
+        for attribute in elements(attributes, "the attributes"):
+            yield _fields(attribute)[0]
 
 
 def read_events(raw_events: object, spelling: Spelling) -> tuple[Event, ...]:
@@ -114,7 +120,7 @@ def read_tags(raw_tags: object) -> tuple[Event, ...]:
 
 
 def _plain(raw: Sequence[object]) -> tuple[Attribute, ...]:
-    return tuple(Attribute(*_fields(each)) for each in raw)
+    return tuple(map(_attribute, map(_fields, raw)))
 
 
 def _decoded(raw: Sequence[object]) -> tuple[Attribute, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from typing import Literal, NamedTuple
 
 from trio_stream.cometbft.errors import Malformed
@@ -163,11 +164,9 @@ def _first(found: Members, *names: str) -> object:
 
 
 def _spelling(raw: RawResults) -> Spelling | None:
-    keys = keys_of(raw.begin_events) | keys_of(raw.finalize_events)
-    keys |= keys_of(raw.end_events)
-    for each in raw.txs:
-        keys |= keys_of(each.get("events"))
-    return spelling_of(keys)
+    blocks = raw.begin_events, raw.finalize_events, raw.end_events
+    txs = (each.get("events") for each in raw.txs)
+    return spelling_of(chain.from_iterable(map(keys_of, chain(blocks, txs))))
 
 
 def _tx_result(raw: Members, spelling: Spelling) -> TxResult:

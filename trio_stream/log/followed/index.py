@@ -93,6 +93,7 @@ class Index:
     ) -> tuple[set[int], set[tuple[int, str | bytes]]]:
         """The types of events, and the keys and values that are indexed."""
         nothing = self._keys.nothing
+        known = self._keys_known.known
         types = set[int]()
         values = set[tuple[int, str | bytes]]()
         for kind, attributes in events:
@@ -104,7 +105,7 @@ class Index:
                 for each in attributes:
                     name = f"{kind}.{each.key}"
                     # Names that do not fit are found by their type.
-                    if each.key and fits(name):
+                    if name in known or each.key and fits(name):
                         taken = self._keys.take(name, each)
                         key = self._keys_known.number(name, partial=not taken)
                         if taken:
