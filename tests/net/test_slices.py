@@ -8,7 +8,7 @@ import pytest
 import trio
 from trio.testing import memory_stream_pair
 
-from trio_stream.net.slices import SLICE_BYTES, send_slices
+from trio_stream.net.slices import SLICE_BYTES, rest_of, send_slices
 
 T = TypeVar("T")
 
@@ -65,3 +65,21 @@ async def test_what_stops_a_step_stops_the_sending() -> None:
     ours, _ = memory_stream_pair()
     with pytest.raises(trio.BrokenResourceError, match="stalled"):
         await send_slices(ours, b"x", stalled)
+
+
+@pytest.mark.parametrize(
+    ("size", "sent", "end", "is_copy"),
+    [
+        (100, 10, 60, True),
+        (8 * SLICE_BYTES, 10, SLICE_BYTES, True),
+        (9 * SLICE_BYTES, 10, 2 * SLICE_BYTES, True),
+        (3 * SLICE_BYTES, 10, 2 * SLICE_BYTES, False),
+    ],
+)
+def test_little_is_copied_and_much_is_shared(
+    size: int, sent: int, end: int, is_copy: bool
+) -> None:
+    data = bytes(number % 251 for number in range(size))
+    rest = rest_of(data, sent, end)
+    assert rest == data[sent:end]
+    assert isinstance(rest, bytes) is is_copy

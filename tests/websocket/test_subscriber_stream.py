@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import socket
+import tracemalloc
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -12,7 +13,13 @@ from trio.testing import MockClock, memory_stream_pair, wait_all_tasks_blocked
 
 from tests.memory_log import event
 from tests.websocket_peer import CLOSE, PING, TEXT, frame
-from trio_stream.stream.frames import close_frame, frame_events, ping_frame
+from trio_stream.stream.frames import (
+    Frames,
+    close_frame,
+    frame_events,
+    ping_frame,
+    text_frame,
+)
 from trio_stream.stream.position import Position
 from trio_stream.websocket.subscriber_stream import State, SubscriberStream
 
@@ -142,6 +149,28 @@ async def test_the_rest_of_the_last_frame_is_owed_too() -> None:
             data = await one.read(held + len(ONE.data) - 100)
 
         assert data[:100] + data[held:] == ONE.data
+
+
+async def test_of_a_large_unit_that_all_share_no_copy_is_made() -> None:
+    # One position, many frames.
+    data = text_frame(b"x" * 1_000) * 500
+    unit = Frames(
+        Position(1, 0), Position(1, 1), data, [len(data)], [Position(1, 1).key]
+    )
+    async with connected() as one:
+        tracemalloc.start()
+        try:
+            before, _ = tracemalloc.get_traced_memory()
+            assert one.stream.send_nowait(unit, 0) == len(data)
+            now, _ = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+        assert one.stream.state is State.OWING
+        assert now - before < 50_000
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(one.stream.settle)
+            assert await one.read(len(data)) == data
+        assert one.stream.send_nowait(ONE, 0) is None
 
 
 async def test_a_full_socket_is_waited_for_though_nothing_is_kept() -> None:

@@ -41,3 +41,13 @@ async def send_slices(
         while unsent:
             await progress(partial(stream.send_all, unsent[:_TLS_SLICE_BYTES]))
             unsent = unsent[_TLS_SLICE_BYTES:]
+
+
+def rest_of(data: bytes, sent: int, end: int) -> bytes | memoryview:
+    """What is unsent of a part of data that others have too, and that ends at `end`.
+
+    It is a copy, unless that would be much of the data, which is then held on to instead.
+    """
+    rest = memoryview(data)[sent:end]
+    is_much = len(rest) > SLICE_BYTES and 4 * len(rest) > len(data)
+    return rest if is_much else bytes(rest)

@@ -6,8 +6,8 @@ a pending write land inside its frame, and a lock cannot be handed from task to 
 
     idle      nobody writes, nothing is unsent; `send_nowait` may write
     writing   one task owns the stream, the others queue
-    owing     the socket was full: the rest of one frame is kept, or just that fact;
-              the next one to write sends the rest first
+    owing     the socket was full: the rest of one frame is kept (of all at one position), or
+              just that fact; the next one to write sends the rest first
     closed    nothing more may be sent: a Close was sent, or the connection is closed
 
 Everything else, the library's answers to Ping and Close included, comes through
@@ -28,7 +28,7 @@ from typing import TypeVar
 
 import trio
 
-from trio_stream.net.slices import send_slices
+from trio_stream.net.slices import rest_of, send_slices
 from trio_stream.net.sockets import (
     LINGER_SECONDS,
     linger,
@@ -100,7 +100,7 @@ class SubscriberStream(trio.abc.Stream):
         self._stall_timeout = stall_timeout
         self._writer = trio.StrictFIFOLock()
         self._wait_for_turn = turn
-        self._kept = b""
+        self._kept: bytes | memoryview = b""
         self._gone = False
         # What the library reads first, and what the client sent after it. The library
         # may see nothing of the latter before it has sent its 101.
@@ -141,7 +141,7 @@ class SubscriberStream(trio.abc.Stream):
         if sent == len(data):
             return None
         end = frames.frame_end(sent)
-        self._kept = data[sent:end]
+        self._kept = rest_of(data, sent, end)
         self.state = State.OWING
         return end
 
