@@ -174,6 +174,21 @@ async def test_a_transaction_is_a_place_however_its_hash_is_written(
                 assert json.loads((await last_id.messages(1))[0]["data"]) == block
 
 
+async def test_who_takes_it_for_a_node_is_told_what_there_is(tmp_path: Path) -> None:
+    with trio.fail_after(PATIENCE):
+        async with served_follower(tmp_path) as follower:
+            for accept in ("text/event-stream", "*/*"):
+                answer = await follower.http.ask(
+                    f"{STREAMS}valid_transactions?after=earliest", Accept=accept
+                )
+                said = json.loads(await answer.whole())
+                assert (answer.status, said["error"]) == (404, "unknown_stream")
+            answer = await follower.http.ask("/api/v1/events?asset_id=x")
+            said = json.loads(await answer.whole())
+            assert (answer.status, said["error"]) == (400, "bad_request")
+            assert "belongs to a BigchainDB node" in said["message"]
+
+
 async def test_a_stream_ends_where_it_is_asked_to(tmp_path: Path) -> None:
     with trio.fail_after(PATIENCE):
         async with served_follower(tmp_path) as follower:

@@ -106,6 +106,8 @@ def test_where_to_end_and_notices() -> None:
         ("after=xyz", "^after must be "),
         ("after=5&from_height=5", "not both"),
         ("limit=5", "belongs to /api/v1/events"),
+        ("asset_id=x", "^'asset_id' is not a parameter here; .* a BigchainDB node"),
+        ("empty_blocks=1", "'empty_blocks' belongs to a BigchainDB node"),
     ],
 )
 def test_mistakes_are_refused(query: str, said: str) -> None:

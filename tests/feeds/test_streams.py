@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from tests.log.followed.made import event, made, transfer
@@ -65,3 +67,16 @@ def test_of_several_messages_with_one_position_the_last_one_says_it(form: Form) 
 def test_streams_have_the_names_of_feeds() -> None:
     assert FEEDS.reader.names == ("transactions", "blocks", "events")
     assert FEEDS.at("/api/v1/streams/events") == "events"
+
+
+def test_who_takes_it_for_a_node_is_told_what_there_is() -> None:
+    said = json.loads(FEEDS.misplaced("/api/v1/streams/valid_transactions") or b"")
+    assert said == {
+        "error": "unknown_stream",
+        "message": "this server follows a chain and has no stream 'valid_transactions';"
+        " it has transactions, blocks, events",
+        "status": 404,
+    }
+    for path in ("events", "valid_transaction", "", "valid_blocks/"):
+        assert FEEDS.misplaced("/api/v1/streams/" + path) is None
+    assert FEEDS.misplaced("valid_blocks") is None

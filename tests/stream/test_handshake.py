@@ -46,7 +46,7 @@ def judged(
     target: bytes = STREAM_PATH,
     version: bytes = b"1.1",
 ) -> Upgrade | Rejection:
-    return judge(method, target, headers, version, stream_at=NODE_STREAMS.at)
+    return judge(method, target, headers, version, streams=NODE_STREAMS)
 
 
 @pytest.mark.parametrize(
@@ -111,6 +111,13 @@ def test_a_client_that_cannot_begin_gets_json(status: int, retry: bytes) -> None
     assert head.startswith(b"HTTP/1.1 %d " % status) and retry in head
     assert b"\r\nContent-Type: application/json\r\n" in head
     assert json.loads(body)["tip"] == 7
+
+
+def test_a_stream_of_another_kind_of_chain_is_refused_for_good() -> None:
+    found = verdict(target=b"/api/v1/streams/events?after=1")
+    assert isinstance(found, Rejection)
+    assert (found.status, found.content_type) == (404, "application/json")
+    assert json.loads(found.text)["error"] == "unknown_stream"
 
 
 def test_what_the_library_gets_is_the_least_that_it_needs() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from trio_stream.feeds.streams import FEEDS
 from trio_stream.stream.node_streams import NODE_STREAMS
 
 
@@ -22,3 +23,8 @@ from trio_stream.stream.node_streams import NODE_STREAMS
 )
 def test_a_stream_is_found_by_its_path(path: str, name: str | None) -> None:
     assert NODE_STREAMS.at(path) == name
+
+
+def test_streams_of_a_followed_chain_are_elsewhere() -> None:
+    assert NODE_STREAMS.elsewhere == FEEDS.reader.names
+    assert FEEDS.elsewhere == NODE_STREAMS.reader.names

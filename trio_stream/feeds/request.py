@@ -18,6 +18,7 @@ from trio_stream.cometbft.queries import EVERYTHING, Expression, conditions
 from trio_stream.cometbft.query_parser import parse
 from trio_stream.cometbft.shorthands import SHORTHANDS, asked_for
 from trio_stream.feeds.selection import ALL_TRANSACTIONS, Feed, FeedSelection
+from trio_stream.stream.filters import FILTERS
 from trio_stream.stream.names import quoted
 from trio_stream.stream.query_string import QUOTED, QueryReader, Values
 from trio_stream.stream.request import BadRequest
@@ -67,4 +68,5 @@ FEED_READER: Final = QueryReader(
     ("query", "match", *SHORTHANDS),
     _selection,
     id_pattern=_HASH,
+    elsewhere=dict.fromkeys(("empty_blocks", *FILTERS), "a BigchainDB node"),
 )

@@ -12,7 +12,7 @@ from typing import Final
 
 from trio_stream.feeds.request import FEED_READER
 from trio_stream.feeds.selection import Feed, FeedSelection
-from trio_stream.stream.selection import Form
+from trio_stream.stream.selection import Form, Stream
 from trio_stream.stream.streams import Streams
 
 _GAP: Final = b'{"gap": '
@@ -40,7 +40,9 @@ def _finds_refused(_: FeedSelection) -> bool:
 
 
 FEEDS: Final = Streams(
+    what="follows a chain",
     reader=FEED_READER,
+    elsewhere=tuple(each.value for each in Stream),
     with_positions=_with_positions,
     as_asked=_as_asked,
     finds_refused=_finds_refused,

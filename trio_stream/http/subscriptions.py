@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from functools import partial
 from typing import Any
 
@@ -56,7 +56,7 @@ class Subscriptions:
         guard: Guard | None = None,
     ) -> None:
         self._guard = guard
-        self._stream_at = channel.streams.at
+        self._offered = channel.streams
         self._streams = EventStreams(channel)
         self._pull = Pull(channel)
         self._admission = admission
@@ -83,7 +83,11 @@ class Subscriptions:
                 await write(send, answer, origin, *more)
 
             return partial(self._serve, pull, scope, Door.POLL)
-        stream = self._stream_at(scope["path"].rstrip("/"))
+        path = scope["path"].rstrip("/")
+        if (misplaced := self._offered.misplaced(path)) is not None:
+
+            return partial(_refuse, answers.HttpAnswer(404, misplaced), origin)
+        stream = self._offered.at(path)
         if stream is None or not wants_events(headers.get(b"accept", "")):
             return None
 
@@ -155,6 +159,14 @@ class Subscriptions:
             self._admitted -= 1
             self._admission.leave(address, door)
             ended("%s: %s ended", address, door.value)
+
+
+async def _refuse(
+    answer: answers.HttpAnswer, origin: str | None, receive: Receive, send: Send
+) -> None:
+    with suppress(Disconnected):
+        await Body(receive, 0).read()
+        await write(send, answer, origin)
 
 
 async def _turn_away(send: Send, limit: TooMany, origin: str | None) -> None:

@@ -11,12 +11,14 @@ head is read, and the answer written, elsewhere.
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from trio_stream.stream.admission import TooMany
 from trio_stream.stream.resume import ResumeRefused
 from trio_stream.stream.selection import STREAMS_PATH, Stream
+from trio_stream.stream.streams import Streams
 from trio_stream.stream.subprotocols import read_offers
 
 STREAM_PATH = (STREAMS_PATH + Stream.VALID_TRANSACTIONS.value).encode("ascii")
@@ -105,12 +107,17 @@ def judge(
     headers: Iterable[tuple[bytes, bytes]],
     version: bytes = b"1.1",
     *,
-    stream_at: Callable[[str], str | None],
+    streams: Streams[Any],
 ) -> Upgrade | Rejection:
-    """Judge a request. Names of headers are in lower case, and `stream_at` finds a stream."""
+    """Judge a request. Names of headers are in lower case."""
     path, _, query = target.partition(b"?")
-    stream = stream_at(path.decode("latin-1"))
+    place = path.decode("latin-1")
+    stream = streams.at(place)
     if stream is None:
+        misplaced = streams.misplaced(place)
+        if misplaced is not None:
+            text = misplaced.decode("ascii")
+            return Rejection(404, text, content_type="application/json")
         return Rejection(404, "404: Not Found")
     if method not in (b"GET", b"HEAD"):
         return Rejection(405, "405: Method Not Allowed", {"Allow": "GET,HEAD"})

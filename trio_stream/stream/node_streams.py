@@ -32,7 +32,9 @@ def _finds_refused(selection: Selection) -> bool:
 
 
 NODE_STREAMS: Final = Streams(
+    what="is a BigchainDB node",
     reader=NODE_READER,
+    elsewhere=("transactions", "blocks", "events"),
     with_positions=_with_positions,
     as_asked=_as_asked,
     finds_refused=_finds_refused,

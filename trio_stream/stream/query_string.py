@@ -109,27 +109,31 @@ class QueryReader(Generic[S]):
         selection: Callable[[str, Values], S],
         *,
         id_pattern: re.Pattern[str] = ID,
+        elsewhere: Mapping[str, str] | None = None,
     ) -> None:
         """`names` are the streams' own; the first is what a pull means that names none.
 
         `selection` makes what is selected of a stream's name and of the values, of which those
-        named in `own` are its own. `id_pattern` is what a transaction's id looks like.
+        named in `own` are its own. `id_pattern` is what a transaction's id looks like. `elsewhere`
+        says of other kinds' parameters whose they are.
         """
         self.names = tuple(names)
         self._selection = selection
         self._id = id_pattern
+        self._elsewhere = dict(elsewhere or {})
         self._of_streams = *_SHARED, *own
         of_both = (name for name in self._of_streams if name != "notices")
         self._of_pulls = *of_both, *_OF_PULL
 
     def subscription(self, stream: str, query: str) -> Asked[S]:
         """What a subscriber to this stream asks for. Raises `BadRequest`."""
-        elsewhere = dict.fromkeys(_OF_PULL, "/api/v1/events")
+        elsewhere = self._elsewhere | dict.fromkeys(_OF_PULL, "/api/v1/events")
         return self._parse(query, stream, self._of_streams, elsewhere)
 
     def pull(self, query: str) -> Asked[S]:
         """What a pull asks for, which may name its stream. Raises `BadRequest`."""
-        return self._parse(query, None, self._of_pulls, {"notices": "the streams"})
+        elsewhere = self._elsewhere | {"notices": "the streams"}
+        return self._parse(query, None, self._of_pulls, elsewhere)
 
     def after(self, text: str) -> After:
         """Read the value of `after`. Raises `BadRequest`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Generic
@@ -18,7 +19,11 @@ PULL_PATH: Final = "/api/v1/events"
 class Streams(Generic[S]):
     """What there is to subscribe to, and what doors have to know of its messages."""
 
+    what: str
+    """What kind of chain it is, in words for clients."""
     reader: QueryReader[S]
+    elsewhere: tuple[str, ...]
+    """The names of streams of other kinds of chain."""
     with_positions: Callable[[S], S]
     """The same in a form whose messages say their position."""
     as_asked: Callable[[S, bytes], bytes]
@@ -30,3 +35,18 @@ class Streams(Generic[S]):
         """The name of the stream at this path; None if there is none."""
         name = path.removeprefix(STREAMS_PATH)
         return name if name != path and name in self.reader.names else None
+
+    def misplaced(self, path: str) -> bytes | None:
+        """What to say, as JSON, if another kind of chain has a stream at this path.
+
+        A client that gets another 404 may try again, since that can come from a proxy.
+        """
+        name = path.removeprefix(STREAMS_PATH)
+        if name == path or name not in self.elsewhere:
+            return None
+        message = (
+            f"this server {self.what} and has no stream {name!r}; it has"
+            f" {', '.join(self.reader.names)}"
+        )
+        said = {"error": "unknown_stream", "message": message, "status": 404}
+        return json.dumps(said).encode("ascii") + b"\n"

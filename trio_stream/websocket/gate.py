@@ -124,7 +124,7 @@ class Gate(Generic[S]):
                 request.target,
                 request.headers,
                 request.http_version,
-                stream_at=self._streams.at,
+                streams=self._streams,
             )
         if isinstance(verdict, Upgrade):
             limit = self._admission.enter(address)
