@@ -25,6 +25,7 @@ import trio
 from scripts import child
 from scripts.signing import create, encode
 from tests import manual, test_exactly_once
+from tests.client import test_with_followed_chain
 from tests.instant_node import ELECTION, InstantNode, instant_node
 from tests.ledger.chains import ALICE
 from tests.line import Line
@@ -150,11 +151,19 @@ async def subscribes(make: Callable[[str], list[str]], folder: Path) -> list[str
             return await printed(make(str(port)), folder, len(DOCUMENTS), commit)
 
 
-PYTHON = [each for each in manual.blocks("python") if "print(" in each]
+PYTHON = [
+    each
+    for each in manual.blocks("python")
+    if "print(" in each and each != test_with_followed_chain.PROGRAM
+]
 
 
 def test_other_python_programs_are_run_elsewhere() -> None:
-    assert set(manual.blocks("python")) - set(PYTHON) == {test_exactly_once.RECIPE}
+    assert set(manual.blocks("python")) - set(PYTHON) == {
+        test_exactly_once.RECIPE,
+        test_with_followed_chain.PROGRAM,
+        test_with_followed_chain.RECIPE,
+    }
 
 
 @pytest.mark.slow

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from quart import typing
 from quart_trio import QuartTrio
 
+from scripts import child
 from trio_stream.http.files import CLIENT, StaticFile, add_file
 
 
@@ -53,3 +56,14 @@ async def test_a_file_may_have_headers_of_its_own() -> None:
     )
     answer = await app.test_client().get("/x")
     assert answer.headers["Referrer-Policy"] == "no-referrer"
+
+
+def test_each_option_of_the_client_has_a_type() -> None:
+    folder = child.ROOT / "trio_stream" / "http" / "static"
+    _, _, code = (folder / "client.js").read_text().partition("const DEFAULTS = {\n")
+    named = re.findall(r"^    (\w+):", code.partition("\n}\n")[0], re.MULTILINE)
+    _, _, types = (
+        (folder / "client.d.ts").read_text().partition("interface Options {\n")
+    )
+    typed = re.findall(r"^    (\w+)\?:", types.partition("\n}\n")[0], re.MULTILINE)
+    assert sorted(typed) == sorted(named)
