@@ -238,6 +238,59 @@ async def test_missing_blocks_are_told_in_each_stream(
     assert blocks == [each for each in owed(chain, stream) if each.height in (7, 9)]
 
 
+async def test_another_server_may_lack_the_block_where_a_client_stands(
+    tmp_path: Path,
+) -> None:
+    chain, line = BusyChain(9), BreakingLine(lambda: None)
+    with trio.fail_after(DEADLINE):
+        async with line.listening() as url:
+            options = asking(stream="blocks", until=9)
+            async with open_stream(url, **options) as events:
+                async with open_followed_door(tmp_path / "a", chain) as door:
+                    line.lead_to(door.url)
+                    for height in range(1, 6):
+                        door.commit(height)
+                    got = [(await anext(events))["height"] for _ in range(5)]
+                async with open_followed_door(tmp_path / "b", chain) as door:
+                    line.lead_to(door.url)
+                    door.commit(1)
+                    door.miss(2, 7)
+                    gap = await anext(events)
+                    assert isinstance(gap, Gap)
+                    door.commit(8)
+                    got.append((await anext(events))["height"])
+                    door.miss(9, 9)
+                    assert [event["position"] async for event in events] == ["9"]
+    assert (got, gap.first, gap.last) == ([1, 2, 3, 4, 5, 8], 2, 7)
+
+
+@pytest.mark.parametrize("notices", [True, False])
+async def test_where_one_server_has_a_gap_another_continues(
+    tmp_path: Path, notices: bool
+) -> None:
+    chain, line = BusyChain(7), BreakingLine(lambda: None)
+    with trio.fail_after(DEADLINE):
+        async with line.listening() as url:
+            options = asking(stream="blocks", until=7, notices=notices)
+            async with open_stream(url, **options) as events:
+                async with open_followed_door(tmp_path / "a", chain) as door:
+                    line.lead_to(door.url)
+                    door.commit(1)
+                    assert (await anext(events))["height"] == 1
+                    door.miss(2, 5)
+                    assert isinstance(await anext(events), Gap)
+                    if notices:
+                        # It says that it has caught up, at the end of the gap.
+                        with trio.move_on_after(0.1):
+                            await anext(events)
+                    assert events.position == "5"
+                async with open_followed_door(tmp_path / "b", chain) as door:
+                    line.lead_to(door.url)
+                    for height in chain.blocks:
+                        door.commit(height)
+                    assert [event["height"] async for event in events] == [6, 7]
+
+
 async def test_what_was_pruned_is_refused_with_the_oldest_block(tmp_path: Path) -> None:
     chain = BusyChain(8)
     with trio.fail_after(DEADLINE):

@@ -30,7 +30,7 @@ def test_each_position_is_a_row() -> None:
     assert end.head.time == "2026-11-28T08:00:05.000000007Z"
     (gap,) = rows_of(BLOCKS[2])
     assert isinstance(gap, GapRow)
-    assert (gap.size, gap.fingerprint, gap.key) == (0, "", END(9).key)
+    assert (gap.size, gap.fingerprint, gap.key) == (0, None, END(9).key)
 
 
 def test_small_blocks_are_one_run() -> None:

@@ -232,3 +232,19 @@ def test_what_was_dropped_is_refused_with_what_is_left() -> None:
     ):
         found = begin(Asked(selection=PLAIN, after=kept), cut, resume_ahead=1)
         assert found.after == END(4)
+
+
+@pytest.mark.parametrize(("after", "position"), [("9", END(9)), ("9:3", (9, 3))])
+def test_what_is_missing_here_may_be_known_elsewhere(
+    after: str, position: tuple[int, int]
+) -> None:
+    found = Found(Position(*position), None, is_missing=True)
+    for given in (after, f"{after}{':' * (2 - after.count(':'))}deadbeef"):
+        start = beginning(given, found=found)
+        # A fingerprint would be refused where the block is known.
+        assert (start.after, start.text) == (position, after)
+
+
+def test_after_a_gap_the_tip_has_no_fingerprint() -> None:
+    marks = Landmarks(chain="test", oldest=5, tip=20, tip_hash=None)
+    assert beginning(None, marks=marks).text == "20"

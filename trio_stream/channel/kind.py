@@ -40,7 +40,7 @@ class Live(Protocol[S]):
     def end(self) -> Position: ...
 
     @property
-    def fingerprint(self) -> str:
+    def fingerprint(self) -> str | None:
         """What stands at `end`."""
         ...
 

@@ -69,8 +69,8 @@ class GapRow(NamedTuple):
         return 0
 
     @property
-    def fingerprint(self) -> str:
-        return ""
+    def fingerprint(self) -> None:
+        return None
 
 
 Row = TxRow | BlockRow | GapRow
@@ -82,8 +82,8 @@ class FeedRun:
 
     start: Position
     end: Position
-    fingerprint: str
-    """What stands at `end`: a hash, or nothing after a gap."""
+    fingerprint: str | None
+    """What stands at `end`: a hash; None after a gap, where nobody knows it."""
     rows: Sequence[Row]
 
 

@@ -39,6 +39,8 @@ class Found(NamedTuple):
     position: Position
     fingerprint: str | None
     committed: bool = True
+    is_missing: bool = False
+    """Whether nobody knows what is there, since the log lacks the block."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +51,8 @@ class Landmarks:
     oldest: int = 1
     start_hash: str = ""
     tip: int = 0
-    tip_hash: str = ""
+    tip_hash: str | None = ""
+    """None: nobody knows, since the log lacks the block."""
     found: Found | None = None
     is_cut: bool = False
     """Whether there may have been blocks before `oldest`, which are not in the log."""
@@ -211,7 +214,9 @@ def _before_everything(given: GivenPosition, landmarks: Landmarks) -> Found:
 
 def prove(given: GivenPosition, found: Found, landmarks: Landmarks) -> None:
     """Raise `ResumeRefused` unless the log has what the client expects there."""
-    if given.fingerprint is None:
+    # Whoever comes from another server may well know it. The stream then begins by saying which
+    # blocks are missing here.
+    if given.fingerprint is None or found.is_missing:
         return
     there = found.fingerprint
     if there is None or there[:FINGERPRINT] != given.fingerprint:

@@ -40,6 +40,7 @@ def test_the_first_block_says_what_was_before_it(filled):
         oldest=5,
         start_hash=hash_at(4).hex(),
         tip=9,
+        tip_hash=None,
         is_cut=True,
     )
 
@@ -58,8 +59,6 @@ def test_a_chain_from_its_first_block_is_not_cut(tmp_path):
     [
         (END(5), hash_at(5).hex()),
         (END(4), None),
-        (END(8), ""),
-        (Position(8, 1), ""),
         (END(10), None),
         (Position(6, 1), None),
         (END(1 << 60), None),
@@ -67,6 +66,12 @@ def test_a_chain_from_its_first_block_is_not_cut(tmp_path):
 )
 def test_what_is_at_a_position(filled, place, fingerprint):
     assert landmarks(place, filled.connection).found == Found(place, fingerprint)
+
+
+@pytest.mark.parametrize("place", [END(8), Position(8, 1), END(9)])
+def test_nobody_knows_what_is_at_a_position_in_a_gap(filled, place):
+    found = landmarks(place, filled.connection).found
+    assert found == Found(place, None, is_missing=True)
 
 
 def test_a_transaction_is_found_by_hash(filled):

@@ -18,17 +18,20 @@ def landmarks(place: Position | str | None, connection: apsw.Connection) -> Land
         return Landmarks()
     chain_id, oldest, before = chain
     tip = newest(connection)
+    is_empty = tip.height < oldest
+    # None: a gap.
+    tip_hash = "" if is_empty else None if tip.hash is None else tip.hash.hex()
     found = None
     if isinstance(place, str):
         found = _transaction(place, connection)
     elif place is not None:
-        found = Found(place, _fingerprint(place, connection))
+        found = _found(place, connection)
     return Landmarks(
         chain=chain_id,
         oldest=oldest,
         start_hash=_written(before),
-        tip=tip.height if tip.height >= oldest else 0,
-        tip_hash=_written(tip.hash),
+        tip=0 if is_empty else tip.height,
+        tip_hash=tip_hash,
         found=found,
         is_cut=oldest > 1,
     )
@@ -51,21 +54,18 @@ def _transaction(tx_hash: str, connection: apsw.Connection) -> Found | None:
     return Found(Position.of_key(found[0]), digest.hex())
 
 
-def _fingerprint(place: Position, connection: apsw.Connection) -> str | None:
-    """What identifies the place: a hash; None if nothing is there.
-
-    A place in a gap has an empty one, since nobody knows what is there.
-    """
+def _found(place: Position, connection: apsw.Connection) -> Found:
+    """What is at a place: a hash; None if nothing is there, or nobody knows what is."""
     height = min(place.height, MAX_HEIGHT + 1)
     if gap_at(connection, height) is not None:
-        return ""
+        return Found(place, None, is_missing=True)
     if place.is_end_of_block:
         found = hash_of(connection, height)
     else:
         sql = "SELECT hash FROM transactions WHERE position = ?"
         of = row(connection, sql, key_of(height, place.index))
         found = of[0] if of else None
-    return None if found is None else found.hex()
+    return Found(place, None if found is None else found.hex())
 
 
 def _written(digest: bytes | None) -> str:
