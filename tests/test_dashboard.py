@@ -99,7 +99,10 @@ NO_CURVES_OF_NODES = {
 
 @pytest.mark.parametrize(
     ("of", "not_shown"),
-    [(NODES, NO_CURVES | NO_CURVES_OF_NODES), (FOLLOWERS, NO_CURVES)],
+    [
+        (NODES, NO_CURVES | NO_CURVES_OF_NODES),
+        (FOLLOWERS, NO_CURVES | {"trio_stream_json_rpc_held_bytes"}),
+    ],
 )
 def test_every_metric_is_shown_but_what_is_no_curve(
     of: Dashboard, not_shown: set[str]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import trio
@@ -12,10 +13,11 @@ from trio_stream.channel.commit_channel import ChannelStatistics
 from trio_stream.channel.tally import NewestBlock, TallyStatistics
 from trio_stream.channel.waiters import ClonesStatistics
 from trio_stream.http.door_figures import Value
-from trio_stream.http.followed.figures import FollowerRooms
+from trio_stream.http.followed.figures import FollowerRooms, JsonRpc
 from trio_stream.http.followed.metric_table import OF_A_FOLLOWER
 from trio_stream.http.metric_table import Kind
 from trio_stream.http.places import HttpStatistics
+from trio_stream.jsonrpc.door import DropInStatistics
 from trio_stream.log.disk import DiskUsage
 from trio_stream.net.durations import Distribution, Durations
 from trio_stream.stream.admission import Admission
@@ -44,7 +46,21 @@ class Disk:
         return DiskUsage(100, 10, 1, "")
 
 
-async def figures() -> dict[tuple[str, tuple[str, ...]], Value]:
+def json_rpc() -> DropInStatistics:
+    return DropInStatistics(
+        clients=1,
+        subscriptions=2,
+        queries=3,
+        frames_sent=4,
+        bytes_sent=5,
+        kept_bytes=6,
+        most_behind=7,
+    )
+
+
+async def figures(
+    json_rpc: Callable[[], JsonRpc] | None = json_rpc,
+) -> dict[tuple[str, tuple[str, ...]], Value]:
     admission, times = Admission(), Durations()
     admission.enter("a")
     admission.note_departure("stalled")
@@ -59,6 +75,7 @@ async def figures() -> dict[tuple[str, tuple[str, ...]], Value]:
         guard_refused={401: 8},
         http=lambda: HttpStatistics(1, 2, 3, 4, 5, {429: 6}),
         loop_delays=times,
+        json_rpc=json_rpc,
     )
     found = await rooms.figures()
     named = {(name, labels): value for name, labels, value in found}
@@ -92,3 +109,11 @@ async def test_what_the_rooms_say_is_what_is_shown() -> None:
     assert ("node_silent_seconds", ("m",)) not in found
     assert found["log_used_bytes", ()] == 4096
     assert found["requests_refused_total", ("401",)] == 8
+    assert found["json_rpc_slowest_lag_blocks", ()] == 7
+    assert found["json_rpc_frames_total", ()] == 4
+
+
+async def test_a_door_that_is_not_there_has_no_figures() -> None:
+    names = {name for name, _ in await figures(json_rpc=None)}
+    assert not any(name.startswith("json_rpc") for name in names)
+    assert "log_used_bytes" in names

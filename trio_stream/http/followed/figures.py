@@ -36,6 +36,25 @@ class Log(Protocol):
     def statistics(self) -> FollowedReaderStatistics: ...
 
 
+class JsonRpc(Protocol):
+    """What the door for the engine's JSON-RPC says of itself."""
+
+    @property
+    def clients(self) -> int: ...
+    @property
+    def subscriptions(self) -> int: ...
+    @property
+    def queries(self) -> int: ...
+    @property
+    def frames_sent(self) -> int: ...
+    @property
+    def bytes_sent(self) -> int: ...
+    @property
+    def kept_bytes(self) -> int: ...
+    @property
+    def most_behind(self) -> int: ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FollowerRooms:
     """Those who know."""
@@ -48,6 +67,8 @@ class FollowerRooms:
     guard_refused: Mapping[int, int]
     http: Callable[[], HttpStatistics]
     loop_delays: Durations
+    json_rpc: Callable[[], JsonRpc] | None = None
+    """None if that door is not there."""
 
     async def figures(self) -> list[Figure]:
         """All figures; takes microseconds once the log and the disk have answered."""
@@ -62,6 +83,7 @@ class FollowerRooms:
             one("oldest_block_height", log.oldest),
             one("behind_blocks", max(0, follower.tip - log.tip)),
             *(figure for node in follower.nodes for figure in _node(node)),
+            *([] if self.json_rpc is None else _json_rpc(self.json_rpc())),
             one("log_used_bytes", log.used_bytes),
             *of_subscribers(self.subscribers.statistics(), channel),
             *by_status("requests_refused_total", dict(self.guard_refused)),
@@ -88,3 +110,13 @@ def _node(node: NodeStatistics) -> Iterator[Figure]:
     yield "node_answers_total", (node.name,), node.answers
     for trouble, count in node.troubles.items():
         yield "node_troubles_total", (node.name, trouble), count
+
+
+def _json_rpc(door: JsonRpc) -> Iterator[Figure]:
+    yield one("json_rpc_clients", door.clients)
+    yield one("json_rpc_subscriptions", door.subscriptions)
+    yield one("json_rpc_queries", door.queries)
+    yield one("json_rpc_slowest_lag_blocks", door.most_behind)
+    yield one("json_rpc_frames_total", door.frames_sent)
+    yield one("json_rpc_sent_bytes_total", door.bytes_sent)
+    yield one("json_rpc_held_bytes", door.kept_bytes)

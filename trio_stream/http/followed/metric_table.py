@@ -57,6 +57,21 @@ ITS_OWN: Final = (
         " happened.",
         ("node", "trouble"),
     ),
+    Metric(
+        "json_rpc_clients",
+        _G,
+        "Clients that speak the engine's JSON-RPC, by WebSocket.",
+    ),
+    Metric("json_rpc_subscriptions", _G, "What they have subscribed to."),
+    Metric("json_rpc_queries", _G, "Different queries among these."),
+    Metric(
+        "json_rpc_slowest_lag_blocks",
+        _G,
+        "By how many blocks the slowest of these subscriptions is behind.",
+    ),
+    Metric("json_rpc_frames_total", _C, "Frames sent to them."),
+    Metric("json_rpc_sent_bytes_total", _C, "Bytes sent to them."),
+    Metric("json_rpc_held_bytes", _G, "Memory of the newest blocks, kept for them."),
     Metric("log_used_bytes", _G, "What is in use of log.db; the rest is used next."),
 )
 
