@@ -51,6 +51,7 @@ from trio_stream.net.durations import Durations
 from trio_stream.stream.admission import Admission
 from trio_stream.transactions.candidate import CandidateCache
 from trio_stream.websocket import server as websocket_server
+from trio_stream.websocket.limits import WebSocketLimits
 
 STREAM_PATH = "/api/v1/streams/valid_transactions"
 # The one of the recorded chain's genesis file.
@@ -168,7 +169,7 @@ async def instant_node(
             observed=what_is_observed(application, reader, channel, log.path),
             ended=lambda: application.ended,
         )
-        limits = websocket_server.WebSocketLimits()
+        limits = WebSocketLimits()
         async with trio.open_nursery() as nursery:
             await nursery.start(partial(channel.run, stop=stop))
             streams = partial(websocket_server.serve, channel, ws, limits=limits)

@@ -29,7 +29,7 @@ from trio_stream.log.followed.reader import FollowedReader
 from trio_stream.log.followed.writer import FollowedLog
 from trio_stream.stream.admission import Admission
 from trio_stream.websocket import server
-from trio_stream.websocket.server import WebSocketLimits
+from trio_stream.websocket.limits import WebSocketLimits
 
 STREAMS = "/api/v1/streams/"
 

@@ -16,7 +16,7 @@ from trio_stream.log.reader import LogReader
 from trio_stream.log.writer import CommitLog
 from trio_stream.transactions.candidate import CandidateCache
 from trio_stream.websocket import server
-from trio_stream.websocket.server import WebSocketLimits
+from trio_stream.websocket.limits import WebSocketLimits
 
 BUFFER = 4096
 """Bytes of the sockets' buffers: small, so that clients fall behind."""

@@ -31,6 +31,7 @@ from trio_stream.stream.admission import Admission
 from trio_stream.transactions.candidate import CandidateCache
 from trio_stream.transactions.model import parse
 from trio_stream.websocket import server as websocket_server
+from trio_stream.websocket.limits import WebSocketLimits
 
 # No part of such blocks would show what is done for a whole block in one step. Coverage would be
 # measured along with the steps.
@@ -168,7 +169,7 @@ async def served(tmp_path: Path, home: Path) -> AsyncIterator[Served]:
                     websocket_server.serve,
                     channel,
                     listeners["websocket"],
-                    limits=websocket_server.WebSocketLimits(),
+                    limits=WebSocketLimits(),
                     admission=admission,
                     stop=stop,
                 )

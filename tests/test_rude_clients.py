@@ -27,7 +27,7 @@ from tests.websocket_peer import (
     garbage,
     request,
 )
-from trio_stream.websocket.server import WebSocketLimits
+from trio_stream.websocket.limits import WebSocketLimits
 from trio_stream.websocket.subscriber_stream import SubscriberStream
 
 # As the server frames its answer.

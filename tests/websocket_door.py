@@ -24,7 +24,8 @@ from trio_stream.net.upgrades import Upgrades
 from trio_stream.stream.admission import Admission
 from trio_stream.stream.events import encode
 from trio_stream.websocket import server
-from trio_stream.websocket.server import WebSocketLimits
+from trio_stream.websocket.guests import NOBODY, Others
+from trio_stream.websocket.limits import WebSocketLimits
 
 
 @dataclass
@@ -91,6 +92,7 @@ async def open_door(
     tail_bytes: int = 1 << 23,
     by_http: bool = False,
     guard: Guard | None = None,
+    others: Others = NOBODY,
 ) -> AsyncIterator[Door]:
     """Serve; at the end of the block all clients break off and it is shut down.
 
@@ -99,7 +101,7 @@ async def open_door(
     log = MemoryLog()
     channel = CommitChannel(CommittedBlocks(log), tail_bytes=tail_bytes)
     listeners = await trio.open_tcp_listeners(0, host="127.0.0.1")
-    upgrades = Upgrades()
+    upgrades = Upgrades(others)
     port = listeners[0].socket.getsockname()[1]
     door = Door(log, channel, port, client_tls)
     async with trio.open_nursery() as nursery:
@@ -113,6 +115,7 @@ async def open_door(
             tls=None if tls is None else lambda: tls,
             upgrades=upgrades,
             guard=guard,
+            others=others,
             stop=door.stop,
         )
         await nursery.start(serve)

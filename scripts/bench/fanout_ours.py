@@ -29,6 +29,7 @@ from trio_stream.stream.position import Position
 from trio_stream.stream.resume import Landmarks
 from trio_stream.stream.selection import Selection
 from trio_stream.websocket import server
+from trio_stream.websocket.limits import WebSocketLimits
 
 Observe = Callable[[CommitChannel[Selection]], AbstractAsyncContextManager[None]]
 
@@ -83,7 +84,7 @@ def ours(
     watch: AbstractContextManager[object] | None = None,
     beside: AbstractAsyncContextManager[None] | None = None,
     observe: Observe | None = None,
-    limits: server.WebSocketLimits | None = None,
+    limits: WebSocketLimits | None = None,
     tail_bytes: int = 1 << 30,
     instruments: Sequence[trio.abc.Instrument] = (),
 ) -> Times:
@@ -94,7 +95,7 @@ def ours(
     are there and left when they have everything.
     """
     # The receiver answers nothing, and a Ping would be counted as part of a block.
-    limits = limits or server.WebSocketLimits()
+    limits = limits or WebSocketLimits()
     limits = replace(limits, ping_interval=3600)
     log = _Log(blocks)
     channel = CommitChannel(CommittedBlocks(log), tail_bytes=tail_bytes)
@@ -109,7 +110,7 @@ async def _ours(
     log: _Log,
     channel: CommitChannel[Selection],
     receiver: Receiver,
-    limits: server.WebSocketLimits,
+    limits: WebSocketLimits,
     tls: ssl.SSLContext | None,
     pause: float,
     watch: AbstractContextManager[object] | None,

@@ -22,7 +22,7 @@ import trio
 from scripts.bench import report
 from scripts.bench.fanout_ours import ours
 from scripts.bench.fanout_senders import Receiver, make_blocks
-from trio_stream.websocket.server import WebSocketLimits
+from trio_stream.websocket.limits import WebSocketLimits
 
 PAUSE = 0.1
 EVENTS = 10

@@ -8,7 +8,7 @@ import pytest
 from trio_stream.access.guard import ALLOWED, Guard, Incoming, Refusal, fields_of
 from trio_stream.access.rates import Rate
 from trio_stream.access.tickets import MOST_PER_TOKEN, SECONDS
-from trio_stream.access.tokens import read_tokens
+from trio_stream.access.tokens import Permission, read_tokens
 from trio_stream.stream.subprotocols import bearer
 
 READER, POSTER = "reader-" + "r" * 30, "poster-" + "p" * 30
@@ -293,3 +293,11 @@ def test_repeated_fields_are_joined() -> None:
         b"a": b"1, 3",
         b"b": b"2",
     }
+
+
+def test_what_a_header_allows() -> None:
+    may_read = Gate(tokens=TOKENS).guard
+    assert Gate().guard.allows("", Permission.POST)
+    assert not may_read.allows("", Permission.READ)
+    assert may_read.allows(f"Bearer {READER}", Permission.READ)
+    assert not may_read.allows(f"Bearer {READER}", Permission.METRICS)

@@ -31,7 +31,9 @@ from trio_stream.access.tokens import Permission
         ("GET", "/unknown", Permission.READ),
         ("POST", "/api/v1/tickets", Permission.READ),
         ("POST", "/api/v1/transactions", Permission.POST),
-        ("POST", "/", Permission.POST),
+        ("POST", "/", Permission.READ),
+        ("POST", "//", Permission.POST),
+        ("GET", "/broadcast_tx_sync", Permission.POST),
         ("DELETE", "/health/live", Permission.POST),
     ],
 )

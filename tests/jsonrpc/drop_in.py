@@ -195,8 +195,6 @@ class Site:
     async def _welcome(self, caller: Caller) -> None:
         try:
             self.reasons.append(await self.door.welcome(caller) or "")
-        except* trio.BrokenResourceError as group:
-            self.reasons.append(repr(group.exceptions))
         finally:
             await trio.aclose_forcefully(caller.stream)
 

@@ -63,7 +63,7 @@ async def test_a_block_that_is_dropped_in_the_middle_of_a_frame(tmp_path):
             while await client.get():
                 pass
             raise trio.BrokenResourceError
-        assert "not in the log any more" in here.reasons[0]
+        assert "dropped the block" in here.reasons[0]
 
 
 async def test_a_subscription_that_comes_while_its_block_is_made(tmp_path):

@@ -255,3 +255,15 @@ def test_offers_in_several_fields_are_one_list() -> None:
     fields += [(b"sec-websocket-protocol", b"trio-stream")]
     found = judged(fields)
     assert isinstance(found, Upgrade) and found.protocol == "trio-stream"
+
+
+def test_paths_of_other_protocols() -> None:
+    found = judge(
+        b"GET",
+        b"/other?a=1",
+        GOOD.items(),
+        streams=NODE_STREAMS,
+        others=["/other"],
+    )
+    assert found == Upgrade(KEY.decode(), "/other", "a=1")
+    assert isinstance(verdict(target=b"/other"), Rejection)

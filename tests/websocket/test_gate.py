@@ -25,7 +25,8 @@ from trio_stream.stream.admission import Admission
 from trio_stream.stream.position import Position
 from trio_stream.stream.resume import Landmarks
 from trio_stream.websocket.gate import Admitted, Denied, Gate, headers_of
-from trio_stream.websocket.server import WebSocketLimits
+from trio_stream.websocket.guests import Guest
+from trio_stream.websocket.limits import WebSocketLimits
 
 PEER = "10.0.0.1"
 
@@ -47,7 +48,9 @@ class House:
             head_limit=1_000,
         )
 
-    async def visit(self, *said: bytes) -> tuple[Admitted | Denied | None, bytes]:
+    async def visit(
+        self, *said: bytes
+    ) -> tuple[Admitted | Denied | Guest | None, bytes]:
         """What becomes of a client that sends this, and what it is answered."""
         theirs, ours = memory_stream_pair()
         for some in said:

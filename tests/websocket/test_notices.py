@@ -23,8 +23,8 @@ from trio_stream.channel.clones import CommitReceiveChannel
 from trio_stream.stream.node_request import NODE_READER
 from trio_stream.stream.notices import CHECKPOINT_SECONDS
 from trio_stream.stream.position import Position, parse_position
+from trio_stream.websocket.limits import WebSocketLimits
 from trio_stream.websocket.notices import Reminder, Teller
-from trio_stream.websocket.server import WebSocketLimits
 from trio_stream.websocket.subscriber_stream import State, SubscriberStream
 
 

@@ -15,7 +15,7 @@ from trio_stream.stream.inbound import MESSAGE_LIMIT
 from trio_stream.stream.request import Asked
 from trio_stream.stream.resume import Beginning
 from trio_stream.websocket import gate
-from trio_stream.websocket.server import WebSocketLimits
+from trio_stream.websocket.limits import WebSocketLimits
 
 
 async def test_every_client_gets_every_event_in_order() -> None:

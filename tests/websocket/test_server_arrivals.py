@@ -18,7 +18,7 @@ from tests.websocket_door import open_door
 from tests.websocket_peer import CLOSE, PATH, PING, PONG, UPGRADE, frame, request
 from trio_stream.access.guard import Guard
 from trio_stream.access.tokens import read_tokens
-from trio_stream.websocket.server import WebSocketLimits
+from trio_stream.websocket.limits import WebSocketLimits
 
 
 async def test_who_comes_encrypted_is_served(contexts: Contexts) -> None:

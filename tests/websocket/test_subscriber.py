@@ -36,7 +36,7 @@ from trio_stream.access.guard import Guard
 from trio_stream.access.tokens import read_tokens
 from trio_stream.stream.admission import Admission
 from trio_stream.stream.position import Position
-from trio_stream.websocket.server import WebSocketLimits
+from trio_stream.websocket.limits import WebSocketLimits
 
 
 @pytest.mark.parametrize("tail_bytes", [1, 1 << 20])

@@ -18,7 +18,7 @@ from tests.websocket_peer import (
     frame,
     request,
 )
-from trio_stream.websocket.server import WebSocketLimits
+from trio_stream.websocket.limits import WebSocketLimits
 
 
 async def test_events_arrive_in_order(contexts: Contexts) -> None:

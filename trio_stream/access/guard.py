@@ -177,6 +177,13 @@ class Guard:
         finally:
             del self._streams[end]
 
+    def allows(self, authorization: str, permission: Permission) -> bool:
+        """Whether what comes with this header may do that."""
+        if self._tokens is None:
+            return True
+        token = self.token_of(authorization)
+        return token is not None and permission in token.permissions
+
     def token_of(self, authorization: str) -> Token | None:
         """The valid token in this header."""
         found = _bearer(authorization)

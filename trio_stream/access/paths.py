@@ -17,6 +17,10 @@ METRICS: Final = "/metrics"
 _OPEN: Final = frozenset(("/", "/client.js", "/client.d.ts", "/favicon.ico", "/manual"))
 _OPEN_BELOW: Final = ("/static/", "/manual/", "/health/")
 _READING: Final = frozenset(("GET", "HEAD"))
+_CALLS: Final = "/"
+"""Where a follower takes calls by POST: reading ones as well, and looks at each by itself."""
+_BROADCASTING: Final = "/broadcast_"
+"""What a follower passes to a node, and the node to the network."""
 
 
 def needed(method: str, path: str) -> Permission | None:
@@ -25,7 +29,10 @@ def needed(method: str, path: str) -> Permission | None:
         # What a browser asks before it sends a token.
         return None
     if method not in _READING:
-        return Permission.READ if path.rstrip("/") == TICKETS else Permission.POST
+        reads = path == _CALLS or path.rstrip("/") == TICKETS
+        return Permission.READ if reads else Permission.POST
+    if path.startswith(_BROADCASTING):
+        return Permission.POST
     if path in _OPEN or (path.startswith(_OPEN_BELOW) and ".." not in path):
         return None
     # Whatever stands before it: frameworks differ in what they make of `//` and the like.

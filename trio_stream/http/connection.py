@@ -66,12 +66,12 @@ class HttpConnection(TCPServer):
         limits: PatienceLimits,
         guest: HttpGuest,
         on_idle: Callable[[], None],
-        upgrades: bool = False,
+        upgrades: tuple[bytes, ...] = (),
         permits: PeerPermits | None = None,
     ) -> None:
         """`on_idle` is called at the end of each answer.
 
-        With `upgrades`, a request for a WebSocket ends `run` with the stream left open.
+        A request for a WebSocket whose target begins like one of `upgrades` ends `run`.
         """
         state = ConnectionState({})
         # A plain stream works too, although the annotation does not say so (0.18).

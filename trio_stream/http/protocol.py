@@ -22,9 +22,7 @@ from trio_stream.http.body import READ_PAST
 from trio_stream.http.permits import PeerPermits
 from trio_stream.net.request_head import Unacceptable
 from trio_stream.net.request_reader import Head, RequestReader
-from trio_stream.stream.selection import STREAMS_PATH
 
-_STREAMS = STREAMS_PATH.encode("ascii")
 _NO_WEBSOCKET = "No WebSocket is served here; `streams` of /api/v1 says where."
 
 
@@ -36,7 +34,7 @@ class HttpReader(RequestReader):
         *,
         head_limit: int,
         max_body_bytes: int,
-        upgrades: bool = False,
+        upgrades: tuple[bytes, ...] = (),
         permits: PeerPermits | None = None,
     ) -> None:
         super().__init__(head_limit=head_limit)
@@ -64,7 +62,7 @@ class HttpReader(RequestReader):
         fields = dict(request.headers)
         upgrade = fields.get(b"upgrade", b"").lower()
         is_upgrade = upgrade == b"websocket" and request.method == b"GET"
-        if is_upgrade and self._upgrades and request.target.startswith(_STREAMS):
+        if is_upgrade and request.target.startswith(self._upgrades):
             # Whether it is allowed is judged where it is answered.
             self.upgrade = Head(request, self.trailing_data[0])
             raise Unacceptable(404, _NO_WEBSOCKET)
@@ -98,7 +96,7 @@ class HttpProtocol(H11Protocol):
         made: H11Protocol,
         *,
         max_body_bytes: int,
-        upgrades: bool,
+        upgrades: tuple[bytes, ...],
         permits: PeerPermits | None,
     ) -> None:
         super().__init__(

@@ -34,8 +34,11 @@ from trio_stream.http.visit import Visit
 from trio_stream.log.errors import CommitLogError
 from trio_stream.net.request_reader import Head
 from trio_stream.net.upgrades import Upgrades
+from trio_stream.stream.selection import STREAMS_PATH
 
 logger = logging.getLogger(__name__)
+
+_STREAMS = STREAMS_PATH.encode("ascii")
 
 ALPN = ("http/1.1",)
 """The protocols this server speaks, as TLS names them."""
@@ -163,6 +166,7 @@ class _HttpServer:
         self._lasting = lasting
         self._answered = answered
         self._upgrades = upgrades
+        self._upgraded = () if upgrades is None else (_STREAMS, *upgrades.others)
         self._permits = None if guard is None else Permits(guard)
 
     async def _run_app(self, *request: Any) -> None:
@@ -234,7 +238,7 @@ class _HttpServer:
             limits=self._limits,
             guest=visit.guest,
             on_idle=self.look_who_is_left,
-            upgrades=self._upgrades is not None,
+            upgrades=self._upgraded,
             permits=None if permits is None else PeerPermits(permits, visit.peer),
         )
         try:

@@ -229,8 +229,10 @@ class Conversation:
         while offset < size:
             found = await self._host.block(height, [large.subscription.query])
             if not isinstance(found, Announced):
-                # It was dropped from the log in the middle of the frame.
-                raise trio.BrokenResourceError("the block is not in the log any more")
+                self._leave(
+                    "cut: the log has dropped the block in the middle of a frame"
+                )
+                raise trio.BrokenResourceError(self.reason)
             shared = found.tails[large.number]
             size = len(shared)
             piece = shared[offset : offset + PIECE_BYTES]

@@ -118,10 +118,7 @@ class DropIn:
                 each.wake()
 
     async def welcome(self, caller: Caller) -> str | None:
-        """Converse with a client whose upgrade is valid and allowed; returns why it left.
-
-        Raises `trio.BrokenResourceError`, in groups.
-        """
+        """Converse with a client whose upgrade is valid and allowed; returns why it left."""
         conversation = Conversation(
             self,
             caller.stream,
@@ -138,7 +135,11 @@ class DropIn:
             self._clients.present(conversation),
             caller.as_long_as_allowed(conversation.withdraw),
         ):
-            await conversation.run()
+            try:
+                await conversation.run()
+            except* trio.BrokenResourceError:
+                # It has noted why.
+                pass
         return conversation.reason
 
     async def block(self, height: int, queries: list[Expression]) -> Found:

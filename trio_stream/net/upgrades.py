@@ -7,7 +7,7 @@ The two don't know each other; each is given the same `Upgrades`.
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import NamedTuple
 
@@ -32,7 +32,9 @@ class Visitor(NamedTuple):
 class Upgrades:
     """Hands connections over to whoever receives them at the moment."""
 
-    def __init__(self) -> None:
+    def __init__(self, others: Collection[str] = ()) -> None:
+        self.others = tuple(path.encode("ascii") for path in others)
+        """Paths of other protocols than that of the streams."""
         self._receive: Callable[[Visitor], None] | None = None
 
     @contextmanager

@@ -23,6 +23,7 @@ from trio_stream.node.credentials import Credentials
 from trio_stream.node.opened import Addresses
 from trio_stream.stream.admission import Admission
 from trio_stream.websocket import server as websocket_server
+from trio_stream.websocket.limits import WebSocketLimits
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,8 +137,8 @@ def _bound(address: Address, listeners: Sequence[trio.SocketListener]) -> Addres
     return Address(address.host, port_of(listeners[0]))
 
 
-def _limits(config: DoorSettings) -> websocket_server.WebSocketLimits:
-    return websocket_server.WebSocketLimits(
+def _limits(config: DoorSettings) -> WebSocketLimits:
+    return WebSocketLimits(
         max_connections=config.max_clients + config.max_handshakes,
         max_connections_per_address=config.stream_connections_per_address,
         trusted_proxies=config.trusted_proxies,

@@ -11,7 +11,7 @@ head is read, and the answer written, elsewhere.
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -108,11 +108,15 @@ def judge(
     version: bytes = b"1.1",
     *,
     streams: Streams[Any],
+    others: Container[str] = (),
 ) -> Upgrade | Rejection:
-    """Judge a request. Names of headers are in lower case."""
+    """Judge a request. Names of headers are in lower case.
+
+    `others` are the paths of other protocols; such a path stands for a stream's name then.
+    """
     path, _, query = target.partition(b"?")
     place = path.decode("latin-1")
-    stream = streams.at(place)
+    stream = place if place in others else streams.at(place)
     if stream is None:
         misplaced = streams.misplaced(place)
         if misplaced is not None:

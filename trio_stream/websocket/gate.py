@@ -45,6 +45,7 @@ from trio_stream.stream.page_request import S
 from trio_stream.stream.request import Asked, BadRequest
 from trio_stream.stream.resume import Beginning, ResumeRefused
 from trio_stream.websocket.departures import kind_of
+from trio_stream.websocket.guests import NOBODY, Guest, Others
 
 logger = logging.getLogger(__name__)
 
@@ -83,10 +84,12 @@ class Gate(Generic[S]):
         admission: Admission,
         *,
         guard: Guard | None = None,
+        others: Others = NOBODY,
         head_limit: int,
     ) -> None:
         self._channel = channel
         self._streams = channel.streams
+        self._others = others
         self._guard = guard
         self._head_limit = head_limit
         self._admission = admission
@@ -96,7 +99,7 @@ class Gate(Generic[S]):
 
     async def let_in(
         self, stream: trio.abc.Stream, peer: str, head: Head | None = None
-    ) -> Admitted[S] | Denied | None:
+    ) -> Admitted[S] | Denied | Guest | None:
         """Read the request; answer it if the client may not stay, and return None then.
 
         `head` is the request if it has been read already. Call `leave` when an admitted client has
@@ -125,11 +128,14 @@ class Gate(Generic[S]):
                 request.headers,
                 request.http_version,
                 streams=self._streams,
+                others=self._others,
             )
         if isinstance(verdict, Upgrade):
             limit = self._admission.enter(address)
             if limit is not None:
                 verdict = full(limit)
+            elif (welcome := self._others.get(verdict.stream)) is not None:
+                return Guest(address, verdict, early, token, welcome)
             else:
                 found = await self._place(verdict, address, early, token)
                 if not isinstance(found, Rejection):
@@ -142,15 +148,17 @@ class Gate(Generic[S]):
     def _refused(self, address: str, status: int) -> None:
         self._refusals.log(logging.INFO, "%s: refused with status %d", address, status)
 
-    def leave(self, client: Admitted[S] | Denied) -> None:
+    def leave(self, client: Admitted[S] | Denied | Guest) -> None:
         """Count out an admitted client."""
         self._admission.leave(client.address)
 
-    def note_arrival(self, client: Admitted[S] | Denied) -> None:
+    def note_arrival(self, client: Admitted[S] | Denied | Guest) -> None:
         """Log that a client has its 101."""
         self._arrivals.log(logging.INFO, "%s: subscribed", client.address)
 
-    def note_departure(self, client: Admitted[S] | Denied, reason: str | None) -> None:
+    def note_departure(
+        self, client: Admitted[S] | Denied | Guest, reason: str | None
+    ) -> None:
         """Log and count why a client has left that had its 101."""
         self._departures.log(logging.INFO, "%s: %s", client.address, reason)
         self._admission.note_departure(kind_of(reason))

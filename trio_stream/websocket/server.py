@@ -23,7 +23,6 @@ import socket
 import ssl
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
-from dataclasses import dataclass
 from functools import partial
 from typing import Generic
 
@@ -53,6 +52,8 @@ from trio_stream.websocket.gate import (
     headers_of,
     last_words,
 )
+from trio_stream.websocket.guests import NOBODY, Guest, Others, entertain
+from trio_stream.websocket.limits import WebSocketLimits
 from trio_stream.websocket.notices import Reminder, Teller
 from trio_stream.websocket.subscriber import Ending, Pinger, Subscriber, withdraw
 from trio_stream.websocket.subscriber_stream import SubscriberStream
@@ -61,24 +62,6 @@ logger = logging.getLogger(__name__)
 
 _RECEIVE_BYTES = 4 * 1024
 _NOT_REMINDED: AbstractContextManager[None] = nullcontext()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WebSocketLimits:
-    """What clients may cost. Sizes in bytes, times in seconds."""
-
-    # More than there may be subscribers, so that one too many gets an answer.
-    max_connections: int = 21_000
-    max_connections_per_address: int = 0  # none
-    trusted_proxies: tuple[str, ...] = ()
-    ping_interval: float = 20.0
-    pong_timeout: float = 20.0
-    stall_timeout: float = 60.0
-    # With its default the kernel keeps 4 MB for a stalled client on loopback.
-    send_buffer: int = 128 * 1024
-    handshake_timeout: float = 10.0
-    head_limit: int = 16 * 1024
-    shutdown_timeout: float = 5.0
 
 
 async def serve(
@@ -90,19 +73,23 @@ async def serve(
     tls: Callable[[], ssl.SSLContext] | None = None,
     upgrades: Upgrades | None = None,
     guard: Guard | None = None,
+    others: Others = NOBODY,
     stop: trio.Event,
     task_status: trio.TaskStatus[object] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """Serve subscribers until `stop` is set and `channel` has ended.
 
     `admission` is shared with the other doors that admit subscribers. Connections that come
-    through `upgrades` are served too. `guard` says who may subscribe, if not everybody.
+    through `upgrades` are served too. `guard` says who may subscribe, if not everybody. `others`
+    serve clients of other protocols, by path.
 
     `stop` closes the listeners. The clients stay until the channel ends; then they
     get what the tail still has for them and Close 1001, and those that are still connected
     after `shutdown_timeout` are cut. Raises `CommitLogError`.
     """
-    server = _WebSocketServer(channel, limits, admission or Admission(), tls, guard)
+    server = _WebSocketServer(
+        channel, limits, admission or Admission(), tls, guard, others
+    )
     async with trio.open_nursery() as nursery:
         nursery.start_soon(server.pinger.run)
         nursery.start_soon(server.reminder.run)
@@ -110,8 +97,9 @@ async def serve(
             async with trio.open_nursery() as doors:
                 listen = partial(trio.serve_listeners, handler_nursery=clients)
                 await doors.start(listen, server.welcome, listeners)
-                receive = partial(_start, clients, server)
-                with (upgrades or Upgrades()).received_by(receive):
+                with (upgrades or Upgrades()).received_by(
+                    lambda visitor: clients.start_soon(server.receive, visitor)
+                ):
                     task_status.started(listeners)
                     await stop.wait()
                 doors.cancel_scope.cancel()
@@ -119,12 +107,6 @@ async def serve(
             patience = limits.shutdown_timeout
             clients.cancel_scope.deadline = trio.current_time() + patience
         nursery.cancel_scope.cancel()
-
-
-def _start(
-    clients: trio.Nursery, server: _WebSocketServer[S], visitor: Visitor
-) -> None:
-    clients.start_soon(server.receive, visitor)
 
 
 class _WebSocketServer(Generic[S]):
@@ -137,6 +119,7 @@ class _WebSocketServer(Generic[S]):
         admission: Admission,
         tls: Callable[[], ssl.SSLContext] | None,
         guard: Guard | None,
+        others: Others,
     ) -> None:
         self._channel = channel
         self._limits = limits
@@ -146,7 +129,13 @@ class _WebSocketServer(Generic[S]):
             limits.max_connections_per_address, limits.trusted_proxies
         )
         self._turn = channel.turn  # one for all
-        self._gate = Gate(channel, admission, guard=guard, head_limit=limits.head_limit)
+        self._gate = Gate(
+            channel,
+            admission,
+            guard=guard,
+            others=others,
+            head_limit=limits.head_limit,
+        )
         self._guard = guard
         self.pinger = Pinger(
             lambda: channel.bytes_framed,
@@ -212,6 +201,9 @@ class _WebSocketServer(Generic[S]):
                 return
             patience.deadline = trio.current_time() + limits.stall_timeout
             try:
+                if isinstance(client, Guest):
+                    await entertain(client, visitor, patience, self._gate, self._guard)
+                    return
                 subscribed = SubscriberStream(
                     stream,
                     raw,
