@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 from urllib.parse import urlsplit
 
 import trio
@@ -19,6 +20,23 @@ import trio
 from scripts import child, http_client
 
 DOORS = frozenset({"abci", "stream", "api"})
+
+
+class Startable(Protocol):
+    """How a daemon is started."""
+
+    @property
+    def home(self) -> Path: ...
+
+    @property
+    def environment(self) -> Mapping[str, str]: ...
+
+    @property
+    def doors(self) -> frozenset[str]: ...
+
+    def command(self) -> list[str]:
+        """What starts it."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +52,7 @@ class Settings:
     environment: Mapping[str, str] = field(default_factory=dict)
     prefix: Sequence[str] = ()
     """A program that runs it, with that program's arguments."""
+    doors: frozenset[str] = DOORS
 
     def command(self) -> list[str]:
         """What starts it."""
@@ -103,7 +122,7 @@ class RunningDaemon(child.Child):
 
 
 async def start_daemon(
-    nursery: trio.Nursery, settings: Settings, *, seconds: float = 240
+    nursery: trio.Nursery, settings: Startable, *, seconds: float = 240
 ) -> RunningDaemon:
     """Run the daemon as a task of `nursery`; returns once all its doors listen.
 
@@ -116,7 +135,7 @@ async def start_daemon(
         if found := re.search(r"\blistening (\w+) ([^\s\"]+)", line):
             # The first address of a door counts; a second one is the same for IPv6.
             doors.setdefault(found[1], found[2])
-            if doors.keys() >= DOORS:
+            if doors.keys() >= settings.doors:
                 listening.set()
 
     settings.home.mkdir(parents=True, exist_ok=True)
@@ -135,7 +154,7 @@ async def start_daemon(
 
 
 @asynccontextmanager
-async def run_daemon(settings: Settings) -> AsyncIterator[RunningDaemon]:
+async def run_daemon(settings: Startable) -> AsyncIterator[RunningDaemon]:
     """A daemon that listens while the block runs, and has exited after it."""
     async with child.open_nursery() as nursery:
         yield await start_daemon(nursery, settings)

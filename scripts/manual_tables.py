@@ -15,7 +15,8 @@ from itertools import takewhile
 from pathlib import Path
 
 from scripts import child
-from trio_stream.config import Config
+from trio_stream.config import Config, DoorSettings, FollowConfig
+from trio_stream.config.reading import name_of
 from trio_stream.http.followed.metric_table import ITS_OWN
 from trio_stream.http.metric_table import OF_A_NODE, OF_THE_PROCESS, Metric
 
@@ -35,8 +36,18 @@ class Incomplete(Exception):
 
 
 def settings() -> dict[str, str]:
-    """All settings with their defaults, as a reader of the manual sees them."""
+    """All settings of a node with their defaults, as a reader of the manual sees them."""
     return {each.name: shown(each.name, each.default) for each in fields(Config)}
+
+
+def follow_settings() -> dict[str, str]:
+    """Those of a follower that a node has not, or with another default."""
+    known = {each.name: each.default for each in fields(DoorSettings)}
+    return {
+        name_of(each): shown(each.name, each.default)
+        for each in fields(FollowConfig)
+        if each.name not in known or known[each.name] != each.default
+    }
 
 
 def shown(name: str, default: object) -> str:
@@ -122,6 +133,11 @@ def with_settings(text: str) -> str:
     return table(SETTINGS, settings(), text)
 
 
+def with_follow_settings(text: str) -> str:
+    """The page with its table of a follower's settings as it should be."""
+    return table(SETTINGS, follow_settings(), text)
+
+
 def with_metrics(text: str) -> str:
     """The page with its tables of metrics as they should be."""
     for header, rows in (
@@ -134,6 +150,7 @@ def with_metrics(text: str) -> str:
 
 
 PAGES: dict[str, Callable[[str], str]] = {
+    "following.md": with_follow_settings,
     "monitoring.md": with_metrics,
     "operating.md": with_settings,
 }

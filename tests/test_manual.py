@@ -58,6 +58,7 @@ ELSEWHERE = {
     "make engines": "is what CI runs",
     "make bench": "its scripts in tests/test_chaos.py and by hand: it takes minutes",
     "make manual": "tests/test_manual_tables.py",
+    "trio-stream follow --node http://localhost:26657 --home DIR": "tests/commands/test_follow.py",
     "trio-stream log-level debug --home DIR": "tests/commands/test_log_level.py",
     "trio-stream genesis --home DIR genesis.json": "tests/commands/test_genesis.py",
     "useradd --system --home-dir /var/lib/trio-stream trio-stream": "changes the machine",
@@ -263,7 +264,7 @@ async def test_curl_prints_what_is_committed(tmp_path: Path) -> None:
     assert re.findall(r'"transaction_id": ?"(\w+)"', "".join(lines))[:3] == IDS
 
 
-@pytest.mark.parametrize("command", ["run", "tail"])
+@pytest.mark.parametrize("command", ["run", "follow", "tail"])
 def test_printed_flags_are_those_that_there_are(
     command: str, capsys: pytest.CaptureFixture[str]
 ) -> None:

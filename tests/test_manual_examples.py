@@ -27,7 +27,7 @@ KEPT = transfer(BICYCLE, ALICE, recipients=[(ALICE, 1)])
 
 STREAM, API = "/api/v1/streams/", "/api/v1/"
 ALL = "?after=earliest&until=tip"
-REQUESTS = {
+REQUESTS: dict[str, list[tuple[str, ...]]] = {
     "subscribing": [
         (f"{STREAM}valid_transactions{ALL}",),
         (
@@ -49,10 +49,12 @@ REQUESTS = {
         (),
         (),
     ],
+    "following": [(), (), ()],
 }
 """What is asked for the blocks in JSON of each page.
 
-`()`: tests/test_observed.py and tests/http/followed/test_status.py ask.
+`()`: tests/test_observed.py, tests/http/followed/test_status.py and tests/test_manual_following.py
+ask.
 """
 
 

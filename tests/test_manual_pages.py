@@ -15,7 +15,7 @@ from tests import manual
 from trio_stream.__main__ import COMMANDS, word_of
 from trio_stream.access.tokens import Permission, read_tokens
 from trio_stream.client import Options
-from trio_stream.config import Config, load
+from trio_stream.config import Config, load, load_follow
 from trio_stream.config.foreign_names import BIGCHAINDB, BIGCHAINDB_VARIABLES
 from trio_stream.manual import MARKDOWN, TOPICS, page
 
@@ -136,6 +136,15 @@ def test_the_file_of_settings_is_one(tmp_path: Path) -> None:
     config = load({}, {}, file=file)
     assert config.home == Path("/srv/node")
     assert config.trusted_proxies == ("10.0.0.0/8",)
+
+
+def test_the_follower_s_file_of_settings_is_one(tmp_path: Path) -> None:
+    (block,) = manual.blocks("toml", manual.PAGES["following"])
+    file = tmp_path / "follow.toml"
+    file.write_text(block)
+    config = load_follow({}, {}, file=file).config
+    assert config.home == Path("/srv/follower")
+    assert len(config.node) == 2
 
 
 def test_bigchaindb_s_variables_are_those_that_are_read() -> None:

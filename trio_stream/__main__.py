@@ -17,6 +17,7 @@ from trio_stream import __version__
 
 COMMANDS = (
     "run",
+    "follow",
     "tail",
     "status",
     "election",
@@ -55,7 +56,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="trio-stream",
-        description="A BigchainDB-compatible node with a durable commit-event stream.",
+        description="A BigchainDB-compatible node with a durable commit-event stream, and the same"
+        " stream for any chain of Tendermint or CometBFT.",
         epilog="The manual: trio-stream help",
     )
     parser.add_argument("--version", action="version", version=__version__)

@@ -19,10 +19,11 @@ from functools import partial
 
 import trio
 
-from trio_stream.config import Config, DoorSettings
+from trio_stream.config import Config, DoorSettings, FollowConfig
 from trio_stream.net import notify, signals
 from trio_stream.net.logs import LevelSwitch
 from trio_stream.node import Addresses, Opened, open_node
+from trio_stream.node.following import open_follower
 
 logger = logging.getLogger(__name__)
 
@@ -39,6 +40,15 @@ async def run(  # noqa: ASYNC128  # `_run` does it
     start. A second signal cancels at once.
     """
     await _run(config, partial(open_node, config), task_status.started)
+
+
+async def follow(  # noqa: ASYNC128  # `_run` does it
+    config: FollowConfig,
+    *,
+    task_status: trio.TaskStatus[Addresses] = trio.TASK_STATUS_IGNORED,
+) -> None:
+    """Follow a chain until a signal ends it, likewise; raises a `Stopped` if it can't go on."""
+    await _run(config, partial(open_follower, config), task_status.started)
 
 
 async def _run(

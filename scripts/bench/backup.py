@@ -30,7 +30,7 @@ import trio
 from scripts import child
 from scripts.bench.report import machine, number, table
 from trio_stream.abci.messages import Time
-from trio_stream.commands.run import SWITCH_INTERVAL
+from trio_stream.commands.running import SWITCH_INTERVAL
 from trio_stream.ledger.block import AcceptedTransaction, Block, Chain
 from trio_stream.log.backup import BYTES_PER_SECOND
 from trio_stream.log.checkpoint import Checkpointer

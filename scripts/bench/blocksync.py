@@ -51,7 +51,7 @@ from trio_stream.abci.messages import (
     InitChain,
     Request,
 )
-from trio_stream.commands.run import GC_THRESHOLDS, SWITCH_INTERVAL
+from trio_stream.commands.running import GC_THRESHOLDS, SWITCH_INTERVAL
 from trio_stream.engine.server import AbciServer
 from trio_stream.ledger.application import Application
 from trio_stream.ledger.block import next_app_hash

@@ -49,7 +49,7 @@ from scripts.certificate import write_certificate
 from scripts.signing import Key, create, encode
 from trio_stream.abci.messages import CheckTx, InitChain, Time
 from trio_stream.abci.routine import CHECKS_A_HOP
-from trio_stream.commands.run import GC_THRESHOLDS, SWITCH_INTERVAL
+from trio_stream.commands.running import GC_THRESHOLDS, SWITCH_INTERVAL
 from trio_stream.ledger.application import Application
 from trio_stream.log.writer import CommitLog
 from trio_stream.transactions.candidate import CandidateCache

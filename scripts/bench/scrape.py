@@ -30,7 +30,7 @@ from scripts.bench import report
 from scripts.bench.fanout_ours import Observe, ours
 from scripts.bench.fanout_senders import Block, Receiver, make_blocks
 from trio_stream.channel.commit_channel import CommitChannel
-from trio_stream.commands.run import GC_THRESHOLDS, SWITCH_INTERVAL
+from trio_stream.commands.running import GC_THRESHOLDS, SWITCH_INTERVAL
 from trio_stream.engine.broadcast import EngineClient
 from trio_stream.engine.server import AbciServer
 from trio_stream.engine.sync_status import SyncStatus

@@ -65,3 +65,13 @@ def test_a_data_directory_that_cannot_be_is_refused(
     monkeypatch.setattr(os, "access", lambda path, mode: False)
     assert main(["check-config", "--home", str(tmp_path / "home")]) == 2
     assert f"{tmp_path} can't be written by this user" in capsys.readouterr().err
+
+
+def test_settings_of_a_follower_are_checked_too(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["check-config", "--follow", "--home", str(tmp_path / "home")]
+    assert main([*arguments, "--node", "http://a:1"]) == 0
+    assert "show-config --follow lists them" in capsys.readouterr().out
+    assert main(arguments) == 2
+    assert "node: give the address" in capsys.readouterr().err

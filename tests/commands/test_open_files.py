@@ -42,7 +42,7 @@ def test_all_doors_together_need_no_more_files_than_allowed(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     monkeypatch.setattr(open_files, "raise_limit", lambda wanted: min(wanted, allowed))
-    fitted = open_files.fit(config)
+    fitted = open_files.fit(config, others=64)
 
     http = fitted.http_connections + min(STRANGERS, fitted.http_connections)
     total = fitted.max_clients + fitted.max_handshakes + http
@@ -56,7 +56,7 @@ def test_settings_within_the_limit_are_kept(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(open_files, "raise_limit", lambda wanted: wanted)
-    assert open_files.fit(Config()) == Config()
+    assert open_files.fit(Config(), others=64) == Config()
     assert not caplog.records
 
 
@@ -65,7 +65,7 @@ def test_too_few_files_for_any_client_are_an_error(
 ) -> None:
     monkeypatch.setattr(open_files, "raise_limit", lambda wanted: 256)
     with pytest.raises(ConfigError, match="files is 256,.*needs at least 320.*ulimit"):
-        open_files.fit(Config())
+        open_files.fit(Config(), others=64)
 
 
 @pytest.mark.parametrize(

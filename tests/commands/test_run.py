@@ -2,124 +2,28 @@
 
 from __future__ import annotations
 
-import argparse
-import gc
-import logging
 import re
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import trio
 
 from scripts.daemon_process import Settings
 from tests.forked import run_in_fork
+from trio_stream import daemon
 from trio_stream.__main__ import main
-from trio_stream.commands import run as run_command
-from trio_stream.config import Config, ConfigError
-from trio_stream.log.errors import CommitLogError
-from trio_stream.net.tls import CertificateError
+from trio_stream.config import Config, DoorSettings
+from trio_stream.log.followed.writer import FollowedLog
 
-DEADLINE = 120
+DEADLINE = 30
 """Seconds that nothing here comes near; a hang fails instead of hanging."""
 
 
-@pytest.fixture
-def process(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """What the command sets for the whole process is set back after the test."""
-    interval, thresholds = sys.getswitchinterval(), gc.get_threshold()
-    # It could not be told from what all tests have frozen: tests/conftest.py.
-    monkeypatch.setattr(gc, "freeze", lambda: None)
-    loggers = [
-        logging.getLogger(name)
-        for name in ("", "trio.serve_listeners", "trio-websocket", "hypercorn", "quart")
-    ]
-    levels = [(each, each.level, each.filters[:]) for each in loggers]
-    yield
-    sys.setswitchinterval(interval)
-    gc.set_threshold(*thresholds)
-    for each, level, filters in levels:
-        each.setLevel(level)
-        each.filters[:] = filters
-
-
-@pytest.fixture
-def starting(monkeypatch: pytest.MonkeyPatch, process: None) -> None:
-    """A daemon may be started here; the limit of open files stays what it is."""
-    monkeypatch.setattr(run_command, "fit", lambda config: config)
-
-
-@pytest.fixture
-def ran(monkeypatch: pytest.MonkeyPatch, starting: None) -> list[Config]:
-    """The configurations that daemons were started with; none of them really runs."""
-    configs: list[Config] = []
-    monkeypatch.setattr(trio, "run", lambda main, config: configs.append(config))
-    return configs
-
-
-def run(*arguments: str | Path) -> int:
-    parser = argparse.ArgumentParser()
-    run_command.add_to(parser.add_subparsers())
-    given = parser.parse_args(["run", *map(str, arguments)])
-    status: int = given.command(given)
-    return status
-
-
-def test_the_daemon_runs_with_the_settings_given(ran: list[Config]) -> None:
-    assert run("--home", "/there", "--log-level", "error") == 0
-
-    assert ran == [Config(home=Path("/there"), log_level="ERROR")]
-    assert logging.root.level == logging.ERROR
-    assert logging.getLogger("hypercorn").level == logging.ERROR
-    assert sys.getswitchinterval() == pytest.approx(run_command.SWITCH_INTERVAL)
-    assert gc.get_threshold() == run_command.GC_THRESHOLDS
-
-
-def test_a_setting_that_cannot_be_used_is_status_2(
-    ran: list[Config], capsys: pytest.CaptureFixture[str]
+def test_the_node_runs_with_the_settings_given(
+    ran: list[tuple[object, DoorSettings]],
 ) -> None:
-    assert run("--abci", "nowhere") == 2
-
-    assert capsys.readouterr().err.startswith("trio-stream: --abci must be ")
-    assert not ran
-
-
-@pytest.mark.parametrize(
-    ("error", "status"),
-    [
-        (ConfigError("the cause"), 2),
-        (CertificateError("the cause"), 2),
-        (OSError("the cause"), 1),
-        (CommitLogError("open", Path("log.db"), "the cause"), 1),
-    ],
-)
-def test_what_ends_the_daemon_is_one_line(
-    error: Exception,
-    status: int,
-    ran: list[Config],
-    monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    def fail(main: object, config: Config) -> None:
-        raise ExceptionGroup("", [ExceptionGroup("", [error])])
-
-    monkeypatch.setattr(trio, "run", fail)
-    assert run() == status
-
-    (line,) = [record for record in caplog.records if record.levelname == "CRITICAL"]
-    assert "the cause" in line.getMessage()
-    assert line.exc_info is None
-
-
-def test_ctrl_c_before_the_daemon_catches_it_is_status_130(
-    ran: list[Config], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def interrupted(main: object, config: Config) -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(trio, "run", interrupted)
-    assert run() == 130
+    assert main(["run", "--home", "/there", "--node", "http://a:1"]) == 0
+    assert ran == [(daemon.run, Config(home=Path("/there"), node="http://a:1"))]
 
 
 def home_is_a_file(home: Path) -> list[str]:
@@ -134,6 +38,11 @@ def home_under_a_file(home: Path) -> list[str]:
 
 def log_is_a_directory(home: Path) -> list[str]:
     (home / "log.db").mkdir(parents=True)
+    return []
+
+
+def log_is_a_followers(home: Path) -> list[str]:
+    FollowedLog.open(home).close()
     return []
 
 
@@ -182,6 +91,7 @@ def not_toml(home: Path) -> list[str]:
         (home_under_a_file, 1, "below: Not a directory (the data directory must be"),
         (log_is_a_directory, 1, "log.db: "),
         (log_is_of_another_program, 1, "log.db: .*restore a copy"),
+        (log_is_a_followers, 1, "log.db: it is a follower's log .*another --home"),
         (
             socket_in_a_missing_directory,
             1,

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from trio_stream.__main__ import main
-from trio_stream.config import Config, load
+from trio_stream.config import Config, load, load_follow
 
 
 def shown(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
@@ -69,3 +69,18 @@ def test_a_setting_that_cannot_be_used_is_status_2(
 ) -> None:
     assert main(["show-config", "--node", "nowhere"]) == 2
     assert capsys.readouterr().err.startswith("trio-stream: --node must be ")
+
+
+def test_what_is_shown_of_a_follower_is_a_configuration_file(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    first, second = tmp_path / "first.toml", tmp_path / "second.toml"
+    first.write_text(
+        'node = ["http://a:1", "https://b/rpc"]\nfrom = 7\nallow_gaps = true\n'
+        'index_keys = ["a.b"]\nkeep = "7d, 50GB"\nrate = 2.5\n'
+    )
+    text = shown(capsys, "--follow", "--config", str(first))
+    assert 'keep = "7d, 50GB" ' in text
+    second.write_text(text, encoding="utf-8")
+    expected = load_follow({}, {}, file=first).config
+    assert load_follow({}, {}, file=second).config == expected

@@ -23,6 +23,7 @@ from trio_stream.log.errors import (
     LogMissing,
     LogNotAccessible,
     LogNotDirectory,
+    LogOfOtherKind,
 )
 from trio_stream.log.file import (
     APPLICATION_ID,
@@ -38,6 +39,7 @@ from trio_stream.log.file import (
     run,
     value,
 )
+from trio_stream.log.followed.writer import FollowedLog
 from trio_stream.log.writer import CommitLog
 
 
@@ -112,6 +114,14 @@ def test_another_programs_database_is_refused(home):
     other.close()
     with pytest.raises(LogDamaged, match="another program's"):
         CommitLog.open(home)
+
+
+def test_a_followers_log_is_refused(home):
+    FollowedLog.open(home).close()
+    with pytest.raises(LogOfOtherKind, match="a follower's log .*another --home"):
+        CommitLog.open(home)
+    with pytest.raises(LogOfOtherKind, match="cannot verify .* a follower's log"):
+        open_log(home / "log.db", "verify")
 
 
 def test_a_newer_schema_is_refused(home):

@@ -14,7 +14,6 @@ from dataclasses import replace
 from typing import Final, TypeVar
 
 from trio_stream.config import ConfigError, DoorSettings
-from trio_stream.engine.places import MAX_CONNECTIONS as ABCI_CONNECTIONS
 from trio_stream.http.newcomers import STRANGERS
 
 logger = logging.getLogger(__name__)
@@ -30,7 +29,7 @@ LEAST: Final = 64
 _SECONDS_BETWEEN_WARNINGS = 60.0
 
 
-def fit(config: C, *, others: int = ABCI_CONNECTIONS) -> C:
+def fit(config: C, *, others: int) -> C:
     """The same settings, with their limits of connections within the limit of open files.
 
     `others` are files that must be left for what is no door. Raises the soft limit if it can.

@@ -11,8 +11,9 @@ from dataclasses import fields
 from typing import Final
 
 from trio_stream.commands.data import failed
-from trio_stream.commands.flags import add_settings, settings_of
+from trio_stream.commands.flags import add_either_settings, either_settings_of
 from trio_stream.config import ConfigError
+from trio_stream.config.reading import name_of
 
 _WIDTH: Final = 50
 """Columns before the comments, for the usual values."""
@@ -28,27 +29,29 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         allow_abbrev=False,
     )
     parser.set_defaults(command=run)
-    add_settings(parser)
+    add_either_settings(parser)
 
 
 def run(parsed: argparse.Namespace) -> int:
     """Print the settings; returns the exit status."""
     try:
-        loaded = settings_of(parsed)
+        loaded = either_settings_of(parsed)
     except ConfigError as error:
         return failed(error, 2)
     for each in fields(loaded.config):
-        value = getattr(loaded.config, each.name)
-        origin = loaded.origins.get(each.name, "default")
-        line = f"# {each.name} is not set"
+        name, value = name_of(each), getattr(loaded.config, each.name)
+        origin = loaded.origins.get(name, "default")
+        line = f"# {name} is not set"
         if value is not None:
-            line = f"{each.name} = {_toml(value)}"
+            line = f"{name} = {_toml(value)}"
         print(f"{line:{_WIDTH}}  # {origin}")
     return 0
 
 
 def _toml(value: object) -> str:
     match value:
+        case bool():
+            return str(value).lower()
         case int() | float():
             return str(value)
         case tuple():

@@ -52,11 +52,14 @@ class Names:
 
     def from_flags(self, flags: Mapping[str, object]) -> dict[str, Found]:
         """None stands for a flag that was not given."""
-        return {
-            name: self.read(name, value, f"--{name.replace('_', '-')}")
-            for name, value in flags.items()
-            if value is not None
-        }
+        found: dict[str, Found] = {}
+        for name, value in flags.items():
+            if value is not None:
+                flag = f"--{name.replace('_', '-')}"
+                if name not in self:
+                    raise ConfigError(f"{flag}: no setting {self._unknown(name)}")
+                found[name] = self.read(name, value, flag)
+        return found
 
     def from_variables(
         self, environment: Mapping[str, str], *, beside: Collection[str]

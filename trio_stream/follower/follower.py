@@ -127,7 +127,8 @@ class Follower:
         """Commit the next block, or the gap in its place."""
         found = await self._obtain(checks.tip.height + 1, ahead, checks)
         if isinstance(found, Gap):
-            logger.warning("blocks %d to %d: %s", found.first, found.last, found)
+            text = "blocks %d to %d are missing, and stay so: %s"
+            logger.warning(text, found.first, found.last, found.detail)
             tip = await self._write(partial(self._log.gap, found))
             checks.committed(tip, None)
         else:

@@ -23,7 +23,7 @@ HINTS: dict[Reason, str] = {
     "results_missing": "give a node that has executed that block itself, or --allow-gaps",
     "broken_record": "give another node, or --allow-gaps",
     "corrupt": "give a node that was not upgraded with CometBFT 0.38.0 to 0.38.9, or"
-    " --allow-gaps",
+    " --allow-gaps; for Celestia, set data_hashes to false",
     "too_large": "raise answer_bytes, or --allow-gaps",
 }
 

@@ -83,6 +83,12 @@ class LogOfOtherChain(CommitLogError):
     hint = "name another --home, or move (do not delete) that data directory away first"
 
 
+class LogOfOtherKind(CommitLogError):
+    """The log in the data directory is a node's where a follower's is needed, or the reverse."""
+
+    hint = "`run` and `follow` need data directories of their own: name another --home"
+
+
 class CannotImport(CommitLogError):
     """What should be imported is damaged, was changed, or is not what this release reads."""
 

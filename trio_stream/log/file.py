@@ -25,6 +25,7 @@ from trio_stream.log.errors import (
     LogInUse,
     LogMissing,
     LogNotDirectory,
+    LogOfOtherKind,
 )
 from trio_stream.log.others import Patience
 
@@ -39,7 +40,14 @@ Migrations = Mapping[int, Callable[[apsw.Connection], None]]
 """For each schema version, what converts the tables of such a file to the next version."""
 
 APPLICATION_ID: Final = int.from_bytes(b"tris")
-"""Marks the file as ours, for us and for the program `file`."""
+"""Marks the file as a node's log, for us and for the program `file`."""
+FOLLOWED_ID: Final = int.from_bytes(b"trif")
+"""Marks it as a follower's log."""
+
+_OWNERS: Final = {
+    APPLICATION_ID: "it is a node's log (`run`)",
+    FOLLOWED_ID: "it is a follower's log (`follow`)",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,8 +166,9 @@ def prepare(
             run(connection, format.views.read_text(encoding="utf-8"))
             run(connection, f"PRAGMA application_id = {format.application_id}")
             found = version
-        elif value(connection, "PRAGMA application_id") != format.application_id:
-            raise LogDamaged("open", path, "it is another program's database")
+        else:
+            other = "it is another program's database"
+            _refuse_others(connection, path, "open", format.application_id, other)
         if found > version:
             raise LogFromNewerVersion(
                 "open", path, f"its schema has version {found}, ours is {version}"
@@ -173,14 +182,25 @@ def prepare(
 
 def recognise(connection: apsw.Connection, path: Path, operation: str) -> None:
     """Raise a `CommitLogError` unless it is a log of this release."""
-    if value(connection, "PRAGMA application_id") != APPLICATION_ID:
-        raise LogDamaged(operation, path, "it is not a commit log")
+    other = "it is not a commit log"
+    _refuse_others(connection, path, operation, APPLICATION_ID, other)
     found = value(connection, "PRAGMA user_version")
     assert isinstance(found, int)
     if found != SCHEMA_VERSION:
         error = LogFromNewerVersion if found > SCHEMA_VERSION else LogFromOlderVersion
         cause = f"its schema has version {found}, ours is {SCHEMA_VERSION}"
         raise error(operation, path, cause)
+
+
+def _refuse_others(
+    connection: apsw.Connection, path: Path, operation: str, wanted: int, other: str
+) -> None:
+    found = value(connection, "PRAGMA application_id")
+    if found == wanted:
+        return
+    if isinstance(found, int) and found in _OWNERS:
+        raise LogOfOtherKind(operation, path, _OWNERS[found])
+    raise LogDamaged(operation, path, other)
 
 
 def _renew_views(connection: apsw.Connection, views: Path) -> None:

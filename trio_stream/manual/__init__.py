@@ -17,6 +17,7 @@ from markdown_it.rules_block import StateBlock
 TOPICS: Final = {
     "start": "from nothing to the first event, and pointing an engine at it",
     "subscribing": "the streams: WebSocket, Server-Sent Events, polls, resuming, filters",
+    "following": "the same streams for any other chain, by its nodes' RPC",
     "client": "the client for Python and JavaScript, and the command `tail`",
     "api": "the HTTP API: posting, look-ups, search",
     "sql": "reading the log with SQL",

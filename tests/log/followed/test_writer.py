@@ -9,7 +9,12 @@ import pytest
 from tests.log.followed.made import CHAIN, event, hash_at, made, transfer
 from trio_stream.cometbft.followed import FollowedChain, FollowedTip, Gap
 from trio_stream.cometbft.results import read_results
-from trio_stream.log.errors import LogDamaged, LogInUse, LogOfOtherChain
+from trio_stream.log.errors import (
+    LogDamaged,
+    LogInUse,
+    LogOfOtherChain,
+    LogOfOtherKind,
+)
 from trio_stream.log.followed.keep import Keep
 from trio_stream.log.followed.writer import FollowedLog
 from trio_stream.log.writer import CommitLog
@@ -73,7 +78,7 @@ def test_another_chain_is_refused(log):
 
 def test_the_log_of_a_node_is_no_log_of_a_follower(tmp_path):
     CommitLog.open(tmp_path).close()
-    with pytest.raises(LogDamaged, match="another program's"):
+    with pytest.raises(LogOfOtherKind, match="a node's log"):
         FollowedLog.open(tmp_path)
 
 

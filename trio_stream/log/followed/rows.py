@@ -8,13 +8,13 @@ from typing import Final
 import apsw
 
 from trio_stream.cometbft.followed import FollowedChain, FollowedTip, Gap
-from trio_stream.log.file import Format
+from trio_stream.log.file import FOLLOWED_ID, Format
 from trio_stream.log.rows import row
 
 _HERE: Final = Path(__file__).parent
 
 FOLLOWED: Final = Format(
-    application_id=int.from_bytes(b"trif"),
+    application_id=FOLLOWED_ID,
     version=1,
     schema=_HERE / "schema.sql",
     views=_HERE / "views.sql",
