@@ -179,6 +179,41 @@ async def test_messages_of_all_transactions_are_made_while_somebody_reads_them(
     assert frames is not None and (frames.end, frames.data) == (END(6), b"")
 
 
+@pytest.mark.parametrize("selection", [ALL_TRANSACTIONS, EVENTS, BLOCKS])
+async def test_what_was_just_committed_is_not_read_back(
+    log: FollowedLog, blocks: FollowedBlocks, selection: FeedSelection
+) -> None:
+    log.begin(CHAIN)
+    async with running(blocks) as channel:
+        clone = channel.clone(END(4), selection=selection)
+        got: list[bytes] = []
+
+        async def listen() -> None:
+            async for batch in clone:
+                got.extend(texts_in(batch.data))
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(listen)
+            await wait_all_tasks_blocked()
+            new: list[FollowedBlock | Gap] = [
+                made(5, [transfer("me")], []),
+                Gap(6, 7, "pruned", ""),
+                made(8),
+            ]
+            for each in new:
+                if isinstance(each, Gap):
+                    log.gap(each)
+                else:
+                    log.append(each)
+            append(log, 9)  # this one nobody handed on
+            blocks.fresh.add(new)
+            channel.advance(9)
+            await wait_all_tasks_blocked()
+            nursery.cancel_scope.cancel()
+        assert not blocks.fresh
+        assert got == list(texts_in(await replayed(blocks, selection, after=4)))
+
+
 async def test_what_was_not_made_is_read_from_the_log_and_what_follows_is_not(
     log: FollowedLog, blocks: FollowedBlocks
 ) -> None:

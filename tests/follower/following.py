@@ -11,7 +11,7 @@ import trio
 from tests.follower.fake_node import FakeNode
 from tests.follower.memory import MemoryLog
 from tests.follower.wires import Wires
-from trio_stream.cometbft.followed import FollowedTip
+from trio_stream.cometbft.followed import FollowedBlock, FollowedTip, Gap
 from trio_stream.follower.follower import Follower
 from trio_stream.follower.introduction import FollowSettings
 from trio_stream.follower.nodes import Node, NodeSettings
@@ -32,6 +32,7 @@ class Followed:
     def __init__(self) -> None:
         self.log = MemoryLog()
         self.advanced: list[FollowedTip] = []
+        self.handed_on: list[FollowedBlock | Gap] = []
         self.stopped: Stopped | None = None
         self.ended = trio.Event()
         self._moved = trio.Event()
@@ -79,6 +80,7 @@ async def following(
             followed.log,
             FollowSettings(**{"start": "earliest", **settings}),
             advance=followed.advance,
+            hand_on=followed.handed_on.extend,
             run_sync=inline,
         )
 

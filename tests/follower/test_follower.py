@@ -50,6 +50,7 @@ async def test_all_blocks_come_in_order_and_are_announced(
         heights = [tip.height for tip in followed.advanced]
         assert heights == sorted(set(heights)) and heights[-1] == 40
         assert equal(followed.log, chain)
+        assert followed.handed_on == followed.log.entries
         assert node.most_busy == 4
         # Each once: what was asked ahead is not asked again.
         assert node.count("block") == 40

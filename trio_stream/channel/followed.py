@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final, Protocol
 
 from trio_stream.abci.messages import Time
+from trio_stream.channel.fresh import Fresh
 from trio_stream.channel.kind import Extent, Live, Read
 from trio_stream.channel.pages import Replay
 from trio_stream.channel.tally import NewestBlock, TallyStatistics
@@ -90,6 +91,8 @@ class FollowedBlocks:
     def __init__(self, reader: FollowedReading) -> None:
         self.index = FeedIndex()
         self.tally = FollowedTally()
+        self.fresh = Fresh()
+        """To be told of each block and gap when it has been committed, before it is announced."""
         self._reader = reader
 
     async def extent(self) -> Extent:
@@ -99,7 +102,9 @@ class FollowedBlocks:
 
     async def read_after(self, height: int) -> Read[FeedSelection] | None:
         """The next blocks and gaps. Raises `BelowOldest`."""
-        blocks = await self._reader.blocks_after(height, max_bytes=_READ_BYTES)
+        blocks: Sequence[FollowedBlock | Gap] = self.fresh.take_after(height)
+        if not blocks:
+            blocks = await self._reader.blocks_after(height, max_bytes=_READ_BYTES)
         after = Position.end_of(height)
         if not blocks:
             return await self._read_beyond(after)

@@ -28,6 +28,10 @@ from trio_stream.follower.writer import FollowedLog
 logger = logging.getLogger(__name__)
 
 
+def _to_nobody(found: Sequence[FollowedBlock | Gap]) -> None:
+    """For a follower whose blocks are read from the log alone."""
+
+
 class Follower:
     """Follows one chain into one log."""
 
@@ -38,13 +42,16 @@ class Follower:
         settings: FollowSettings,
         *,
         advance: Callable[[FollowedTip], None],
+        hand_on: Callable[[Sequence[FollowedBlock | Gap]], None] = _to_nobody,
         run_sync: RunSync = trio.to_thread.run_sync,
     ) -> None:
+        """`advance` is told how far the log is, after `hand_on` got what was committed."""
         self.nodes = list(nodes)
         self._given = tuple(nodes)
         self._log = log
         self._settings = settings
         self._advance = advance
+        self._hand_on = hand_on
         self._run_sync = run_sync
         self._woken = trio.Event()
         self._writing = trio.Lock()
@@ -105,10 +112,13 @@ class Follower:
             if not await self._stride(ahead, checks):
                 await self._step(ahead, checks)
 
-    async def _write(self, write: Callable[[], FollowedTip]) -> FollowedTip:
+    async def _write(
+        self, write: Callable[[], FollowedTip], found: Sequence[FollowedBlock | Gap]
+    ) -> FollowedTip:
         """Commit what comes next, and announce it in the same step."""
         async with self._writing:
             tip = await self._run_sync(write)
+        self._hand_on(found)
         self._advance(tip)
         self._grown.set()
         self._grown = trio.Event()
@@ -129,10 +139,10 @@ class Follower:
         if isinstance(found, Gap):
             text = "blocks %d to %d are missing, and stay so: %s"
             logger.warning(text, found.first, found.last, found.detail)
-            tip = await self._write(partial(self._log.gap, found))
+            tip = await self._write(partial(self._log.gap, found), [found])
             checks.committed(tip, None)
         else:
-            tip = await self._write(partial(self._log.append, found))
+            tip = await self._write(partial(self._log.append, found), [found])
             checks.committed(tip, found.results)
 
     async def _stride(self, ahead: Ahead, checks: Checks) -> bool:
@@ -151,7 +161,9 @@ class Follower:
         count = await self._run_sync(lambda: checks.confirmed(found))
         if count == 0:
             return False
-        tip = await self._write(partial(self._log.append, *found[:count]))
+        tip = await self._write(
+            partial(self._log.append, *found[:count]), found[:count]
+        )
         checks.committed(tip, found[count - 1].results)
         return True
 

@@ -63,8 +63,9 @@ def open_follow_core(config: FollowConfig, stack: AsyncExitStack) -> FollowCore:
     _say_what_is_there(config, log)
     reader = FollowedReader(log.path)
     stack.push_async_callback(reader.aclose)
+    blocks = FollowedBlocks(reader)
     channel = CommitChannel(
-        FollowedBlocks(reader),
+        blocks,
         tail_bytes=config.tail_bytes,
         resume_ahead=config.resume_ahead,
     )
@@ -91,6 +92,7 @@ def open_follow_core(config: FollowConfig, stack: AsyncExitStack) -> FollowCore:
         log,
         settings_of(config),
         advance=committed,
+        hand_on=blocks.fresh.add,
         run_sync=run_sync,
     )
     return FollowCore(
