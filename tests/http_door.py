@@ -11,7 +11,7 @@ import trio
 
 from trio_stream.http import server
 from trio_stream.http.answers import HttpAnswer
-from trio_stream.http.pages import Streamed
+from trio_stream.http.arrays import Streamed
 from trio_stream.http.plain import Plain
 from trio_stream.http.server import HttpLimits
 

@@ -15,7 +15,7 @@ from scripts.signing import create, encode, sign
 from tests.ledger.chains import ALICE, CHAIN_ID
 from trio_stream.abci.messages import Time
 from trio_stream.http.answers import HttpAnswer, spaced
-from trio_stream.http.pages import Streamed
+from trio_stream.http.arrays import Streamed
 from trio_stream.http.reads import answer_block
 from trio_stream.http.threads import Threads
 from trio_stream.ledger.block import Block, Chain

@@ -23,8 +23,8 @@ from trio_stream.access.guard import Guard, Incoming, Verdict
 from trio_stream.access.tokens import read_tokens
 from trio_stream.http import server
 from trio_stream.http.answers import HttpAnswer
+from trio_stream.http.arrays import Streamed
 from trio_stream.http.connection import HttpConnection
-from trio_stream.http.pages import Streamed
 from trio_stream.http.places import FULL, HttpGuest, HttpPlaces
 from trio_stream.http.plain import Plain
 from trio_stream.http.server import HttpLimits

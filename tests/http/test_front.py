@@ -12,7 +12,7 @@ from trio.testing import MockClock, memory_stream_pair
 
 from trio_stream.http import front
 from trio_stream.http.answers import HttpAnswer
-from trio_stream.http.pages import Streamed, answer_array
+from trio_stream.http.arrays import Streamed, answer_array
 from trio_stream.http.places import FULL, HttpGuest, HttpPlaces
 from trio_stream.http.plain import Plain
 from trio_stream.http.room import PATIENCE

@@ -16,7 +16,7 @@ from tests.ledger.chains import ALICE, BOB, Engine
 from trio_stream.abci.messages import CheckTx
 from trio_stream.http import pages
 from trio_stream.http.answers import NOT_FOUND, HttpAnswer, spaced
-from trio_stream.http.pages import Streamed
+from trio_stream.http.arrays import Streamed
 from trio_stream.http.reads import SEARCH_TOO_LONG, Reads, answer_block
 from trio_stream.http.threads import Threads
 from trio_stream.ledger.application import Application

@@ -27,10 +27,10 @@ from werkzeug.exceptions import (
 from trio_stream.access.guard import Guard
 from trio_stream.http import answers
 from trio_stream.http.answers import HttpAnswer
+from trio_stream.http.arrays import Streamed
 from trio_stream.http.body import Body, Disconnected, Receive, Send, headers_of, write
 from trio_stream.http.manual import add_manual
 from trio_stream.http.page import add_page
-from trio_stream.http.pages import Streamed
 from trio_stream.http.plain import Plain
 from trio_stream.http.routes import Coming, Get, Lookup, Post, Routes
 from trio_stream.http.rules import Digits, MatchedRule

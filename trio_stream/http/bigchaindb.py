@@ -11,9 +11,10 @@ import trio
 
 from trio_stream.http import answers
 from trio_stream.http.answers import HttpAnswer
+from trio_stream.http.arrays import Streamed
 from trio_stream.http.elections import answer_election
 from trio_stream.http.making import some_at_a_time
-from trio_stream.http.pages import Lookups, Streamed
+from trio_stream.http.pages import Lookups
 from trio_stream.http.plain import Plain
 from trio_stream.http.reads import CheckOutcomes, Reads, answer_block
 from trio_stream.http.routes import API, DESCRIPTION, Get, Lookup, Routes

@@ -9,7 +9,7 @@ import trio
 
 from trio_stream.http import answers, plain
 from trio_stream.http.answers import HttpAnswer
-from trio_stream.http.pages import Streamed
+from trio_stream.http.arrays import Streamed
 from trio_stream.http.places import NO_ROOM, HttpGuest, TurnedAway
 from trio_stream.http.plain import Plain
 from trio_stream.log.errors import ends_process

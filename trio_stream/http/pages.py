@@ -1,21 +1,12 @@
-"""JSON arrays of any length, made of pages.
-
-A long array is never held as a whole. If there is more than one page, the answer is an iterator
-of pieces that reads the next page when the client has taken the last one. It holds one page at a
-time, or two at first, if only reading the second page shows whether it has any items.
-
-Below are the arrays of pages that the routes answer with, and what they ask of the log.
-"""
+"""The pages of the arrays that BigchainDB's routes answer with, and what they ask of the log."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
-from typing import Any, Final, Protocol, Self
-
-import trio
+from collections.abc import Sequence
+from typing import Any, Final, Protocol
 
 from trio_stream.http import answers
-from trio_stream.http.answers import HttpAnswer
+from trio_stream.http.arrays import listed
 from trio_stream.http.parameters import EarlyAnswer
 from trio_stream.http.threads import Threads
 from trio_stream.log.elections import Standing
@@ -34,86 +25,6 @@ from trio_stream.transactions.shown import shown
 
 ALL: Final = 1 << 62
 """More items than there can be, and still an integer that SQLite can add to."""
-
-ReadPage = Callable[[Cursor], Awaitable[tuple[bytes, Cursor | None]]]
-"""Reads a page: its items as JSON, and where the next one begins."""
-
-
-class Streamed:
-    """A JSON array in pieces, from an iterator that needs no closing."""
-
-    def __init__(self, beginning: bytes, rest: _Items, end: bytes) -> None:
-        self._beginning = beginning
-        self._rest: _Items | None = rest
-        self._end = end
-
-    def __aiter__(self) -> Self:
-        return self
-
-    async def __anext__(self) -> bytes:
-        if self._rest is None:
-            raise StopAsyncIteration
-        if self._beginning:
-            await trio.lowlevel.checkpoint()
-            piece, self._beginning = self._beginning, b""
-            return piece
-        items = await self._rest.next()
-        if items is None:
-            self._rest = None
-            return self._end
-        return b", " + items
-
-
-class _Items:
-    """The items of one page after another; pages without any are skipped."""
-
-    def __init__(self, read: ReadPage, after: Cursor) -> None:
-        self._read = read
-        self._next: Cursor | None = after
-
-    @property
-    def are_all(self) -> bool:
-        """Whether no page is left."""
-        return self._next is None
-
-    async def next(self) -> bytes | None:
-        """The next items; None after the last. Always a checkpoint."""
-        await trio.lowlevel.checkpoint_if_cancelled()
-        while self._next is not None:
-            items, self._next = await self._read(self._next)
-            if items:
-                return items
-        await trio.lowlevel.cancel_shielded_checkpoint()
-        return None
-
-
-async def answer_array(
-    read: ReadPage,
-    after: Cursor,
-    *,
-    begin: bytes = b"[",
-    end: bytes = b"]\n",
-    sure: bool = False,
-) -> HttpAnswer | Streamed:
-    """An array of the items on all pages after `after`, between `begin` and `end`.
-
-    If `sure`, a page that says that another follows can be trusted to have one with items, so
-    the second page is not read ahead.
-    """
-    items = _Items(read, after)
-    first = await items.next() or b""
-    if sure and not items.are_all:
-        return Streamed(begin + first, items, end)
-    # Look one page ahead, so that an answer of a single page has a Content-Length.
-    second = await items.next()
-    if second is None:
-        return HttpAnswer(200, begin + first + end)
-    return Streamed(b"%b%b, %b" % (begin, first, second), items, end)
-
-
-def listed(documents: Iterable[object]) -> bytes:
-    """The documents as the items of an array, without its brackets."""
-    return b", ".join([answers.spaced(document).rstrip() for document in documents])
 
 
 class Lookups(Protocol):

@@ -20,7 +20,7 @@ from typing import Final, NamedTuple
 
 from trio_stream.http import answers
 from trio_stream.http.answers import HttpAnswer
-from trio_stream.http.pages import Streamed
+from trio_stream.http.arrays import Streamed
 from trio_stream.net.request_head import HOST
 
 HEAD_BYTES: Final = 16 * 1024

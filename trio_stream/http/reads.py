@@ -15,6 +15,7 @@ from typing import Final, Protocol, TypeGuard
 
 from trio_stream.http import answers, parameters
 from trio_stream.http.answers import HttpAnswer
+from trio_stream.http.arrays import Streamed, answer_array
 from trio_stream.http.elections import shown_validator
 from trio_stream.http.pages import (
     ALL,
@@ -22,9 +23,7 @@ from trio_stream.http.pages import (
     Lookups,
     OutputPages,
     SearchPages,
-    Streamed,
     TransactionPages,
-    answer_array,
     written,
 )
 from trio_stream.http.parameters import EarlyAnswer, Given

@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 
 from trio_stream.http import answers
 from trio_stream.http.answers import HttpAnswer
-from trio_stream.http.pages import Streamed
+from trio_stream.http.arrays import Streamed
 from trio_stream.http.plain import Plain
 
 API: Final = "/api/v1"
