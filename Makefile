@@ -1,4 +1,4 @@
-# make run · demo · devnode · devnet · test · test-engines · test-chains · check · bench · engines · chains · fmt · lock · proto · manual
+# make run · demo · demo-follow · devnode · devnet · test · test-engines · test-chains · check · bench · engines · chains · fmt · lock · proto · manual
 # Everything runs in a virtual environment of its own, made at the first call.
 
 VENV ?= .venv
@@ -16,7 +16,7 @@ PYTEST := $(BIN)/python -m pytest --numprocesses 2 --dist loadgroup
 # Each process that a test starts would compile all modules again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run demo devnode devnet test test-engines test-chains check bench engines chains fmt lock proto manual clean
+.PHONY: run demo demo-follow devnode devnet test test-engines test-chains check bench engines chains fmt lock proto manual clean
 .DEFAULT_GOAL := run
 
 run: $(VENV)/.run
@@ -24,6 +24,9 @@ run: $(VENV)/.run
 
 demo: $(VENV)/.run
 	@$(BIN)/python -m scripts.demo $(ARGS)
+
+demo-follow: $(VENV)/.run
+	@$(BIN)/python -m scripts.demo_follow $(ARGS)
 
 devnode: $(VENV)/.run
 	@$(BIN)/python -m scripts.devnode $(ARGS)

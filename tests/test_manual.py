@@ -47,6 +47,7 @@ with connect(sys.argv[1]) as stream:
 
 ELSEWHERE = {
     "make demo": "tests/engines/test_demo.py, with ENGINE too",
+    "make demo-follow": "tests/engines/test_demo_follow.py",
     "make devnode": "tests/engines/test_devnode.py",
     "make devnet": "tests/engines/test_devnet.py",
     "make run": "its command, python -m trio_stream run, in tests/test_daemon.py",
