@@ -64,7 +64,9 @@ async def followed(
     """A follower while the block runs."""
     following = Following()
     async with child.open_nursery() as nursery:
-        nursery.start_soon(follow, simd, home, following, settings)
+        nursery.start_soon(  # noqa: ASYNC113  # it starts when it is waited for
+            follow, simd, home, following, settings
+        )
         yield following
 
 
