@@ -19,6 +19,7 @@ from trio_stream.follower.checks import Checks
 from trio_stream.follower.introduction import FollowSettings, introduce
 from trio_stream.follower.nodes import Node, RunSync
 from trio_stream.follower.searches import Search
+from trio_stream.follower.silence import Silence
 from trio_stream.follower.statistics import SHOWN, FollowerStatistics
 from trio_stream.follower.troubles import Trouble, WrongChain
 from trio_stream.follower.verdicts import Fate, Verdict, verdict
@@ -56,6 +57,7 @@ class Follower:
         self._woken = trio.Event()
         self._writing = trio.Lock()
         self._grown = trio.Event()
+        self._silence = Silence()
         self._search: Search | None = None
 
     def statistics(self) -> FollowerStatistics:
@@ -260,8 +262,9 @@ class Follower:
             async def ask(node: Node) -> None:
                 try:
                     await node.status()
+                    self._silence.ends()
                 except (Trouble, CometError) as error:
-                    logger.debug("%s: no status: %s", node.url, error)
+                    self._silence.goes_on(f"{node.address.authority}: {error}")
                 if node.tip >= height:
                     nursery.cancel_scope.cancel()
 
