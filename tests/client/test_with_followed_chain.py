@@ -375,6 +375,18 @@ async def test_in_javascript(tmp_path: Path, stream: str, most: int) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(NODE is None, reason="Node is not installed")
+async def test_in_javascript_too_a_stream_of_another_kind_of_chain_is_refused(
+    tmp_path: Path,
+) -> None:
+    with trio.fail_after(DEADLINE):
+        async with open_followed_door(tmp_path, BusyChain(1)) as door:
+            *_, last = await follow(door.url)
+    assert (last["error"]["name"], last["error"]["status"]) == ("Refused", 404)
+    assert "no stream 'valid_transactions'" in last["error"]["message"]
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("stream", ["events", "transactions"])
 async def test_tail_prints_them(tmp_path: Path, stream: str) -> None:
     chain, state = BusyChain(5), tmp_path / "state"

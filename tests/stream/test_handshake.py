@@ -120,6 +120,12 @@ def test_a_stream_of_another_kind_of_chain_is_refused_for_good() -> None:
     assert json.loads(found.text)["error"] == "unknown_stream"
 
 
+def test_who_asks_for_notices_is_told_of_another_kind_of_chain_by_one() -> None:
+    found = verdict(target=b"/api/v1/streams/events?detail=full&notices=1")
+    assert isinstance(found, Upgrade)
+    assert found.stream == "events"
+
+
 def test_what_the_library_gets_is_the_least_that_it_needs() -> None:
     assert Upgrade("abc", "valid_blocks").encode() == (
         b"GET /api/v1/streams/valid_transactions HTTP/1.1\r\nHost: localhost\r\n"

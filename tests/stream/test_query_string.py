@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from trio_stream.stream.node_request import NODE_READER
 from trio_stream.stream.position import GivenPosition, Position
-from trio_stream.stream.query_string import QueryReader, Values
+from trio_stream.stream.query_string import QueryReader, Values, wants_notices
 from trio_stream.stream.request import (
     Asked,
     BadRequest,
@@ -161,3 +161,18 @@ def test_each_kind_of_chain_has_streams_names_and_ids_of_its_own():
         reader.pull("color=red")
     with pytest.raises(BadRequest, match="after must be a position"):
         reader.after(ID)
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("", False),
+        ("notices=1", True),
+        ("a=1&notices=1", True),
+        ("notices=1&notices=1", False),
+        ("notices=0", False),
+        ("notices", False),
+    ],
+)
+def test_notices_are_asked_for_of_whatever_stream(query, found):
+    assert wants_notices(query) is found

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from trio_stream.stream.admission import TooMany
+from trio_stream.stream.query_string import wants_notices
 from trio_stream.stream.resume import ResumeRefused
 from trio_stream.stream.selection import STREAMS_PATH, Stream
 from trio_stream.stream.streams import Streams
@@ -115,14 +116,17 @@ def judge(
     `others` are the paths of other protocols; such a path stands for a stream's name then.
     """
     path, _, query = target.partition(b"?")
-    place = path.decode("latin-1")
+    place, asked = path.decode("latin-1"), query.decode("latin-1")
     stream = place if place in others else streams.at(place)
     if stream is None:
         misplaced = streams.misplaced(place)
-        if misplaced is not None:
+        if misplaced is None:
+            return Rejection(404, "404: Not Found")
+        # Browsers show no answers: those are told by a notice.
+        if not wants_notices(asked):
             text = misplaced.decode("ascii")
             return Rejection(404, text, content_type="application/json")
-        return Rejection(404, "404: Not Found")
+        stream = place.removeprefix(STREAMS_PATH)
     if method not in (b"GET", b"HEAD"):
         return Rejection(405, "405: Method Not Allowed", {"Allow": "GET,HEAD"})
     values: dict[bytes, str] = {}
@@ -137,7 +141,7 @@ def judge(
     if isinstance(key, Rejection):
         return key
     offered = read_offers(values.get(b"sec-websocket-protocol", ""))
-    return Upgrade(key, stream, query.decode("latin-1"), offered.accepted)
+    return Upgrade(key, stream, asked, offered.accepted)
 
 
 def refusal(refused: ResumeRefused) -> Rejection:

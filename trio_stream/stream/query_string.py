@@ -225,3 +225,9 @@ def _until(values: Values) -> NamedPlace | int | None:
     if not _DIGITS.fullmatch(until):
         raise BadRequest(f"until must be tip or a height, not {quoted(until, QUOTED)}")
     return int(until)
+
+
+def wants_notices(query: str) -> bool:
+    """Whether a query string, of whatever stream, asks for notices."""
+    pairs = parse_qsl(query, keep_blank_values=True, errors="replace")
+    return [value for name, value in pairs if name == "notices"] == ["1"]

@@ -56,5 +56,14 @@ class Asked(Generic[S]):
 class BadRequest(Exception):
     """The request cannot be read; the text says what is wrong."""
 
+    status = 400
+    error = "bad_request"
     notices = False
     """Whether it asks for notices."""
+
+
+class UnknownStream(BadRequest):
+    """The stream is one of another kind of chain."""
+
+    status = 404
+    error = "unknown_stream"

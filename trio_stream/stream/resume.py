@@ -258,6 +258,6 @@ def _refuse_if_far(height: int, landmarks: Landmarks, resume_ahead: int) -> None
 
 def unreadable(error: BadRequest, landmarks: Landmarks) -> ResumeRefused:
     """The refusal of a request that cannot be read."""
-    refused = ResumeRefused(400, "bad_request", str(error), landmarks)
+    refused = ResumeRefused(error.status, error.error, str(error), landmarks)
     refused.notices = error.notices
     return refused

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Final, Generic
 
 from trio_stream.stream.page_request import S
-from trio_stream.stream.query_string import QueryReader
+from trio_stream.stream.query_string import QueryReader, wants_notices
+from trio_stream.stream.request import Asked, UnknownStream
 from trio_stream.stream.selection import STREAMS_PATH
 
 PULL_PATH: Final = "/api/v1/events"
@@ -44,9 +45,24 @@ class Streams(Generic[S]):
         name = path.removeprefix(STREAMS_PATH)
         if name == path or name not in self.elsewhere:
             return None
-        message = (
+        unknown = self._unknown(name)
+        said = {
+            "error": unknown.error,
+            "message": str(unknown),
+            "status": unknown.status,
+        }
+        return json.dumps(said).encode("ascii") + b"\n"
+
+    def subscription(self, name: str, query: str) -> Asked[S]:
+        """What a subscriber to a stream asks for, here or elsewhere. Raises `BadRequest`."""
+        if name in self.elsewhere:
+            error = self._unknown(name)
+            error.notices = wants_notices(query)
+            raise error
+        return self.reader.subscription(name, query)
+
+    def _unknown(self, name: str) -> UnknownStream:
+        return UnknownStream(
             f"this server {self.what} and has no stream {name!r}; it has"
             f" {', '.join(self.reader.names)}"
         )
-        said = {"error": "unknown_stream", "message": message, "status": 404}
-        return json.dumps(said).encode("ascii") + b"\n"

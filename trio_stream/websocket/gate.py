@@ -184,7 +184,7 @@ class Gate(Generic[S]):
         try:
             request = upgrade.encode()
             try:
-                asked = self._streams.reader.subscription(upgrade.stream, upgrade.query)
+                asked = self._streams.subscription(upgrade.stream, upgrade.query)
                 beginning = await self._channel.begin(asked)
                 # Clients that were looked up together come back together.
                 await self._channel.turn()
