@@ -252,6 +252,31 @@ async def test_a_slow_reader_gets_whole_units_though_they_are_larger_than_its_bu
                 ]
 
 
+async def test_a_transaction_with_thousands_of_events_is_given_as_one(
+    tmp_path: Path,
+) -> None:
+    count = 3_000
+    many = [
+        event("wasm", f"step={number}", "x=" + "y" * 200) for number in range(count)
+    ]
+    with trio.fail_after(PATIENCE):
+        async with served_follower(tmp_path) as follower:
+            follower.append(made(5, many))
+            sse = await follower.http.listen(STREAMS + "events?after=earliest")
+            got = await sse.messages(count)
+            assert [json.loads(each["data"])["event_index"] for each in got] == [
+                *range(count)
+            ]
+            assert [number for number, each in enumerate(got) if "id" in each] == [
+                count - 1
+            ]
+            pulled = await follower.http.pull("?stream=events&after=earliest&limit=1")
+            assert [json.dumps(each) for each in pulled["events"]] == [
+                each["data"] for each in got
+            ]
+            assert pulled["next"] == got[-1]["id"]
+
+
 def padded(height: int) -> FollowedBlock:
     """A block of which a page of the log holds a few, however it is compressed."""
     noise = random.Random(height).randbytes(30_000).hex()

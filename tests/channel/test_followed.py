@@ -220,12 +220,12 @@ async def test_what_was_not_made_is_read_from_the_log_and_what_follows_is_not(
     log.begin(CHAIN)
     append(log, 5, 6)
     async with running(blocks) as channel:  # nobody reads these
-        clone = channel.clone(END(4))
+        clone = channel.clone(END(5))
         assert clone.live and not clone.at_tip
         append(log, 7)
         channel.advance(7)
         await wait_all_tasks_blocked()
-        wanted = await replayed(blocks, ALL_TRANSACTIONS, after=4)
+        wanted = await replayed(blocks, ALL_TRANSACTIONS, after=5)
         assert await read(clone, len(wanted)) == wanted
         assert clone.at_tip and clone.live
 
@@ -333,6 +333,17 @@ async def test_a_reader_that_pruning_overtakes_is_told(
         with pytest.raises(ResumeRefused) as caught:
             await again.receive()
         assert (caught.value.status, caught.value.close_code) == (410, 4410)
+
+
+async def test_little_is_read_before_anybody_can_subscribe(
+    log: FollowedLog, blocks: FollowedBlocks
+) -> None:
+    log.begin(CHAIN)
+    append(log, 5, 6, 7)
+    async with running(blocks) as channel:
+        assert channel.newest.height == 7
+        assert blocks.tally.statistics().blocks == 1
+        assert channel.end_text == f"7::{hash_at(7).hex()[:8]}"
 
 
 async def test_what_was_announced_and_is_missing_is_an_error(

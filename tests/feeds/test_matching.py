@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.feeds.test_runs import BLOCKS, END
+from tests.log.followed.made import event, made
 from trio_stream.cometbft.query_parser import parse
 from trio_stream.feeds.matching import Chosen, FeedIndex, Matched
 from trio_stream.feeds.runs import cut
@@ -92,3 +93,22 @@ def test_selections_come_and_go_while_a_run_is_matched() -> None:
     for _ in index.match(RUN, again):
         pass
     assert again.keys() == {stays, comes}
+
+
+def test_one_row_with_very_many_events_is_matched_in_many_steps() -> None:
+    block = made(5, [event("x", f"n={number}") for number in range(20_000)])
+    run, *_ = cut([block], after=END(4))
+    index, found = FeedIndex(), Matched()
+    every = [
+        FeedSelection(Feed.EVENTS, query=parse(f"x.n EXISTS AND tx.height > {height}"))
+        for height in range(4)
+    ]
+    for each in every:
+        index.add(each)
+    steps = sum(1 for _ in index.match(run, found))
+    assert steps > 10
+    for each in every:
+        chosen = found[each]
+        assert chosen is not None
+        assert [one.row for one in chosen] == [0]
+        assert list(chosen[0].events) == list(range(20_000))

@@ -37,8 +37,6 @@ from trio_stream.stream.resume import (
 )
 from trio_stream.stream.streams import Streams
 
-# The newest blocks are read at the start, for subscribers who were away for a moment.
-_PRIMED_BLOCKS = 64
 # For work that has passed another limiter already.
 _UNLIMITED = trio.CapacityLimiter(math.inf)
 
@@ -218,7 +216,7 @@ class CommitChannel(Generic[S]):
     async def _prime(self) -> None:
         start, tip = await self._kind.extent()
         self._tip = max(self._tip, tip)
-        self._begin_at(max(self._tip - _PRIMED_BLOCKS, start))
+        self._begin_at(max(self._tip - self._kind.primed, start))
         while self._height < self._tip:
             await self._read_on()
 

@@ -61,6 +61,7 @@ class CommittedBlocks:
 
     streams = NODE_STREAMS
     shared = PLAIN
+    primed = 64  # for subscribers who were away for a moment
 
     def __init__(self, reader: BlockReader) -> None:
         self.index = SelectionIndex()

@@ -87,6 +87,7 @@ class FollowedBlocks:
 
     streams = FEEDS
     shared = ALL_TRANSACTIONS
+    primed = 1  # nobody reads yet, and nothing is made for nobody; blocks may be large
 
     def __init__(self, reader: FollowedReading) -> None:
         self.index = FeedIndex()

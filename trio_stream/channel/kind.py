@@ -117,6 +117,11 @@ class Kind(Replay[S], Protocol[S]):
         ...
 
     @property
+    def primed(self) -> int:
+        """How many of the newest blocks are read at the start, before anybody can subscribe."""
+        ...
+
+    @property
     def index(self) -> Index[S]: ...
 
     @property

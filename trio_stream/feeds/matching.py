@@ -7,16 +7,21 @@ of a gap.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import groupby
 from operator import itemgetter
 from typing import Final, NamedTuple
 
+from trio_stream.cometbft.events import Event
 from trio_stream.cometbft.items import BLOCK_IMPLIED, Item, tx_implied
 from trio_stream.cometbft.queries import Expression
 from trio_stream.cometbft.query_index import QueryIndex
 from trio_stream.feeds.runs import BlockRow, FeedRun, GapRow, Row, TxRow
 from trio_stream.feeds.selection import Feed, FeedSelection
+
+_AT_ONCE: Final = 5_000
+"""Places of messages that are noted between two rests: about a millisecond."""
 
 
 class Chosen(NamedTuple):
@@ -120,7 +125,12 @@ def _match(
                 at[1].append(place)
         yield
     chosen = _events_chosen if feed is Feed.EVENTS else _rows_chosen
+    work = 0
     for query, at_places in held.values():
+        work += len(at_places)
+        if work > _AT_ONCE:
+            yield
+            work = 0
         some = chosen(at_places)
         if told:
             some = sorted(some + told)
@@ -143,7 +153,7 @@ def _events_chosen(places: Sequence[tuple[int, int]]) -> list[Chosen]:
     ]
 
 
-_Places = tuple[Sequence[tuple[int, int]], Iterable[Item]]
+_Places = tuple[Iterable[tuple[int, int]], Iterable[Item]]
 """Row and event that each item stands for, and the items."""
 
 
@@ -165,16 +175,23 @@ def _blocks(rows: Sequence[Row]) -> _Places:
 
 
 def _events(rows: Sequence[Row]) -> _Places:
-    places: list[tuple[int, int]] = []
-    items: list[Item] = []
-    for number, row in enumerate(rows):
-        if isinstance(row, TxRow):
-            implied = tx_implied(row.head.hash, row.head.block.height)
-            items += (Item((event,), implied) for event in row.result.events)
-        elif isinstance(row, BlockRow):
-            items += (Item((event,), BLOCK_IMPLIED) for _, event in row.phased)
-        places += ((number, event) for event in range(row.size))
-    return places, items
+    # Made as they are asked for: a single row may have very many.
+    places: deque[tuple[int, int]] = deque()
+
+    def items() -> Iterator[Item]:
+        for number, row in enumerate(rows):
+            if isinstance(row, GapRow):
+                continue
+            if isinstance(row, TxRow):
+                events: Iterable[Event] = row.result.events
+                implied = tx_implied(row.head.hash, row.head.block.height)
+            else:
+                events, implied = (each for _, each in row.phased), BLOCK_IMPLIED
+            for event_number, event in enumerate(events):
+                places.append((number, event_number))
+                yield Item((event,), implied)
+
+    return iter(places.popleft, None), items()
 
 
 _ITEMS: Final[dict[Feed, Callable[[Sequence[Row]], _Places]]] = {

@@ -43,6 +43,8 @@ COMMENT_SECONDS: Final = 15.0
 # Between these many milliseconds browsers reconnect, so not all at once after a restart.
 _RETRY_MILLISECONDS = (1_000, 4_000)
 _PIECE_BYTES = 64 * 1024
+# More than such a piece is as events.
+_EVENTS_BYTES = 256 * 1024
 _MEDIA_TYPE = "text/event-stream"
 
 
@@ -147,9 +149,22 @@ class _Writer(Generic[S]):
         clone.seek(position)
         del batch
         if data:
-            await self._write(b"".join(map(self._event, texts_in(data))))
+            await self._write_events(data)
             clone.sent(len(data))
             self._telling.sent(position, now=trio.current_time())
+
+    async def _write_events(self, data: bytes) -> None:
+        """In pieces: there may be many messages with one position."""
+        events: list[bytes] = []
+        size = 0
+        for text in texts_in(data):
+            events.append(self._event(text))
+            size += len(events[-1])
+            if size > _EVENTS_BYTES:
+                await self._write(b"".join(events))
+                events, size = [], 0
+        if events:
+            await self._write(b"".join(events))
 
     def _event(self, text: bytes) -> bytes:
         data = self._channel.streams.as_asked(self._asked.selection, text)

@@ -27,6 +27,8 @@ _ANSWER_BYTES = 1024 * 1024
 # far the search got.
 _PATIENCE = 1.0
 _PIECE_BYTES = 64 * 1024
+# Of messages with one position there may be many, and others have a turn in between.
+_TEXTS_AT_ONCE = 1_000
 
 
 class Pulled(NamedTuple):
@@ -65,19 +67,22 @@ class Pull(Generic[S]):
             collecting = _Collecting(clone, asked)
             if beginning.unproven is not None:
                 if not await collecting.has_reached():
-                    return self._answer(asked, beginning, [], beginning.text)
+                    return await self._answer(asked, beginning, [], beginning.text)
                 await channel.prove(beginning)
             texts = await collecting.texts()
-            texts, following = _whole(texts, asked.limit)
+            texts, following = await _whole(texts, asked.limit)
             if following is None:
                 following = await channel.position_text(clone.position)
-        return self._answer(asked, beginning, texts, following)
+        return await self._answer(asked, beginning, texts, following)
 
-    def _answer(
+    async def _answer(
         self, asked: Asked[S], beginning: Beginning, texts: list[bytes], following: str
     ) -> HttpAnswer:
         marks, as_asked = beginning.landmarks, self._channel.streams.as_asked
-        texts = [as_asked(asked.selection, text) for text in texts]
+        for first in range(0, len(texts), _TEXTS_AT_ONCE):
+            some = slice(first, first + _TEXTS_AT_ONCE)
+            texts[some] = [as_asked(asked.selection, text) for text in texts[some]]
+            await trio.lowlevel.checkpoint()
         tip = max(marks.tip, self._channel.height)
         body = b'{"events": [%b], "next": "%b", "oldest": %d, "tip": %d}\n' % (
             b", ".join(texts),
@@ -88,7 +93,7 @@ class Pull(Generic[S]):
         return HttpAnswer(200, body)
 
 
-def _whole(texts: list[bytes], limit: int) -> tuple[list[bytes], str | None]:
+async def _whole(texts: list[bytes], limit: int) -> tuple[list[bytes], str | None]:
     """So many messages, and as many more as share the last one's position, which comes with them.
 
     The position is None if these are all messages: the clone's own may be farther then.
@@ -97,6 +102,8 @@ def _whole(texts: list[bytes], limit: int) -> tuple[list[bytes], str | None]:
         position = sse.position_of(texts[number])
         if position is not None:
             return texts[: number + 1], position
+        if number % _TEXTS_AT_ONCE == 0:
+            await trio.lowlevel.checkpoint()
     return texts, None
 
 
