@@ -7,20 +7,22 @@ from typing import Any
 
 import pytest
 
+from tests.http.followed.rooms import EMPTY, SUMMARY
 from trio_stream.http.followed.documents import Documents
+from trio_stream.log.followed.lookups import LogSummary
 
 STREAMS = "ws://here:9985/api/v1/streams/transactions"
 DOCUMENTS = Documents(["transactions", "blocks"], STREAMS, json_rpc=True)
 
 
-def api_root(documents: Documents, chain_id: str) -> Any:
-    return json.loads(documents.api_root(chain_id))
+def api_root(documents: Documents, log: LogSummary = SUMMARY) -> Any:
+    return json.loads(documents.api_root(log))
 
 
 def test_the_index_says_what_this_is_and_where_things_are() -> None:
-    index = api_root(DOCUMENTS, "made")
+    index = api_root(DOCUMENTS)
     assert index["kind"] == "follower"
-    assert index["chain_id"] == "made"
+    assert (index["chain_id"], index["oldest"]) == ("made", 5)
     assert index["streams"] == STREAMS
     assert index["server_sent_events"] == ["/streams/transactions", "/streams/blocks"]
     assert index["status"] == "/status"
@@ -30,19 +32,20 @@ def test_the_index_says_what_this_is_and_where_things_are() -> None:
 
 def test_a_chain_that_is_not_known_yet_and_no_json_rpc() -> None:
     documents = Documents(["transactions"], STREAMS, json_rpc=False)
-    index = api_root(documents, "")
+    index = api_root(documents, EMPTY)
     assert index["chain_id"] is None
+    assert index["oldest"] is None
     assert "json_rpc" not in index
 
 
 def test_the_root_has_it_too_with_whole_paths() -> None:
-    root = json.loads(DOCUMENTS.root("made"))
+    root = json.loads(DOCUMENTS.root(SUMMARY))
     assert root["software"] == "trio_stream"
     index = root["api"]["v1"]
     assert index["blocks"] == "/api/v1/blocks/"
     assert index["server_sent_events"][1] == "/api/v1/streams/blocks"
     assert index["openapi"] == "/api/v1/openapi.json"
-    assert index.keys() == api_root(DOCUMENTS, "made").keys()
+    assert index.keys() == api_root(DOCUMENTS).keys()
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from trio_stream import __version__
 from trio_stream.http import answers
 from trio_stream.http.answers import HttpAnswer
 from trio_stream.http.routes import API, DESCRIPTION, STATUS
+from trio_stream.log.followed.lookups import LogSummary
 from trio_stream.stream.selection import STREAMS_PATH
 
 KIND: Final = "follower"
@@ -44,20 +45,20 @@ class Documents:
         self._streams_url = streams_url
         self._json_rpc = json_rpc
 
-    def root(self, chain_id: str) -> bytes:
+    def root(self, log: LogSummary) -> bytes:
         """The document at `/`."""
         return answers.compact(
             {
-                "api": {"v1": self._index(API, chain_id)},
+                "api": {"v1": self._index(API, log)},
                 "docs": "/manual",
                 "software": "trio_stream",
                 "version": __version__,
             }
         )
 
-    def api_root(self, chain_id: str) -> bytes:
+    def api_root(self, log: LogSummary) -> bytes:
         """The document at `/api/v1/`, whose paths are relative to it."""
-        return answers.compact(self._index("", chain_id))
+        return answers.compact(self._index("", log))
 
     def no_such_path(self, path: str) -> HttpAnswer:
         """The answer where nothing is."""
@@ -83,10 +84,11 @@ class Documents:
         said = {"error": "unknown_stream", "message": message, "status": 404}
         return HttpAnswer(404, answers.compact(said))
 
-    def _index(self, prefix: str, chain_id: str) -> dict[str, object]:
+    def _index(self, prefix: str, log: LogSummary) -> dict[str, object]:
         index: dict[str, object] = {
             "kind": KIND,
-            "chain_id": chain_id or None,
+            "chain_id": log.chain_id or None,
+            "oldest": log.oldest if log.chain_id else None,
             "streams": self._streams_url,
             "server_sent_events": [
                 prefix + STREAMS_PATH.removeprefix(API) + name for name in self._streams

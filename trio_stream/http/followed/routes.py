@@ -48,12 +48,10 @@ def followed_routes(
     description = HttpAnswer(200, FOLLOWER_OPENAPI.read_bytes())
 
     async def root() -> HttpAnswer:
-        chain_id = (await log.summary()).chain_id
-        return HttpAnswer(200, documents.root(chain_id))
+        return HttpAnswer(200, documents.root(await log.summary()))
 
     async def api_root(_: bytes) -> HttpAnswer:
-        chain_id = (await log.summary()).chain_id
-        return HttpAnswer(200, documents.api_root(chain_id))
+        return HttpAnswer(200, documents.api_root(await log.summary()))
 
     async def described(_: bytes) -> HttpAnswer:
         await trio.lowlevel.checkpoint()
