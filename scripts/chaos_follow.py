@@ -48,7 +48,7 @@ from scripts.follower_process import FollowerSettings
 
 logger = logging.getLogger(__name__)
 
-_CATCH_UP_SECONDS = 120.0
+_CATCH_UP_SECONDS = 300.0
 _POSTERS = 3
 _POST_PAUSE = 0.04
 _LIFE = 1.0

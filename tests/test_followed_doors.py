@@ -26,7 +26,7 @@ HISTORY: list[FollowedBlock | Gap] = [
         10, [transfer("you")], [transfer("me")], ended=[event("mint"), event("slash")]
     ),
 ]
-PATIENCE = 60
+PATIENCE = 300
 
 
 async def followed(follower: ServedFollower, target: str, count: int) -> list[Any]:

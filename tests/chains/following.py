@@ -19,7 +19,7 @@ from trio_stream.follower.nodes import Node, NodeSettings
 from trio_stream.log.followed.reader import FollowedReader
 from trio_stream.log.followed.writer import FollowedLog
 
-PATIENCE = 60.0
+PATIENCE = 300.0
 """Seconds that any one step may take; usually none takes two."""
 
 NODE = NodeSettings(rate=500)

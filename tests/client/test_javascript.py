@@ -34,7 +34,7 @@ from tests.scripted_server import (
 NODE = shutil.which("node")
 CLIENT = child.ROOT / "trio_stream" / "http" / "static" / "client.js"
 FOLLOW = Path(__file__).with_name("follow.mjs")
-DEADLINE = 60
+DEADLINE = 120
 
 pytestmark = [
     pytest.mark.slow,

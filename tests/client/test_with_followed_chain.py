@@ -281,8 +281,9 @@ async def test_where_one_server_has_a_gap_another_continues(
                     assert isinstance(await anext(events), Gap)
                     if notices:
                         # It says that it has caught up, at the end of the gap.
-                        with trio.move_on_after(0.1):
-                            await anext(events)
+                        while events.position != "5":
+                            with trio.move_on_after(0.1):
+                                await anext(events)
                     assert events.position == "5"
                 async with open_followed_door(tmp_path / "b", chain) as door:
                     line.lead_to(door.url)

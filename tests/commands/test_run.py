@@ -15,7 +15,7 @@ from trio_stream.__main__ import main
 from trio_stream.config import Config, DoorSettings
 from trio_stream.log.followed.writer import FollowedLog
 
-DEADLINE = 30
+DEADLINE = 120
 """Seconds that nothing here comes near; a hang fails instead of hanging."""
 
 
