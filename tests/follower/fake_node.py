@@ -140,10 +140,13 @@ class FakeNode:
             },
         }
 
-    async def announce(self) -> None:
-        """Tell those who subscribed of the newest header."""
+    async def announce(self, **more: object) -> None:
+        """Tell those who subscribed of the newest header, and of more."""
         header = self.chain.blocks[self.latest]["block"]["header"]
-        data = {"type": "tendermint/event/NewBlockHeader", "value": {"header": header}}
+        data = {
+            "type": "tendermint/event/NewBlockHeader",
+            "value": {"header": header, **more},
+        }
         result = {"query": "tm.event='NewBlockHeader'", "data": data, "events": {}}
         for each in list(self._sockets):
             await each.say({"jsonrpc": "2.0", "id": 1, "result": result})

@@ -91,5 +91,6 @@ def test_calls_and_what_answers_health() -> None:
     assert is_health(b'{"id":0,"result":{}}')
     assert not is_health(b'{"id":1,"result":{}}')
     assert not is_health(b"[]")
-    with pytest.raises(NotJson):
-        is_health(b"hello")
+    for nonsense in (b"hello", b"\xff", b"[" * 4096, b"9" * 4096 + b"]"):
+        with pytest.raises(NotJson):
+            is_health(nonsense)

@@ -66,6 +66,31 @@ async def test_connections_are_kept() -> None:
         assert wires.dialled == [("node", 80)]
 
 
+@pytest.mark.parametrize(
+    "answer",
+    [
+        chunked(*[b"1"] * 10_000),
+        b"HTTP/1.1 100 Continue\r\n\r\n" * 2_500 + http(b"1" * 10_000),
+    ],
+)
+async def test_others_have_a_turn_while_an_answer_is_in_ten_thousand_pieces(
+    answer: bytes,
+) -> None:
+    turns = 0
+
+    async def count() -> None:
+        nonlocal turns
+        while True:
+            await trio.lowlevel.checkpoint()
+            turns += 1
+
+    async with exchanging(answer) as (exchange, _), trio.open_nursery() as nursery:
+        nursery.start_soon(count)
+        assert await exchange.post(b"{}", limit=10_000) == b"1" * 10_000
+        assert turns > 15
+        nursery.cancel_scope.cancel()
+
+
 async def test_a_connection_that_was_closed_while_idle_is_replaced() -> None:
     async with exchanging(http(b"1"), None, http(b"2")) as (exchange, wires):
         assert await exchange.post(b"{}", limit=10) == b"1"

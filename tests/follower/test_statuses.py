@@ -23,5 +23,11 @@ def test_retry_after() -> None:
     assert retry_after({"retry-after": later, "date": date}) == 30
     assert retry_after({"retry-after": date, "date": later}) == 0
     assert retry_after({"retry-after": later}) is None
-    assert retry_after({"retry-after": "soon"}) is None
+    for nonsense in (
+        "soon",
+        f"Wed, 21 Oct 2026 07:28:00 +{'9' * 20}",
+        f"Wed, 21 Oct {'9' * 30} 07:28:00 GMT",
+        f"Wed, {'9' * 30} Oct 2026 07:28:00 GMT",
+    ):
+        assert retry_after({"retry-after": nonsense, "date": date}) is None
     assert retry_after({}) is None

@@ -11,7 +11,7 @@ from tests.follower.chain import MadeChain
 from tests.follower.fake_node import FakeNode
 from tests.follower.one_node import asking
 from trio_stream.cometbft.errors import CometError
-from trio_stream.follower.waking import NO_ROOM_PAUSE, announced_height, listen
+from trio_stream.follower.waking import NO_ROOM_PAUSE, SMALL, announced_height, listen
 
 
 async def woken(fake: FakeNode, seconds: float) -> list[int]:
@@ -39,6 +39,25 @@ async def test_each_header_wakes(autojump_clock: MockClock) -> None:
         await fake.announce()
         await trio.sleep(1)
         assert heights == [4, 5, 6, 6]
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_large_message_wakes_too(autojump_clock: MockClock) -> None:
+    fake = FakeNode(MadeChain(3))
+    woken = trio.Event()
+    heights: list[int] = []
+
+    def heard(height: int) -> None:
+        heights.append(height)
+        woken.set()
+
+    async with asking(fake) as node, trio.open_nursery() as nursery:
+        nursery.start_soon(listen, node, heard)
+        await trio.sleep(1)
+        fake.chain.grow()
+        await fake.announce(result_begin_block="x" * SMALL)
+        await woken.wait()
+        assert heights == [4]
         nursery.cancel_scope.cancel()
 
 

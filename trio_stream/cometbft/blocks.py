@@ -12,9 +12,11 @@ from trio_stream.cometbft.fields import (
     Members,
     digest,
     elements,
+    height,
     integer,
     members,
     octets,
+    store_height,
     text,
 )
 
@@ -136,10 +138,12 @@ def read_status(result: object) -> Status:
     return Status(
         chain_id=_name(node, "network"),
         version=text(node.get("version"), "the version"),
-        latest_height=integer(store.get("latest_block_height"), "the latest height"),
+        latest_height=store_height(
+            store.get("latest_block_height"), "the latest height"
+        ),
         latest_hash=digest(store.get("latest_block_hash"), "the latest hash"),
         earliest_height=(
-            None if earliest is None else integer(earliest, "the earliest height")
+            None if earliest is None else store_height(earliest, "the earliest height")
         ),
         catching_up=store.get("catching_up") is True,
     )
@@ -160,7 +164,7 @@ def read_header(raw: object) -> Header:
         integer(version.get("block"), "version.block"),
         integer(version.get("app"), "version.app"),
         _name(header, "chain_id"),
-        _height(header.get("height")),
+        height(header.get("height"), "the block's height"),
         text(header.get("time"), "time"),
         counts,
         read_block_id(header.get("last_block_id")),
@@ -192,13 +196,6 @@ def read_block_id(raw: object) -> BlockId:
         integer(parts.get("total"), "parts.total"),
         digest(parts.get("hash"), "parts.hash"),
     )
-
-
-def _height(value: object) -> int:
-    height = integer(value, "the height")
-    if height < 1:
-        raise Malformed(f"a block of height {height}")
-    return height
 
 
 def _name(found: Members, key: str) -> str:

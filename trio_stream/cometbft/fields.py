@@ -21,6 +21,10 @@ MAX_DIGITS = 20
 LOWEST = -(2**63)
 HIGHEST = 2**64 - 1
 
+HIGHEST_BLOCK = 10**11
+"""At a thousand blocks a second a chain gets there after three years; positions have room for it,
+and for no more than 37 bits."""
+
 
 def members(value: object, what: str) -> Members:
     """An object."""
@@ -50,6 +54,27 @@ def integer(value: object, what: str) -> int:
     if type(value) is not int or not LOWEST <= value <= HIGHEST:
         raise Malformed(f"{what} is no number")
     return value
+
+
+def code(value: object, what: str) -> int:
+    """A code of an application: a number without a sign, of 32 bits; an absent one is 0."""
+    found = integer(value, what)
+    if not 0 <= found < 2**32:
+        raise Malformed(f"{what} is no code")
+    return found
+
+
+def height(value: object, what: str) -> int:
+    """The height of a block."""
+    return store_height(value, what, least=1)
+
+
+def store_height(value: object, what: str, *, least: int = 0) -> int:
+    """The height of the first or last block of a store, which may have none."""
+    found = integer(value, what)
+    if not least <= found <= HIGHEST_BLOCK:
+        raise Malformed(f"{what} is {found}")
+    return found
 
 
 def text(value: object, what: str) -> str:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Literal, NamedTuple
 
-from trio_stream.cometbft.errors import Malformed
 from trio_stream.cometbft.events import (
     Event,
     Spelling,
@@ -18,7 +17,9 @@ from trio_stream.cometbft.events import (
 )
 from trio_stream.cometbft.fields import (
     Members,
+    code,
     elements,
+    height,
     integer,
     members,
     octets,
@@ -137,9 +138,7 @@ def read_results(
     own keys decide, then `last`, which is how the node's answer before this one was spelled.
     """
     raw = raw_results(result)
-    height = integer(members(result, "the answer").get("height"), "the height")
-    if height < 1:
-        raise Malformed(f"results of height {height}")
+    of = height(members(result, "the answer").get("height"), "the results' height")
     spelling = (
         forced
         or _spelling(raw)
@@ -147,7 +146,7 @@ def read_results(
         or (Spelling.PLAIN if raw.finalizes else Spelling.BASE64)
     )
     return BlockResults(
-        height,
+        of,
         tuple(_tx_result(each, spelling) for each in raw.txs),
         read_events(raw.begin_events, spelling) + read_tags(raw.begin_tags),
         read_events(raw.end_events, spelling) + read_tags(raw.end_tags),
@@ -172,7 +171,7 @@ def _spelling(raw: RawResults) -> Spelling | None:
 def _tx_result(raw: Members, spelling: Spelling) -> TxResult:
     events = read_events(raw.get("events"), spelling)
     return TxResult(
-        integer(raw.get("code"), "code"),
+        code(raw.get("code"), "code"),
         octets(raw.get("data"), "data"),
         text(raw.get("log"), "log"),
         text(raw.get("info"), "info"),

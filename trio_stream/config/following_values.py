@@ -13,8 +13,8 @@ from trio_stream.config.values import Address, ConfigError, listed, text
 MOST_NODES: Final = 64
 """Each has connections of its own, and is asked for its tip every second at worst."""
 
-HIGHEST: Final = 10**15
-"""Of a height: 16 digits and more would be no height of any chain."""
+HIGHEST: Final = 10**11
+"""Of a height, as in `cometbft.fields`."""
 
 _SECONDS: Final[Mapping[str, float]] = {"h": 3600, "d": 86_400, "w": 604_800}
 _BYTES: Final[Mapping[str, int]] = {

@@ -127,6 +127,6 @@ def is_health(message: bytes) -> bool:
     """Whether a message on the WebSocket answers `health`. Raises NotJson."""
     try:
         document = json.loads(message)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise NotJson("a message on the WebSocket is no JSON") from None
     return isinstance(document, dict) and document.get("id") == 0

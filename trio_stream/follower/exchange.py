@@ -19,6 +19,7 @@ import trio
 from trio_stream.cometbft.errors import TooLarge, Truncated
 from trio_stream.follower import statuses
 from trio_stream.follower.troubles import NoAnswer, Unreachable
+from trio_stream.follower.trust import system_context
 
 IDLE_SECONDS = 5.0
 """The oldest releases close a connection after 10 idle seconds."""
@@ -27,6 +28,7 @@ AT_ONCE = 2.0
 """Seconds in which a peer that had closed a connection shows it."""
 
 _RECEIVE = 64 * 1024
+_IN_A_ROW = 128  # Chunks, or answers of 1xx, until others have a turn.
 
 OpenStream = Callable[[str, int], Awaitable[trio.abc.Stream]]
 
@@ -89,9 +91,11 @@ async def dial(
             stream = await open_tcp(address.host, address.port)
             if not address.tls:
                 return stream
+            if context is None:
+                context = await trio.to_thread.run_sync(system_context)
             secured = trio.SSLStream(
                 stream,
-                context or ssl.create_default_context(),
+                context,
                 server_hostname=address.host,
                 https_compatible=True,
             )
@@ -253,15 +257,14 @@ class Exchange:
             with trio.fail_after(self.patience.stall):
                 await connection.stream.send_all(data)
         except trio.BrokenResourceError:
-            # What is too much may be answered before it is read.
-            pass
+            pass  # What is too much may be answered before it is read.
         except trio.TooSlowError:
             raise NoAnswer("the request was not taken") from None
         return await self._answer(connection, asked.limit)
 
     async def _answer(self, connection: _Connection, limit: int) -> Reply:
         http = connection.http
-        status, headers = 0, dict[str, str]()
+        status, headers, events = 0, dict[str, str](), 0
         answer = bytearray()
         seconds = self.patience.first_byte
         while True:
@@ -293,3 +296,5 @@ class Exchange:
                     raise TooLarge(f"the body has more than {limit} bytes")
             elif isinstance(event, h11.EndOfMessage):
                 return Reply(status, headers, bytes(answer))
+            if (events := events + 1) % _IN_A_ROW == 0:
+                await trio.lowlevel.checkpoint()

@@ -157,7 +157,7 @@ class Node:
                 body = await self._post(call_of(RESULTS, "status"), STATUS_LIMIT)
         except trio.TooSlowError:
             raise NoAnswer(f"no status within {STATUS_SECONDS:g} s") from None
-        status = read_status(envelope.answer(body))
+        status = await self._run_sync(lambda: read_status(envelope.answer(body)))
         self.chain_id = status.chain_id
         self.tip = status.latest_height
         self.lowest = status.earliest_height
@@ -166,7 +166,8 @@ class Node:
     async def commit(self, height: int) -> SealedHeader:
         """The header of a block, which is little to ask for; raises Trouble or CometError."""
         call = call_of(RESULTS, "commit", height=str(height))
-        return read_commit(envelope.answer(await self._post(call, COMMIT_LIMIT)))
+        body = await self._post(call, COMMIT_LIMIT)
+        return await self._run_sync(lambda: read_commit(envelope.answer(body)))
 
     async def lacks_results(self, height: int) -> bool:
         """Whether a node that has the next block already has no results for this one.
@@ -179,16 +180,17 @@ class Node:
             call_of(RESULTS, "block_results", height=str(height)),
         ]
         limit = self._settings.body_limit
-        answers: list[object]
-        if not self.together:
-            # On the same connection, as long as it is kept.
-            answers = [
-                read_answer(await self._post(each, limit), limit) for each in calls
-            ]
-        else:
-            body = await self._post(f"[{','.join(calls)}]", limit)
-            answers = envelope.answers(body, (BLOCK, RESULTS), limit=limit)
-        commit, results = answers
+        if self.together:
+            calls = [f"[{','.join(calls)}]"]
+        # One after the other is on the same connection, as long as it is kept.
+        bodies = [await self._post(each, limit) for each in calls]
+
+        def read() -> list[object]:
+            if len(bodies) == 1:
+                return [*envelope.answers(bodies[0], (BLOCK, RESULTS), limit=limit)]
+            return [read_answer(each, limit) for each in bodies]
+
+        commit, results = await self._run_sync(read)
         return not isinstance(commit, Refusal) and isinstance(results, ResultsNotThere)
 
     async def bodies(

@@ -127,7 +127,10 @@ class Search:
             text = f"no node has block {self.height} with its results: {said}"
             raise Unobtainable(text, HINTS[reason], reason)
         last = self.height
-        lowest = [node.lowest for node in final if node.lowest is not None]
+        # Who has nothing up to its own tip has lied about one of the two.
+        lowest = [
+            node.lowest for node in final if node.lowest and node.lowest <= node.tip
+        ]
         if reasons == {"pruned"} and len(lowest) == len(final):
             last = max(last, min(lowest) - 1)
         return Gap(self.height, last, reason, said)

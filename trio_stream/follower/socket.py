@@ -30,7 +30,8 @@ HEALTH_SECONDS = 10.0
 SMALL = 4096
 """Bytes of a message on the WebSocket that may be the answer to `health`."""
 
-_RECEIVE = 64 * 1024
+_RECEIVE = 4096
+"""Bytes at once: they may be 2,000 frames, which are all read before others have a turn."""
 
 
 class Socket:

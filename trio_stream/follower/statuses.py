@@ -34,5 +34,5 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
             0.0,
             (until - parsedate_to_datetime(headers.get("date", ""))).total_seconds(),
         )
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None

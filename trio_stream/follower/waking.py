@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from functools import partial
 
 import trio
 
 from trio_stream.cometbft import envelope
-from trio_stream.cometbft.errors import CometError, Malformed, TooManySubscriptions
-from trio_stream.cometbft.fields import integer, members
+from trio_stream.cometbft.errors import CometError, TooManySubscriptions
+from trio_stream.cometbft.fields import height, members
 from trio_stream.follower.nodes import Node
 from trio_stream.follower.socket import Socket
 from trio_stream.follower.troubles import NoAnswer, Trouble
@@ -26,6 +27,9 @@ QUERY = "tm.event='NewBlockHeader'"
 HEALTH_SECONDS = 10.0
 SILENCE_SECONDS = 40.0
 """A node that answers no `health` for so long is gone: its WebSocket is opened again."""
+
+SMALL = 64 * 1024
+"""Bytes of a message that are read without a thread."""
 
 FIRST_PAUSE = 1.0
 LONGEST_PAUSE = 60.0
@@ -69,8 +73,14 @@ class _Listening:
                 await socket.call(0, "health")
                 continue
             heard = trio.current_time()
-            if (height := announced_height(message)) is not None:
-                self._announced(height)
+            if len(message) > SMALL:
+                # Up to 0.37 the events of the block come along.
+                read = partial(announced_height, message)
+                announced = await trio.to_thread.run_sync(read)
+            else:
+                announced = announced_height(message)
+            if announced is not None:
+                self._announced(announced)
         raise NoAnswer(f"silent for {SILENCE_SECONDS:g} s")
 
 
@@ -81,7 +91,4 @@ def announced_height(message: bytes) -> int | None:
         return None
     value = members(members(result["data"], "data").get("value"), "the value")
     header = members(value.get("header"), "the header")
-    height = integer(header.get("height"), "the height")
-    if height < 1:
-        raise Malformed(f"a header of height {height}")
-    return height
+    return height(header.get("height"), "the header's height")

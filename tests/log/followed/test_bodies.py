@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.cometbft import recordings
+from trio_stream.cometbft.results import read_results
 from trio_stream.log.followed.bodies import cut, joined, pack, unpack
 
 
@@ -38,3 +39,12 @@ def test_a_plain_transfer_takes_a_fraction():
     results = recordings.answer(name, recordings.at("block_results", height, name))
     raw = results["txs_results"][0]
     assert len(pack(raw)) < len(str(raw)) / 3
+
+
+def test_the_list_of_results_is_the_one_that_is_read():
+    block: dict[str, object] = {"block": {"data": {"txs": []}}}
+    results: dict[str, object] = {"height": "1", "txs_results": [], "deliver_tx": [{}]}
+    assert read_results(results).txs == ()
+    bodies = cut(block, results)
+    assert not bodies.transactions
+    assert joined(*bodies) == (block, results)

@@ -105,8 +105,9 @@ def _place(raw_results: Members) -> Sequence[str] | None:
     """Where the results of transactions are, if there are any: up to 0.32 one level down."""
     nested = raw_results.get("results") or raw_results
     above = () if nested is raw_results else ("results",)
-    name = next((name for name in _LISTS if nested.get(name)), None)
-    return None if name is None else (*above, name)
+    # As the reader of results does: the first that is there counts, also if it is empty.
+    name = next((name for name in _LISTS if nested.get(name) is not None), None)
+    return None if name is None or not nested[name] else (*above, name)
 
 
 def _at(raw: Any, path: Sequence[str]) -> Any:
