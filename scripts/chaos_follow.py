@@ -69,11 +69,13 @@ class Chain:
         self._validator = validator
         self._chance = chance
         self._numbers = itertools.count(1)
-        self._doomed = trio.Event()
+        self._dooms = 0
+        self._doom = trio.Event()
 
     def doom(self) -> None:
         """Have it killed soon, once."""
-        self._doomed.set()
+        self._dooms += 1
+        self._doom.set()
 
     async def live_and_die(self) -> None:
         """Run it, and run it again whenever it was killed."""
@@ -85,13 +87,17 @@ class Chain:
                 await node.ready()
                 for _ in range(_POSTERS):
                     nursery.start_soon(self._post, node)
-                await child.while_alive(node, self._doomed.wait)
-                self._doomed = trio.Event()
+                await child.while_alive(node, self._is_doomed)
                 await trio.sleep(self._chance.random() * _NODE_DELAY)
                 await node.kill()
                 self.killed += 1
                 self._kill.set()
                 nursery.cancel_scope.cancel()
+
+    async def _is_doomed(self) -> None:
+        while self.killed >= self._dooms:
+            self._doom = trio.Event()
+            await self._doom.wait()
 
     async def has_killed(self, times: int) -> None:
         """Wait until the engine was killed so often."""

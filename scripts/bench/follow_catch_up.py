@@ -5,8 +5,8 @@
 An engine with its built-in key-value store makes so many blocks of about so many transactions, then
 rests. In turn the bare loop asks for all heights, a batch of `block_results` and `block` for each,
 over as many connections as the follower has requests in flight, and drops the answers; and a
-follower with an empty log reads, checks and commits them. The loop is shown over one connection too:
-on two processors, several connections take all of them for the node alone.
+follower with an empty log reads, checks and commits them. The loop is shown over one connection
+too: on two processors, several connections take all of them for the node alone.
 """
 
 from __future__ import annotations
