@@ -112,3 +112,30 @@ def test_one_row_with_very_many_events_is_matched_in_many_steps() -> None:
         assert chosen is not None
         assert [one.row for one in chosen] == [0]
         assert list(chosen[0].events) == list(range(20_000))
+
+
+def test_selections_with_too_many_conditions_turn_to_the_log() -> None:
+    index = FeedIndex(most=3)
+    first, second, third = (
+        FeedSelection(query=parse(f"tx.height = 5 OR a.b = '{number}'"))
+        for number in range(3)
+    )
+
+    def found() -> Matched:
+        found: Matched = {}
+        for _ in index.match(RUN, found):
+            pass
+        return found
+
+    index.add(first)
+    index.add(second)
+    assert found() == {first: [Chosen(0), Chosen(1), GAP], second: None}
+    # What is left is for those that come next; who stands aside is never forgotten.
+    index.discard(first)
+    index.add(third)
+    assert found() == {third: [Chosen(0), Chosen(1), GAP], second: None}
+    index.discard(second)
+    assert found() == {third: [Chosen(0), Chosen(1), GAP]}
+    index.discard(third)
+    assert not index
+    assert found() == {}

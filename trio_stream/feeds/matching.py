@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 
 from trio_stream.cometbft.events import Event
 from trio_stream.cometbft.items import BLOCK_IMPLIED, Item, tx_implied
-from trio_stream.cometbft.queries import Expression
+from trio_stream.cometbft.queries import Expression, conditions
 from trio_stream.cometbft.query_index import QueryIndex
 from trio_stream.feeds.runs import BlockRow, FeedRun, GapRow, Row, TxRow
 from trio_stream.feeds.selection import Feed, FeedSelection
@@ -31,6 +31,10 @@ class Chosen(NamedTuple):
     events: Sequence[int] = ()
     """The numbers of the events, for a selection of events."""
 
+
+MOST_CONDITIONS: Final = 16_384
+"""Of all selections: 16 subscribers with all that one may ask, or thousands with a few. What they
+take grows with the square of it: some 20 ms to make ready, and as many megabytes."""
 
 Matched = dict[FeedSelection, list[Chosen] | None]
 """What each selection gets of a run, in order; None: not known, so its readers turn to the log."""
@@ -58,9 +62,15 @@ class _Asked:
 
 
 class FeedIndex:
-    """Selections by what they look for."""
+    """Selections by what they look for, as long as they have few conditions altogether.
 
-    def __init__(self) -> None:
+    Those that come when there are too many are not matched: their readers turn to the log, which
+    costs them, and nobody else.
+    """
+
+    def __init__(self, *, most: int = MOST_CONDITIONS) -> None:
+        self._left = most
+        self._unmatched: set[FeedSelection] = set()
         self._asked = {feed: _Asked() for feed in Feed}
         self._selections: set[FeedSelection] = set()
         # While a run is matched, the questions stay as they are.
@@ -73,11 +83,19 @@ class FeedIndex:
 
     def add(self, selection: FeedSelection) -> None:
         self._selections.add(selection)
+        if (count := _size(selection)) > self._left:
+            self._unmatched.add(selection)
+            return
+        self._left -= count
         self._added.add(selection)
         self._do(lambda: self._asked[selection.feed].add(selection))
 
     def discard(self, selection: FeedSelection) -> None:
         self._selections.discard(selection)
+        if selection in self._unmatched:
+            self._unmatched.discard(selection)
+            return
+        self._left += _size(selection)
         self._added.discard(selection)
         self._do(lambda: self._asked[selection.feed].discard(selection))
 
@@ -99,12 +117,17 @@ class FeedIndex:
                 each()
             self._later.clear()
         found.update(dict.fromkeys(self._added, None))
+        found.update(dict.fromkeys(self._unmatched, None))
 
     def _do(self, change: Callable[[], None]) -> None:
         if self._is_matching:
             self._later.append(change)
         else:
             change()
+
+
+def _size(selection: FeedSelection) -> int:
+    return sum(1 for _ in conditions(selection.query))
 
 
 def _match(
