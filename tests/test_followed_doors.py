@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import json
 import random
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 import trio
 
+from tests.garbage import garbage_of, without_an_untraced_ring
 from tests.log.followed.made import event, made, transfer
 from tests.served_follower import STREAMS, ServedFollower, served_follower
 from tests.websocket_peer import CLOSE, TEXT, Peer
 from trio_stream.cometbft.followed import FollowedBlock, Gap
 from trio_stream.log.followed.keep import Keep
+from trio_stream.stream.position import Position
+from trio_stream.stream.resume import ResumeRefused
 
 FEEDS = ("transactions", "blocks", "events")
 QUERY = "query=transfer.recipient%3D%27me%27"
@@ -326,3 +330,44 @@ async def test_a_slow_reader_that_pruning_overtakes_is_told_and_resumes_at_the_o
             assert (again.status, body["error"], body["oldest"]) == (410, "pruned", 66)
             first, *_ = await followed(follower, f"{selection}after=earliest", 2)
             assert first["height"] == 66
+
+
+@without_an_untraced_ring
+async def test_nothing_is_left_for_the_collector_whatever_becomes_of_a_client(
+    tmp_path: Path,
+) -> None:
+    with trio.fail_after(PATIENCE):
+        async with served_follower(tmp_path, keep=Keep(blocks=2)) as follower:
+            follower.append(*map(padded, range(5, 10)))
+            follower.prune()
+
+            async def over_websocket(query: str) -> None:
+                peer = await follower.subscribe(query)
+                await close_of(peer)
+
+            async def over_http(path: str) -> None:
+                answer = await follower.http.listen(path)
+                await answer.whole()
+
+            async def overtaken_reader() -> None:
+                channel = follower.channel
+                selection = channel.streams.reader.pull("stream=events").selection
+                with channel.clone(Position.end_of(5), selection=selection) as clone:
+                    with pytest.raises(ResumeRefused):
+                        await clone.receive()
+
+            left = await garbage_of(
+                {
+                    "end": partial(over_websocket, "events?after=earliest&until=tip"),
+                    "refused": partial(over_websocket, "events?after=5&notices=1"),
+                    "sse": partial(over_http, STREAMS + "events?after=5"),
+                    "sse to the end": partial(
+                        over_http, STREAMS + "blocks?after=earliest&until=tip"
+                    ),
+                    "pull": partial(over_http, "/api/v1/events?after=5&stream=blocks"),
+                    "unreadable": partial(over_http, "/api/v1/events?query=("),
+                    "misplaced": partial(over_http, STREAMS + "valid_blocks"),
+                    "overtaken": overtaken_reader,
+                }
+            )
+            assert not any(left.values()), left

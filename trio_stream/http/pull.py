@@ -53,7 +53,8 @@ class Pull(Generic[S]):
         except BadRequest as error:
             refused = await self._channel.refuse(error)
         except ResumeRefused as error:
-            refused = error
+            # Its traceback holds this frame, and the frame would hold the error.
+            refused = error.with_traceback(None)
         answer = HttpAnswer(refused.status, refused.body())
         return Pulled(answer, refused.retry_after)
 
