@@ -19,7 +19,7 @@ from trio_stream.cometbft.followed import FollowedBlock, Gap
 from trio_stream.jsonrpc.answers import Failure
 from trio_stream.jsonrpc.calls import Call
 from trio_stream.jsonrpc.conversation import Patience
-from trio_stream.jsonrpc.door import DropIn
+from trio_stream.jsonrpc.door import DropIn, Passes
 from trio_stream.log.followed.keep import EVERYTHING, Keep
 from trio_stream.log.followed.reader import FollowedReader
 from trio_stream.log.followed.writer import FollowedLog
@@ -153,12 +153,16 @@ class Site:
     """A log, its door, and the clients."""
 
     def __init__(
-        self, nursery: trio.Nursery, log: FollowedLog, patience: Patience
+        self,
+        nursery: trio.Nursery,
+        log: FollowedLog,
+        patience: Patience,
+        passes: Passes,
     ) -> None:
         self.log = log
         self.nursery = nursery
         self.reader = FollowedReader(log.path, run_sync=inline)
-        self.door = DropIn(self.reader, nobody, patience=patience)
+        self.door = DropIn(self.reader, passes, patience=patience)
         self.stop = trio.Event()
         self.reasons: list[str] = []
         self.withdraw: Callable[[], None] = lambda: None
@@ -205,12 +209,13 @@ async def site(
     *blocks: FollowedBlock | Gap,
     patience: Patience | None = None,
     keep: Keep = EVERYTHING,
+    passes: Passes = nobody,
 ) -> AsyncIterator[Site]:
     """A door over a log with these blocks."""
     with FollowedLog.open(folder, keep=keep) as log:
         log.begin(CHAIN)
         async with trio.open_nursery() as nursery:
-            made_site = Site(nursery, log, patience or Patience())
+            made_site = Site(nursery, log, patience or Patience(), passes)
             made_site.append(*blocks)
             run = made_site.door.run
             await nursery.start(

@@ -115,6 +115,9 @@ def test_missing_parameters_are_answered_as_the_engine_does_it() -> None:
     with pytest.raises(Failure, match="too few input arguments") as caught:
         read_subscribe(Call(1, "subscribe"))
     assert b'"id":-1' in caught.value.answer(1)
+    with pytest.raises(Failure) as caught:
+        read_subscribe(Call(1, "subscribe"), is_early=True)
+    assert b'"id":"unknown"' in caught.value.answer(1)
 
 
 def test_what_takes_no_parameters() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 import trio
 from trio.testing import lockstep_stream_pair, wait_all_tasks_blocked
@@ -9,7 +11,9 @@ from trio.testing import lockstep_stream_pair, wait_all_tasks_blocked
 from tests.jsonrpc.drop_in import BLOCK, TX, payment, site
 from tests.log.followed.made import event, hash_at, made
 from trio_stream.cometbft.followed import Gap
+from trio_stream.jsonrpc.answers import Failure
 from trio_stream.jsonrpc.conversation import Patience
+from trio_stream.jsonrpc.door import LINE_BYTES
 from trio_stream.log.followed.keep import Keep
 
 FIRST = 5
@@ -135,8 +139,6 @@ async def test_positions_where_a_query_holds_of_blocks_and_transactions(tmp_path
 
 
 async def test_what_cannot_be_resumed_is_refused_as_by_the_streams(tmp_path):
-    import json
-
     keep = Keep(blocks=2)
     blocks = [payment(height, "a") for height in range(5, 10)]
     async with site(tmp_path, *blocks, keep=keep) as here:
@@ -303,3 +305,41 @@ async def test_who_asks_but_never_reads_is_not_listened_to(tmp_path, autojump_cl
         assert sent < 5
         await trio.sleep(20)
         assert "stalled" in here.reasons[0]
+
+
+@pytest.mark.parametrize(
+    ("answer", "is_new"),
+    [
+        ({"result": {"finalize_block_events": []}}, True),
+        ({"result": {"begin_block_events": []}}, False),
+        ({"result": {"x": "x" * LINE_BYTES}}, True),
+    ],
+)
+async def test_a_node_says_how_queries_are_read_before_there_are_blocks(
+    tmp_path, autojump_clock, answer, is_new
+):
+    asked = []
+
+    async def passes(call, *, may_post):
+        asked.append(call.method)
+        await trio.lowlevel.checkpoint()
+        if len(asked) == 1:
+            raise Failure("no node answers yet")
+        return json.dumps({"id": call.id, **answer}).encode()
+
+    async with site(tmp_path, passes=passes) as here:
+        client = await here.client()
+        assert asked == ["block_results"] * 2
+        await client.subscribe(TX)
+        # From 0.38 on blanks do not count.
+        again = await client.ask("subscribe", {"query": "tm.event = 'Tx'"})
+        assert ("error" in again) == is_new
+
+
+async def test_no_node_says_how_queries_are_read(tmp_path, autojump_clock):
+    async def passes(call, *, may_post):
+        await trio.lowlevel.checkpoint()
+        raise Failure("no node answers")
+
+    async with site(tmp_path, passes=passes) as here:
+        await (await here.client()).subscribe(TX)

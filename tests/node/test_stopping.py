@@ -19,7 +19,8 @@ NODE: tuple[str, ...] = (
     *("stream", "api"),
 )
 FOLLOWER: tuple[str, ...] = (
-    *("loop delay", "channel", "checkpoints", "reads", "stream", "api", "follower"),
+    *("loop delay", "channel", "drop-in", "checkpoints", "reads", "stream", "api"),
+    "follower",
 )
 
 
@@ -95,6 +96,10 @@ async def test_a_follower_stops_first_and_then_its_subscribers(tmp_path: Path) -
         await wait_all_tasks_blocked()
         assert tasks.asked() == asked
         tasks.release("follower")
+        await wait_all_tasks_blocked()
+        asked |= {"drop-in"}
+        assert tasks.asked() == asked
+        tasks.release("drop-in")
         await wait_all_tasks_blocked()
         assert tasks.asked() == asked | {"channel"}
         tasks.release("channel", "stream", "api")

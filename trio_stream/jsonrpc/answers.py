@@ -26,7 +26,9 @@ NOT_FOUND: Final = "subscription not found"
 TOO_LONG: Final = "maximum query length exceeded"
 
 PANICKED: Final = -1
-"""The id that the engine answers with if there are no parameters where there must be."""
+EARLY_PANICKED: Final = "unknown"
+"""The ids that the engine answers with if there are no parameters where there must be; the second
+one up to 0.32."""
 
 
 class Failure(Exception):
@@ -36,7 +38,7 @@ class Failure(Exception):
         self,
         data: str | None,
         code: int = INTERNAL_ERROR,
-        as_id: int | None = None,
+        as_id: Id = None,
     ) -> None:
         super().__init__(data, code, as_id)
         self.data = data

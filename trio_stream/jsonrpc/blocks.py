@@ -57,7 +57,8 @@ class Blocks:
     def __init__(self, reader: BlockReader, *, kept_bytes: int = KEPT_BYTES) -> None:
         self.line: Line = NEWEST
         """Of the newest block that was looked at."""
-        self._line_at = 0
+        self.line_at = 0
+        """The height of that block; 0 if none was."""
         self._reader = reader
         self._kept_bytes = kept_bytes
         self._kept: OrderedDict[int, Announced] = OrderedDict()
@@ -102,8 +103,8 @@ class Blocks:
         for found in making.found:
             if isinstance(found, Announced):
                 self._keep_one(found)
-        if making.line is not None and making.line_at >= self._line_at:
-            self.line, self._line_at = making.line, making.line_at
+        if making.line is not None and making.line_at >= self.line_at:
+            self.line, self.line_at = making.line, making.line_at
 
     def _keep_one(self, found: Announced) -> None:
         kept = self._kept.pop(found.height, None)

@@ -10,7 +10,14 @@ import json
 import re
 from typing import Any, Final, NamedTuple, NoReturn
 
-from trio_stream.jsonrpc.answers import PANICKED, Failure, Id, Unreadable, dumps
+from trio_stream.jsonrpc.answers import (
+    EARLY_PANICKED,
+    PANICKED,
+    Failure,
+    Id,
+    Unreadable,
+    dumps,
+)
 
 _BLANKS: Final = re.compile(r"[ \t\r\n]*")
 _LARGEST: Final = 2**63
@@ -97,12 +104,15 @@ def _no_constant(name: str) -> NoReturn:
 _DECODER: Final = json.JSONDecoder(parse_constant=_no_constant)
 
 
-def read_subscribe(call: Call) -> Subscribe:
-    """What a `subscribe` or `unsubscribe` asks for; raises Failure."""
+def read_subscribe(call: Call, *, is_early: bool = False) -> Subscribe:
+    """What a `subscribe` or `unsubscribe` asks for; raises Failure.
+
+    `is_early` says that the engine is of 0.32 or before.
+    """
     params = call.params
     if not call.has_params:
         text = "WSJSONRPC: reflect: Call with too few input arguments"
-        raise Failure(text, as_id=PANICKED)
+        raise Failure(text, as_id=EARLY_PANICKED if is_early else PANICKED)
     if isinstance(params, list):
         if len(params) != 1:
             raise _failure(f"expected 1 parameters ([query]), got {len(params)}")

@@ -6,11 +6,15 @@ woken, a few at a time. Clients who are behind have their blocks made by themsel
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final, Protocol
 
 import trio
 
+from trio_stream.cometbft.envelope import answer
+from trio_stream.cometbft.errors import CometError
+from trio_stream.cometbft.fields import members
 from trio_stream.cometbft.followed import FollowedTip
 from trio_stream.cometbft.queries import Expression
 from trio_stream.jsonrpc import methods
@@ -19,10 +23,21 @@ from trio_stream.jsonrpc.answers import Failure, Unreadable, success
 from trio_stream.jsonrpc.blocks import BlockReader, Blocks, Dropped, Found
 from trio_stream.jsonrpc.calls import Call, read_call
 from trio_stream.jsonrpc.conversation import Conversation, Patience
+from trio_stream.jsonrpc.lines import line_of
 from trio_stream.jsonrpc.resuming import Places
 from trio_stream.jsonrpc.standings import Profile, Standings
 from trio_stream.jsonrpc.wire import switching
 from trio_stream.net.upgrades import Caller
+
+LINE_SECONDS: Final = 3.0
+LINE_PAUSE: Final = 0.2
+"""For how long, and how often, a node is asked what its answers look like. If none says so, queries
+are read as the newest line reads them."""
+
+LINE_BYTES: Final = 1 << 20
+"""Of an answer that is read for that; a larger one would hold up everybody."""
+
+NEWEST_RESULTS: Final = Call(0, "block_results", {}, True)
 
 WOKEN_AT_ONCE: Final = 32
 """Clients that are woken before other tasks have a turn."""
@@ -129,6 +144,8 @@ class DropIn:
         )
         # What the newest block looks like says how queries are read.
         await self._blocks.at(self.height, ())
+        if not self._blocks.line_at:
+            await self._ask_for_line()
         await caller.stream.send_all(switching(caller.key, caller.protocol))
         caller.lift()
         with (
@@ -141,6 +158,18 @@ class DropIn:
                 # It has noted why.
                 pass
         return conversation.reason
+
+    async def _ask_for_line(self) -> None:
+        """Find out from a node how its line reads queries, as long as the log has no block."""
+        with trio.move_on_after(LINE_SECONDS):
+            while not self._blocks.line_at:
+                with suppress(Failure, CometError):
+                    body = await self._passes(NEWEST_RESULTS, may_post=False)
+                    if len(body) > LINE_BYTES:
+                        return
+                    self._blocks.line = line_of(members(answer(body), "the answer"))
+                    return
+                await trio.sleep(LINE_PAUSE)
 
     async def block(self, height: int, queries: list[Expression]) -> Found:
         """What a block has for these queries."""

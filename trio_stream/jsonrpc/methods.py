@@ -27,7 +27,7 @@ async def new_subscription(
     places: Places,
 ) -> None:
     """Add the subscription that a call asks for; raises Failure."""
-    asked = read_subscribe(call)
+    asked = read_subscribe(call, is_early=line.is_early)
     query = read_query(asked.query, line)
     key = key_of(asked.query, query, line)
     subscriptions.check_new(key)
@@ -52,7 +52,7 @@ async def new_subscription(
 
 def end_subscription(call: Call, subscriptions: Subscriptions, line: Line) -> None:
     """End the subscription that a call names; raises Failure."""
-    asked = read_subscribe(call)
+    asked = read_subscribe(call, is_early=line.is_early)
     query = read_query(asked.query, line)
     subscriptions.remove(key_of(asked.query, query, line))
 

@@ -23,6 +23,7 @@ from trio_stream.node.credentials import Credentials
 from trio_stream.node.opened import Addresses
 from trio_stream.stream.admission import Admission
 from trio_stream.websocket import server as websocket_server
+from trio_stream.websocket.guests import NOBODY, Others
 from trio_stream.websocket.limits import WebSocketLimits
 
 
@@ -58,14 +59,16 @@ class Doors:
         channel: CommitChannel[Any],
         *,
         path: str,
+        others: Others = NOBODY,
     ) -> None:
-        """`path` is that of the stream that is named to clients."""
+        """`path` is that of the stream that is named to clients; `others` serve other protocols."""
         self._config = config
         self._sockets = sockets
         self._credentials = credentials
         self._channel = channel
         self._path = path
-        self._upgrades = Upgrades()
+        self._others = others
+        self._upgrades = Upgrades(others)
         # One for both, because the limit on clients counts those of both.
         self.admission = Admission(
             total=config.max_clients,
@@ -111,6 +114,7 @@ class Doors:
             tls=credentials.stream_tls if credentials.has_tls else None,
             upgrades=self._upgrades,
             guard=credentials.guard_of_doors,
+            others=self._others,
         )
         answered = trio.Event()
         serve_api = partial(

@@ -10,6 +10,7 @@ import trio
 from trio_stream.config import FollowConfig
 from trio_stream.follower.follower import Follower
 from trio_stream.http.api import Api
+from trio_stream.http.followed.calls import answered_by
 from trio_stream.http.followed.figures import FollowerRooms
 from trio_stream.http.followed.observed import (
     FollowerReadiness,
@@ -21,6 +22,7 @@ from trio_stream.net.loop_delay import LoopDelay
 from trio_stream.net.stoppable import Stoppable
 from trio_stream.node.credentials import Credentials
 from trio_stream.node.doors import Doors, bind
+from trio_stream.node.drop_in import WEBSOCKET, open_drop_in
 from trio_stream.node.following_core import open_follow_core
 from trio_stream.node.opened import Opened
 from trio_stream.node.stopping import stop_follower
@@ -37,7 +39,16 @@ async def open_follower(config: FollowConfig, stack: AsyncExitStack) -> Opened:
     credentials = Credentials(config)
     core = open_follow_core(config, stack)
     sockets = await bind(config, credentials, stack)
-    doors = Doors(config, sockets, credentials, core.channel, path=_PATH)
+    drop_in = open_drop_in(config, core.reader, core.follower.nodes)
+    core.announced.append(drop_in.door.advance)
+    doors = Doors(
+        config,
+        sockets,
+        credentials,
+        core.channel,
+        path=_PATH,
+        others={WEBSOCKET: drop_in.door.welcome},
+    )
     loop = LoopDelay()
     rooms = FollowerRooms(
         follower=core.follower.statistics,
@@ -48,6 +59,7 @@ async def open_follower(config: FollowConfig, stack: AsyncExitStack) -> Opened:
         guard_refused=credentials.guard.refused,
         http=doors.places.statistics,
         loop_delays=loop.delays,
+        json_rpc=drop_in.door.statistics,
     )
     readiness = FollowerReadiness(
         node_timeout=config.ready_engine_timeout, free_bytes=config.ready_free_bytes
@@ -56,6 +68,7 @@ async def open_follower(config: FollowConfig, stack: AsyncExitStack) -> Opened:
         core.reader,
         streams_url=doors.streams_url,
         observed=followed_observed(rooms, readiness, run_sync=core.channel.run_in_turn),
+        others=answered_by(drop_in.over_http.answer, credentials.guard),
     )
     app = Api(
         routes,
@@ -66,6 +79,7 @@ async def open_follower(config: FollowConfig, stack: AsyncExitStack) -> Opened:
     tasks = (
         Stoppable("loop delay", loop.run),
         Stoppable("channel", core.channel.run),
+        Stoppable("drop-in", drop_in.run),
         Stoppable("checkpoints", core.checkpointer.run),
         Stoppable("reads", core.reader.run),
         *doors.tasks(app),

@@ -34,6 +34,7 @@ async def stop_follower(config: DoorSettings, tasks: Tasks) -> None:
         # No request waits for a block.
         sources.start_soon(tasks["follower"].finish, config.shutdown_stream)
         sources.start_soon(tasks["api"].quiet, config.shutdown_http)
+    await tasks["drop-in"].finish(config.shutdown_stream)
     await _subscribers_leave(config, tasks)
     for name in ("checkpoints", "reads"):
         await tasks[name].finish(config.shutdown_stream)
