@@ -71,6 +71,8 @@ def test_values(
         (node_urls, "http://", "must be http"),
         (node_urls, "http://a:0", "must be http"),
         (node_urls, "http://a:x", "is not a URL"),
+        (node_urls, "http://a..b", "is not a URL"),
+        (node_urls, f"http://{'a' * 64}.b", "is not a URL"),
         (node_urls, "http://me:secret@a", "without user"),
         (node_urls, "http://a/?key=1", "without user and query"),
         (node_urls, "http://ä", "must be http"),

@@ -48,6 +48,20 @@ async def test_where_a_new_log_begins() -> None:
         assert starting_height([first], "tip") == 1
 
 
+async def test_a_beginning_that_does_not_exist_yet_is_said(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level("INFO")
+    (fake,) = fakes(MadeChain(9))
+    async with asking(fake) as node:
+        for start, warned in ((9, False), (10, True)):
+            caplog.clear()
+            await introduce([node], MemoryLog(), FollowSettings(start=start), inline)
+            begins = f"the chain is 'made'; the log begins at block {start}"
+            assert begins in caplog.text
+            assert ("does not exist yet, the newest is 9" in caplog.text) is warned
+
+
 async def test_it_waits_for_an_answer(autojump_clock: MockClock) -> None:
     (fake,) = fakes(MadeChain(3))
     answers = [http(b"", "502 Bad Gateway")] * 3

@@ -59,6 +59,8 @@ def _node_url(value: object) -> str:
     try:
         parts = urlsplit(given)
         usable = parts.scheme in ("http", "https") and parts.port != 0
+        # What no resolver takes: labels that are empty or too long.
+        (parts.hostname or "").encode("idna")
     except ValueError as error:
         raise ConfigError(f"is not a URL: {error}") from None
     more = parts.query or parts.fragment or "@" in parts.netloc or not given.isascii()

@@ -107,7 +107,7 @@ async def dial(
             return secured
     except trio.TooSlowError:
         raise Unreachable(f"not connected within {seconds:g} s") from None
-    except OSError as error:
+    except (OSError, UnicodeError) as error:
         raise Unreachable(f"not connected: {error}") from error
     except trio.BrokenResourceError as error:
         raise Unreachable(f"TLS failed: {error.__cause__ or error}") from error

@@ -65,6 +65,10 @@ async def introduce(
         first = starting_height(known, settings.start)
         begun = FollowedChain(names[0], first)
         await run_sync(lambda: log.begin(begun))
+        logger.info("the chain is %r; the log begins at block %d", *names, first)
+        if first > (newest := max(node.tip for node in known)):
+            text = "block %d does not exist yet, the newest is %d: waiting for it"
+            logger.warning(text, first, newest)
         return
     for node in known:
         if node.chain_id != chain.chain_id:
