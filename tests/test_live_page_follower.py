@@ -15,7 +15,7 @@ from scripts.chromium import Page, chromium
 from tests.follow_daemon import following, serving, settings
 from tests.follower.chain import MadeChain
 from tests.follower.fake_node import FakeNode
-from tests.live_page import DEADLINE, IN_CHROMIUM, LIVE, violations
+from tests.live_page import DEADLINE, IN_CHROMIUM, LIVE, faults, violations
 
 pytestmark = IN_CHROMIUM
 
@@ -61,7 +61,7 @@ async def opened(
                     page = await browser.open(f"{addresses.api}/")
                     await page.until(ready)
                     yield Opened(page, chain, fake, f"{addresses.api}/")
-                    assert page.complaints == []
+                    assert faults(page) == []
 
 
 async def test_transactions_are_shown_as_they_are_committed(tmp_path: Path) -> None:
