@@ -103,11 +103,11 @@ class Simd:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[RunningEngine]:
-        """The chain, past its first block, while the block runs."""
+        """The chain, past a block that it made since it started, while the block runs."""
         async with child.open_nursery() as nursery:
             node = await self.start(nursery)
             await node.ready()
-            await reached(node, 1)
+            await reached(node, await node.rpc.height() + 1)
             yield node
 
     async def address(self, name: str) -> str:
@@ -161,7 +161,7 @@ def copy(made: Simd, simd: Simd) -> None:
     shutil.copytree(made.home, simd.home)
 
 
-async def reached(node: RunningEngine, height: int, seconds: float = 60) -> int:
+async def reached(node: RunningEngine, height: int, seconds: float = 180) -> int:
     """Wait until the chain is so high; its height."""
 
     async def there() -> int | None:
