@@ -29,7 +29,8 @@ async def test_wrong_parameters_have_another_code_on_a_websocket() -> None:
         async with passing(Node(body.encode())) as to:
             answer = json.loads(await PassedCalls(to)(CALL, may_post=False))
             assert answer["error"]["code"] == code
-    for text in (b'{"error":-32602}', b'{"-32602"'):
+    deep = b'{"-32602":' * 6_000
+    for text in (b'{"error":-32602}', b'{"-32602"', deep):
         async with passing(Node(text)) as to:
             assert await PassedCalls(to)(CALL, may_post=False) == text
     large = b'{"result":"%b-32602"}' % (b"x" * 70_000)
@@ -51,6 +52,12 @@ async def test_what_is_not_passed() -> None:
 
 
 async def test_failures() -> None:
+    deep: list[object] = []
+    for _ in range(100_000):
+        deep = [deep]
+    async with passing(Node()) as to:
+        with pytest.raises(Failure, match="nesting"):
+            await PassedCalls(to)(CALL._replace(params=deep), may_post=True)
     async with passing(None) as to:
         with pytest.raises(Failure, match="no node answers"):
             await PassedCalls(to)(CALL, may_post=True)

@@ -40,3 +40,15 @@ def test_there_are_so_many_queries_at_most(monkeypatch: pytest.MonkeyPatch) -> N
         all.changed("one", one)
         assert all.has_room_for(parse(TX))
         assert not all.has_room_for(parse("a.b=1"))
+
+
+def test_there_are_so_many_conditions_at_most(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(under_test, "MOST_CONDITIONS", 3)
+    all, one = Standings[str](), Subscriptions()
+    with all.present("one"):
+        add(one, "a.b=1 AND a.c=1")
+        all.changed("one", one)
+        assert all.has_room_for(parse("a.b=1 AND a.c=1"))
+        assert all.has_room_for(parse("a.b=1"))
+        assert not all.has_room_for(parse("a.b=2 AND a.c=2"))
+    assert all.has_room_for(parse("a.b=2 AND a.c=2"))

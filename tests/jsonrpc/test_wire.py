@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import tracemalloc
+
 import pytest
 
 from tests.jsonrpc.drop_in import KEY
@@ -23,6 +25,21 @@ def test_messages() -> None:
     for byte in parts:
         one += wire.receive_data(bytes([byte]))
     assert one == [Said("ab")]
+
+
+def test_empty_parts_are_not_kept() -> None:
+    wire = Wire()
+    assert [*wire.receive_data(frame(TEXT, b"", fin=False))] == []
+    empty = frame(0, b"", fin=False) * 1000
+    tracemalloc.start()
+    try:
+        for _ in range(20):
+            assert [*wire.receive_data(empty)] == []
+        size, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert size < 100_000
+    assert [*wire.receive_data(frame(0, b"a"))] == [Said("a")]
 
 
 def test_pings_are_answered() -> None:

@@ -18,7 +18,7 @@ from trio_stream.cometbft.errors import CometError
 from trio_stream.cometbft.followed import FollowedBlock, Gap
 from trio_stream.cometbft.queries import Expression
 from trio_stream.cometbft.query_index import QueryIndex
-from trio_stream.jsonrpc.announced import Announced, announce, index_of
+from trio_stream.jsonrpc.announced import Announced, announce
 from trio_stream.jsonrpc.lines import NEWEST, Line, line_of
 
 logger = logging.getLogger(__name__)
@@ -82,7 +82,7 @@ class Blocks:
             # Others still want what they asked for.
             queries = [*queries, *kept.numbers]
         asked = list(dict.fromkeys(queries))
-        making = _Making(asked, index_of(asked))
+        making = _Making(asked, QueryIndex(), set())
         oldest = await self._reader.each_after(
             height - 1, take=making.take, is_live=False
         )

@@ -11,7 +11,7 @@ from trio_stream.jsonrpc.answers import TOO_LONG, Failure
 from trio_stream.jsonrpc.calls import Call, check_no_params, read_subscribe
 from trio_stream.jsonrpc.lines import Line
 from trio_stream.jsonrpc.resuming import Places, Start, start_after
-from trio_stream.jsonrpc.standings import MOST_QUERIES
+from trio_stream.jsonrpc.standings import MOST_CONDITIONS, MOST_QUERIES
 from trio_stream.jsonrpc.subscriptions import Subscription, Subscriptions, key_of
 
 OWN = frozenset(["subscribe", "unsubscribe", "unsubscribe_all"])
@@ -31,11 +31,15 @@ async def new_subscription(
     query = read_query(asked.query, line)
     key = key_of(asked.query, query, line)
     subscriptions.check_new(key)
-    if not has_room_for(query):
-        raise Failure(f"there are {MOST_QUERIES} different queries already")
     start = Start(next_height)
     if asked.after is not None:
         start = await start_after(asked.after, places)
+    # No await from here on: others look for room too.
+    if not has_room_for(query):
+        raise Failure(
+            f"there are {MOST_QUERIES} different queries already, or {MOST_CONDITIONS}"
+            " conditions in them"
+        )
     subscriptions.add(
         key,
         Subscription(

@@ -36,7 +36,11 @@ class PassedCalls:
         if posting and not may_post:
             raise Failure(NOT_ALLOWED)
         try:
-            reply = await self._passing.ask("POST", "", call.encode(), once=posting)
+            asked = call.encode()
+        except RecursionError:
+            raise Failure("the nesting is beyond limits") from None
+        try:
+            reply = await self._passing.ask("POST", "", asked, once=posting)
         except Unavailable as error:
             raise Failure(str(error)) from None
         body = reply.body
@@ -54,7 +58,7 @@ def _as_over_websocket(body: bytes) -> bytes:
         error = answer["error"]
         if error["code"] != INVALID_PARAMS:
             return body
-    except (ValueError, LookupError, TypeError):
+    except (ValueError, LookupError, TypeError, RecursionError):
         return body
     error.update(code=INTERNAL_ERROR, message="Internal error")
     return dumps(answer)

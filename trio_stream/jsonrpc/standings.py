@@ -7,11 +7,14 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final, Generic, NamedTuple, TypeVar
 
-from trio_stream.cometbft.queries import Expression
+from trio_stream.cometbft.queries import Expression, conditions
 from trio_stream.jsonrpc.subscriptions import Subscriptions
 
 MOST_QUERIES: Final = 10_000
 """Different queries of all clients: each is asked of each block."""
+
+MOST_CONDITIONS: Final = 16_384
+"""In all of these: memory, and what making them ready takes, grow with the square of it."""
 
 Profile = tuple[bytes, ...]
 
@@ -33,6 +36,7 @@ class Standings(Generic[C]):
     def __init__(self) -> None:
         self._clients: dict[C, _Standing] = {}
         self._queries: Counter[Expression] = Counter()
+        self._conditions = 0
         self._profiles: Counter[Profile] = Counter()
 
     def __len__(self) -> int:
@@ -53,7 +57,10 @@ class Standings(Generic[C]):
 
     def has_room_for(self, query: Expression) -> bool:
         """May a client have this query too?"""
-        return query in self._queries or len(self._queries) < MOST_QUERIES
+        return query in self._queries or (
+            len(self._queries) < MOST_QUERIES
+            and self._conditions + _size(query) <= MOST_CONDITIONS
+        )
 
     def is_common(self, profile: Profile) -> bool:
         """Do two clients have it?"""
@@ -77,16 +84,30 @@ class Standings(Generic[C]):
     def _replace(self, client: C, standing: _Standing) -> None:
         before = self._clients[client]
         self._clients[client] = standing
-        _recount(self._queries, before.queries, standing.queries)
+        come, gone = _recount(self._queries, before.queries, standing.queries)
+        self._conditions += sum(map(_size, come)) - sum(map(_size, gone))
         _recount(self._profiles, [before.profile], [standing.profile])
+
+
+def _size(query: Expression) -> int:
+    return sum(1 for _ in conditions(query))
 
 
 K = TypeVar("K")
 
 
-def _recount(counter: Counter[K], before: Sequence[K], after: Sequence[K]) -> None:
-    counter.update(after)
+def _recount(
+    counter: Counter[K], before: Sequence[K], after: Sequence[K]
+) -> tuple[Sequence[K], Sequence[K]]:
+    """Count what is there after in place of what was before; returns what came, and what went."""
+    come, gone = list[K](), list[K]()
+    for each in after:
+        counter[each] += 1
+        if counter[each] == 1:
+            come.append(each)
     for each in before:
         counter[each] -= 1
         if not counter[each]:
             del counter[each]
+            gone.append(each)
+    return come, gone

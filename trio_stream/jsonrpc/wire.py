@@ -83,7 +83,9 @@ class Wire:
                 if self._size > MESSAGE_LIMIT:
                     yield _violation(TOO_BIG)
                     return
-                self._parts.append(event.data)
+                if event.data or not self._parts:
+                    # Of those without anything in them there may be any number.
+                    self._parts.append(event.data)
                 if event.message_finished:
                     yield Said(self._text(isinstance(event, BytesMessage)))
             elif isinstance(event, Ping):
