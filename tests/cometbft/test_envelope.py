@@ -179,3 +179,22 @@ def test_a_batch_that_answers_something_else(body: bytes) -> None:
 
 def test_sdk_bodies_are_there() -> None:
     assert set(SDK) < set(ALL)
+
+
+def test_what_is_read_can_be_written_and_read_again_from_deeper_down() -> None:
+    def deeper(calls: int, text: str) -> None:
+        if calls:
+            deeper(calls - 1, text)
+        else:
+            json.loads(json.dumps(json.loads(text)))
+
+    read = 0
+    for depth in range(10, 1200, 10):
+        text = '{"result":' + "[" * depth + "]" * depth + "}"
+        try:
+            answer(text.encode())
+        except Malformed:
+            continue
+        deeper(20, text)
+        read += 1
+    assert read > 10

@@ -35,6 +35,11 @@ SHOWN = 80
 # never writes one, so it costs one search.
 HALF = re.compile(rb"\\u[dD][89a-fA-F]")
 
+MARGIN = 64
+"""Calls that are on the stack already when a body is read: what nests too deeply is refused here,
+and not where it is written, read again or sent, whatever called that. (From 3.12 on Python counts
+what nests by itself.)"""
+
 WORDS = ("true", "false", "null")
 NUMBER_CUT = re.compile(r"-|\.|[eE][-+]?")
 LONGEST_WORD = 12
@@ -105,7 +110,7 @@ def _document(body: bytes, limit: int) -> object:
             raise Truncated("the body ends in the middle of a character") from error
         raise NotJson("the body is not UTF-8") from error
     try:
-        document = loads(text)
+        document = _loads(text, MARGIN)
         if HALF.search(body):
             json.dumps(document, ensure_ascii=False).encode()
     except json.JSONDecodeError as error:
@@ -115,6 +120,10 @@ def _document(body: bytes, limit: int) -> object:
     except (ValueError, RecursionError) as error:
         raise Malformed("a number, a text or the nesting is beyond limits") from error
     return document
+
+
+def _loads(text: str, margin: int) -> object:
+    return _loads(text, margin - 1) if margin else loads(text)
 
 
 def _ends_early(text: str, error: json.JSONDecodeError) -> bool:

@@ -31,6 +31,9 @@ AHEAD_BLOCKS: Final = 64
 AHEAD_BYTES: Final = 256 * 1024
 AHEAD_TXS: Final = 500
 
+_UNSPEAKABLE: Final = (CometError, LookupError, TypeError, ValueError, RecursionError)
+"""What a node's words may raise that were never checked, since nobody needed them."""
+
 Take = Callable[[FollowedBlock | Gap], bool]
 
 
@@ -147,7 +150,7 @@ class _Making:
         self.line, self.line_at = line_of(entry.raw_results), entry.height
         try:
             made = announce(entry, self._queries, self.line, self._index)
-        except (CometError, LookupError, TypeError, ValueError) as error:
+        except _UNSPEAKABLE as error:
             logger.exception("block %d cannot be announced", entry.height)
             self.found.append(_unspeakable(entry.height, error))
             return False
