@@ -198,3 +198,9 @@ def test_what_is_read_can_be_written_and_read_again_from_deeper_down() -> None:
         deeper(20, text)
         read += 1
     assert read > 10
+
+
+def test_numbers_that_could_not_be_written_are_refused() -> None:
+    assert answer(b'{"result":[1.5,1e3]}') == [1.5, 1000.0]
+    with pytest.raises(Malformed):
+        answer(b'{"result":-1e400}')

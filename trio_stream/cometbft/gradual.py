@@ -9,6 +9,7 @@ at a time, however large the block.
 from __future__ import annotations
 
 import json
+import math
 import re
 from json import JSONDecodeError
 
@@ -27,7 +28,14 @@ def _no_constant(name: str) -> object:
     raise ValueError(f"{name} is no number")
 
 
-DECODER = json.JSONDecoder(parse_constant=_no_constant)
+def _finite(text: str) -> float:
+    if math.isinf(number := float(text)):
+        # It would be written as Infinity.
+        raise ValueError("a number is beyond limits")
+    return number
+
+
+DECODER = json.JSONDecoder(parse_constant=_no_constant, parse_float=_finite)
 
 
 def loads(text: str) -> object:
