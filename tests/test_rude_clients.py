@@ -33,6 +33,11 @@ from trio_stream.websocket.subscriber_stream import SubscriberStream
 # As the server frames its answer.
 _ARE_YOU_THERE = b"\x8a\x0dare you there"
 
+# Many clients may take a slow machine longer than a client gets for its answer to a ping.
+PATIENT = WebSocketLimits(
+    ping_interval=3600, pong_timeout=3600, stall_timeout=3600, handshake_timeout=3600
+)
+
 Rudeness = Callable[[Door], Awaitable[None]]
 
 
@@ -147,7 +152,10 @@ async def read_on(door: Door, peer: Peer) -> None:
 
 
 async def misbehave(rude: Rudeness, count: int, *, by_http: bool = False) -> None:
-    async with open_door(by_http=by_http) as door, trio.open_nursery() as healthy:
+    async with (
+        open_door(by_http=by_http, limits=PATIENT) as door,
+        trio.open_nursery() as healthy,
+    ):
         for _ in range(3):
             healthy.start_soon(read_on, door, await door.subscribe())
         async with trio.open_nursery() as others:
