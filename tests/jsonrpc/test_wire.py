@@ -50,9 +50,7 @@ def test_closing() -> None:
     assert heard(frame(CLOSE, b"\x03\xe8bye") + frame(TEXT, b"a")) == [
         Ended(b"\x88\x02\x03\xe8", "closed by the client: 1000")
     ]
-    assert heard(frame(CLOSE)) == [
-        Ended(b"\x88\x02\x03\xe8", "closed by the client: 1005")
-    ]
+    assert heard(frame(CLOSE)) == [Ended(b"\x88\x00", "closed by the client: 1005")]
 
 
 @pytest.mark.parametrize(

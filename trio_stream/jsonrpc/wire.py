@@ -27,9 +27,10 @@ from trio_stream.stream.frames import close_frame
 MESSAGE_LIMIT: Final = 1_000_000
 """Bytes of a call, as in the engine."""
 
-NORMAL, GOING_AWAY, NOT_ALLOWED, TOO_BIG, NO_ANSWER = 1000, 1001, 1008, 1009, 1011
+GOING_AWAY, NOT_ALLOWED, TOO_BIG, NO_ANSWER = 1001, 1008, 1009, 1011
 _SALT: Final = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455, 4.2.2
 _NO_CODE: Final = 1005
+_CLOSE: Final = b"\x88\x00"
 
 
 class Said(NamedTuple):
@@ -92,9 +93,9 @@ class Wire:
                 yield Answer(self._protocol.send(event.response()))
             elif isinstance(event, CloseConnection):
                 if self._protocol.state is ConnectionState.REMOTE_CLOSING:
-                    code = NORMAL if event.code == _NO_CODE else event.code
-                    reason = f"closed by the client: {int(event.code)}"
-                    yield Ended(close_frame(code), reason)
+                    # One without a code is answered with one without.
+                    said = _CLOSE if event.code == _NO_CODE else close_frame(event.code)
+                    yield Ended(said, f"closed by the client: {int(event.code)}")
                 else:
                     yield _violation(event.code)
                 return
