@@ -2,9 +2,9 @@
 
 They go into `.interop/`, which git ignores, or below `INTEROP_DIR`: the PyPI package
 `bigchaindb-driver` into its own virtual environment, because its pins date from 2018, and beside it
-the npm package of the same name, as well as EventSource clients and axe from npm. The files in
-`tests/interop/` lock what is installed. A stamp names the lock and the interpreter; an installation
-that matches is left alone, and a file lock keeps two programs from installing the same thing twice.
+the npm package of the same name, as well as EventSource clients, cosmjs and axe from npm. The files
+in `tests/interop/` lock what is installed. A stamp names the lock and interpreter; what is there
+and matches is left alone, and a file lock keeps two programs from installing one thing twice.
 
 The Python driver can be installed in two ways. With Python 3.9 all of its own pins hold; three of
 them have no wheel and are compiled, libsodium among them, which takes a minute or two and needs a
@@ -61,6 +61,11 @@ def node_driver() -> Path:
 def event_sources() -> Path:
     """The folder whose programs find the EventSource clients; NotHere without node or npm."""
     return _node_modules("eventsources", LOCKS / "eventsources").parent
+
+
+def cosmjs() -> Path:
+    """The folder whose programs find cosmjs; NotHere without node or npm."""
+    return _node_modules("cosmjs", LOCKS / "cosmjs").parent
 
 
 def axe() -> Path:
@@ -169,6 +174,7 @@ def main() -> int:
         print(f"Python driver: {python_driver()}")
         print(f"JavaScript driver: {node_driver()}")
         print(f"EventSource clients: {event_sources()}")
+        print(f"cosmjs: {cosmjs()}")
         print(f"axe: {axe()}")
     except (InstallFailed, NotHere) as error:
         print(f"interop_env: {error}", file=sys.stderr)
