@@ -30,7 +30,7 @@ async def test_a_block_comes_with_its_results_in_one_request() -> None:
     chain = MadeChain(5)
     fake = FakeNode(chain)
     async with asking(fake) as node:
-        assert node.url == "http://n/prefix"
+        assert node.name == "n"
         bodies = await node.bodies(4)
         assert bodies.size == len(bodies.batch or b"") > 100
         followed = (await node.read(bodies))[0].followed()

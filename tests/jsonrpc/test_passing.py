@@ -30,7 +30,7 @@ async def test_a_node_that_rests_comes_last() -> None:
 
 async def test_no_node() -> None:
     async with passing(None, Node(None)) as to:
-        with pytest.raises(Unavailable, match="http://a: not connected.*http://b: "):
+        with pytest.raises(Unavailable, match="a: not connected.*; b: "):
             await to.ask("GET", "/status")
         assert (to.passed, to.failed) == (0, 1)
 

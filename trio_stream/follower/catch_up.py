@@ -105,7 +105,7 @@ class Ahead:
                 if bodies.together == 1:
                     raise
                 # It takes one of them to spoil the others.
-                logger.debug("%s: %s: %s", asked.node.url, asked.heights, error)
+                logger.debug("%s: %s: %s", asked.node.name, asked.heights, error)
             self._size = max(1, bodies.size // len(asked.heights))
         index = height - asked.heights[0]
         return (asked.node, asked.pairs[index]) if index < len(asked.pairs) else None
@@ -148,7 +148,7 @@ class Ahead:
                     heights[0], self._share, count=len(heights)
                 )
             except (Trouble, BadBody) as error:
-                logger.debug("%s: %s ahead: %s", asked.node.url, heights, error)
+                logger.debug("%s: %s ahead: %s", asked.node.name, heights, error)
                 self._size = SMALL
         asked.done.set()
         self._fill()

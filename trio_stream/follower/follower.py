@@ -210,7 +210,7 @@ class Follower:
             ahead.forget()
             found = await self._verdict(error, node, checks, height, tip)
             level = logging.DEBUG if found.fate is Fate.NOT_YET else logging.WARNING
-            logger.log(level, "block %d from %s: %s", height, node.url, found.detail)
+            logger.log(level, "block %d from %s: %s", height, node.name, found.detail)
             if found.fate is Fate.OTHER_CHAIN:
                 self.nodes.remove(node)
             if found.reason is not None:
@@ -264,7 +264,7 @@ class Follower:
                     await node.status()
                     self._silence.ends()
                 except (Trouble, CometError) as error:
-                    self._silence.goes_on(f"{node.address.authority}: {error}")
+                    self._silence.goes_on(f"{node.name}: {error}")
                 if node.tip >= height:
                     nursery.cancel_scope.cancel()
 

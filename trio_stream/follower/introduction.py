@@ -73,7 +73,7 @@ async def introduce(
     for node in known:
         if node.chain_id != chain.chain_id:
             text = "%s is of the chain %r, not of %r: it is not asked"
-            logger.error(text, node.url, node.chain_id, chain.chain_id)
+            logger.error(text, node.name, node.chain_id, chain.chain_id)
             nodes.remove(node)
     if not nodes:
         raise WrongChain(
@@ -95,7 +95,7 @@ async def introduce(
             " history in a new home",
         )
     for node in forked:
-        logger.error("%s has another history: it is not asked", node.url)
+        logger.error("%s has another history: it is not asked", node.name)
         nodes.remove(node)
 
 
@@ -115,7 +115,7 @@ async def _ask_all(nodes: Sequence[Node]) -> bool:
         try:
             await node.status()
         except (Trouble, CometError) as error:
-            logger.warning("%s: %s: %s", node.url, type(error).__name__, error)
+            logger.warning("%s: %s: %s", node.name, type(error).__name__, error)
 
     async with trio.open_nursery() as nursery:
         for node in nodes:

@@ -125,14 +125,15 @@ class Node:
         )
 
     @property
-    def url(self) -> str:
-        return self.address.url
+    def name(self) -> str:
+        """Its host and port: the path of its address may be a secret."""
+        return self.address.authority
 
     def statistics(self, *, is_asked: bool = True) -> NodeStatistics:
         """How it stands with this node; `is_asked` says whether it still is."""
         record = self._record
         return NodeStatistics(
-            name=self.address.authority,
+            name=self.name,
             state=record.state if is_asked else NodeState.EXCLUDED,
             chain_id=self.chain_id,
             tip=self.tip,

@@ -80,7 +80,7 @@ class Search:
         self._in_a_row[node] = self._in_a_row.get(node, 0) + 1 if same else 1
         self._last[node] = found
         if found.fate is not Fate.NOT_YET:
-            self.trouble = f"{node.address.authority}: {found.detail}"
+            self.trouble = f"{node.name}: {found.detail}"
         if found.fate is Fate.CUT:
             self._cuts[node] = self.cuts(node) + 1
         if self._since is None and found.fate in FINAL:
@@ -104,9 +104,7 @@ class Search:
         if not final or (len(final) < len(nodes) and not self._is_overdue(now)):
             return None
         # Subscribers are told of gaps: what else is in an address may be a secret.
-        said = "; ".join(
-            f"{node.address.authority}: {each.detail}" for node, each in final.items()
-        )
+        said = "; ".join(f"{node.name}: {each.detail}" for node, each in final.items())
         if any(each.fate is Fate.FORK for each in final.values()):
             raise Forked(
                 f"fork at block {self.height - 1}: the nodes have another history than"

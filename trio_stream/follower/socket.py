@@ -110,7 +110,7 @@ async def converse(
             nursery.cancel_scope.cancel()
     except* Exception as group:
         # The library's: a refused handshake, one that took too long, bytes that are no WebSocket.
-        logger.debug("the WebSocket of %s ended", address.url, exc_info=True)
+        logger.debug("the WebSocket of %s ended", address.authority, exc_info=True)
         failures.append(NoAnswer(f"no WebSocket: {group.exceptions[0]!r}"))
     finally:
         await trio.aclose_forcefully(stream)

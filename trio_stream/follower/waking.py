@@ -50,10 +50,10 @@ async def listen(node: Node, woken: Callable[[int], None]) -> None:
         try:
             await node.on_websocket(_Listening(announced).talk)
         except TooManySubscriptions as error:
-            logger.info("%s has no room for a subscription: %s", node.url, error)
+            logger.info("%s has no room for a subscription: %s", node.name, error)
             pause = NO_ROOM_PAUSE
         except (Trouble, CometError) as error:
-            logger.debug("%s wakes nobody: %s", node.url, error)
+            logger.debug("%s wakes nobody: %s", node.name, error)
             pause = FIRST_PAUSE if heard else min(2 * pause, LONGEST_PAUSE)
         await trio.sleep(pause)
 

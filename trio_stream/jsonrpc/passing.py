@@ -54,7 +54,7 @@ class Unavailable(Exception):
 
 class _Node:
     def __init__(self, address: Address, rate: float, exchange: Exchange) -> None:
-        self.url = address.url
+        self.name = address.authority
         self.pace = Pace(rate)
         self.exchange = exchange
 
@@ -140,7 +140,7 @@ class Passing:
             try:
                 return await node.ask(method, target, body, once=once)
             except (Trouble, BadBody) as error:
-                troubles.append(f"{node.url}: {error}")
+                troubles.append(f"{node.name}: {error}")
                 if once and not isinstance(error, (Unreachable, Overworked)):
                     troubles[-1] += " (it may have got it)"
                     break
