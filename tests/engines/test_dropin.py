@@ -31,6 +31,7 @@ from tests.engines.test_cometbft import (
     take,
     told_all,
     unordered,
+    until_not_given_up,
     within,
 )
 from trio_stream.cometbft.queries import Generation
@@ -62,8 +63,12 @@ def queries_of(engine: Release) -> list[str]:
 
 
 async def test_frames_are_those_of_the_engine(engine: Release, tmp_path: Path) -> None:
+    await until_not_given_up(frames_are_those_of_the_engine, engine, tmp_path)
+
+
+async def frames_are_those_of_the_engine(engine: Release, folder: Path) -> None:
     queries = queries_of(engine)
-    async with following(engine, tmp_path) as (running, follower):
+    async with following(engine, folder) as (running, follower):
         theirs = f"ws://127.0.0.1:{running.rpc.port}/websocket"
         async with (
             # The oldest release gives a client up that takes no frame for a moment.
