@@ -57,6 +57,15 @@ def test_a_value_satisfies_what_it_satisfies_one_by_one(
         assert table.satisfied(value) == expected
 
 
+def test_one_text_of_two_generations() -> None:
+    table = Table()
+    for number, generation in enumerate(Generation):
+        found = parse("a = 'x'", generation)
+        assert isinstance(found, Condition)
+        table.add(found, 1 << number)
+    assert table.satisfied("x") == 3
+
+
 def test_many_thresholds() -> None:
     table = Table()
     signs = ["<", "<=", ">", ">=", "="]

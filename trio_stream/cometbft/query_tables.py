@@ -95,7 +95,9 @@ class Table:
             elif condition.operator is Operator.CONTAINS:
                 self._contained.append((condition.operand, bit))
             elif condition.kind is Kind.TEXT:
-                self._equal[condition.operand] = bit
+                self._equal[condition.operand] = (
+                    self._equal.get(condition.operand, 0) | bit
+                )
             else:
                 threshold = (condition.operator, self._operands[condition], bit)
                 scales.setdefault(scale_of(condition), []).append(threshold)
