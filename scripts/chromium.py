@@ -150,7 +150,10 @@ class Page:
         return str(await self.evaluate(script))
 
     async def click(self, selector: str) -> None:
-        await self.evaluate(f"document.querySelector({json.dumps(selector)}).click()")
+        """Click as soon as it can be seen: a script that shows it has begun to listen."""
+        found = f"document.querySelector({json.dumps(selector)})"
+        await self.until(f"{found} && {found}.closest('[hidden]') === null")
+        await self.evaluate(f"{found}.click()")
 
     async def fill(self, selector: str, value: str) -> None:
         """Write into a field, as typing does."""
