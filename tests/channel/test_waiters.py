@@ -16,7 +16,7 @@ from tests.channel.world import (
 )
 from trio_stream.channel import waiters
 from trio_stream.channel.clones import CommitReceiveChannel
-from trio_stream.channel.waiters import SendNowait
+from trio_stream.channel.groups import SendNowait
 from trio_stream.stream import composer, matching
 from trio_stream.stream.frames import Frames
 from trio_stream.stream.page_request import PageRequest

@@ -5,7 +5,8 @@ import trio
 from tests.memory_log import MemoryLog
 from trio_stream.channel.clones import CommitReceiveChannel
 from trio_stream.channel.committed import CommittedBlocks
-from trio_stream.channel.waiters import Clones, SendNowait
+from trio_stream.channel.groups import SendNowait
+from trio_stream.channel.waiters import Clones
 from trio_stream.stream.frames import Frames, frame_events
 from trio_stream.stream.position import Position
 from trio_stream.stream.runs import cut

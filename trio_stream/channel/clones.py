@@ -16,8 +16,9 @@ from typing import Generic, Self
 
 import trio
 
+from trio_stream.channel.groups import SendNowait
 from trio_stream.channel.pages import log_fell_short
-from trio_stream.channel.waiters import Clones, SendNowait
+from trio_stream.channel.waiters import Clones
 from trio_stream.stream.frames import Batch, Frames
 from trio_stream.stream.page_request import BelowOldest, S
 from trio_stream.stream.position import Position

@@ -19,10 +19,11 @@ from typing import Generic, NamedTuple
 import trio
 
 from trio_stream.channel.clones import CommitReceiveChannel
+from trio_stream.channel.groups import SendNowait
 from trio_stream.channel.kind import Kind
 from trio_stream.channel.pages import log_fell_short
 from trio_stream.channel.tally import NewestBlock, TallyStatistics
-from trio_stream.channel.waiters import Clones, ClonesStatistics, SendNowait
+from trio_stream.channel.waiters import Clones, ClonesStatistics
 from trio_stream.net.durations import Durations
 from trio_stream.stream.page_request import BelowOldest, S
 from trio_stream.stream.position import GivenPosition, Position, position_text

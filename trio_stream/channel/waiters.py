@@ -12,13 +12,14 @@ that is most of the difference between a block in 0.1 s and one in 0.4 s.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import islice
 from time import perf_counter
-from typing import Generic, NamedTuple, Protocol
+from typing import Generic, NamedTuple
 
 import trio
 
+from trio_stream.channel.groups import Group, Waiter
 from trio_stream.channel.kind import Kind, Live
 from trio_stream.channel.pages import ReplayPages
 from trio_stream.channel.turns import Turns
@@ -36,65 +37,6 @@ _LOOK_EVERY = 16
 _WOKEN_SECONDS = 0.00005
 # How many are woken in one go when the channel ends.
 _ENDED_AT_ONCE = 50
-
-SendNowait = Callable[[Frames, int], int | None]
-"""Sends frames, from an offset on, without waiting. None: all of them are sent. Otherwise the
-frame end up to which they are sent or owed; the clone's task has to send the rest."""
-
-
-class Waiter(Protocol):
-    """A clone that waits."""
-
-    @property
-    def send_nowait(self) -> SendNowait | None: ...
-
-    @property
-    def position(self) -> Position: ...
-
-    @property
-    def waiting(self) -> bool: ...
-
-    @property
-    def until(self) -> Position | None: ...
-
-    def fall_behind(self, frames: Frames, taken: int, *, owing: bool) -> None: ...
-
-    def wake(self) -> None: ...
-
-
-class Group(Generic[S]):
-    """The clones that share a selection."""
-
-    __slots__ = (
-        *("is_shared", "last", "readers", "selection"),
-        *("unserved", "unserved_at", "waiters"),
-    )
-
-    def __init__(self, selection: S, end: Position, *, is_shared: bool = False) -> None:
-        self.selection = selection
-        self.is_shared = is_shared
-        """Whether its frames are in the tail."""
-        self.readers = 0
-        self.last = end
-        """The end of the last run that had messages for this selection."""
-        # Those that have seen everything; and during a pass, those that still stand where
-        # the tail ended before it.
-        self.waiters: dict[Waiter, None] = {}
-        self.unserved: dict[Waiter, None] = {}
-        self.unserved_at = end
-
-    def begin_pass(self, before: Position, end: Position) -> None:
-        """Mark all waiters as unserved; they stand at `before` until they are served."""
-        self.last = end
-        if self.waiters:
-            self.unserved, self.waiters = self.waiters, {}
-            self.unserved_at = before
-
-    def position_of(self, waiter: Waiter, end: Position) -> Position | None:
-        """Where a waiting clone stands if the tail ends at `end`; None: it is not waiting."""
-        if waiter in self.waiters:
-            return end
-        return self.unserved_at if waiter in self.unserved else None
 
 
 class ClonesStatistics(NamedTuple):
@@ -248,7 +190,7 @@ class Clones(Generic[S]):
             self._shared.begin_pass(before, end)
         size = 0
         if frames is None:
-            _send_to_log(self._shared)
+            self._shared.send_to_log()
         else:
             size = len(frames.data)
             await self._serve(self._shared, frames)
@@ -256,7 +198,7 @@ class Clones(Generic[S]):
             if not group.unserved:
                 continue
             if live.is_long(group.selection):
-                _send_to_log(group)
+                group.send_to_log()
                 continue
             for _ in live.prepare(group.selection):
                 await self._rest()
@@ -302,9 +244,3 @@ class Clones(Generic[S]):
             waiter.wake()
         for waiter in [w for w in self._ending if w.until and w.until <= end]:
             waiter.wake()
-
-
-def _send_to_log(group: Group[S]) -> None:
-    """Wake all that are unserved; each will read the log."""
-    for waiter in list(group.unserved):
-        waiter.wake()

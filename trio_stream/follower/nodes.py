@@ -1,7 +1,7 @@
 """One node of the chain: what it is asked, and what is known of it.
 
-A block and its results are asked for in one batch: behind a balancer both come from one machine
-then. To catch up, several small blocks are asked for in one.
+A block and its results, or several small blocks, are asked for in one batch: behind a balancer all
+of it comes from one machine then.
 """
 
 from __future__ import annotations
@@ -126,8 +126,7 @@ class Node:
 
     @property
     def name(self) -> str:
-        """Its host and port: the path of its address may be a secret."""
-        return self.address.authority
+        return self.address.authority  # a path may be a secret
 
     def statistics(self, *, is_asked: bool = True) -> NodeStatistics:
         """How it stands with this node; `is_asked` says whether it still is."""
