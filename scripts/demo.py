@@ -15,13 +15,13 @@ import statistics
 import sys
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import astuple
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import trio
-from trio_websocket import ConnectionClosed, WebSocketConnection, connect_websocket_url
+from trio_websocket import connect_websocket_url
 
 from scripts import child, daemon_process, signing
 from scripts.daemon_process import RunningDaemon
@@ -29,6 +29,7 @@ from scripts.engines import build
 from scripts.engines import home as engine_home
 from scripts.engines import process as engine_process
 from scripts.engines.home import ValidatorHome
+from scripts.in_flight import InFlight, choose_ports, receive
 from scripts.ports import Ports
 
 PEOPLE = {
@@ -41,51 +42,21 @@ THINGS = ("a bicycle", "a violin", "a telescope", "a typewriter", "a sailing boa
 USUAL = Ports(api=9984, stream=9985, abci=26658, rpc=26657, p2p=26656)
 
 
-@dataclass(slots=True)
-class Sent:
-    """A transaction in flight."""
-
-    text: str
-    at: float
-    committed: trio.Event = field(default_factory=trio.Event)
-
-
 class Demo:
-    """What the sender and the subscriber share: the transactions in flight, by id."""
+    """The sender and the subscriber, with the transactions in flight by id."""
 
-    def __init__(self, count: int | None, pause: float) -> None:
-        self.count = count
+    def __init__(self, in_flight: InFlight, pause: float) -> None:
+        self.in_flight = in_flight
         self.pause = pause
-        self.sent: dict[str, Sent] = {}
-        self.delays: list[float] = []
-        self.enough = trio.Event()
-        self.sending = trio.CancelScope()
-
-    async def receive(self, stream: WebSocketConnection) -> None:
-        """Print each event as it arrives, until the daemon closes the stream."""
-        while True:
-            try:
-                self.show(json.loads(await stream.get_message()))
-            except ConnectionClosed:
-                return
 
     def show(self, event: dict[str, Any]) -> None:
-        sent = self.sent.pop(event["transaction_id"], None)
-        note = ""
-        if sent is not None:
-            delay = trio.current_time() - sent.at
-            self.delays.append(delay)
-            note = f"  {delay * 1000:.0f} ms after it was posted"
+        note = self.in_flight.came(event["transaction_id"], "posted")
         print(f"  event   {json.dumps(event)}{note}", flush=True)
-        if sent is not None:
-            sent.committed.set()
-        if self.count is not None and len(self.delays) >= self.count:
-            self.enough.set()
 
     async def send(self, daemon: RunningDaemon) -> None:
         """Create an asset, pass it on from one person to the next, and begin again with another."""
         maker, *others = PEOPLE
-        with self.sending:
+        with self.in_flight.sending:
             for number in itertools.count():
                 thing = THINGS[number % len(THINGS)]
                 asset = {"thing": thing, "number": number}
@@ -101,8 +72,7 @@ class Demo:
     async def post(
         self, daemon: RunningDaemon, document: signing.Document, text: str
     ) -> None:
-        sent = Sent(text, trio.current_time())
-        self.sent[document["id"]] = sent
+        committed = self.in_flight.send(document["id"])
         try:
             answer = await daemon.post(signing.encode(document))
         except engine_process.NOT_THERE as error:
@@ -111,14 +81,8 @@ class Demo:
         if answer.status != 202:
             raise PostRefused(f"{answer.status} {answer.body.decode(errors='replace')}")
         # The next TRANSFER can spend it only once it is in a block; the event says that it is.
-        await sent.committed.wait()
+        await committed.wait()
         await trio.sleep(self.pause)
-
-    async def guard(self, process: child.Child) -> None:
-        """Raise ChildEnded if that process ends too early."""
-        await process.wait()
-        if not self.sending.cancel_called:
-            raise child.ChildEnded(process)
 
 
 class PostRefused(Exception):
@@ -134,31 +98,22 @@ EXPECTED = (
 )
 
 
-def choose_ports() -> Ports:
-    """The usual ports, or free ones for all if any of the usual is taken."""
-    usual = (USUAL.api, USUAL.stream, USUAL.abci, USUAL.rpc, USUAL.p2p)
-    taken = [str(port) for port in usual if not engine_home.is_free(port)]
-    if not taken:
-        return USUAL
-    print(f"using other ports, because these are taken: {', '.join(taken)}", flush=True)
-    return Ports(*engine_home.free_ports(5))
-
-
 async def run(engine: str, count: int | None, pause: float) -> None:
     with tempfile.TemporaryDirectory(prefix="trio_stream_demo_") as home:
-        demo = Demo(count, pause)
+        in_flight = InFlight(count)
+        demo = Demo(in_flight, pause)
         async with child.open_nursery() as nursery:
             processes: list[child.Child] = []
             async with child.until_signal():
                 await start(nursery, processes, demo, engine, Path(home))
-                await demo.enough.wait()
-            demo.sending.cancel()
+                await in_flight.enough.wait()
+            in_flight.sending.cancel()
             for process in reversed(processes):
                 await process.stop()
-    print(f"\n{len(demo.delays)} events", end="")
-    if demo.delays:
+    print(f"\n{len(in_flight.delays)} events", end="")
+    if in_flight.delays:
         print(
-            f", {statistics.median(demo.delays) * 1000:.0f} ms after POST (median)",
+            f", {statistics.median(in_flight.delays) * 1000:.0f} ms after POST (median)",
             end="",
         )
     print("; the daemon and the validator have stopped", flush=True)
@@ -173,7 +128,7 @@ async def start(
 ) -> None:
     """Start everything in `nursery`; processes that must be stopped in order go to `processes`."""
     binary = await engine_process.find_binary(engine)
-    ports = choose_ports()
+    ports = Ports(*choose_ports(list(astuple(USUAL))))
     proxy_app = f"tcp://127.0.0.1:{ports.abci}"
     settings = daemon_process.Settings(
         home=home / "daemon",
@@ -192,8 +147,8 @@ async def start(
     print(welcome(binary, daemon, validator, home), flush=True)
     stream = await connect_websocket_url(nursery, daemon.stream)
     for process in processes:
-        nursery.start_soon(demo.guard, process)
-    nursery.start_soon(demo.receive, stream)
+        nursery.start_soon(demo.in_flight.guard, process)
+    nursery.start_soon(receive, stream, demo.show)
     nursery.start_soon(demo.send, daemon)
 
 

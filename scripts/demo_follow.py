@@ -21,47 +21,31 @@ from pathlib import Path
 from typing import Any
 
 import trio
-from trio_websocket import ConnectionClosed, WebSocketConnection, connect_websocket_url
+from trio_websocket import connect_websocket_url
 
 from scripts import child
 from scripts.daemon_process import RunningDaemon, start_daemon
-from scripts.demo import PEOPLE, THINGS, USUAL, Sent
+from scripts.demo import PEOPLE, THINGS, USUAL
 from scripts.engines import build
 from scripts.engines import home as engine_home
 from scripts.engines import process as engine_process
 from scripts.engines.home import ValidatorHome
 from scripts.engines.process import RunningEngine
 from scripts.follower_process import FollowerSettings
+from scripts.in_flight import InFlight, choose_ports, receive
 
 STREAM = "api/v1/streams/transactions"
 
 
 class Demo:
-    """What the sender and the subscriber share: the transactions in flight, by hash."""
+    """The sender and the subscriber, with the transactions in flight by hash."""
 
-    def __init__(self, count: int | None, pause: float) -> None:
-        self.count = count
+    def __init__(self, in_flight: InFlight, pause: float) -> None:
+        self.in_flight = in_flight
         self.pause = pause
-        self.sent: dict[str, Sent] = {}
-        self.delays: list[float] = []
-        self.enough = trio.Event()
-        self.sending = trio.CancelScope()
-
-    async def receive(self, stream: WebSocketConnection) -> None:
-        """Print each message as it arrives, until the follower closes the stream."""
-        while True:
-            try:
-                self.show(json.loads(await stream.get_message()))
-            except ConnectionClosed:
-                return
 
     def show(self, message: dict[str, Any]) -> None:
-        sent = self.sent.pop(message["tx_hash"], None)
-        note = ""
-        if sent is not None:
-            delay = trio.current_time() - sent.at
-            self.delays.append(delay)
-            note = f"  {delay * 1000:.0f} ms after it was sent"
+        note = self.in_flight.came(message["tx_hash"], "sent")
         about = {name: message[name] for name in ("height", "index", "tx_hash", "code")}
         print(f"  message {json.dumps(about)}{note}")
         for event in message["events"]:
@@ -69,22 +53,18 @@ class Demo:
                 f"{each['key']}={each['value']}" for each in event["attributes"]
             )
             print(f"    event {event['type']}: {', '.join(attributes)}", flush=True)
-        if sent is not None:
-            sent.committed.set()
-        if self.count is not None and len(self.delays) >= self.count:
-            self.enough.set()
 
     async def send(self, node: RunningEngine) -> None:
         """Write down who has what, one after the other."""
-        with self.sending:
+        with self.in_flight.sending:
             for number in itertools.count(1):
                 thing = THINGS[number % len(THINGS)].removeprefix("a ")
                 owner = list(PEOPLE)[number % len(PEOPLE)]
                 await self.send_one(node, f"{thing}-{number}={owner}")
 
     async def send_one(self, node: RunningEngine, text: str) -> None:
-        sent = Sent(text, trio.current_time())
-        self.sent[hashlib.sha256(text.encode()).hexdigest().upper()] = sent
+        tx_hash = hashlib.sha256(text.encode()).hexdigest().upper()
+        committed = self.in_flight.send(tx_hash)
         try:
             answer = await node.rpc.broadcast("sync", text.encode())
         except (*engine_process.NOT_THERE, engine_process.RpcError) as error:
@@ -92,14 +72,8 @@ class Demo:
         if int(answer["code"]) != 0:
             raise Refused(f"the engine refused a transaction: {answer['log']}")
         print(f"sent      {text}", flush=True)
-        await sent.committed.wait()
+        await committed.wait()
         await trio.sleep(self.pause)
-
-    async def guard(self, process: child.Child) -> None:
-        """Raise ChildEnded if that process ends too early."""
-        await process.wait()
-        if not self.sending.cancel_called:
-            raise child.ChildEnded(process)
 
 
 class Refused(Exception):
@@ -117,19 +91,20 @@ EXPECTED = (
 
 async def run(engine: str, count: int | None, pause: float) -> None:
     """Run the demo until Ctrl-C, or until so many messages have arrived."""
-    demo = Demo(count, pause)
+    in_flight = InFlight(count)
+    demo = Demo(in_flight, pause)
     with tempfile.TemporaryDirectory(prefix="trio_stream-demo-") as home:
         async with child.open_nursery() as nursery:
             processes: list[child.Child] = []
             async with child.until_signal():
                 await start(nursery, processes, demo, engine, Path(home))
-                await demo.enough.wait()
-            demo.sending.cancel()
+                await in_flight.enough.wait()
+            in_flight.sending.cancel()
             for process in processes:
                 await process.stop()
-    print(f"\n{len(demo.delays)} messages", end="")
-    if demo.delays:
-        delay = statistics.median(demo.delays) * 1000
+    print(f"\n{len(in_flight.delays)} messages", end="")
+    if in_flight.delays:
+        delay = statistics.median(in_flight.delays) * 1000
         print(f", {delay:.0f} ms after they were sent (median)", end="")
     print("; the validator and the follower have stopped", flush=True)
 
@@ -143,7 +118,8 @@ async def start(
 ) -> None:
     """Start everything in `nursery`; processes that must be stopped in order go to `processes`."""
     binary = await engine_process.find_binary(engine)
-    api, stream, rpc, p2p = choose_ports()
+    usual = [USUAL.api, USUAL.stream, USUAL.rpc, USUAL.p2p]
+    api, stream, rpc, p2p = choose_ports(usual)
     validator = ValidatorHome(home / "validator", "kvstore", rpc, p2p)
     await engine_home.prepare(binary, validator)
     node = await engine_process.start_engine(nursery, binary, validator)
@@ -160,19 +136,9 @@ async def start(
     print(welcome(binary, node, follower, home), flush=True)
     client = await connect_websocket_url(nursery, address(follower))
     for process in processes:
-        nursery.start_soon(demo.guard, process)
-    nursery.start_soon(demo.receive, client)
+        nursery.start_soon(demo.in_flight.guard, process)
+    nursery.start_soon(receive, client, demo.show)
     nursery.start_soon(demo.send, node)
-
-
-def choose_ports() -> list[int]:
-    """The usual ports, or free ones for all if any of the usual is taken."""
-    usual = [USUAL.api, USUAL.stream, USUAL.rpc, USUAL.p2p]
-    taken = [str(port) for port in usual if not engine_home.is_free(port)]
-    if not taken:
-        return usual
-    print(f"using other ports, because these are taken: {', '.join(taken)}", flush=True)
-    return engine_home.free_ports(len(usual))
 
 
 def address(follower: RunningDaemon) -> str:
