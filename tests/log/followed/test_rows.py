@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
-from tests.log.followed.made import CHAIN, hash_at, made
+from base64 import b64decode
+from hashlib import sha256
+
+from tests.log.followed.made import CHAIN, hash_at, made, tx_of
 from trio_stream.cometbft.followed import FollowedTip, Gap
-from trio_stream.log.followed.rows import gap_at, hash_of, newest, stored_chain
+from trio_stream.log.followed.rows import (
+    gap_at,
+    hash_of,
+    newest,
+    newest_with,
+    stored_chain,
+)
 from trio_stream.log.followed.writer import FollowedLog
+from trio_stream.stream.position import key_of
 
 
 def test_a_log_without_a_chain_has_nothing(tmp_path):
@@ -38,3 +48,12 @@ def test_only_blocks_have_a_hash(log):
     log.append(made(5))
     assert hash_of(log.connection, 5) == hash_at(5)
     assert hash_of(log.connection, 6) is None
+
+
+def test_of_a_transaction_that_comes_again_the_newest_is_found(log):
+    log.append(made(5, [], []))
+    digest = sha256(b64decode(tx_of(5, 0))).digest()
+    assert newest_with(log.connection, digest) == key_of(5, 0)
+    log.connection.execute("UPDATE transactions SET hash = ?", (digest,))
+    assert newest_with(log.connection, digest) == key_of(5, 1)
+    assert newest_with(log.connection, bytes(32)) is None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import apsw
 
 from trio_stream.ledger.block import MAX_HEIGHT
-from trio_stream.log.followed.rows import gap_at, hash_of, newest
+from trio_stream.log.followed.rows import gap_at, hash_of, newest, newest_with
 from trio_stream.log.rows import row
 from trio_stream.stream.position import Position, key_of
 from trio_stream.stream.resume import Found, Landmarks
@@ -38,20 +38,15 @@ def landmarks(place: Position | str | None, connection: apsw.Connection) -> Land
 
 
 def _transaction(tx_hash: str, connection: apsw.Connection) -> Found | None:
-    """The newest transaction with this hash: one may come more than once."""
+    """The newest transaction with this hash."""
     try:
         digest = bytes.fromhex(tx_hash)
     except ValueError:
         return None
-    found = row(
-        connection,
-        "SELECT max(position) FROM transactions WHERE substr(hash, 1, 8) = ? AND hash = ?",
-        digest[:8],
-        digest,
-    )
-    if not found or found[0] is None:
+    key = newest_with(connection, digest)
+    if key is None:
         return None
-    return Found(Position.of_key(found[0]), digest.hex())
+    return Found(Position.of_key(key), digest.hex())
 
 
 def _found(place: Position, connection: apsw.Connection) -> Found:

@@ -14,7 +14,7 @@ from trio_stream.log.followed.blocks import read_bare_results, read_transaction
 from trio_stream.log.followed.bodies import unpack
 from trio_stream.log.followed.keep import used_bytes
 from trio_stream.log.followed.replay import block_head
-from trio_stream.log.followed.rows import gap_at, newest
+from trio_stream.log.followed.rows import gap_at, newest, newest_with
 from trio_stream.log.rows import row, rows
 from trio_stream.stream.position import END_OF_BLOCK, Position, key_of
 from trio_stream.stream.selection import Form
@@ -93,15 +93,9 @@ def read_block_text(connection: apsw.Connection, height: int) -> bytes | Gap | N
 
 def read_transaction_text(connection: apsw.Connection, digest: bytes) -> bytes | None:
     """The message of the newest transaction with this hash, with all that is known of it."""
-    found = row(
-        connection,
-        "SELECT max(position) FROM transactions WHERE substr(hash, 1, 8) = ? AND hash = ?",
-        digest[:8],
-        digest,
-    )
-    if not found or found[0] is None:
+    key = newest_with(connection, digest)
+    if key is None:
         return None
-    (key,) = found
     position = Position.of_key(key)
     stored = row(
         connection,

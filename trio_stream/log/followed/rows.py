@@ -59,3 +59,14 @@ def hash_of(connection: apsw.Connection, height: int) -> bytes | None:
     """The hash of a block; None if the log doesn't have it."""
     found = row(connection, "SELECT hash FROM blocks WHERE height = ?", height)
     return found[0] if found else None
+
+
+def newest_with(connection: apsw.Connection, digest: bytes) -> int | None:
+    """Where the newest transaction with this hash stands: one may come more than once."""
+    found = row(
+        connection,
+        "SELECT max(position) FROM transactions WHERE substr(hash, 1, 8) = ? AND hash = ?",
+        digest[:8],
+        digest,
+    )
+    return found[0] if found else None
