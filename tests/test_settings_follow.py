@@ -17,6 +17,7 @@ from inspect import getsource
 from pathlib import Path
 
 import pytest
+import trio
 
 from scripts import http_client
 from tests.follow_daemon import (
@@ -110,6 +111,25 @@ async def test_allow_gaps(tmp_path: Path, allow_gaps: bool) -> None:
         async with following(config) as addresses:
             await reaches(addresses, 5)
             assert (await status(addresses))["missing_blocks"] == 2
+
+
+@pytest.mark.parametrize(("confirm", "height"), [(0, 5), (1, 4)])
+async def test_confirm(tmp_path: Path, confirm: int, height: int) -> None:
+    node = FakeNode(MadeChain(5))
+    async with serving(node) as urls:
+        config = settings(tmp_path, *urls, from_=1, confirm=confirm)
+        async with following(config) as addresses:
+            await reaches(addresses, height)
+            if confirm:
+                # It asks for the tip again, and still has not committed the newest block.
+                asked = node.count("status")
+                # The node counts.
+                while node.count("status") < asked + 2:  # noqa: ASYNC110
+                    await trio.sleep(0.01)
+            said = await status(addresses)
+            assert (said["height"], said["behind"]["blocks"]) == (height, confirm)
+            node.chain.grow()
+            await reaches(addresses, height + 1)
 
 
 @pytest.mark.parametrize(
@@ -253,6 +273,7 @@ SHOWN = {
     "node": "test_node",
     "from": "test_from",
     "allow_gaps": "test_allow_gaps",
+    "confirm": "test_confirm",
     "index_keys": "test_index_keys",
     "keep": "test_keep",
     "rate": "test_rate",

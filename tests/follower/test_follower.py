@@ -314,6 +314,48 @@ async def test_results_that_the_next_block_contradicts_stop_it(
         )
 
 
+async def test_a_block_waits_for_the_one_that_confirms_it_if_that_is_wanted(
+    autojump_clock: MockClock,
+) -> None:
+    chain = MadeChain(4)
+    node = FakeNode(chain)
+    async with following(node, confirm=1) as followed:
+        await followed.reaches(3)
+        for height in range(4, 7):
+            await trio.sleep(30)
+            assert followed.log.heights == list(range(1, height))
+            chain.grow()
+            await node.announce()
+            await followed.reaches(height, 0.5)
+        assert equal(followed.log, chain)
+        node.special = lambda method, height: (
+            refused("no") if height == 8 and method in ("block", "commit") else None
+        )
+        chain.grow()
+        chain.grow()
+        await trio.sleep(30)
+        assert followed.log.heights == list(range(1, 7))
+        assert (
+            "the header of block 8 is not there"
+            in followed.follower.statistics().trouble
+        )
+        node.special = lambda *_: None
+        await followed.reaches(7, 60)
+
+
+async def test_results_that_nothing_confirms_are_never_stored(
+    autojump_clock: MockClock,
+) -> None:
+    chain = MadeChain(4)
+    node = FakeNode(chain)
+    node.special = spoiled(chain, "the results")
+    async with following(node, confirm=1) as followed:
+        await followed.reaches(3)
+        chain.grow()
+        assert "block 4" in await stops(followed, Unobtainable)
+        assert followed.log.heights == [1, 2, 3]
+
+
 @pytest.mark.parametrize(
     "answer",
     [

@@ -69,6 +69,11 @@ _FOLLOW_ONLY: Final = (
         "where a new log begins: earliest, tip (default) or a height",
     ),
     _Flag(
+        "--confirm",
+        "BLOCKS",
+        "1: a block is stored once the next one confirms its results (default: 0, at once)",
+    ),
+    _Flag(
         "--index-keys",
         "KEYS",
         "flagged (default), all, none, or keys with commas in between: what makes old"

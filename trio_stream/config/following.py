@@ -35,6 +35,8 @@ class FollowConfig(DoorSettings):
     # Where a new log begins.
     from_: str | int = setting("tip", following_values.start)
     allow_gaps: bool = setting(False, following_values.boolean)
+    # Blocks that must follow one before it is committed.
+    confirm: int = setting(0, values.between(0, 1))
     index_keys: str | tuple[str, ...] = setting("flagged", following_values.index_keys)
     keep: Bounds = setting(EVERYTHING, following_values.bounds)
     # Requests a second to each node; None: few, and many on this machine.

@@ -91,11 +91,16 @@ class Checks:
         check_results(found.block, found.results)
 
     async def check_with_next(
-        self, found: FollowedBlock, node: Node, ahead: Ahead
+        self, found: FollowedBlock, node: Node, ahead: Ahead, *, needed: bool = False
     ) -> None:
-        """Raise a Mismatch if the header after `found` does not commit to it."""
+        """Raise a Mismatch if the header after `found` does not commit to it.
+
+        Raises Trouble if that is `needed` and not to be had.
+        """
         following = await self._following(found.height + 1, node, ahead)
         if following is None:
+            if needed:
+                raise Trouble(f"the header of block {found.height + 1} is not there")
             return
         check_header(following, height=found.height + 1, chain_id=self.chain_id)
         try:

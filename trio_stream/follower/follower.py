@@ -204,7 +204,9 @@ class Follower:
             followed = pair.followed()
             await checks.check(followed)
             if self._tip() > height:
-                await checks.check_with_next(followed, node, ahead)
+                await checks.check_with_next(
+                    followed, node, ahead, needed=bool(self._settings.confirm)
+                )
             return followed
         except (Trouble, CometError) as error:
             ahead.forget()
@@ -252,8 +254,8 @@ class Follower:
         with trio.move_on_after(search.pause(self._tip())):
             await self._woken.wait()
         self._woken = trio.Event()
-        if self._tip() < search.height or not search.is_smooth:
-            await self._poll(search.height)
+        if self._tip() < search.needed or not search.is_smooth:
+            await self._poll(search.needed)
 
     async def _poll(self, height: int) -> None:
         """Ask all nodes for their tips, until one has that height."""

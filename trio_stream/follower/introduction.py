@@ -30,6 +30,8 @@ class FollowSettings:
     start: Start = "tip"
     """Where a new log begins."""
     allow_gaps: bool = False
+    confirm: int = 0
+    """Blocks that must follow one before it is committed: with 1, its results are confirmed."""
     in_flight: int = 4
     """Heights that are asked for at once."""
     poll: float = 1.0

@@ -33,6 +33,8 @@ class Search:
 
     def __init__(self, height: int, settings: FollowSettings) -> None:
         self.height = height
+        self.needed = height + settings.confirm
+        """The tip of a node that is worth asking."""
         self._settings = settings
         self._last: dict[Node, Verdict] = {}
         self._in_a_row: dict[Node, int] = {}
@@ -63,7 +65,7 @@ class Search:
         asked = [
             node
             for node in nodes
-            if node.tip >= self.height and not self._is_final(node)
+            if node.tip >= self.needed and not self._is_final(node)
         ]
         ready = [node for node in asked if not node.pace.resting]
         # Of several that rest, nobody waits for the one that said "in an hour".
@@ -88,7 +90,7 @@ class Search:
 
     def pause(self, tip: int) -> float:
         """The seconds until the next round of questions."""
-        if tip < self.height:
+        if tip < self.needed:
             self._rounds = 0
             return self._settings.poll
         fates = {each.fate for each in self._last.values()}

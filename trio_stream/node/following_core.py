@@ -122,6 +122,7 @@ def settings_of(config: FollowConfig) -> FollowSettings:
     return FollowSettings(
         start=cast(Start, config.from_),
         allow_gaps=config.allow_gaps,
+        confirm=config.confirm,
         in_flight=config.in_flight,
         data_hashes=config.data_hashes,
     )
