@@ -17,8 +17,14 @@ from tests.cometbft.recordings import (
     line,
     recording,
 )
-from trio_stream.cometbft import errors, gradual
-from trio_stream.cometbft.envelope import MAX_TEXT, answer, answers
+from trio_stream.cometbft import envelope, errors, gradual
+from trio_stream.cometbft.envelope import (
+    MAX_BODY,
+    MAX_TEXT,
+    MAX_VALUES,
+    answer,
+    answers,
+)
 from trio_stream.cometbft.errors import BadBody, Malformed, NotJson, Refusal, Truncated
 
 HTML = b"<html>\r\n<head><title>502 Bad Gateway</title></head>"
@@ -86,6 +92,37 @@ def test_a_body_beyond_the_limit() -> None:
     assert answer(b'{"result":1}', limit=12) == 1
     with pytest.raises(errors.TooLarge, match="12 bytes, of at most 11"):
         answer(b'{"result":1}', limit=11)
+
+
+@pytest.mark.parametrize("value", [b"[]", b"{}", b"1", b'{"a":[]}', b'""'])
+def test_a_body_of_too_many_values(
+    value: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(envelope, "MAX_VALUES", 1000)
+    monkeypatch.setattr(envelope, "PIECE", 64)
+
+    def of(count: int) -> bytes:
+        return b'{"result":[%b]}' % b",".join([value] * count)
+
+    signs = sum(value.count(sign) for sign in b"[{") + 1
+    most = 998 // signs
+    assert answer(of(most))
+    with pytest.raises(errors.TooLarge, match="more than 1000 values"):
+        answer(of(most + 2))
+    # A body whose every byte may be one is not looked through.
+    assert answer(of(40))
+
+
+def test_no_recorded_body_comes_near_that() -> None:
+    bodies = [
+        text.encode() for name in ALL for text in recording(name)["bodies"].values()
+    ]
+    densest = max(
+        sum(body.count(sign) for sign in (b",", b"[", b"{")) / len(body)
+        for body in bodies
+        if len(body) > 500
+    )
+    assert densest * MAX_BODY < MAX_VALUES
 
 
 TEXTS = st.text(max_size=8)

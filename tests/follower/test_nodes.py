@@ -173,7 +173,7 @@ async def test_no_json_on_the_websocket() -> None:
     fake = FakeNode(MadeChain(5))
     fake.greeting = b"hello"
     async with asking(fake) as node:
-        assert await node.on_websocket(talk) == b"hello"
+        assert await node.on_websocket(talk, 2**20) == b"hello"
         with pytest.raises(NotJson):
             await node.over_websocket("block_results", 5)
 

@@ -11,6 +11,8 @@ from tests.follower.wires import http, scripted
 from trio_stream.follower.socket import Socket
 from trio_stream.follower.troubles import NoAnswer
 
+LIMIT = 2**20
+
 
 async def health(socket: Socket) -> bytes:
     await socket.call(7, "health")
@@ -19,7 +21,7 @@ async def health(socket: Socket) -> bytes:
 
 async def test_a_call_and_its_answer() -> None:
     async with asking(FakeNode(MadeChain(2))) as node:
-        assert b'"id": 7' in await node.on_websocket(health)
+        assert b'"id": 7' in await node.on_websocket(health, LIMIT)
 
 
 async def test_what_the_caller_raises_comes_out_bare() -> None:
@@ -29,7 +31,7 @@ async def test_what_the_caller_raises_comes_out_bare() -> None:
 
     async with asking(FakeNode(MadeChain(2))) as node:
         with pytest.raises(KeyError, match="ours"):
-            await node.on_websocket(talk)
+            await node.on_websocket(talk, LIMIT)
 
 
 @pytest.mark.parametrize(
@@ -47,7 +49,7 @@ async def test_what_is_no_websocket(
 ) -> None:
     async with asking(scripted(answer)) as node:
         with pytest.raises(NoAnswer, match="no WebSocket"):
-            await node.on_websocket(health)
+            await node.on_websocket(health, LIMIT)
 
 
 async def test_a_websocket_that_closes_or_breaks(autojump_clock: MockClock) -> None:
@@ -65,9 +67,9 @@ async def test_a_websocket_that_closes_or_breaks(autojump_clock: MockClock) -> N
         await socket.message()
 
     async with asking(fake) as node:
-        await node.on_websocket(hangs_up)
+        await node.on_websocket(hangs_up, LIMIT)
         with pytest.raises(NoAnswer):
-            await node.on_websocket(garbage)
+            await node.on_websocket(garbage, LIMIT)
 
 
 async def test_a_peer_that_takes_nothing(autojump_clock: MockClock) -> None:

@@ -11,6 +11,7 @@ from tests.follower.chain import MadeChain
 from tests.follower.fake_node import FakeNode
 from tests.follower.one_node import asking
 from trio_stream.cometbft.errors import CometError
+from trio_stream.follower import waking
 from trio_stream.follower.waking import NO_ROOM_PAUSE, SMALL, announced_height, listen
 
 
@@ -57,6 +58,27 @@ async def test_a_large_message_wakes_too(autojump_clock: MockClock) -> None:
         fake.chain.grow()
         await fake.announce(result_begin_block="x" * SMALL)
         await woken.wait()
+        assert heights == [4]
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_message_beyond_the_limit_wakes_nobody_and_ends_nothing(
+    autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(waking, "MESSAGE_LIMIT", 4096)
+    fake = FakeNode(MadeChain(3))
+    heights: list[int] = []
+    async with asking(fake) as node, trio.open_nursery() as nursery:
+        nursery.start_soon(listen, node, heights.append)
+        await trio.sleep(1)
+        fake.chain.grow()
+        await fake.announce(result_begin_block="x" * 4096)
+        await trio.sleep(100)
+        assert not heights
+        # Answers may be larger, and there is another connection by now.
+        assert len(await node.over_websocket("block", 4)) < 4096
+        await fake.announce()
+        await trio.sleep(1)
         assert heights == [4]
         nursery.cancel_scope.cancel()
 

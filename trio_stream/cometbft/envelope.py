@@ -25,6 +25,13 @@ from trio_stream.cometbft.refusals import refusal
 MAX_BODY = 256 * 2**20
 """No known block's results are larger; Osmosis' daily ones are tens of megabytes."""
 
+MAX_VALUES = 24_000_000
+"""Signs that begin or part values, in one body. Recorded bodies have one in 12 bytes or more, so
+none of that size has as many, while each may be an object of a hundred bytes."""
+
+PIECE = 2**20
+"""Bytes that are looked through for these while other threads wait."""
+
 MAX_TEXT = 1024
 """Characters of a node's error that are kept."""
 
@@ -95,6 +102,8 @@ def _result(document: object) -> object:
 def _document(body: bytes, limit: int) -> object:
     if len(body) > limit:
         raise TooLarge(f"the body has {len(body)} bytes, of at most {limit}")
+    if len(body) > MAX_VALUES and _values(body) > MAX_VALUES:
+        raise TooLarge(f"the body has more than {MAX_VALUES} values")
     start = body[:SHOWN].lstrip()
     if not start:
         raise Truncated("the body is empty")
@@ -120,6 +129,15 @@ def _document(body: bytes, limit: int) -> object:
     except (ValueError, RecursionError) as error:
         raise Malformed("a number, a text or the nesting is beyond limits") from error
     return document
+
+
+def _values(body: bytes) -> int:
+    """How many values there may be in a body: its texts have some of these signs too."""
+    return sum(
+        body.count(sign, at, at + PIECE)
+        for at in range(0, len(body), PIECE)
+        for sign in (b",", b"[", b"{")
+    )
 
 
 def _loads(text: str, margin: int) -> object:

@@ -7,7 +7,7 @@ of it comes from one machine then.
 from __future__ import annotations
 
 import ssl
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
@@ -53,7 +53,7 @@ from trio_stream.follower.exchange import (
     Patience,
 )
 from trio_stream.follower.pace import Pace, default_rate
-from trio_stream.follower.socket import Socket, converse
+from trio_stream.follower.socket import Socket, Talk, converse
 from trio_stream.follower.statistics import NodeState, NodeStatistics, Record
 from trio_stream.follower.troubles import NoAnswer, Overworked, Trouble
 
@@ -260,18 +260,18 @@ class Node:
         await self.pace.turn()
         try:
             with trio.fail_after(seconds):
-                return await self.on_websocket(talk)
+                return await self.on_websocket(talk, self._settings.body_limit)
         except trio.TooSlowError:
             raise NoAnswer(f"no answer on the WebSocket within {seconds:g} s") from None
 
-    async def on_websocket(self, talk: Callable[[Socket], Awaitable[T]]) -> T:
-        """What `talk` returns on a connection of its own."""
+    async def on_websocket(self, talk: Talk[T], limit: int) -> T:
+        """What `talk` returns on a connection of its own, of messages of at most `limit` bytes."""
         return await converse(
             self.address,
             talk,
             open_tcp=self._settings.open_tcp,
             context=self._settings.context,
-            limit=self._settings.body_limit,
+            limit=limit,
             seconds=self._settings.patience.connect,
         )
 

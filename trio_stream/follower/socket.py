@@ -75,9 +75,13 @@ class Socket:
                 return message
 
 
+Talk = Callable[[Socket], Awaitable[T]]
+"""What is done with a connection as long as it is open."""
+
+
 async def converse(
     address: Address,
-    talk: Callable[[Socket], Awaitable[T]],
+    talk: Talk[T],
     *,
     open_tcp: OpenStream,
     context: ssl.SSLContext | None,

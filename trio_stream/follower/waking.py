@@ -31,6 +31,10 @@ SILENCE_SECONDS = 40.0
 SMALL = 64 * 1024
 """Bytes of a message that are read without a thread."""
 
+MESSAGE_LIMIT = 8 * 2**20
+"""In bytes. A header has one or two kilobytes; up to 0.37 the events of the block come along, some
+hundred on a busy chain. A node that sends more wakes nobody."""
+
 FIRST_PAUSE = 1.0
 LONGEST_PAUSE = 60.0
 NO_ROOM_PAUSE = 600.0
@@ -48,7 +52,7 @@ async def listen(node: Node, woken: Callable[[int], None]) -> None:
             woken(height)
 
         try:
-            await node.on_websocket(_Listening(announced).talk)
+            await node.on_websocket(_Listening(announced).talk, MESSAGE_LIMIT)
         except TooManySubscriptions as error:
             logger.info("%s has no room for a subscription: %s", node.name, error)
             pause = NO_ROOM_PAUSE
