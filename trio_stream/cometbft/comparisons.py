@@ -48,11 +48,9 @@ class Scale(Enum):
 def scale_of(condition: Condition) -> Scale:
     """What values are read as for this condition, whose operand is no text."""
     if condition.generation is Generation.FROM_0_38:
-        return {
-            Kind.NUMBER: Scale.NUMBER,
-            Kind.DATE: Scale.DATE,
-            Kind.TIME: Scale.TIME,
-        }[condition.kind]
+        if condition.kind is Kind.NUMBER:
+            return Scale.NUMBER
+        return Scale.DATE if condition.kind is Kind.DATE else Scale.TIME
     if condition.kind is not Kind.NUMBER:
         return Scale.OLD_INSTANT
     return Scale.OLD_FLOAT if "." in condition.operand else Scale.OLD_WHOLE

@@ -13,7 +13,7 @@ A query of a stream means what it means from 0.38 on; one that is handed on for 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 
 
@@ -55,6 +55,13 @@ class Condition:
     operand: str
     """As written, without quotes; empty for EXISTS."""
     generation: Generation
+    _hash: int = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        _keep_hash(self, self.key, self.operator, self.kind, self.operand)
+
+    def __hash__(self) -> int:
+        return self._hash
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +69,13 @@ class And:
     """All of its parts hold; without parts, it always does."""
 
     parts: tuple[Expression, ...]
+    _hash: int = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        _keep_hash(self, "And", self.parts)
+
+    def __hash__(self) -> int:
+        return self._hash
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +83,13 @@ class Or:
     """One of its parts holds."""
 
     parts: tuple[Expression, ...]
+    _hash: int = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        _keep_hash(self, "Or", self.parts)
+
+    def __hash__(self) -> int:
+        return self._hash
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +97,13 @@ class Not:
     """Its part doesn't hold."""
 
     part: Expression
+    _hash: int = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        _keep_hash(self, "Not", self.part)
+
+    def __hash__(self) -> int:
+        return self._hash
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +111,22 @@ class OneEvent:
     """Its part holds of one event by itself, together with what is implied of the whole item."""
 
     part: Expression
+    _hash: int = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        _keep_hash(self, "OneEvent", self.part)
+
+    def __hash__(self) -> int:
+        return self._hash
 
 
 Expression = Condition | And | Or | Not | OneEvent
+
+
+def _keep_hash(expression: Expression, *of: object) -> None:
+    # Queries are large, and looked up wherever they are counted.
+    object.__setattr__(expression, "_hash", hash(of))
+
 
 EVERYTHING = And(())
 

@@ -74,6 +74,7 @@ class QueryIndex:
         self._plans: dict[Expression, Plan] = {}
         self._uses: dict[Condition, int] = {}
         self._tables: dict[tuple[Generation, str], Table] = {}
+        self._bits: dict[Condition, Held] = {}
         self._free: list[Held] = []
         self._prepare()
 
@@ -86,7 +87,9 @@ class QueryIndex:
         if self._counts[query] == 1:
             for condition in conditions(query):
                 self._take(condition)
-            self._plans[query] = plan(query, self._bit, self._uses.__getitem__)
+            self._plans[query] = plan(
+                query, self._bits.__getitem__, self._uses.__getitem__
+            )
             self._stale = True
 
     def discard(self, query: Expression) -> None:
@@ -218,7 +221,7 @@ class QueryIndex:
                 self._anchored.setdefault(bit, []).append(number)
         # Up to 0.37 a name without a point exists where any key begins with it.
         self._prefixes = [
-            (condition.key, self._bit(condition))
+            (condition.key, self._bits[condition])
             for condition in self._uses
             if condition.generation is Generation.UP_TO_0_37
             and condition.operator is Operator.EXISTS
@@ -230,6 +233,7 @@ class QueryIndex:
         if uses == 1:
             # Bits without a gap: as many are taken as there are conditions, this one included.
             bit = self._free.pop() if self._free else 1 << len(self._uses) - 1
+            self._bits[condition] = bit
             at = (condition.generation, condition.key)
             self._tables.setdefault(at, Table()).add(condition, bit)
 
@@ -238,13 +242,10 @@ class QueryIndex:
         if not self._uses[condition]:
             del self._uses[condition]
             at = (condition.generation, condition.key)
-            self._free.append(self._bit(condition))
+            self._free.append(self._bits.pop(condition))
             self._tables[at].discard(condition)
             if not self._tables[at].bits:
                 del self._tables[at]
-
-    def _bit(self, condition: Condition) -> Held:
-        return self._tables[condition.generation, condition.key].bits[condition]
 
 
 def _each(held: Held) -> Iterator[Held]:

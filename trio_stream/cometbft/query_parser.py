@@ -52,6 +52,7 @@ SIGN = re.compile(r"<=|>=|<|>|=")
 NUMBER = re.compile(r"[0-9]+(?:\.[0-9]*)?")
 TIME = re.compile(r"[-T:+Z0-9]*")
 TEXT = re.compile(r"'([^']*)'")
+PLAIN_NAME = re.compile(r"[A-Za-z0-9._:/-]*")
 OLD_NAME = re.compile(r"[^ \t\n\r\\()\"'=><]+")
 RESERVED = frozenset(["AND", "CONTAINS", "EXISTS"])
 
@@ -205,6 +206,9 @@ class _Parser:
         if self._generation is Generation.UP_TO_0_37:
             found = OLD_NAME.match(text, end)
             return found[0] if found else ""
+        plain = PLAIN_NAME.match(text, end)
+        assert plain is not None
+        end = plain.end()
         while end < len(text) and _in_name(text[end]):
             end += 1
         if end > self.at and (text[self.at] in "0123456789.-:"):
@@ -212,7 +216,8 @@ class _Parser:
         return text[self.at : end]
 
     def _take_word(self, word: str) -> bool:
-        if self._name() != word:
+        # Most of the time it isn't there, and what stands there need not be read.
+        if not self._text.startswith(word, self.at) or self._name() != word:
             return False
         self._skip(self.at + len(word))
         return True
