@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 
 from tests.cometbft import recordings
 from trio_stream.cometbft.results import read_results
-from trio_stream.log.followed.bodies import cut, joined, pack, unpack
+from trio_stream.log.followed.bodies import SHORT, cut, joined, pack, unpack
 
 
 @pytest.mark.parametrize("name", recordings.ALL)
@@ -31,6 +33,26 @@ def test_the_answers_are_left_as_they_are():
 
 def test_text_that_is_no_unicode_comes_back():
     assert unpack(pack(["\ud800", "ä", None])) == ["\ud800", "ä", None]
+
+
+VALUES: tuple[object, ...] = (
+    *(2**64, -(10**40), 0, -0.0, 0.1, 5e-324, 1e22, 1.7976931348623157e308),
+    *("", '\0\x1f\x7f"\\/<>&\u2028', "ä😀", "\ud83d", True, False, None, [], {}),
+)
+
+
+@pytest.mark.parametrize("value", VALUES, ids=ascii)
+@pytest.mark.parametrize("around", [0, SHORT, 100 * SHORT])
+def test_whatever_json_says_comes_back(value, around):
+    packed = {"a": [value], "b": "x" * around, str(value): value}
+    assert repr(unpack(pack(packed))) == repr(packed)
+
+
+@pytest.mark.parametrize("length", [SHORT - 3, SHORT - 2, SHORT - 1, 2**17])
+def test_short_and_long_texts_come_back(length):
+    noise = random.Random(length).randbytes(length // 2).hex()
+    for text in ("y" * length, noise, noise):
+        assert unpack(pack(text)) == text
 
 
 def test_a_plain_transfer_takes_a_fraction():

@@ -13,9 +13,14 @@ import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
+import rapidjson
+
 from trio_stream.cometbft.fields import Members
 
 LEVEL: Final = 6
+
+SHORT: Final = 1024
+"""Characters of a text for which a compressor is copied: to make one would take longer."""
 
 # Part of the file's format. What is frequent stands last, where references to it are short.
 WORDS: Final = (
@@ -52,6 +57,9 @@ WORDS: Final = (
     b'dex":true},{"key":"sender","value":"cosmos1","index":true},{"key":"amount","value":"'
     b'","index":true},{"key":"msg_index","value":"0","index":true}]}],"codespace":""}]'
 )
+
+# Of short texts, level 6 makes no more than level 5; windows and tables that fit are soon copied.
+_READY: Final = zlib.compressobj(level=5, wbits=13, memLevel=6, zdict=WORDS)
 
 _LISTS: Final = ("txs_results", "deliver_tx", "DeliverTx")
 
@@ -90,9 +98,16 @@ def joined(block: bytes, transactions: Iterable[bytes]) -> tuple[Members, Member
 
 def pack(value: object) -> bytes:
     """A value of JSON in as few bytes as is quick."""
-    text = json.dumps(value, separators=(",", ":")).encode("ascii")
-    compressing = zlib.compressobj(LEVEL, zdict=WORDS)
-    return compressing.compress(text) + compressing.flush()
+    try:
+        text = rapidjson.dumps(value)
+    except UnicodeEncodeError:
+        # JSON can say half of a character, and Python's own writer too.
+        text = json.dumps(value, separators=(",", ":"))
+    if len(text) <= SHORT:
+        compressing = _READY.copy()
+    else:
+        compressing = zlib.compressobj(LEVEL, zdict=WORDS)
+    return compressing.compress(text.encode("ascii")) + compressing.flush()
 
 
 def unpack(body: bytes) -> Any:
