@@ -85,6 +85,26 @@ def test_a_key_that_was_once_left_out_stays_partial(log):
     assert [key for _, key, _ in everything(log)[0]] == [7, 8, 10]
 
 
+def test_a_key_has_its_flag_or_not_within_one_event(log):
+    some = event("a", ("b", "1", True), ("b", "2", False), ("b", "1", True))
+    written = Index(log.connection, FLAGGED)
+    written.add_all([(7, [some, some]), (8, [some])])
+    assert everything(log) == ([("a.b", 7, "1"), ("a.b", 8, "1")], [("a", 7), ("a", 8)])
+    assert partial(log, "keys") == {"a.b": 1}
+
+
+def test_a_key_belongs_to_its_type(log):
+    written = Index(log.connection, FLAGGED)
+    events = [event("a", ("b.c", "1", True)), event("a.b", ("c", "2", True))]
+    events.append(event("c", ("b.c", "3", True)))
+    for position in (7, 8):
+        written.add(position, events)
+    values = [("a.b.c", "1"), ("a.b.c", "2"), ("c.b.c", "3")]
+    assert everything(log)[0] == [
+        (key, position, value) for position in (7, 8) for key, value in values
+    ]
+
+
 def test_a_long_value_is_a_mark(log):
     longest, longer = "x" * MAX_BYTES, "y" * (MAX_BYTES + 1)
     attributes = ("b", longest, True), ("b", longer, True), ("b", "\ud800", True)
@@ -136,6 +156,11 @@ def test_few_names_are_remembered(log, monkeypatch):
     for at in range(20):
         written.add(at, [event(f"type{at % 5}")])
     assert len(everything(log)[1]) == 20
+    attributes = [(f"key{at}", "1", at % 2 == 0) for at in range(9)]
+    for at in range(20, 23):
+        written.add(at, [event("type", *attributes), event("other", *attributes)])
+    assert len(everything(log)[0]) == 3 * 2 * 5
+    assert partial(log, "keys")["type.key1"] == 1
 
 
 def test_bytes_count_and_not_characters():

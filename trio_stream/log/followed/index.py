@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 import apsw
 
@@ -53,12 +53,20 @@ NOTHING: Final = IndexedKeys(nothing=True)
 
 def fits(text: str) -> bool:
     """Whether it may be in the index; SQLite can't even bind text with a lone surrogate."""
-    if len(text) * 3 <= MAX_BYTES and text.isascii():
-        return True
+    if text.isascii():
+        return len(text) <= MAX_BYTES
     try:
         return len(text.encode()) <= MAX_BYTES
     except UnicodeEncodeError:
         return False
+
+
+class _Known(NamedTuple):
+    """The rows of a type and of its keys, with and without the flag; 0 for keys not indexed."""
+
+    number: int
+    flagged: dict[str, int]
+    others: dict[str, int]
 
 
 class Index:
@@ -67,8 +75,8 @@ class Index:
     def __init__(self, connection: apsw.Connection, keys: IndexedKeys) -> None:
         self._connection = connection
         self._keys = keys
-        self._types_known = _Names(connection, "types")
-        self._keys_known = _Names(connection, "keys")
+        self._known: dict[str, _Known] = {}
+        self._remembered = 0
 
     def add(self, position: int, events: Iterable[Event]) -> None:
         """Write down what happened at this position."""
@@ -77,41 +85,74 @@ class Index:
     def add_all(self, happened: Iterable[tuple[int, Iterable[Event]]]) -> None:
         """Write down what happened at each of these positions."""
         types: list[tuple[int, int]] = []
-        values: list[tuple[int, str | bytes, int]] = []
+        values = set[tuple[int, str | bytes, int]]()
         for position, events in happened:
-            these, those = self._found(events)
-            types += ((number, position) for number in sorted(these))
-            values += ((key, value, position) for key, value in those)
+            numbers = set[int]()
+            for kind, attributes in events:
+                known = self._known.get(kind) or self._type(kind)
+                if known is None:
+                    continue
+                number, flagged, others = known
+                numbers.add(number)
+                if self._keys.nothing or not kind:
+                    continue
+                # There are a hundred thousand of them in a large block.
+                for each in attributes:
+                    name, value, is_flagged = each
+                    key = (flagged if is_flagged else others).get(name)
+                    if key is None:
+                        key = self._key(known, kind, each)
+                    if key:
+                        if not value.isascii() or len(value) > MAX_BYTES:
+                            values.add((key, _indexed(value), position))
+                        else:
+                            values.add((key, value, position))
+            types += [(number, position) for number in numbers]
         if not self._keys.nothing:
             sql = "INSERT INTO events VALUES (?, ?)"
             self._connection.executemany(sql, types)
             sql = "INSERT INTO attributes VALUES (?, ?, ?)"
             self._connection.executemany(sql, values)
 
-    def _found(
-        self, events: Iterable[Event]
-    ) -> tuple[set[int], set[tuple[int, str | bytes]]]:
-        """The types of events, and the keys and values that are indexed."""
-        nothing = self._keys.nothing
-        known = self._keys_known.known
-        types = set[int]()
-        values = set[tuple[int, str | bytes]]()
-        for kind, attributes in events:
-            if not fits(kind):
-                continue
-            number = self._types_known.number(kind, partial=nothing)
-            types.add(number)
-            if not nothing and kind:
-                for each in attributes:
-                    name = f"{kind}.{each.key}"
-                    # Names that do not fit are found by their type.
-                    if name in known or each.key and fits(name):
-                        taken = self._keys.take(name, each)
-                        key = self._keys_known.number(name, partial=not taken)
-                        if taken:
-                            value = each.value if fits(each.value) else TOO_LONG
-                            values.add((key, value))
-        return types, values
+    def _type(self, kind: str) -> _Known | None:
+        """A type that is not remembered; None if it may not be in the index."""
+        if not fits(kind):
+            return None
+        number = self._number("types", kind, partial=self._keys.nothing)
+        known = _Known(number, {}, {})
+        self._remember()
+        self._known[kind] = known
+        return known
+
+    def _key(self, known: _Known, kind: str, attribute: Attribute) -> int:
+        """A key that is not remembered; 0 if the value of this attribute is not indexed."""
+        name = f"{kind}.{attribute.key}"
+        # Names that do not fit are found by their type.
+        if not attribute.key or not fits(name):
+            return 0
+        taken = self._keys.take(name, attribute)
+        number = self._number("keys", name, partial=not taken)
+        self._remember()
+        keys = known.flagged if attribute.indexed else known.others
+        keys[attribute.key] = number if taken else 0
+        return keys[attribute.key]
+
+    def _number(self, table: str, name: str, *, partial: bool) -> int:
+        """The row of this name, which is partial from now on if it was not before."""
+        sql = f"INSERT OR IGNORE INTO {table} VALUES (NULL, ?, 0)"
+        self._connection.execute(sql, (name,))
+        if partial:
+            sql = f"UPDATE {table} SET partial = 1 WHERE name = ? AND partial = 0"
+            self._connection.execute(sql, (name,))
+        found = row(self._connection, f"SELECT id FROM {table} WHERE name = ?", name)
+        assert found is not None  # it was just added
+        return int(found[0])
+
+    def _remember(self) -> None:
+        """Make room for one more name."""
+        if self._remembered >= MAX_REMEMBERED:
+            self.forget()
+        self._remembered += 1
 
     def remove(self, position: int, events: Iterable[Event]) -> None:
         """Drop what may have been written down when these events were added, under any setting."""
@@ -122,7 +163,7 @@ class Index:
                 types.add(kind)
                 for each in attributes:
                     if fits(name := f"{kind}.{each.key}"):
-                        values.add((name, each.value if fits(each.value) else TOO_LONG))
+                        values.add((name, _indexed(each.value)))
         self._connection.executemany(
             "DELETE FROM events WHERE position = ?"
             " AND type = (SELECT id FROM types WHERE name = ?)",
@@ -136,34 +177,10 @@ class Index:
 
     def forget(self) -> None:
         """Remember nothing that a transaction wrote which was not kept."""
-        self._types_known.known.clear()
-        self._keys_known.known.clear()
+        self._known.clear()
+        self._remembered = 0
 
 
-class _Names:
-    """The rows of one table of names."""
-
-    def __init__(self, connection: apsw.Connection, table: str) -> None:
-        self._connection = connection
-        self._table = table
-        self.known: dict[str, tuple[int, bool]] = {}
-
-    def number(self, name: str, *, partial: bool) -> int:
-        """The row of this name, which is partial from now on if it was not before."""
-        number, was_partial = self.known.get(name) or self._stored(name)
-        if partial and not was_partial:
-            sql = f"UPDATE {self._table} SET partial = 1 WHERE id = ?"
-            self._connection.execute(sql, (number,))
-            self.known[name] = number, True
-        return number
-
-    def _stored(self, name: str) -> tuple[int, bool]:
-        sql = f"INSERT OR IGNORE INTO {self._table} VALUES (NULL, ?, 0)"
-        self._connection.execute(sql, (name,))
-        sql = f"SELECT id, partial FROM {self._table} WHERE name = ?"
-        found = row(self._connection, sql, name)
-        assert found is not None  # it was just added
-        if len(self.known) >= MAX_REMEMBERED:
-            self.known.clear()
-        self.known[name] = found[0], bool(found[1])
-        return self.known[name]
+def _indexed(value: str) -> str | bytes:
+    """What stands for it in the index."""
+    return value if fits(value) else TOO_LONG
