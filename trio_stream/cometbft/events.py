@@ -13,8 +13,9 @@ from __future__ import annotations
 import binascii
 import re
 from base64 import b64encode
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from enum import Enum
+from functools import partial
 from typing import NamedTuple
 
 from trio_stream.cometbft.errors import Malformed
@@ -29,14 +30,20 @@ class Attribute(NamedTuple):
     indexed: bool
 
 
-_attribute = Attribute._make
-
-
 class Event(NamedTuple):
     """One ABCI event. Type, keys and values may all be empty: nodes do send such events."""
 
     type: str
     attributes: tuple[Attribute, ...]
+
+
+# What is called to make them by name is written in Python; there are a hundred thousand in a block.
+_attribute: Callable[[tuple[str, str, bool]], Attribute] = partial(
+    tuple.__new__, Attribute
+)
+_event: Callable[[tuple[str, tuple[Attribute, ...]]], Event] = partial(
+    tuple.__new__, Event
+)
 
 
 class Spelling(Enum):
@@ -99,15 +106,13 @@ def keys_of(raw_events: object) -> Iterator[str]:
 def read_events(raw_events: object, spelling: Spelling) -> tuple[Event, ...]:
     """The events of a list that is in that spelling."""
     read = _plain if spelling is Spelling.PLAIN else _decoded
-    return tuple(
-        Event(
-            text(event.get("type"), "an event's type"),
-            read(elements(event.get("attributes"), "the attributes")),
-        )
-        for event in (
-            members(each, "an event") for each in elements(raw_events, "the events")
-        )
-    )
+    found = []
+    for each in elements(raw_events, "the events"):
+        event = members(each, "an event")
+        kind = text(event.get("type"), "an event's type")
+        attributes = elements(event.get("attributes"), "the attributes")
+        found.append(_event((kind, read(attributes))))
+    return tuple(found)
 
 
 def read_tags(raw_tags: object) -> tuple[Event, ...]:
@@ -120,13 +125,15 @@ def read_tags(raw_tags: object) -> tuple[Event, ...]:
 
 
 def _plain(raw: Sequence[object]) -> tuple[Attribute, ...]:
-    return tuple(map(_attribute, map(_fields, raw)))
+    return tuple([_attribute(_fields(each)) for each in raw])
 
 
 def _decoded(raw: Sequence[object]) -> tuple[Attribute, ...]:
     return tuple(
-        Attribute(_from_base64(key), _from_base64(value), indexed)
-        for key, value, indexed in map(_fields, raw)
+        [
+            _attribute((_from_base64(key), _from_base64(value), indexed))
+            for key, value, indexed in map(_fields, raw)
+        ]
     )
 
 
