@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import gc
+import tracemalloc
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -7,7 +10,7 @@ from hypothesis import strategies as st
 from tests.cometbft import made
 from tests.cometbft.made import NEW, OLD, item
 from tests.cometbft.naive import holds
-from trio_stream.cometbft import query_index
+from trio_stream.cometbft import query_conditions, query_index, query_memory
 from trio_stream.cometbft.events import Attribute, Event
 from trio_stream.cometbft.items import Item
 from trio_stream.cometbft.queries import (
@@ -235,7 +238,8 @@ def test_the_work_is_handed_out_in_steps() -> None:
 
 
 def test_what_is_remembered_has_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(query_index, "MAX_KEYS", 4)
+    monkeypatch.setattr(query_conditions, "MAX_KEYS", 4)
+    monkeypatch.setattr(query_memory, "MOST_BYTES", 4096)
     monkeypatch.setattr(query_index, "MAX_REMEMBERED", 4)
     index = QueryIndex()
     exists, *thresholds = map(
@@ -250,6 +254,71 @@ def test_what_is_remembered_has_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
             *range(11),
             10,
         ]
+
+
+def test_values_of_all_keys_together_are_remembered_within_one_bound() -> None:
+    index = QueryIndex()
+    for number in range(1000):
+        index.add(parse(f"a.k{number} > 5"))
+    gc.collect()
+    tracemalloc.start()
+    try:
+        for value in range(100):
+            attributes = tuple(
+                Attribute(f"k{number}", f"{value}.{number}", True)
+                for number in range(1000)
+            )
+            index.match(Item((Event("a", attributes),), ()))
+        taken = tracemalloc.get_traced_memory()[0]
+    finally:
+        tracemalloc.stop()
+    assert taken < 2 * query_memory.MOST_BYTES
+
+
+def test_queries_come_and_go() -> None:
+    index = QueryIndex()
+    texts = ["a.b > 3", "a.b CONTAINS '5'", "NOT a.b = 7", "a.b > 3 OR a.c = 1"]
+    queries = [*map(parse, texts), OneEvent(parse("a.b < 6 AND a.c = 1"))]
+    for _ in range(2):
+        for query in queries:
+            index.add(query)
+    what = Item(
+        (Event("a", (Attribute("b", "5", True), Attribute("c", "1", True))),), ()
+    )
+    assert index.match(what) == tuple(queries)
+    for query in queries:
+        index.discard(query)
+    assert index.match(what) == tuple(queries)
+    for number, query in enumerate(queries):
+        index.discard(query)
+        assert index.match(what) == tuple(queries[number + 1 :])
+    assert not len(index)
+    # They come again in another order.
+    for query in reversed(queries):
+        index.add(query)
+    assert index.match(what) == tuple(reversed(queries))
+
+
+def test_texts_are_looked_for_in_steps() -> None:
+    index = QueryIndex()
+    queries = [parse(f"a.b CONTAINS '{number}x'") for number in range(2000)]
+    hashes = [parse(f"tx.hash CONTAINS '{number}x'") for number in range(2000)]
+    for query in (*queries, *hashes):
+        index.add(query)
+    value = "y" * 50_000 + "1234x"
+    what = Item(
+        (Event("a", (Attribute("b", value, True),)),), (("tx.hash", "17x" * 10_000),)
+    )
+    steps = list(index.steps([what]))
+    assert len(steps) > 5
+    (found,) = steps[-1]
+    assert found == tuple(
+        [queries[n] for n in (4, 34, 234, 1234)] + [hashes[n] for n in (7, 17)]
+    )
+    # Once more: what is short is remembered.
+    short = item("a|b=1234x")
+    for _ in range(2):
+        assert len(index.match(short)) == 4
 
 
 def test_long_keys() -> None:

@@ -21,7 +21,7 @@ def planned(text: str, *, one_event: bool = False, uses: int = 1) -> Plan:
 def keys_of(found: Plan) -> list[str] | None:
     if found.anchors is None:
         return None
-    return [key for number, key in enumerate(KEYS) if found.anchors >> number & 1]
+    return sorted((each.key for each in found.anchors), key=KEYS.index)
 
 
 @pytest.mark.parametrize(

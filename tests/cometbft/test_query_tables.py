@@ -7,7 +7,13 @@ from tests.cometbft import made
 from tests.cometbft.naive import old_value_holds, value_holds
 from trio_stream.cometbft.queries import Condition, Generation, Operator
 from trio_stream.cometbft.query_parser import parse
-from trio_stream.cometbft.query_tables import MAX_REMEMBERED, MAX_VALUE, Table
+from trio_stream.cometbft.query_tables import (
+    AT_ONCE,
+    MAX_REMEMBERED,
+    MAX_VALUE,
+    TRIED,
+    Table,
+)
 
 
 def condition(text: str) -> Condition:
@@ -47,7 +53,8 @@ def test_a_value_satisfies_what_it_satisfies_one_by_one(
         )
         assert table.satisfied(value) == expected
     for each in gone:
-        table.discard(each)
+        table.discard(each, 1 << conditions.index(each))
+    assert len(table) == len(conditions) - len(gone)
     for value in values:
         expected = sum(
             1 << number
@@ -79,6 +86,22 @@ def test_many_thresholds() -> None:
             if naively(each, f"{value}")
         )
         assert table.satisfied(f"{value}") == expected
+
+
+def test_texts_are_tried_so_many_at_a_time() -> None:
+    table = Table()
+    for number in range(3000):
+        table.add(condition(f"a CONTAINS 'x{number}y'"), 1 << number)
+    table.add(condition("a > 3"), 1 << 3000)
+    assert table.tried == 3000
+    for value in ("4", "4" * 100_000 + "x7y"):
+        parts = list(table.gradually(value))
+        assert all(cost <= 2 * AT_ONCE for _, cost in parts)
+        assert parts[-1][0] == table.satisfied(value)
+        assert sum(cost for _, cost in parts) >= 3000 // TRIED
+    assert len(parts) > 50
+    # Short ones are remembered.
+    assert list(table.gradually("4")) == [(1 << 3000, 1)]
 
 
 def test_values_beyond_what_is_remembered() -> None:

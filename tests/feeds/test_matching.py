@@ -95,6 +95,30 @@ def test_selections_come_and_go_while_a_run_is_matched() -> None:
     assert again.keys() == {stays, comes}
 
 
+def test_many_that_come_meanwhile_do_so_in_steps() -> None:
+    index, found = FeedIndex(), Matched()
+    stays = FeedSelection()
+    index.add(stays)
+    many = [FeedSelection(query=parse(f"a.b = {number}")) for number in range(50)]
+    later = FeedSelection(query=parse("a.b = 'later'"))
+    steps = 0
+    for steps, _ in enumerate(index.match(RUN, found)):
+        if not steps:
+            for each in many:
+                index.add(each)
+        elif steps == 20:
+            index.add(later)
+            index.discard(many[0])
+    assert steps >= 50
+    assert found[stays]
+    assert all(found[each] is None for each in (*many[1:], later))
+    assert many[0] not in found
+    again: Matched = {}
+    for _ in index.match(RUN, again):
+        pass
+    assert not any(again.get(each, ()) is None for each in (*many, later))
+
+
 def test_one_row_with_very_many_events_is_matched_in_many_steps() -> None:
     block = made(5, [event("x", f"n={number}") for number in range(20_000)])
     run, *_ = cut([block], after=END(4))

@@ -45,7 +45,7 @@ class Plan:
     """How to find out about one query."""
 
     test: Test
-    anchors: Held | None
+    anchors: frozenset[Condition] | None
     """None if the query may hold where nothing does."""
     by_event: bool
     """Whether the test looks at events by themselves."""
@@ -53,11 +53,8 @@ class Plan:
 
 def plan(expression: Expression, bit_of: Bits, uses: Uses) -> Plan:
     """The plan for a query."""
-    found = anchors(expression, uses)
     return Plan(
-        _test(expression, bit_of),
-        None if found is None else reduce(or_, map(bit_of, found), 0),
-        _by_event(expression),
+        _test(expression, bit_of), anchors(expression, uses), _by_event(expression)
     )
 
 

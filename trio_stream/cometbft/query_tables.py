@@ -2,13 +2,15 @@
 
 A set of conditions is a number with a bit for each. Equal texts are looked up; thresholds of a
 scale are sorted, and those below or above a value are one search and a few operations away,
-however many they are. Texts to be contained are tried one by one.
+however many they are. Texts to be contained are tried one by one, so many at a time.
+
+A condition is added or discarded without a look at most of the others.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 
 from trio_stream.cometbft.comparisons import (
     Comparable,
@@ -18,6 +20,7 @@ from trio_stream.cometbft.comparisons import (
     scale_of,
 )
 from trio_stream.cometbft.queries import Condition, Kind, Operator
+from trio_stream.cometbft.query_memory import Memory, size_of
 
 MAX_REMEMBERED = 1024
 """Values of one key whose conditions are remembered: in a block the same ones come again."""
@@ -28,108 +31,166 @@ MAX_VALUE = 256
 STRIDE = 16
 """Thresholds between two sets that are kept ready: memory is in proportion to n * n / STRIDE."""
 
+TRIED = 16
+"""Texts that are tried in the time that an attribute takes otherwise."""
+
+LONG = 4096
+"""Characters of a value in which a text is looked for in that time."""
+
+AT_ONCE = 500
+"""Of such times, after which others may have a turn."""
+
 
 class Table:
     """The conditions on one key, each with its bit."""
 
-    def __init__(self) -> None:
-        self.bits: dict[Condition, int] = {}
-        self.effort = 1
-        """What it may cost to look at one value, against that of looking it up."""
-        self._operands: dict[Condition, Comparable] = {}
+    def __init__(self, memory: Memory | None = None) -> None:
+        self.tried = 0
+        """How many texts are tried one by one; if there are any, `gradually` is the way to ask."""
+        self._memory = Memory() if memory is None else memory
         self._remembered: dict[str, int] = {}
-        self._stale = True
+        self._count = 0
         self._exists = 0
         self._equal: dict[str, int] = {}
-        self._contained: list[tuple[str, int]] = []
-        self._ladders: list[tuple[Scale, _Ladder]] = []
+        self._contained: dict[str, int] = {}
+        self._texts: Sequence[tuple[str, int]] | None = ()
+        self._ladders: dict[Scale, _Ladder] = {}
+
+    def __len__(self) -> int:
+        return self._count
 
     def add(self, condition: Condition, bit: int) -> None:
-        self.bits[condition] = bit
-        if condition.kind is not Kind.TEXT:
-            # Here, so that there is less to do when a block comes.
-            self._operands[condition] = operand_of(condition)
-        self.effort += condition.operator is Operator.CONTAINS
-        self._stale = True
+        """Ask for a condition that is new."""
+        self._count += 1
+        if condition.operator is Operator.EXISTS:
+            self._exists |= bit
+        elif condition.kind is Kind.TEXT:
+            _change(self._texts_of(condition), condition.operand, bit)
+        else:
+            ladder = self._ladders.setdefault(scale_of(condition), _Ladder())
+            ladder.add(condition.operator, operand_of(condition), bit)
+        self._change()
 
-    def discard(self, condition: Condition) -> None:
-        del self.bits[condition]
-        self._operands.pop(condition, None)
-        self.effort -= condition.operator is Operator.CONTAINS
-        self._stale = True
+    def discard(self, condition: Condition, bit: int) -> None:
+        """Ask no longer for a condition that was added with that bit."""
+        self._count -= 1
+        if condition.operator is Operator.EXISTS:
+            self._exists ^= bit
+        elif condition.kind is Kind.TEXT:
+            _change(self._texts_of(condition), condition.operand, bit)
+        else:
+            scale = scale_of(condition)
+            ladder = self._ladders[scale]
+            ladder.discard(condition.operator, operand_of(condition), bit)
+            if not len(ladder):
+                del self._ladders[scale]
+        self._change()
 
     def satisfied(self, value: str) -> int:
         """The conditions that hold of this value."""
-        if self._stale:
-            self._build()
         if not (self._contained or self._ladders):
             return self._exists | self._equal.get(value, 0)
         found = self._remembered.get(value)
         if found is None:
-            found = self._find(value)
-            if len(self._remembered) >= MAX_REMEMBERED:
-                self._remembered.clear()
-            if len(value) <= MAX_VALUE:
-                self._remembered[value] = found
+            found = self._looked_up(value)
+            for text, bit in self._contained.items():
+                if text in value:
+                    found |= bit
+            self._remember(value, found)
         return found
 
-    def _find(self, value: str) -> int:
+    def gradually(self, value: str) -> Iterator[tuple[int, int]]:
+        """The same in parts: some conditions that hold, and what it took to find them.
+
+        That is one for what one looks up.
+        """
+        found = self._remembered.get(value)
+        if found is not None:
+            yield found, 1
+            return
+        found = self._looked_up(value)
+        if self._texts is None:
+            self._texts = tuple(self._contained.items())
+        each = 1 / TRIED + len(value) / LONG
+        count = max(1, int(AT_ONCE / each))
+        for start in range(0, len(self._texts), count):
+            some = self._texts[start : start + count]
+            for text, bit in some:
+                if text in value:
+                    found |= bit
+            yield found, 1 + int(len(some) * each)
+        self._remember(value, found)
+
+    def forget(self) -> None:
+        """Forget what is remembered of values."""
+        self._remembered.clear()
+
+    def _looked_up(self, value: str) -> int:
         found = self._exists | self._equal.get(value, 0)
-        for text, bit in self._contained:
-            if text in value:
-                found |= bit
-        for scale, ladder in self._ladders:
+        for scale, ladder in self._ladders.items():
             number = read(scale, value)
             if number is not None:
                 found |= ladder.satisfied(number)
         return found
 
-    def _build(self) -> None:
-        self._stale = False
-        self._remembered.clear()
-        self._exists, self._equal, self._contained = 0, {}, []
-        scales: dict[Scale, list[_Threshold]] = {}
-        for condition, bit in self.bits.items():
-            if condition.operator is Operator.EXISTS:
-                self._exists |= bit
-            elif condition.operator is Operator.CONTAINS:
-                self._contained.append((condition.operand, bit))
-            elif condition.kind is Kind.TEXT:
-                self._equal[condition.operand] = (
-                    self._equal.get(condition.operand, 0) | bit
-                )
-            else:
-                threshold = (condition.operator, self._operands[condition], bit)
-                scales.setdefault(scale_of(condition), []).append(threshold)
-        self._ladders = [(scale, _Ladder(found)) for scale, found in scales.items()]
+    def _remember(self, value: str, found: int) -> None:
+        if len(value) > MAX_VALUE:
+            return
+        if len(self._remembered) >= MAX_REMEMBERED:
+            self._forget_by_itself()
+        self._memory.take(self, len(value) + size_of(found))
+        self._remembered[value] = found
+
+    def _forget_by_itself(self) -> None:
+        self.forget()
+        self._memory.give_back(self)
+
+    def _texts_of(self, condition: Condition) -> dict[str, int]:
+        return self._equal if condition.operator is Operator.EQUAL else self._contained
+
+    def _change(self) -> None:
+        self.tried = len(self._contained)
+        self._texts = None
+        if self._remembered:
+            self._forget_by_itself()
 
 
-_Threshold = tuple[Operator, Comparable, int]
-"""What is asked, against what, and its bit."""
+def _change(bits: dict[str, int], text: str, bit: int) -> None:
+    """Add that bit, or take it away if it is there."""
+    changed = bits.get(text, 0) ^ bit
+    if changed:
+        bits[text] = changed
+    else:
+        del bits[text]
 
 
 class _Ladder:
     """The thresholds of one scale."""
 
-    def __init__(self, found: Iterable[_Threshold]) -> None:
+    def __init__(self) -> None:
+        self._count = 0
         self._equal: dict[Comparable, int] = {}
-        above: list[tuple[Comparable, int, int]] = []
-        below: list[tuple[Comparable, int, int]] = []
-        for operator, at, bit in found:
-            # In order of what they take: from `<= 5` on up to `< 5`, and `>= 5` before `> 5`.
-            match operator:
-                case Operator.GREATER:
-                    above.append((at, 1, bit))
-                case Operator.AT_LEAST:
-                    above.append((at, 0, bit))
-                case Operator.LESS:
-                    below.append((at, 0, bit))
-                case Operator.AT_MOST:
-                    below.append((at, 1, bit))
-                case _:
-                    self._equal[at] = self._equal.get(at, 0) | bit
-        self._above = _Sorted(above)
-        self._below = _Sorted(below)
+        self._above = _Sorted()
+        self._below = _Sorted()
+
+    def __len__(self) -> int:
+        return self._count
+
+    def add(self, operator: Operator, at: Comparable, bit: int) -> None:
+        self._count += 1
+        if operator is Operator.EQUAL:
+            self._equal[at] = self._equal.get(at, 0) | bit
+        else:
+            self._side(operator).add(_key(operator, at), bit)
+
+    def discard(self, operator: Operator, at: Comparable, bit: int) -> None:
+        self._count -= 1
+        if operator is Operator.EQUAL:
+            self._equal[at] ^= bit
+            if not self._equal[at]:
+                del self._equal[at]
+        else:
+            self._side(operator).discard(_key(operator, at), bit)
 
     def satisfied(self, number: Comparable) -> int:
         return (
@@ -138,30 +199,53 @@ class _Ladder:
             | self._below.from_on((number, 1))
         )
 
+    def _side(self, operator: Operator) -> _Sorted:
+        above = operator is Operator.GREATER or operator is Operator.AT_LEAST
+        return self._above if above else self._below
+
+
+_Key = tuple[Comparable, int]
+"""Thresholds in order of what they take: from `<= 5` on up to `< 5`, and `>= 5` before `> 5`."""
+
+
+def _key(operator: Operator, at: Comparable) -> _Key:
+    return at, int(operator is Operator.GREATER or operator is Operator.AT_MOST)
+
 
 class _Sorted:
     """Bits in order of their thresholds, and the sets of all before or after one."""
 
-    def __init__(self, found: list[tuple[Comparable, int, int]]) -> None:
-        found.sort(key=lambda each: each[:2])
-        self._keys = [each[:2] for each in found]
-        self._bits = [each[2] for each in found]
-        self._all = _union(self._bits)
+    def __init__(self) -> None:
+        self._keys: list[_Key] = []
+        self._bits: list[int] = []
+        self._all = 0
         self._ready = [0]
-        for start in range(0, len(self._bits), STRIDE):
-            self._ready.append(
-                self._ready[-1] | _union(self._bits[start : start + STRIDE])
-            )
+        """The first so many times STRIDE of them, as far as it was asked for."""
 
-    def before(self, key: tuple[Comparable, int]) -> int:
+    def add(self, key: _Key, bit: int) -> None:
+        at = bisect_left(self._keys, key)
+        self._keys.insert(at, key)
+        self._bits.insert(at, bit)
+        self._all |= bit
+        del self._ready[at // STRIDE + 1 :]
+
+    def discard(self, key: _Key, bit: int) -> None:
+        at = self._bits.index(bit, bisect_left(self._keys, key))
+        del self._keys[at], self._bits[at], self._ready[at // STRIDE + 1 :]
+        self._all ^= bit
+
+    def before(self, key: _Key) -> int:
         return self._first(bisect_left(self._keys, key))
 
-    def from_on(self, key: tuple[Comparable, int]) -> int:
+    def from_on(self, key: _Key) -> int:
         # Each bit is there once.
         return self._all ^ self._first(bisect_left(self._keys, key))
 
     def _first(self, count: int) -> int:
         whole = count // STRIDE
+        while len(self._ready) <= whole:
+            end = len(self._ready) * STRIDE
+            self._ready.append(self._ready[-1] | _union(self._bits[end - STRIDE : end]))
         return self._ready[whole] | _union(self._bits[whole * STRIDE : count])
 
 

@@ -33,8 +33,8 @@ class Chosen(NamedTuple):
 
 
 MOST_CONDITIONS: Final = 16_384
-"""Of all selections: 16 subscribers with all that one may ask, or thousands with a few. What they
-take grows with the square of it: some 20 ms to make ready, and as many megabytes."""
+"""Of all selections: 32 subscribers with all that one may ask, or thousands with a few. The memory
+that they take grows with the square of it, to some 20 MB."""
 
 Matched = dict[FeedSelection, list[Chosen] | None]
 """What each selection gets of a run, in order; None: not known, so its readers turn to the log."""
@@ -75,7 +75,7 @@ class FeedIndex:
         self._selections: set[FeedSelection] = set()
         # While a run is matched, the questions stay as they are.
         self._is_matching = False
-        self._later: list[Callable[[], None]] = []
+        self._later: deque[Callable[[], None]] = deque()
         self._added: set[FeedSelection] = set()
 
     def __bool__(self) -> bool:
@@ -111,6 +111,10 @@ class FeedIndex:
             for feed, asked in self._asked.items():
                 if asked.by_query:
                     yield from _match(asked, feed, run.rows, found)
+            # What has come so far; each may be some hundred conditions.
+            for _ in range(len(self._later)):
+                self._later.popleft()()
+                yield
         finally:
             self._is_matching = False
             for each in self._later:

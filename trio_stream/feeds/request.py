@@ -23,9 +23,9 @@ from trio_stream.stream.names import quoted
 from trio_stream.stream.query_string import QUOTED, QueryReader, Values
 from trio_stream.stream.request import BadRequest
 
-MOST_CONDITIONS: Final = 1_024
-"""Of one subscriber, over all its queries. Each is looked at for every block; a watch over a
-thousand addresses fits."""
+MOST_CONDITIONS: Final = 512
+"""Of one subscriber, over all its queries: to read them, and to begin or end asking for them, takes
+some milliseconds each. A request has no room for more than some 300 addresses."""
 
 _HASH: Final = re.compile(r"[0-9a-fA-F]{64}")
 
@@ -38,29 +38,37 @@ def _selection(name: str, values: Values) -> FeedSelection:
 
 def _query(values: Values) -> Expression:
     one_event = bool(values.choice("match", any=False, event=True))
-    queries = list(_queries(values))
     short = {name: found for name in SHORTHANDS if (found := values.every(name))}
     for name, found in short.items():
         if "" in found:
             raise BadRequest(f"{name} must not be empty")
+    count = sum(len(SHORTHANDS[name]) * len(found) for name, found in short.items())
+    queries = list(_queries(values, count))
     if not queries and not short:
         return EVERYTHING
-    query = asked_for(queries, short, one_event=one_event)
-    if (count := sum(1 for _ in conditions(query))) > MOST_CONDITIONS:
-        raise BadRequest(
-            f"all queries together have {count} conditions, and may have {MOST_CONDITIONS}"
-        )
-    return query
+    return asked_for(queries, short, one_event=one_event)
 
 
-def _queries(values: Values) -> Iterator[Expression]:
+def _queries(values: Values, count: int) -> Iterator[Expression]:
+    """The queries, as long as they and `count` have not too many conditions together."""
+    _check(count)
     for text in values.every("query"):
         try:
-            yield parse(text)
+            query = parse(text)
         except QuerySyntaxError as error:
             raise BadRequest(
                 f"query {quoted(text, QUOTED)} cannot be read: {error}"
             ) from None
+        count += sum(1 for _ in conditions(query))
+        _check(count)
+        yield query
+
+
+def _check(count: int) -> None:
+    if count > MOST_CONDITIONS:
+        raise BadRequest(
+            f"all queries together may have {MOST_CONDITIONS} conditions, and have more"
+        )
 
 
 FEED_READER: Final = QueryReader(
