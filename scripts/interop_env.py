@@ -2,9 +2,10 @@
 
 They go into `.interop/`, which git ignores, or below `INTEROP_DIR`: the PyPI package
 `bigchaindb-driver` into its own virtual environment, because its pins date from 2018, and beside it
-the npm package of the same name, as well as EventSource clients, cosmjs and axe from npm. The files
-in `tests/interop/` lock what is installed. A stamp names the lock and interpreter; what is there
-and matches is left alone, and a file lock keeps two programs from installing one thing twice.
+the npm package of the same name, as well as EventSource clients, cosmjs and axe from npm, and a
+program on CometBFT's own client, which Go compiles. The files in `tests/interop/` lock what is
+installed. A stamp names the lock and interpreter; what is there and matches is left alone, and a
+file lock keeps two programs from installing one thing twice.
 
 The Python driver can be installed in two ways. With Python 3.9 all of its own pins hold; three of
 them have no wheel and are compiled, libsodium among them, which takes a minute or two and needs a
@@ -23,7 +24,10 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+
+from scripts.engines import compiling, go_toolchain
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = Path(os.environ.get("INTEROP_DIR") or ROOT / ".interop").absolute()
@@ -32,9 +36,12 @@ LOCKS = ROOT / "tests" / "interop"
 RECIPE = "1"
 """Part of each stamp: a new number has every environment rebuilt."""
 
+GO_SECONDS = 600.0
+"""How long Go may fetch and compile; it takes half a minute to two where nothing is there."""
+
 
 class NotHere(Exception):
-    """This machine lacks an interpreter for the driver."""
+    """This machine lacks an interpreter or compiler for it, or what a compiler needs."""
 
 
 class InstallFailed(Exception):
@@ -71,6 +78,36 @@ def cosmjs() -> Path:
 def axe() -> Path:
     """The script that finds what keeps people out of a page; NotHere without node or npm."""
     return _node_modules("axe", LOCKS / "axe") / "axe-core" / "axe.min.js"
+
+
+@dataclass(frozen=True, slots=True)
+class GoProgram(compiling.Program):
+    """A program of ours on a public module; its version says what its files are."""
+
+    @property
+    def shelf(self) -> Path:
+        return FOLDER
+
+    @property
+    def folder(self) -> Path:
+        return self.shelf / self.program
+
+
+def go_client() -> Path:
+    """The program on CometBFT's own client; NotHere without Go, or a network to fetch it by."""
+    sources = LOCKS / "gocometbft"
+    texts = _texts(*sorted(sources.iterdir()))
+    version = hashlib.sha256("\0".join([RECIPE, *texts]).encode()).hexdigest()[:12]
+    program = GoProgram(
+        f"gocometbft-{version}", ".", sources=sources, longest=GO_SECONDS
+    )
+    try:
+        compiling.build([program])
+    except (go_toolchain.NoToolchain, compiling.OutOfReach) as error:
+        raise NotHere(str(error)) from None
+    except compiling.BuildFailed as error:
+        raise InstallFailed(str(error)) from None
+    return program.binary
 
 
 def _node_modules(name: str, place: Path) -> Path:
@@ -175,6 +212,7 @@ def main() -> int:
         print(f"JavaScript driver: {node_driver()}")
         print(f"EventSource clients: {event_sources()}")
         print(f"cosmjs: {cosmjs()}")
+        print(f"CometBFT's client: {go_client()}")
         print(f"axe: {axe()}")
     except (InstallFailed, NotHere) as error:
         print(f"interop_env: {error}", file=sys.stderr)

@@ -4,7 +4,8 @@ A program that is already there is left alone: a stamp beside the binary names i
 Go that built it. A binary appears by an atomic rename, and a lock per name keeps two programs from
 building the same one twice. What Go said is in a log beside them.
 
-A program is built by `go install`, or from a go.mod of our own if its module needs one.
+A program is built by `go install`, or from a go.mod of our own if its module needs one; ours are
+built from their own folder.
 """
 
 from __future__ import annotations
@@ -14,9 +15,11 @@ import contextlib
 import fcntl
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -31,6 +34,10 @@ class BuildFailed(Exception):
     """A program could not be built; the text says why in a few lines."""
 
 
+class OutOfReach(BuildFailed):
+    """There was no network to fetch it by, or not enough of time or memory."""
+
+
 @dataclass(frozen=True, slots=True)
 class Program:
     """A program that Go compiles: `name` is its own, a hyphen and its version."""
@@ -39,6 +46,10 @@ class Program:
     package: str
     go_mod: str | None = None
     """None: `go install package@version` does it."""
+    sources: Path | None = None
+    """A folder that has a module of ours, with go.mod and go.sum; the package is in there."""
+    longest: float = threading.TIMEOUT_MAX
+    """Seconds that Go may take."""
 
     @property
     def program(self) -> str:
@@ -90,7 +101,7 @@ def build(programs: Sequence[Program]) -> None:
 @contextlib.contextmanager
 def _building(program: Program, label: str) -> Iterator[None]:
     """Hold the lock of that program; prints a line if another program holds it."""
-    with open(program.shelf / f"{program.name}.lock", "w") as lock:
+    with open(f"{program.folder}.lock", "w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -152,15 +163,18 @@ class ChecksumsOutOfReach(Exception):
 def _run_go(
     program: Program, go: Path, place: Path, environment: dict[str, str], label: str
 ) -> None:
-    if program.go_mod is None:
+    output = str(place / "out" / program.program)
+    if program.sources is not None:
+        place = program.sources
+        arguments = ["build", "-v", "-mod=readonly", "-o", output, program.package]
+    elif program.go_mod is None:
         arguments = ["install", "-v", f"{program.package}@{program.version}"]
     else:
         (place / "go.mod").write_text(program.go_mod)
-        output = place / "out" / program.program
-        arguments = ["build", "-v", "-mod=mod", "-o", str(output), program.package]
+        arguments = ["build", "-v", "-mod=mod", "-o", output, program.package]
     said: deque[str] = deque(maxlen=60)
     with (
-        open(program.shelf / f"{program.name}.log", "w") as log,
+        open(f"{program.folder}.log", "w") as log,
         subprocess.Popen(
             [go, *arguments],
             cwd=place,
@@ -173,7 +187,14 @@ def _run_go(
         ) as process,
     ):
         assert process.stderr is not None
-        _follow(_copied(process.stderr, log), said, label)
+        timer = threading.Timer(program.longest, process.kill)
+        timer.start()
+        try:
+            _follow(_copied(process.stderr, log), said, label)
+        finally:
+            timer.cancel()
+    if process.returncode == -signal.SIGKILL:
+        raise OutOfReach(f"{program.name} was killed: it took too long or too much")
     if process.returncode != 0:
         raise failure(program, said)
 
@@ -206,7 +227,14 @@ def _follow(lines: Iterator[str], said: deque[str], label: str) -> None:
         sys.stderr.write("\r\x1b[K")
 
 
-NETWORK = ("dial tcp", "no such host", "i/o timeout", "unreachable", "TLS handshake")
+NETWORK = (
+    "GOPROXY=off",
+    "dial tcp",
+    "no such host",
+    "i/o timeout",
+    "unreachable",
+    "TLS handshake",
+)
 
 
 def failure(program: Program, said: Sequence[str]) -> Exception:
@@ -218,7 +246,7 @@ def failure(program: Program, said: Sequence[str]) -> Exception:
         return ChecksumsOutOfReach()
     if offline:
         why = offline[max(offline.find('Get "'), 0) :]
-        return BuildFailed(
+        return OutOfReach(
             f"{program.name} could not be downloaded; check the network ({why})"
         )
     return BuildFailed(f"{program.name} did not build:\n{text or '(no output)'}")

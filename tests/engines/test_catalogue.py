@@ -1,4 +1,4 @@
-"""The command line of the engines' build, without a build."""
+"""The build of engines and of programs of ours, without Go."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from scripts.engines import build, compiling
+from scripts import interop_env
+from scripts.engines import build, compiling, go_toolchain
 
 
 @pytest.fixture
@@ -80,3 +81,48 @@ def test_checksums_out_of_reach_are_ignored_and_wrong_ones_are_not() -> None:
     assert isinstance(
         compiling.failure(engine, wrong.splitlines()), compiling.BuildFailed
     )
+
+
+@pytest.fixture
+def stand_in(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """A script in place of Go, which is given the arguments of `go build`."""
+    script = tmp_path / "go"
+    monkeypatch.setattr(go_toolchain, "find", lambda say: (script, "go1.26.0"))
+    monkeypatch.setattr(interop_env, "FOLDER", tmp_path)
+    return script
+
+
+def write(script: Path, *lines: str) -> None:
+    script.write_text("\n".join(["#!/bin/sh", *lines, ""]))
+    script.chmod(0o755)
+
+
+def test_a_program_of_ours_is_built_from_its_own_folder_once(stand_in: Path) -> None:
+    # build -v -mod=readonly -o FILE .
+    write(stand_in, 'cp go.mod "$5"')
+    built = interop_env.go_client()
+    sources = interop_env.LOCKS / "gocometbft"
+    assert built.read_text() == (sources / "go.mod").read_text()
+    write(stand_in, "exit 1")
+    assert interop_env.go_client() == built
+
+
+def test_a_program_that_cannot_be_fetched_is_left_out(stand_in: Path) -> None:
+    write(stand_in, "echo 'Get \"https://x\": dial tcp: no such host' >&2", "exit 1")
+    with pytest.raises(interop_env.NotHere, match="check the network"):
+        interop_env.go_client()
+
+
+def test_a_program_that_is_wrong_is_an_error(stand_in: Path) -> None:
+    write(stand_in, "echo './main.go:1:1: undefined: x' >&2", "exit 1")
+    with pytest.raises(interop_env.InstallFailed, match="undefined: x"):
+        interop_env.go_client()
+
+
+def test_a_build_that_takes_too_long_is_given_up(
+    stand_in: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(interop_env, "GO_SECONDS", 0.1)
+    write(stand_in, "exec sleep 600")
+    with pytest.raises(interop_env.NotHere, match="took too long"):
+        interop_env.go_client()
