@@ -75,6 +75,7 @@ def test_the_first_block_follows_none() -> None:
 
 def test_hashes_of_transactions() -> None:
     found = block("sdk050_cmt0.38.11", 28)
+    assert found.tx_digests == (sha256(found.txs[0]).digest(),)
     assert found.tx_hashes == (sha256(found.txs[0]).hexdigest().upper(),)
 
 

@@ -16,7 +16,7 @@ def test_each_release_makes_the_same_hashes(name: str) -> None:
         found = block(name, height)
         protocol = found.header.block_protocol
         assert hashes.header_hash(found.header) == found.block_id.hash
-        assert hashes.data_hash(found.txs, protocol) == found.header.data_hash
+        assert hashes.data_hash(found.tx_digests, protocol) == found.header.data_hash
 
 
 @pytest.mark.parametrize("name", ALL)

@@ -45,9 +45,10 @@ class MadeChain:
     def grow(self, height: int | None = None) -> None:
         height = self.last + 1 if height is None else height
         txs = [f"{self.salt}tx{height}.{i}".encode() for i in range(height % 3)]
+        tx_digests = [sha256(tx).digest() for tx in txs]
         header = Header(
             11, 0, self.chain_id, height, f"2026-01-02T03:04:{height % 60:02}.5Z", None,
-            self._previous, *(sha256(b"x").digest(),), data_hash(txs, 11),
+            self._previous, *(sha256(b"x").digest(),), data_hash(tx_digests, 11),
             *(sha256(b"y").digest(),) * 3, self.app_hash(height - 1), self._last_results,
             sha256(b"").digest(), bytes(20),
         )  # fmt: skip

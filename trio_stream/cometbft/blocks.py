@@ -71,9 +71,14 @@ class Block(SealedHeader):
     txs: tuple[bytes, ...]
 
     @cached_property
+    def tx_digests(self) -> tuple[bytes, ...]:
+        """The transactions' hashes. One may be in two blocks, even twice in this one."""
+        return tuple([sha256(tx).digest() for tx in self.txs])
+
+    @cached_property
     def tx_hashes(self) -> tuple[str, ...]:
-        """As the engine writes them. One may be in two blocks, even twice in this one."""
-        return tuple(sha256(tx).hexdigest().upper() for tx in self.txs)
+        """As the engine writes them."""
+        return tuple([digest.hex().upper() for digest in self.tx_digests])
 
 
 @dataclass(frozen=True, slots=True)

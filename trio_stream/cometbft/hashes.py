@@ -8,7 +8,6 @@ had no hash at all.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from hashlib import sha256
 
 from trio_stream.cometbft import merkle, wire
 from trio_stream.cometbft.blocks import BlockId, Header
@@ -19,9 +18,9 @@ AMINO = 10
 """The last block protocol that is encoded so."""
 
 
-def data_hash(txs: Sequence[bytes], block_protocol: int) -> bytes:
-    """What `data_hash` is with those transactions: a tree above their hashes."""
-    return _root([sha256(tx).digest() for tx in txs], block_protocol)
+def data_hash(tx_digests: Sequence[bytes], block_protocol: int) -> bytes:
+    """What `data_hash` is with transactions of those hashes."""
+    return _root(tx_digests, block_protocol)
 
 
 def results_hash(results: Sequence[TxResult], block_protocol: int) -> bytes:

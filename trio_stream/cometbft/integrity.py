@@ -33,7 +33,7 @@ def check_block(block: Block, *, height: int, chain_id: str, data: bool = True) 
     """Raise a Mismatch unless `block` is what its hash says, of that height and chain."""
     check_header(block, height=height, chain_id=chain_id)
     header = block.header
-    if data and data_hash(block.txs, header.block_protocol) != header.data_hash:
+    if data and data_hash(block.tx_digests, header.block_protocol) != header.data_hash:
         raise DataHashMismatch(
             f"block {height}: its {len(block.txs)} transactions are not those of"
             f" data_hash {_shown(header.data_hash)}"

@@ -152,7 +152,7 @@ class FollowedLog:
             (
                 (
                     key_of(height, index),
-                    bytes.fromhex(block.tx_hashes[index]),
+                    block.tx_digests[index],
                     result.code,
                     min(result.gas_wanted, LARGEST),
                     min(result.gas_used, LARGEST),
