@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 from pathlib import Path
@@ -182,15 +183,25 @@ class Site:
         early: bytes = b"",
         may_post: bool = True,
         streams: tuple[trio.abc.Stream, trio.abc.Stream] | None = None,
+        raw: socket.socket | None = None,
     ) -> Client:
         ours, theirs = memory_stream_pair() if streams is None else streams
         caller = Caller(
-            ours, None, KEY, None, early, may_post, lambda: None, self._allowed
+            ours, raw, KEY, None, early, may_post, lambda: None, self._allowed
         )
         self.nursery.start_soon(self._welcome, caller)
         client = Client(theirs)
         await client.greeted()
         return client
+
+    async def client_on_socket(self) -> Client:
+        """A client that is given blocks in place."""
+        raw, peer = socket.socketpair()
+        ours, theirs = (
+            trio.SocketStream(trio.socket.from_stdlib_socket(each))
+            for each in (raw, peer)
+        )
+        return await self.client(streams=(ours, theirs), raw=raw)
 
     def _allowed(self, end: Callable[[], None]) -> AbstractContextManager[None]:
         self.withdraw = end

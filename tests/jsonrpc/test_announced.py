@@ -19,7 +19,7 @@ from trio_stream.cometbft.queries import Expression
 from trio_stream.cometbft.query_parser import parse
 from trio_stream.jsonrpc.announced import LARGE, Announced, announce, index_of
 from trio_stream.jsonrpc.lines import NEWEST, line_of
-from trio_stream.jsonrpc.subscriptions import Subscription
+from trio_stream.jsonrpc.subscription import Subscription
 
 
 def announced(block: FollowedBlock, *queries: Expression) -> Announced:
@@ -63,6 +63,11 @@ def test_what_a_block_has_for_queries() -> None:
     )
     assert found.covers([tx, mine]) and not found.covers([parse("x.y='z'")])
     assert found.weight > sum(map(len, found.tails.values()))
+    held = found.held_of(tx)
+    assert held is not None and held.numbers == [3, 4]
+    assert held.size == sum(len(found.tails[number]) for number in (3, 4))
+    equal = parse("tm.event='Tx'")
+    assert found.held_of(equal) is None and found.held(equal) == held
 
 
 def test_others_queries_in_the_index_are_left_out() -> None:

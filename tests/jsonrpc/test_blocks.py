@@ -19,6 +19,7 @@ from trio_stream.jsonrpc.blocks import (
     AHEAD_TXS,
     Blocks,
     Dropped,
+    why_not,
 )
 from trio_stream.jsonrpc.lines import NEWEST
 
@@ -149,3 +150,20 @@ async def test_a_block_that_makes_no_frames_is_a_gap(
         found = await Blocks(Reader(broken)).at(1, [QUERY])
     assert isinstance(found, Gap) and found.reason == "corrupt"
     assert "block 1 cannot be announced" in caplog.text
+
+
+async def test_the_same_list_has_the_same_queries() -> None:
+    reader = Reader(*(payment(height, "a") for height in range(1, 5)))
+    blocks = Blocks(reader)
+    queries = [QUERY]
+    for asked in (queries, queries, [OTHER], queries):
+        found = await blocks.after(3, asked)
+        assert isinstance(found[0], Announced)
+        assert [len(found[0].numbers[each]) for each in asked] == [1]
+
+
+def test_why_subscriptions_end() -> None:
+    assert why_not(Dropped(7)) == ("pruned: the oldest block here is 7", "6")
+    one = Gap(5, 5, "discarded", "nobody has it")
+    assert why_not(one) == ("gap: block 5 is missing: discarded: nobody has it", "5")
+    assert "blocks 5 to 6 are" in why_not(Gap(5, 6, "pruned", "x")).reason

@@ -9,24 +9,19 @@ from typing import Any
 
 import pytest
 import trio
+import trio.testing
 
 from tests.jsonrpc.drop_in import TX, Site, payment, site
 from tests.log.followed.made import event, made
 from tests.websocket_peer import TEXT, frame
-from trio_stream.cometbft.followed import Gap
+from trio_stream.cometbft.followed import FollowedBlock
 from trio_stream.cometbft.query_parser import parse
+from trio_stream.jsonrpc.announced import Announced, announce, index_of
 from trio_stream.jsonrpc.blocks import Dropped
-from trio_stream.jsonrpc.conversation import Conversation, Patience, why_not
+from trio_stream.jsonrpc.conversation import Conversation, Patience
 from trio_stream.jsonrpc.door import DropIn
 from trio_stream.jsonrpc.lines import NEWEST
-from trio_stream.jsonrpc.subscriptions import Subscription, key_of
-
-
-def test_why_subscriptions_end() -> None:
-    assert why_not(Dropped(7)) == ("pruned: the oldest block here is 7", "6")
-    one = Gap(5, 5, "discarded", "nobody has it")
-    assert why_not(one) == ("gap: block 5 is missing: discarded: nobody has it", "5")
-    assert "blocks 5 to 6 are" in why_not(Gap(5, 6, "pruned", "x")).reason
+from trio_stream.jsonrpc.subscription import Subscription, key_of
 
 
 async def test_what_came_with_the_request_is_heard(tmp_path):
@@ -63,7 +58,7 @@ async def test_a_block_that_is_dropped_in_the_middle_of_a_frame(tmp_path):
             while await client.get():
                 pass
             raise trio.BrokenResourceError
-        assert "dropped the block" in here.reasons[0]
+        assert "dropped the block of half" in here.reasons[0]
 
 
 async def test_a_subscription_that_comes_while_its_block_is_made(tmp_path):
@@ -129,3 +124,71 @@ async def test_last_words_on_a_socket(tmp_path):
                 )
                 peer.close()
         assert conversation.reason == "its token was withdrawn"
+
+
+async def test_blocks_are_given_in_place(tmp_path):
+    blocks = payment(6, *["a" * 200] * 20), payment(7), payment(8, "b")
+    async with site(tmp_path, payment(5)) as here:
+        with conversing(here, Patience()) as (conversation, peer):
+            subscription = subscribed(conversation, "transfer.recipient EXISTS")
+            first, second, third = (announced(each, subscription) for each in blocks)
+            whole = conversation.subscriptions.whole(first)
+            assert whole is not None
+            # It has not begun.
+            assert not conversation.offer(first)
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(conversation.run)
+                await trio.testing.wait_all_tasks_blocked()
+                # The socket takes less than that.
+                assert not conversation.offer(first)
+                here.log.append(blocks[0])
+                here.door.height = 6
+                conversation.wake()
+                assert not conversation.offer(second)
+                got = b""
+                while len(got) < len(whole.data):
+                    got += await trio.to_thread.run_sync(peer.recv, 65536)
+                assert got == whole.data
+                await trio.testing.wait_all_tasks_blocked()
+                assert subscription.height == 7
+                assert conversation.offer(second) and subscription.height == 8
+                assert conversation.offer(third) and subscription.height == 9
+                assert b'"height":"8"' in peer.recv(65536)
+                nursery.cancel_scope.cancel()
+            assert not conversation.offer(third)
+
+
+async def test_what_was_not_asked_is_not_offered(tmp_path):
+    async with site(tmp_path, payment(5)) as here:
+        with conversing(here, Patience()) as (conversation, _):
+            found = announced(payment(6, "a"), subscribed(conversation, TX))
+            subscribed(conversation, "transfer.recipient='a'")
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(conversation.run)
+                await trio.testing.wait_all_tasks_blocked()
+                assert not conversation.offer(found)
+                nursery.cancel_scope.cancel()
+
+
+async def test_a_broken_socket_is_not_offered_anything(tmp_path):
+    async with site(tmp_path, payment(5)) as here:
+        with conversing(here, Patience()) as (conversation, peer):
+            subscription = subscribed(conversation, TX)
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(conversation.run)
+                await trio.testing.wait_all_tasks_blocked()
+                peer.close()
+                assert not conversation.offer(announced(payment(6, "a"), subscription))
+            assert subscription.height == 6 and conversation.reason
+
+
+def subscribed(conversation: Conversation, text: str) -> Subscription:
+    query = parse(text)
+    subscription = Subscription(1, text, query, height=6, line=NEWEST)
+    conversation.subscriptions.add(key_of(text, query, NEWEST), subscription)
+    return subscription
+
+
+def announced(block: FollowedBlock, subscription: Subscription) -> Announced:
+    queries = [subscription.query]
+    return announce(block, queries, NEWEST, index_of(queries))

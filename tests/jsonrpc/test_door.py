@@ -11,6 +11,7 @@ from trio.testing import lockstep_stream_pair, wait_all_tasks_blocked
 from tests.jsonrpc.drop_in import BLOCK, TX, payment, site
 from tests.log.followed.made import event, hash_at, made
 from trio_stream.cometbft.followed import Gap
+from trio_stream.jsonrpc import door as under_test
 from trio_stream.jsonrpc.answers import Failure
 from trio_stream.jsonrpc.conversation import Patience
 from trio_stream.jsonrpc.door import LINE_BYTES
@@ -58,6 +59,27 @@ async def test_several_subscriptions_of_several_clients(tmp_path):
         assert (figures.clients, figures.subscriptions, figures.queries) == (3, 6, 2)
         assert figures.frames_sent == 12 and figures.bytes_sent > 1000
         assert figures.kept_bytes > 0 and figures.most_behind == 0
+
+
+@pytest.mark.parametrize("seconds", [0.0, 60.0])
+async def test_blocks_are_given_in_place(tmp_path, monkeypatch, seconds):
+    monkeypatch.setattr(under_test, "PASS_SECONDS", seconds)
+    async with site(tmp_path, payment(FIRST)) as here:
+        clients = [await here.client_on_socket() for _ in range(3)]
+        for each, query in zip(clients, (TX, BLOCK, "a.b=1")):
+            await each.subscribe(query)
+        # Two blocks are read at once, and a gap ends what is there.
+        here.append(payment(6, "a"), payment(7, "b"))
+        assert await clients[0].frames(2) == [("Tx", 6), ("Tx", 7)]
+        assert await clients[1].frames(2) == [("NewBlock", 6), ("NewBlock", 7)]
+        here.append(Gap(8, 9, "pruned", "x"))
+        for each in clients:
+            assert (await each.get())["error"]["after"] == "9"
+        statistics = here.door.statistics()
+        assert statistics.frames_sent == 4 and statistics.most_behind == 0
+        for each in clients:
+            await each.close()
+            assert await each.end() == 1000
 
 
 async def test_answers_and_errors_are_the_engines(tmp_path):

@@ -52,3 +52,21 @@ def test_there_are_so_many_conditions_at_most(monkeypatch: pytest.MonkeyPatch) -
         assert all.has_room_for(parse("a.b=1"))
         assert not all.has_room_for(parse("a.b=2 AND a.c=2"))
     assert all.has_room_for(parse("a.b=2 AND a.c=2"))
+
+
+def test_equal_queries_are_one_object() -> None:
+    all = Standings[str]()
+    one, other = Subscriptions(), Subscriptions()
+    with all.present("one"), all.present("other"):
+        for name, each in (("one", one), ("other", other)):
+            add(each, TX)
+            all.changed(name, each)
+        assert next(iter(one)).query is next(iter(other)).query
+        queries = all.queries
+        assert len(queries) == 1 and queries[0] is next(iter(one)).query
+        one.clear()
+        all.changed("one", one)
+        assert all.queries is queries
+        add(one, "a.b=1")
+        all.changed("one", one)
+        assert queries == [parse(TX)] and len(all.queries) == 2

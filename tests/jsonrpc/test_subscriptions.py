@@ -13,13 +13,13 @@ from trio_stream.jsonrpc import subscriptions as under_test
 from trio_stream.jsonrpc.announced import Announced, announce, index_of
 from trio_stream.jsonrpc.answers import Cancelled, Failure, Id
 from trio_stream.jsonrpc.lines import NEWEST, Line
+from trio_stream.jsonrpc.subscription import Subscription, key_of
 from trio_stream.jsonrpc.subscriptions import (
     CHUNK_BYTES,
+    IN_PLACE_BYTES,
     MOST,
     Chunk,
-    Subscription,
     Subscriptions,
-    key_of,
 )
 
 OLD = Line(Generation.UP_TO_0_37, is_early=True)
@@ -108,12 +108,6 @@ def test_removing() -> None:
     assert len(these.clear()) == 1 and not len(these) and these.lowest is None
 
 
-def test_ids_of_early_releases_have_a_suffix() -> None:
-    assert add(Subscriptions(), TX, "a", line=OLD).id == b'"a#event"'
-    assert add(Subscriptions(), TX, 5, line=OLD).id == b'"5#event"'
-    assert add(Subscriptions(), TX, 5).id == b"5"
-
-
 def test_each_height_has_its_turn() -> None:
     these = Subscriptions()
     assert these.due(99) is None
@@ -177,15 +171,6 @@ def test_what_is_large_comes_by_itself() -> None:
     assert subscription.height == 8
 
 
-def test_small_frames_have_short_headers() -> None:
-    these = Subscriptions()
-    subscription = add(these, TX)
-    tails = {0: b"}" * (125 - len(subscription.head)), 1: b"}" * 100}
-    found = Announced(7, "7", 0, {subscription.query: [0, 1]}, tails, {})
-    data = these.take(found).data
-    assert data[1] == 125 and data[127:129] == b"\x81\x7e"
-
-
 def test_what_several_want_is_made_once() -> None:
     one, other = Subscriptions(), Subscriptions()
     for each in (one, other):
@@ -223,3 +208,74 @@ def test_cancelling() -> None:
     data = these.cancel(7, Cancelled("why", "9"))
     assert b'"id":1,' in data and b'"id":2,' not in data
     assert [each.height for each in these] == [8]
+
+
+def whole(these: Subscriptions, found: Announced, *, is_shared: bool = False) -> Chunk:
+    chunk = these.whole(found, is_shared=is_shared)
+    assert chunk is not None
+    return chunk
+
+
+def test_all_of_a_block_at_once() -> None:
+    these = Subscriptions()
+    add(these, TX, 1)
+    add(these, "transfer.recipient='b'", 2, has_positions=True)
+    add(these, "a.b=1", 3, height=8)
+    add(these, "a.c=1", 4)
+    found = announced(made(7, [transfer("a")], [transfer("b")]), these)
+    chunk = whole(these, found)
+    assert told(chunk.data) == [(1, "Tx", 0), (1, "Tx", 1), (2, "Tx", 1)]
+    assert chunk.frames == 3 and chunk.data.count(b'"position":"7::') == 1
+    assert [each.height for each in these] == [7, 7, 8, 7]
+    # What others want is not the same bytes.
+    assert whole(these, found, is_shared=True) == chunk and not found.shared
+    these.passed(found)
+    assert [each.height for each in these] == [8] * 4
+
+
+def test_not_at_once() -> None:
+    these = Subscriptions()
+    one = add(these, TX)
+    found = announced(made(7, [transfer("a")], [transfer("b")]), these)
+    for behind in ({"height": 6}, {"skipped": 0}, {"number": 4}):
+        before = {name: getattr(one, name) for name in behind}
+        for name, value in behind.items():
+            setattr(one, name, value)
+        assert these.whole(found) is None
+        for name, value in before.items():
+            setattr(one, name, value)
+    assert these.whole(found) is not None
+    # It may have been asked, but whether it was takes long to find out.
+    one.query = parse(TX)
+    assert found.covers([one.query]) and these.whole(found) is None
+    assert told(these.take(found).data) == [(1, "Tx", 0), (1, "Tx", 1)]
+
+
+@pytest.mark.parametrize("is_shared", [False, True])
+def test_too_much_at_once(is_shared: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    these = Subscriptions()
+    add(these, TX)
+    found = announced(made(7, [transfer("a" * IN_PLACE_BYTES)]), these)
+    # What is shared is made only once.
+    assert (these.whole(found, is_shared=is_shared) is not None) is is_shared
+    monkeypatch.setattr(under_test, "SHARED_BYTES", 100)
+    found.shared.clear()
+    assert these.whole(found, is_shared=is_shared) is None
+
+
+def test_what_was_sent_of_it_is_not_sent_again() -> None:
+    block = made(7, *[[transfer("a")]] * 3)
+    for sent in range(1, 3 * 1200, 7):
+        these = Subscriptions()
+        add(these, "tm.event='NewBlockHeader'", 1)
+        add(these, TX, 2, has_positions=True)
+        add(these, "transfer.recipient='a'", 3)
+        found = announced(block, these)
+        data = whole(these, found).data
+        assert sent < len(data)
+        end = these.passed_up_to(found, sent)
+        rest = b""
+        while these.lowest == 7:
+            rest += these.take(found).data
+        assert sent <= end and data[:end] + rest == data
+    assert these.passed_up_to(found, sent) == 0

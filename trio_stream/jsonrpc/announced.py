@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 from trio_stream.cometbft.followed import FollowedBlock
 from trio_stream.cometbft.frames import Announcement, announcements, frame
@@ -35,6 +35,15 @@ class Index(Protocol):
     def steps(self, items: Iterable[Item]) -> Iterable[list[Matches]]: ...
 
 
+class Held(NamedTuple):
+    """What a block has for one query."""
+
+    numbers: Sequence[int]
+    """Of the announcements that it holds of, rising."""
+    size: int
+    """Bytes of their tails."""
+
+
 @dataclass(frozen=True, slots=True)
 class Announced:
     """What a block has for those queries that were asked of it."""
@@ -52,6 +61,16 @@ class Announced:
     """By number, the position of a transaction."""
     shared: dict[object, Any] = field(default_factory=dict)
     """Joined frames that more than one client wants."""
+    _held: dict[int, Held] = field(init=False, repr=False, compare=False)
+    # By the identity of the query, which `numbers` keeps alive: a query takes microseconds to hash.
+
+    def __post_init__(self) -> None:
+        tails = self.tails
+        held = {
+            id(query): Held(numbers, sum(len(tails[number]) for number in numbers))
+            for query, numbers in self.numbers.items()
+        }
+        object.__setattr__(self, "_held", held)
 
     @property
     def weight(self) -> int:
@@ -60,9 +79,21 @@ class Announced:
         entries = len(self.tails) + sum(map(len, self.numbers.values()))
         return texts + _OVERHEAD * (1 + entries)
 
+    def held_of(self, query: Expression) -> Held | None:
+        """What it has for a query; None if that may not have been asked: an equal one may have."""
+        return self._held.get(id(query))
+
+    def held(self, query: Expression) -> Held:
+        """What it has for a query that was asked, or for one that is equal to it."""
+        found = self._held.get(id(query))
+        if found is None:
+            numbers = self.numbers[query]
+            found = Held(numbers, sum(len(self.tails[number]) for number in numbers))
+        return found
+
     def covers(self, queries: Iterable[Expression]) -> bool:
         """Have all of these been asked?"""
-        return all(query in self.numbers for query in queries)
+        return all(id(each) in self._held or each in self.numbers for each in queries)
 
     def position_after(self, query: Expression, number: int) -> str | None:
         """Where to resume from after this frame; None if that is no place to resume from.
@@ -70,7 +101,7 @@ class Announced:
         What is about the whole block comes before its transactions. Who has seen just that has
         seen no transaction, unless there is nothing more of this block.
         """
-        if number == self.numbers[query][-1]:
+        if number == self.held(query).numbers[-1]:
             return self.position
         return self.positions.get(number)
 
@@ -92,10 +123,17 @@ def announce(
     tails: dict[int, bytes] = {}
     positions: dict[int, str] = {}
     found = (each for step in index.steps(each.item for each in made) for each in step)
+    # The index answers with the same tuple where the same conditions hold.
+    seen: dict[int, tuple[Matches, list[list[int]]]] = {}
     for number, matches in enumerate(found):
-        wanted = [query for query in matches if query in numbers]
-        for query in wanted:
-            numbers[query].append(number)
+        if id(matches) not in seen:
+            seen[id(matches)] = (
+                matches,
+                [numbers[query] for query in matches if query in numbers],
+            )
+        _, wanted = seen[id(matches)]
+        for some in wanted:
+            some.append(number)
         if wanted:
             each = made[number]
             size = events if each.kind == "NewBlock" else len(each.item.events)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple, Protocol
 
 import trio
@@ -19,6 +19,7 @@ from trio_stream.cometbft.followed import FollowedBlock, Gap
 from trio_stream.cometbft.queries import Expression
 from trio_stream.cometbft.query_index import QueryIndex
 from trio_stream.jsonrpc.announced import Announced, announce
+from trio_stream.jsonrpc.answers import Cancelled
 from trio_stream.jsonrpc.lines import NEWEST, Line, line_of
 
 logger = logging.getLogger(__name__)
@@ -68,6 +69,7 @@ class Blocks:
         self._weight = 0
         self._index = QueryIndex()
         self._indexed: set[Expression] = set()
+        self._latest: Sequence[Expression] | None = None
 
     @property
     def weight(self) -> int:
@@ -94,11 +96,16 @@ class Blocks:
         self._keep(making)
         return making.found[0]
 
-    async def after(self, height: int, queries: Iterable[Expression]) -> list[Found]:
-        """What follows a height, for all queries that anybody has. One task at a time."""
-        asked = list(queries)
-        making = _Making(asked, self._index, self._indexed)
+    async def after(self, height: int, queries: Sequence[Expression]) -> list[Found]:
+        """What follows a height, for all queries that anybody has. One task at a time.
+
+        The same object means the same queries as before.
+        """
+        is_same = queries is self._latest
+        making = _Making(queries, self._index, None if is_same else self._indexed)
         oldest = await self._reader.each_after(height, take=making.take, is_live=True)
+        if making.found:
+            self._latest = queries
         self._keep(making)
         return list(making.found) or [Dropped(oldest)]
 
@@ -176,3 +183,16 @@ class _Making:
 
 def _unspeakable(height: int, error: Exception) -> Gap:
     return Gap(height, height, "corrupt", f"it cannot be announced: {error!r:.200}")
+
+
+def why_not(found: Gap | Dropped) -> Cancelled:
+    """Why a subscription ends where the log has no block."""
+    if isinstance(found, Dropped):
+        after = max(found.oldest - 1, 0)
+        reason = f"pruned: the oldest block here is {found.oldest}"
+        return Cancelled(reason, str(after))
+    blocks = f"block {found.first} is"
+    if found.last > found.first:
+        blocks = f"blocks {found.first} to {found.last} are"
+    reason = f"gap: {blocks} missing: {found.reason}: {found.detail}"
+    return Cancelled(reason, str(found.last))

@@ -3,8 +3,9 @@
     listening   reads calls and answers them one after the other, as the engine does
     speaking    the only one to write: answers first, then the frames of what was subscribed
 
-A client that is slow has a height, and its blocks come from the log when it gets there. It is cut
-only if it takes no byte for a while, or if it is idle and does not answer a Ping.
+Who waits for something new is given a block in place, and speaks only if the socket takes less than
+that. A client that is slow has a height, and its blocks come from the log when it gets there. It is
+cut only if it takes no byte for a while, or if it is idle and does not answer a Ping.
 """
 
 from __future__ import annotations
@@ -16,11 +17,9 @@ from typing import Final, Protocol, TypeVar
 
 import trio
 
-from trio_stream.cometbft.followed import Gap
 from trio_stream.cometbft.queries import Expression
 from trio_stream.jsonrpc.announced import Announced
-from trio_stream.jsonrpc.answers import Cancelled
-from trio_stream.jsonrpc.blocks import Dropped, Found
+from trio_stream.jsonrpc.blocks import Found, why_not
 from trio_stream.jsonrpc.subscriptions import Large, Subscriptions
 from trio_stream.jsonrpc.wire import (
     GOING_AWAY,
@@ -102,6 +101,9 @@ class Conversation:
         self._early = early
         self._patience = patience
         self._wire = Wire()
+        is_plain = isinstance(stream, trio.SocketStream)
+        self._send_now = raw.send if raw is not None and is_plain else None
+        self._rest: memoryview | None = None
         self._unsent: list[bytes] = []
         self._is_last = False
         self._news = trio.Event()
@@ -126,6 +128,31 @@ class Conversation:
     def wake(self) -> None:
         """There is something new. A plain function."""
         self._news.set()
+
+    def offer(self, announced: Announced) -> bool:
+        """Send what a new block has; False if not all of it is taken at once, and its task is to
+        be woken. A plain function."""
+        if self._send_now is None or not self._is_idle or self._news.is_set():
+            return False
+        subscriptions = self.subscriptions
+        is_shared = self._host.is_shared(subscriptions.profile, announced)
+        chunk = subscriptions.whole(announced, is_shared=is_shared)
+        if chunk is None:
+            return False
+        size = len(chunk.data)
+        try:
+            sent = self._send_now(chunk.data) if size else 0
+        except OSError:
+            # It is full, or broken, which its task finds out in the same way.
+            return False
+        if sent < size:
+            end = subscriptions.passed_up_to(announced, sent)
+            self._rest = memoryview(bytes(memoryview(chunk.data)[sent:end]))
+            self._host.count(0, end)
+            return False
+        subscriptions.passed(announced)
+        self._host.count(chunk.frames, size)
+        return True
 
     def withdraw(self) -> None:
         """Its token is not valid any more. A plain function."""
@@ -181,6 +208,10 @@ class Conversation:
 
     async def _speak(self) -> None:
         while True:
+            if self._rest is not None:
+                rest, self._rest = self._rest, None
+                await self._send(rest)
+                continue
             if self._unsent:
                 data = b"".join(self._unsent)
                 self._unsent.clear()
@@ -198,8 +229,10 @@ class Conversation:
             else:
                 self._news = trio.Event()
                 self._is_idle = True
-                await self._news.wait()
-                self._is_idle = False
+                try:
+                    await self._news.wait()
+                finally:
+                    self._is_idle = False
 
     async def _tell(self, height: int) -> None:
         """Send what comes next of a block."""
@@ -229,9 +262,7 @@ class Conversation:
         while offset < size:
             found = await self._host.block(height, [large.subscription.query])
             if not isinstance(found, Announced):
-                self._leave(
-                    "cut: the log has dropped the block in the middle of a frame"
-                )
+                self._leave("cut: the log has dropped the block of half a frame")
                 raise trio.BrokenResourceError(self.reason)
             shared = found.tails[large.number]
             size = len(shared)
@@ -242,7 +273,7 @@ class Conversation:
         self._host.count(1, size)
         large.subscription.number = large.number + 1
 
-    async def _send(self, data: bytes) -> None:
+    async def _send(self, data: bytes | memoryview) -> None:
         try:
             await send_slices(self._stream, data, self._progress)
         except trio.BrokenResourceError as error:
@@ -267,16 +298,3 @@ class Conversation:
     def _leave(self, reason: str) -> None:
         # The first reason counts.
         self.reason = self.reason or reason
-
-
-def why_not(found: Gap | Dropped) -> Cancelled:
-    """Why a subscription ends where the log has no block."""
-    if isinstance(found, Dropped):
-        after = max(found.oldest - 1, 0)
-        reason = f"pruned: the oldest block here is {found.oldest}"
-        return Cancelled(reason, str(after))
-    blocks = f"block {found.first} is"
-    if found.last > found.first:
-        blocks = f"blocks {found.first} to {found.last} are"
-    reason = f"gap: {blocks} missing: {found.reason}: {found.detail}"
-    return Cancelled(reason, str(found.last))

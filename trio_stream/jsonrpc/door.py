@@ -1,13 +1,15 @@
 """The door for programs that speak the engine's JSON-RPC: all of its clients, and what they share.
 
 Each block is made once, when it is new, for all queries that anybody has; then those who wait are
-woken, a few at a time. Clients who are behind have their blocks made by themselves.
+given it in place, one after the other, and those whose sockets are full are woken. Clients who are
+behind have their blocks made by themselves.
 """
 
 from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass
+from time import perf_counter
 from typing import Final, Protocol
 
 import trio
@@ -39,8 +41,11 @@ LINE_BYTES: Final = 1 << 20
 
 NEWEST_RESULTS: Final = Call(0, "block_results", {}, True)
 
+PASS_SECONDS: Final = 0.005
+"""For so long clients are given a block before other tasks have a turn."""
+
 WOKEN_AT_ONCE: Final = 32
-"""Clients that are woken before other tasks have a turn."""
+"""Clients that are woken before that."""
 
 
 class Log(BlockReader, Places, Protocol):
@@ -244,19 +249,28 @@ class DropIn:
             self.height = self._tip
             await trio.lowlevel.checkpoint()
             return
-        last = (await self._blocks.after(self.height, queries))[-1]
-        if self._newest is not None:
-            self._newest.shared.clear()
-            self._newest = None
-        match last:
-            case Announced():
-                self.height, self._newest = last.height, last
-            case Dropped():
-                # It was dropped before it was read; those who wait are told so.
-                self.height = min(max(last.oldest - 1, self.height + 1), self._tip)
-            case _:
-                self.height = last.last
-        for number, each in enumerate(list(self._clients), 1):
-            each.wake()
-            if not number % WOKEN_AT_ONCE:
+        for found in await self._blocks.after(self.height, queries):
+            if self._newest is not None:
+                self._newest.shared.clear()
+                self._newest = None
+            match found:
+                case Announced():
+                    self.height, self._newest = found.height, found
+                case Dropped():
+                    # It was dropped before it was read; those who wait are told so.
+                    height = max(found.oldest - 1, self.height + 1)
+                    self.height = min(height, self._tip)
+                case _:
+                    self.height = found.last
+            await self._give(self._newest)
+
+    async def _give(self, announced: Announced | None) -> None:
+        """Give all clients a block that is new; wake those who cannot take it at once."""
+        due, woken = perf_counter() + PASS_SECONDS, 0
+        for each in list(self._clients):
+            if announced is None or not each.offer(announced):
+                each.wake()
+                woken += 1
+            if woken == WOKEN_AT_ONCE or perf_counter() > due:
                 await trio.lowlevel.checkpoint()
+                due, woken = perf_counter() + PASS_SECONDS, 0

@@ -12,7 +12,8 @@ from trio_stream.jsonrpc.calls import Call, check_no_params, read_subscribe
 from trio_stream.jsonrpc.lines import Line
 from trio_stream.jsonrpc.resuming import Places, Start, start_after
 from trio_stream.jsonrpc.standings import MOST_CONDITIONS, MOST_QUERIES
-from trio_stream.jsonrpc.subscriptions import Subscription, Subscriptions, key_of
+from trio_stream.jsonrpc.subscription import Subscription, key_of
+from trio_stream.jsonrpc.subscriptions import Subscriptions
 
 OWN = frozenset(["subscribe", "unsubscribe", "unsubscribe_all"])
 

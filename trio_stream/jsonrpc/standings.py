@@ -38,6 +38,8 @@ class Standings(Generic[C]):
         self._queries: Counter[Expression] = Counter()
         self._conditions = 0
         self._profiles: Counter[Profile] = Counter()
+        self._same: dict[Expression, Expression] = {}
+        self._all: Sequence[Expression] | None = None
 
     def __len__(self) -> int:
         return len(self._clients)
@@ -52,8 +54,10 @@ class Standings(Generic[C]):
 
     @property
     def queries(self) -> Sequence[Expression]:
-        """All different queries."""
-        return list(self._queries)
+        """All different queries: the same object as long as they are the same."""
+        if self._all is None:
+            self._all = list(self._same)
+        return self._all
 
     def has_room_for(self, query: Expression) -> bool:
         """May a client have this query too?"""
@@ -77,7 +81,9 @@ class Standings(Generic[C]):
             del self._clients[client]
 
     def changed(self, client: C, subscriptions: Subscriptions) -> None:
-        """Count its subscriptions anew."""
+        """Count its subscriptions anew. Equal queries become one object."""
+        for each in subscriptions:
+            each.query = self._same.setdefault(each.query, each.query)
         queries = [each.query for each in subscriptions]
         self._replace(client, _Standing(queries, subscriptions.profile))
 
@@ -85,6 +91,10 @@ class Standings(Generic[C]):
         before = self._clients[client]
         self._clients[client] = standing
         come, gone = _recount(self._queries, before.queries, standing.queries)
+        for query in gone:
+            del self._same[query]
+        if come or gone:
+            self._all = None
         self._conditions += sum(map(_size, come)) - sum(map(_size, gone))
         _recount(self._profiles, [before.profile], [standing.profile])
 

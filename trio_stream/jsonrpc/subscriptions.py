@@ -10,18 +10,16 @@ from bisect import bisect_left
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-from trio_stream.cometbft.queries import Expression, Generation
+from trio_stream.cometbft.queries import Expression
 from trio_stream.jsonrpc.announced import Announced
 from trio_stream.jsonrpc.answers import (
     ALREADY_SUBSCRIBED,
     NOT_FOUND,
     Cancelled,
     Failure,
-    Id,
     cancelled,
-    dumps,
 )
-from trio_stream.jsonrpc.lines import Line
+from trio_stream.jsonrpc.subscription import MOST_MORE, Key, Subscription
 from trio_stream.stream.frames import text_frame
 
 MOST: Final = 1000
@@ -30,53 +28,14 @@ MOST: Final = 1000
 CHUNK_BYTES: Final = 64 * 1024
 """Frames that are put together for one client, but at least one; larger ones are not copied."""
 
+IN_PLACE_BYTES: Final = 256 * 1024
+"""Frames that are put together for one client that is expected to take all of them at once."""
+
 SHARED_BYTES: Final = 1024 * 1024
 """Frames of one block that are put together for several clients. A slow one keeps them."""
 
 SHARED: Final = 1000
 """Different ones of these for one block."""
-
-
-class Key(NamedTuple):
-    """What makes two subscriptions of a client the same: from 0.38 on blanks do not count."""
-
-    query: Expression | str
-
-
-def key_of(text: str, query: Expression, line: Line) -> Key:
-    """The key of a subscription to that query."""
-    return Key(query if line.generation is Generation.FROM_0_38 else text)
-
-
-class Subscription:
-    """One subscription and how far it is."""
-
-    __slots__ = ("has_positions", "head", "height", "id", "number", "query", "skipped")
-
-    def __init__(
-        self,
-        id: Id,
-        text: str,
-        query: Expression,
-        *,
-        height: int,
-        line: Line,
-        skipped: int | None = None,
-        has_positions: bool = False,
-    ) -> None:
-        self.id = dumps(f"{id}#event" if line.is_early else id)
-        self.head = b'{"jsonrpc":"2.0","id":%b,"result":{"query":%b,' % (
-            self.id,
-            dumps(text),
-        )
-        self.query = query
-        self.height = height
-        """The next block that it is given."""
-        self.number = 0
-        """The next announcement of that block."""
-        self.skipped = skipped
-        """The last transaction of its first block that is not for it."""
-        self.has_positions = has_positions
 
 
 class Large(NamedTuple):
@@ -169,37 +128,77 @@ class Subscriptions:
         `is_shared`, other clients want the same bytes: they are made once, all of them.
         """
         here = [each for each in self if each.height == announced.height]
-        whole = len(here) == len(self) and all(
-            not each.number and each.skipped is None and not each.has_positions
-            for each in here
-        )
-        if (
-            is_shared
-            and whole
-            and (shared := self._shared(announced, here)) is not None
-        ):
-            for each in here:
-                _finish(each)
+        if is_shared and (shared := self._shared(announced, here)) is not None:
+            self.passed(announced)
             return shared
         parts: list[bytes] = []
         room = CHUNK_BYTES
         for each in here:
-            numbers = announced.numbers[each.query]
+            numbers = announced.held(each.query).numbers
             if each.skipped is not None:
                 each.number = announced.first_tx + each.skipped + 1
                 each.skipped = None
             for number in numbers[bisect_left(numbers, each.number) :]:
-                start, tail = _start(each, announced, number), announced.tails[number]
+                start, tail = each.start(announced, number), announced.tails[number]
                 size = len(start) + len(tail)
                 if size > CHUNK_BYTES and not parts:
                     return Chunk(large=Large(each, number, start))
                 if size > room:
-                    return _joined(parts)
+                    return Chunk(b"".join(parts), len(parts) // 2)
                 room -= size
                 parts += (start, tail)
                 each.number = number + 1
-            _finish(each)
-        return _joined(parts)
+            each.go_on()
+        return Chunk(b"".join(parts), len(parts) // 2)
+
+    def whole(self, announced: Announced, *, is_shared: bool = False) -> Chunk | None:
+        """All frames of a block; None if that is too much, or not all of it is what comes next.
+
+        Nothing is taken by this: see `passed` and `passed_up_to`.
+        """
+        here = []
+        room = IN_PLACE_BYTES
+        for each in self:
+            if each.height > announced.height:
+                continue
+            held = announced.held_of(each.query)
+            if held is None or each.height < announced.height or not each.is_at_start:
+                return None
+            room -= held.size + len(held.numbers) * (len(each.head) + MOST_MORE)
+            here.append((each, held))
+        if is_shared:
+            shared = self._shared(announced, [each for each, _ in here])
+            if shared is not None:
+                return shared
+        if room < 0:
+            return None
+        parts: list[bytes] = []
+        for each, held in here:
+            parts += each.frames(announced, held.numbers)
+        return Chunk(b"".join(parts), sum(len(held.numbers) for _, held in here))
+
+    def passed(self, announced: Announced) -> None:
+        """Nothing is left of a block for those at its height."""
+        for each in self:
+            if each.height == announced.height:
+                each.go_on()
+
+    def passed_up_to(self, announced: Announced, sent: int) -> int:
+        """Of `whole`, only so many bytes were sent: returns where the frame ends that has begun.
+
+        What comes next is what follows that frame.
+        """
+        end = 0
+        for each in self:
+            if each.height == announced.height:
+                for number in announced.held(each.query).numbers:
+                    end += len(each.start(announced, number))
+                    end += len(announced.tails[number])
+                    each.number = number + 1
+                    if end >= sent:
+                        return end
+                each.go_on()
+        return end
 
     def cancel(self, height: int, why: Cancelled) -> bytes:
         """End all subscriptions at that height; what their client is told."""
@@ -212,46 +211,25 @@ class Subscriptions:
         return b"".join(told)
 
     def _shared(self, announced: Announced, here: list[Subscription]) -> Chunk | None:
-        """All frames of a block; None if that is too much."""
+        """All frames of a block; None if that is too much, or more than others have of it."""
+        if len(here) < len(self) or not all(
+            each.is_at_start and not each.has_positions for each in here
+        ):
+            return None
         found: Chunk | None = announced.shared.get(self.profile)
         if found is None and len(announced.shared) < SHARED:
+            held = [announced.held(each.query) for each in here]
             size = sum(
-                len(each.head) + len(announced.tails[number])
-                for each in here
-                for number in announced.numbers[each.query]
+                each.size + len(each.numbers) * len(subscription.head)
+                for subscription, each in zip(here, held)
             )
             if size > SHARED_BYTES:
                 return None
-            parts: list[bytes] = []
-            for each in here:
-                for number in announced.numbers[each.query]:
-                    parts += (_start(each, announced, number), announced.tails[number])
-            found = announced.shared[self.profile] = _joined(parts)
+            parts = (
+                part
+                for subscription, each in zip(here, held)
+                for part in subscription.frames(announced, each.numbers)
+            )
+            frames = sum(len(each.numbers) for each in held)
+            found = announced.shared[self.profile] = Chunk(b"".join(parts), frames)
         return found
-
-
-def _joined(parts: list[bytes]) -> Chunk:
-    """Frames of two parts each."""
-    return Chunk(b"".join(parts), len(parts) // 2)
-
-
-def _finish(subscription: Subscription) -> None:
-    subscription.height += 1
-    subscription.number = 0
-    subscription.skipped = None
-
-
-def _start(subscription: Subscription, announced: Announced, number: int) -> bytes:
-    """All of a frame but what it shares with others."""
-    head = subscription.head
-    if subscription.has_positions:
-        position = announced.position_after(subscription.query, number)
-        if position is not None:
-            head += b'"position":%b,' % dumps(position)
-    size = len(head) + len(announced.tails[number])
-    # The frame's own header is what `text_frame` would put before a text of that size.
-    if size < 126:
-        return b"\x81%c%b" % (size, head)
-    if size < 65536:
-        return b"\x81\x7e%b%b" % (size.to_bytes(2, "big"), head)
-    return b"\x81\x7f%b%b" % (size.to_bytes(8, "big"), head)

@@ -1,0 +1,99 @@
+"""One subscription: how far it is, and what its frames begin with."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Final, NamedTuple
+
+from trio_stream.cometbft.queries import Expression, Generation
+from trio_stream.jsonrpc.announced import Announced
+from trio_stream.jsonrpc.answers import Id, dumps
+from trio_stream.jsonrpc.lines import Line
+
+MOST_MORE: Final = 200
+"""Bytes that a frame has at most beside its head and its tail: its header and a position."""
+
+
+class Key(NamedTuple):
+    """What makes two subscriptions of a client the same: from 0.38 on blanks do not count."""
+
+    query: Expression | str
+
+
+def key_of(text: str, query: Expression, line: Line) -> Key:
+    """The key of a subscription to that query."""
+    return Key(query if line.generation is Generation.FROM_0_38 else text)
+
+
+class Subscription:
+    """One subscription and how far it is."""
+
+    __slots__ = ("has_positions", "head", "height", "id", "number", "query", "skipped")
+
+    def __init__(
+        self,
+        id: Id,
+        text: str,
+        query: Expression,
+        *,
+        height: int,
+        line: Line,
+        skipped: int | None = None,
+        has_positions: bool = False,
+    ) -> None:
+        self.id = dumps(f"{id}#event" if line.is_early else id)
+        self.head = b'{"jsonrpc":"2.0","id":%b,"result":{"query":%b,' % (
+            self.id,
+            dumps(text),
+        )
+        self.query = query
+        self.height = height
+        """The next block that it is given."""
+        self.number = 0
+        """The next announcement of that block."""
+        self.skipped = skipped
+        """The last transaction of its first block that is not for it."""
+        self.has_positions = has_positions
+
+    @property
+    def is_at_start(self) -> bool:
+        """Whether all of its block is still to come."""
+        return not self.number and self.skipped is None
+
+    def go_on(self) -> None:
+        """Nothing is left of its block."""
+        self.height += 1
+        self.number = 0
+        self.skipped = None
+
+    def start(self, announced: Announced, number: int) -> bytes:
+        """All of a frame but what it shares with others."""
+        head = self.head
+        if self.has_positions:
+            position = announced.position_after(self.query, number)
+            if position is not None:
+                head += b'"position":%b,' % dumps(position)
+        return header(len(head) + len(announced.tails[number])) + head
+
+    def frames(self, announced: Announced, numbers: Sequence[int]) -> list[bytes]:
+        """The parts of whole frames, to be joined."""
+        parts: list[bytes] = []
+        tails, head, size = announced.tails, self.head, len(self.head)
+        for number in numbers:
+            tail = tails[number]
+            if self.has_positions:
+                parts += (self.start(announced, number), tail)
+            else:
+                parts += (header(size + len(tail)), head, tail)
+        return parts
+
+
+@lru_cache(1024)
+def header(size: int) -> bytes:
+    """What `text_frame` puts before a text of that size."""
+    if size < 126:
+        return b"\x81%c" % size
+    if size < 65536:
+        return b"\x81\x7e%b" % size.to_bytes(2, "big")
+    return b"\x81\x7f%b" % size.to_bytes(8, "big")
