@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.follower.chain import MadeChain
+from tests.log.followed.whole import written as followed
 from tests.log.tampering import tamper, written
 from trio_stream.__main__ import main
-from trio_stream.commands.check import MOST_SHOWN
+from trio_stream.commands.check import FOLLOWED_CURE, MOST_SHOWN
 
 
 @pytest.fixture
@@ -107,3 +109,30 @@ def test_a_directory_is_not_a_log(
 ) -> None:
     assert main(["check", str(tmp_path)]) == 1
     assert "it is a directory" in capsys.readouterr().err
+
+
+def test_a_followers_log_is_checked_too(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = followed(tmp_path / "home")
+    assert main(["check", "--home", str(path.parent)]) == 0
+    assert capsys.readouterr().out.startswith(
+        f"{path} is whole: chain 'made', blocks 2 to 11, 11 transactions (in "
+    )
+    tamper(
+        path, "UPDATE transaction_bodies SET body = x'ffff' WHERE position = 5 << 26"
+    )
+    assert main(["check", str(path)]) == 1
+    first, *_, last = capsys.readouterr().out.splitlines()
+    assert first.startswith("block 5: it can't be read")
+    assert last == FOLLOWED_CURE
+
+
+@pytest.mark.parametrize(("arguments", "status"), [((), 1), (("--no-data-hashes",), 0)])
+def test_data_hashes_of_a_followed_chain_may_mean_something_else(
+    arguments: tuple[str, ...], status: int, tmp_path: Path
+) -> None:
+    chain = MadeChain(11)
+    chain.blocks[11]["block"]["data"]["txs"].reverse()
+    path = followed(tmp_path, chain)
+    assert main(["check", str(path), *arguments]) == status

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.history import assert_whole
+from tests.log.followed.whole import written as written_by_follower
 from tests.log.tampering import written
 from tests.log.test_file import damage
 from trio_stream.__main__ import main
@@ -70,3 +71,14 @@ def test_a_running_daemon_is_named(
     with CommitLog.open(tmp_path / "home"):
         assert restored(backup, tmp_path / "home") == 1
     assert "belongs to process" in capsys.readouterr().err
+
+
+def test_a_follower_asks_nodes_for_what_is_missing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    backup = written_by_follower(tmp_path / "backup", last=5)
+    home = written_by_follower(tmp_path / "home", last=8).parent
+    assert restored(backup, home) == 0
+    assert capsys.readouterr().out.splitlines()[2:] == [
+        "The blocks above 5 are asked of the nodes again at the next start."
+    ]

@@ -9,7 +9,10 @@ from pathlib import Path
 import apsw
 import pytest
 
+from tests.follower.chain import MadeChain
 from tests.history import assert_whole, commit_blocks
+from tests.log.followed.whole import block_of
+from tests.log.followed.whole import written as followed
 from tests.log.tampering import tamper, written
 from tests.log.test_file import damage
 from trio_stream.log import backup as backup_module
@@ -21,8 +24,10 @@ from trio_stream.log.errors import (
     LogLocked,
     LogMissing,
     LogOfOtherChain,
+    LogOfOtherKind,
 )
 from trio_stream.log.file import FILE_NAME, open_for_reading
+from trio_stream.log.followed.writer import FollowedLog
 from trio_stream.log.writer import CommitLog
 
 CHAIN = "test-chain"
@@ -271,3 +276,29 @@ def test_names_for_what_is_kept_are_free(tmp_path: Path) -> None:
         names.add(name)
     assert len(names) == 3
     assert all(each.name.startswith("log-until-2") for each in names)
+
+
+def test_a_followers_log_is_copied_and_restored(home: Path, tmp_path: Path) -> None:
+    target = tmp_path / "backup.db"
+    path = followed(home, last=9)
+    made = back_up(path, target)
+    assert made == Copied("made", 9, target.stat().st_size, is_followed=True)
+    with FollowedLog.open(home) as log:
+        log.append(block_of(MadeChain(10), 10))
+        with pytest.raises(LogInUse):
+            restore(target, home)
+    done = restore(target, home)
+    assert (done.now.height, done.height_before) == (9, 10)
+    with FollowedLog.open(home) as log:
+        assert log.tip().height == 9
+        log.append(block_of(MadeChain(10), 10))
+
+
+def test_a_log_does_not_take_the_place_of_another_kind(
+    home: Path, backup: Path, tmp_path: Path
+) -> None:
+    path = followed(home)
+    with pytest.raises(LogOfOtherKind, match="it is a follower's log"):
+        restore(backup, home)
+    with pytest.raises(LogOfOtherKind, match="it is a node's log"):
+        restore(path, tmp_path / "old")

@@ -18,7 +18,8 @@ from trio_stream.log.errors import (
     LogFromOlderVersion,
     LogMissing,
 )
-from trio_stream.log.verify import Report, verify
+from trio_stream.log.verify import verify
+from trio_stream.log.verify_file import Report
 from trio_stream.log.writer import CommitLog
 
 

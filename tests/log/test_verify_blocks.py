@@ -17,7 +17,8 @@ from trio_stream.ledger.block import Block, Chain, Continued, next_app_hash
 from trio_stream.ledger.genesis import START_HASHES
 from trio_stream.ledger.rows import rows_of
 from trio_stream.log.file import FILE_NAME, open_for_reading
-from trio_stream.log.verify_blocks import MOST_FINDINGS, Checked, check_blocks
+from trio_stream.log.verify_blocks import Checked, check_blocks
+from trio_stream.log.verify_file import MOST_FINDINGS
 from trio_stream.log.writer import CommitLog
 from trio_stream.transactions.model import parse
 

@@ -8,16 +8,26 @@ from __future__ import annotations
 
 import argparse
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import Final
 
 from trio_stream.commands.data import add_command
 from trio_stream.commands.progress import shown
+from trio_stream.log.errors import translated
 from trio_stream.log.file import FILE_NAME
-from trio_stream.log.verify import Report, verify
+from trio_stream.log.followed import verify as followed
+from trio_stream.log.followed.rows import FOLLOWED
+from trio_stream.log.formats import identify, open_any
+from trio_stream.log.verify import verify
+from trio_stream.log.verify_file import Report
 
 MOST_SHOWN: Final = 50
 """Findings that are printed one by one."""
+FOLLOWED_CURE: Final = (
+    "To repair it: trio-stream restore a backup, or follow the chain in a new home from the oldest"
+    " block on that its nodes still have."
+)
 MOST_PROCESSES: Final = 256
 """More would be a slip of the finger, and take each some 40 MB of memory."""
 
@@ -30,8 +40,9 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         run,
         help="verify a log, or a backup",
         description="Verify the log of a data directory, or a backup: heights, app hashes, ids,"
-        " outputs and what spends them, indexes, and all rules with their signatures. A daemon may"
-        " run meanwhile.",
+        " outputs and what spends them, indexes, and all rules with their signatures. Of a"
+        " follower's log: heights, hashes of blocks, transactions and results, indexes. A daemon"
+        " may run meanwhile.",
     )
     parser.add_argument(
         "file", metavar="FILE", type=Path, nargs="?", help="a backup to verify instead"
@@ -40,6 +51,11 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         "--no-signatures",
         action="store_true",
         help="five times as fast: leave out signatures, other rules, and words",
+    )
+    parser.add_argument(
+        "--no-data-hashes",
+        action="store_true",
+        help="of a chain whose header commits to something else than transactions (Celestia)",
     )
     parser.add_argument(
         "--processes", metavar="N", type=_count, help="default: one per processor"
@@ -51,12 +67,22 @@ def run(parsed: argparse.Namespace, home: Path) -> int:
     path: Path = parsed.file or home / FILE_NAME
     began = time.monotonic()
     with shown(f"checking {path}", "transactions") as progress:
-        report = verify(
-            path,
-            thorough=not parsed.no_signatures,
-            processes=parsed.processes,
-            progress=progress,
-        )
+        with translated("check", path), closing(open_any(path, "check")) as log:
+            is_followed = identify(log, path, "check").format is FOLLOWED
+        if is_followed:
+            report = followed.verify(
+                path,
+                data_hashes=not parsed.no_data_hashes,
+                processes=parsed.processes,
+                progress=progress,
+            )
+        else:
+            report = verify(
+                path,
+                thorough=not parsed.no_signatures,
+                processes=parsed.processes,
+                progress=progress,
+            )
     for height, text in report.findings[:MOST_SHOWN]:
         print("the file" if height is None else f"block {height}", text, sep=": ")
     if report.found > MOST_SHOWN:
@@ -64,7 +90,7 @@ def run(parsed: argparse.Namespace, home: Path) -> int:
     print(_summary(path, report, time.monotonic() - began))
     if not report.found:
         return 0
-    print(_cure(report))
+    print(FOLLOWED_CURE if is_followed else _cure(report))
     return 1
 
 

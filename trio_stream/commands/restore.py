@@ -38,6 +38,8 @@ def run(parsed: argparse.Namespace, home: Path) -> int:
         print(f"The log that was there, {height}, is {done.before} now.")
     if before is None or before > now.height:
         print(
-            f"When the engine starts, it replays the blocks above {now.height} that it has."
+            f"The blocks above {now.height} are asked of the nodes again at the next start."
+            if now.is_followed
+            else f"When the engine starts, it replays the blocks above {now.height} that it has."
         )
     return 0

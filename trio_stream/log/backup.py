@@ -17,7 +17,6 @@ from typing import Final
 
 import apsw
 
-from trio_stream.ledger.block import Tip
 from trio_stream.log.copy import Progress, copy_log
 from trio_stream.log.errors import (
     CommitLogError,
@@ -25,18 +24,19 @@ from trio_stream.log.errors import (
     LogExists,
     LogLocked,
     LogOfOtherChain,
+    LogOfOtherKind,
     translated,
 )
 from trio_stream.log.file import (
     FILE_NAME,
     lock_directory,
     open_for_writing,
-    open_log,
     run,
     sync_directory,
     value,
 )
-from trio_stream.log.rows import newest_block, row
+from trio_stream.log.followed.rows import FOLLOWED
+from trio_stream.log.formats import Identity, identify, open_any
 
 BYTES_PER_SECOND: Final = 200 << 20
 """How fast a backup goes by default, if the disk can. A slower one delays blocks no less, since
@@ -52,6 +52,13 @@ class Copied:
     height: int
     size: int
     """In bytes."""
+    is_followed: bool = False
+    """Whether it is a follower's log, and not a node's."""
+
+
+def _copied(found: Identity, path: Path) -> Copied:
+    size = path.stat().st_size
+    return Copied(found.chain_id, found.height, size, found.format is FOLLOWED)
 
 
 def back_up(
@@ -67,11 +74,11 @@ def back_up(
     """
     if os.path.lexists(target):
         raise LogExists("write", target, "there is such a file")
-    with translated("back up", path), closing(open_log(path, "back up")) as source:
+    with translated("back up", path), closing(open_any(path, "back up")) as source:
         run(source, "BEGIN")
-        found = _identify(source)
+        found = identify(source, path, "back up")
         copy_log(source, target, bytes_per_second=bytes_per_second, progress=progress)
-    return Copied(*found, target.stat().st_size)
+    return _copied(found, target)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,16 +109,12 @@ def restore(
             give(lock, home)
             if path.exists() and source.exists() and path.samefile(source):
                 raise LogExists("restore", source, "it is the log of this directory")
-        with translated("read", source), closing(open_log(source, "restore")) as log:
+        with translated("read", source), closing(open_any(source, "restore")) as log:
             run(log, "BEGIN")
-            chain_id, height = _identify(log)
+            found = identify(log, source, "restore")
             before = _settle(path)
-            if before is not None and before[0] not in ("", chain_id):
-                raise LogOfOtherChain(
-                    "restore",
-                    path,
-                    f"it belongs to chain {before[0]!r:.80}, and {source} to {chain_id!r:.80}",
-                )
+            if before is not None:
+                _fail_unless_of_one_chain(path, before, source, found)
             new = path.with_name(f"{FILE_NAME}.restored")
             new.unlink(missing_ok=True)
             copy_log(log, new, bytes_per_second=math.inf, progress=progress)
@@ -122,8 +125,23 @@ def restore(
             kept = _replace(path, new)
         finally:
             new.unlink(missing_ok=True)
-        size = path.stat().st_size
-    return Restored(Copied(chain_id, height, size), kept, before[1] if before else None)
+        height_before = None if before is None else before.height
+        return Restored(_copied(found, path), kept, height_before)
+
+
+def _fail_unless_of_one_chain(
+    path: Path, before: Identity, source: Path, found: Identity
+) -> None:
+    if before.format is not found.format:
+        kind = "follower's" if before.format is FOLLOWED else "node's"
+        cause = f"it is a {kind} log, and {source} is not"
+        raise LogOfOtherKind("restore", path, cause)
+    if before.chain_id not in ("", found.chain_id):
+        cause = (
+            f"it belongs to chain {before.chain_id!r:.80}, and {source} to"
+            f" {found.chain_id!r:.80}"
+        )
+        raise LogOfOtherChain("restore", path, cause)
 
 
 def _take_place(new: Path, path: Path) -> None:
@@ -145,20 +163,14 @@ def give(descriptor: int, like: Path) -> None:
         os.fchown(descriptor, *owner)
 
 
-def _identify(log: apsw.Connection) -> tuple[str, int]:
-    """The chain's id and the newest height; empty and 0 if there is none yet."""
-    chain = row(log, "SELECT chain_id FROM chain")
-    tip = newest_block(log) or Tip(0, "")
-    return chain[0] if chain else "", tip.height
-
-
-def _settle(path: Path) -> tuple[str, int] | None:
+def _settle(path: Path) -> Identity | None:
     """Have the log at `path` be a single file; what it is, or None if it can't be read."""
     if not path.exists():
         return None
     try:
-        with closing(open_log(path, "read")) as log:
-            found = _identify(log)
+        found: Identity | None
+        with closing(open_any(path, "read")) as log:
+            found = identify(log, path, "read")
         with closing(open_for_writing(path)) as writing:
             run(writing, "PRAGMA wal_checkpoint(TRUNCATE)")
     except apsw.BusyError:
@@ -171,7 +183,7 @@ def _settle(path: Path) -> tuple[str, int] | None:
 
 
 def _look_for_damage(new: Path, source: Path) -> None:
-    with translated("read", new), closing(open_log(new, "check")) as log:
+    with translated("read", new), closing(open_any(new, "check")) as log:
         said = value(log, "PRAGMA quick_check(1)")
     if said != "ok":
         raise LogDamaged("restore", source, said)

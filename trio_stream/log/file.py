@@ -11,7 +11,7 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -122,7 +122,9 @@ def open_for_reading(path: Path, *, mapped: bool = False) -> apsw.Connection:
     return connection
 
 
-def open_log(path: Path, operation: str) -> apsw.Connection:
+def open_log(
+    path: Path, operation: str, *, formats: Sequence[Format] = (NODE,)
+) -> apsw.Connection:
     """The read-only connection of a command, to a file that must be a log of this release."""
     if not path.exists():
         raise LogMissing(operation, path, "there is no such file")
@@ -130,7 +132,7 @@ def open_log(path: Path, operation: str) -> apsw.Connection:
         raise LogNotDirectory(operation, path, "it is a directory")
     connection = open_for_reading(path)
     try:
-        recognise(connection, path, operation)
+        recognise(connection, path, operation, formats)
     except BaseException:
         connection.close()
         raise
@@ -168,7 +170,7 @@ def prepare(
             found = version
         else:
             other = "it is another program's database"
-            _refuse_others(connection, path, "open", format.application_id, other)
+            _one_of((format,), connection, path, "open", other)
         if found > version:
             raise LogFromNewerVersion(
                 "open", path, f"its schema has version {found}, ours is {version}"
@@ -180,24 +182,35 @@ def prepare(
         run(connection, f"PRAGMA user_version = {version}")
 
 
-def recognise(connection: apsw.Connection, path: Path, operation: str) -> None:
-    """Raise a `CommitLogError` unless it is a log of this release."""
+def recognise(
+    connection: apsw.Connection,
+    path: Path,
+    operation: str,
+    formats: Sequence[Format] = (NODE,),
+) -> Format:
+    """Which of these it is; raises a `CommitLogError` unless it is a log of this release."""
     other = "it is not a commit log"
-    _refuse_others(connection, path, operation, APPLICATION_ID, other)
+    format = _one_of(formats, connection, path, operation, other)
     found = value(connection, "PRAGMA user_version")
     assert isinstance(found, int)
-    if found != SCHEMA_VERSION:
-        error = LogFromNewerVersion if found > SCHEMA_VERSION else LogFromOlderVersion
-        cause = f"its schema has version {found}, ours is {SCHEMA_VERSION}"
+    if found != format.version:
+        error = LogFromNewerVersion if found > format.version else LogFromOlderVersion
+        cause = f"its schema has version {found}, ours is {format.version}"
         raise error(operation, path, cause)
+    return format
 
 
-def _refuse_others(
-    connection: apsw.Connection, path: Path, operation: str, wanted: int, other: str
-) -> None:
+def _one_of(
+    formats: Sequence[Format],
+    connection: apsw.Connection,
+    path: Path,
+    operation: str,
+    other: str,
+) -> Format:
     found = value(connection, "PRAGMA application_id")
-    if found == wanted:
-        return
+    for format in formats:
+        if found == format.application_id:
+            return format
     if isinstance(found, int) and found in _OWNERS:
         raise LogOfOtherKind(operation, path, _OWNERS[found])
     raise LogDamaged(operation, path, other)

@@ -1,43 +1,38 @@
 """Whether a log is whole: its file, its tables and indexes, and every block in it.
 
-The file's structure is SQLite's business, and is compared with what a new log has. What the blocks
-hold is checked in ranges (`verify_blocks`), by several processes, since Python uses one processor
-per process. Only reads are made: a daemon may use the log meanwhile, and the check is of what was
-committed when it began.
+Blocks are checked in ranges (`verify_blocks`). Only reads are made: a daemon may use the log
+meanwhile, and the check is of what was committed when it began.
 """
 
 from __future__ import annotations
 
-import os
-import re
-import signal
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from contextlib import closing
-from dataclasses import dataclass, field
 from functools import partial
-from itertools import islice
-from multiprocessing import get_context
 from pathlib import Path
-from typing import Final, NamedTuple, TypeVar
+from typing import Final, NamedTuple
 
 import apsw
 
 from trio_stream.ledger.block import RULES
 from trio_stream.log.chunk_readers import processors
 from trio_stream.log.errors import CommitLogError, translated
-from trio_stream.log.file import SCHEMA, VIEWS, open_for_reading, open_log, run
+from trio_stream.log.file import NODE, open_for_reading, open_log
 from trio_stream.log.rows import position_key, row, rows
-from trio_stream.log.verify_blocks import MOST_FINDINGS, Checked, Finding, check_blocks
+from trio_stream.log.verify_blocks import Checked, check_blocks
+from trio_stream.log.verify_file import (
+    Finding,
+    Report,
+    check_structure,
+    differences,
+    run_jobs,
+)
 from trio_stream.log.verify_moves import check_moves
 from trio_stream.stream.position import END_OF_BLOCK
 
 RANGE_TRANSACTIONS: Final = 2_000
 """In one range at least, unless it has `RANGE_BLOCKS`: half a second of work."""
 RANGE_BLOCKS: Final = 5_000
-IN_PROGRESS: Final = 2
-"""Ranges per process that are begun: one is checked, one waits so that no process does."""
-_NICE: Final = 10
 
 _BOUNDED: Final = (
     ("tallies", "height", 0),
@@ -46,10 +41,6 @@ _BOUNDED: Final = (
 )
 """Tables with heights, and how far above the newest block these may be."""
 
-T = TypeVar("T")
-
-_COMMENT = re.compile(r"--[^\n]*")
-
 
 class Span(NamedTuple):
     """A range of heights, and how many transactions its blocks accepted."""
@@ -57,34 +48,6 @@ class Span(NamedTuple):
     first: int
     last: int
     accepted: int
-
-
-@dataclass(slots=True)
-class Report:
-    """What was checked, and what is wrong."""
-
-    chain_id: str = ""
-    first: int = 0
-    last: int = 0
-    """The newest block; 0 if there is none."""
-    transactions: int = 0
-    findings: list[Finding] = field(default_factory=list)
-    """In the order of the blocks; of each range of blocks the first `MOST_FINDINGS`."""
-    found: int = 0
-    """How many findings there are."""
-
-    def add(self, findings: Sequence[Finding], found: int | None = None) -> None:
-        """Take these in, and count `found`, or all of these."""
-        self.findings += findings
-        self.found += len(findings) if found is None else found
-
-    @property
-    def sound_to(self) -> int | None:
-        """All blocks up to this height are in order; None if something concerns the file."""
-        heights = [each.height for each in self.findings if each.height is not None]
-        if len(heights) < len(self.findings):
-            return None
-        return min(heights, default=self.last + 1) - 1
 
 
 def verify(
@@ -103,7 +66,7 @@ def verify(
     done: list[tuple[int, Checked]] = []
     with translated("check", path), closing(open_log(path, "check")) as connection:
         with connection:
-            report.add(_differences(connection))
+            report.add(differences(connection, NODE))
             spans = _plan(connection, report)
     total = sum(span.accepted for span in spans)
     jobs: list[Callable[[], tuple[int, Checked]]] = [partial(_check_file, path)]
@@ -111,7 +74,7 @@ def verify(
     for span in spans:
         jobs.append(partial(_check_span, path, span, thorough))
     progress(0, total)
-    for last, checked in _run(jobs, processes or processors()):
+    for last, checked in run_jobs(jobs, processes or processors()):
         done.append((last, checked))
         report.transactions += checked.transactions
         report.add(checked.findings, checked.found)
@@ -163,39 +126,9 @@ def _spans(connection: apsw.Connection, first: int, tip: int) -> Iterator[Span]:
             first, blocks, accepted, work = height + 1, 0, 0, 0
 
 
-def _differences(connection: apsw.Connection) -> list[Finding]:
-    """What the file's schema has, or lacks, that a new log's has not, or has."""
-    with closing(apsw.Connection(":memory:")) as new:
-        run(new, SCHEMA.read_text(encoding="utf-8"))
-        run(new, VIEWS.read_text(encoding="utf-8"))
-        ours = _schema(new)
-    found = _schema(connection)
-    texts = [f"{name} is missing" for name in ours.keys() - found.keys()]
-    texts += [f"{name} does not belong there" for name in found.keys() - ours.keys()]
-    for name in ours.keys() & found.keys():
-        if ours[name] != found[name]:
-            texts.append(f"{name} is another one than this release makes")
-    return [Finding(None, text) for text in sorted(texts)]
-
-
-def _schema(connection: apsw.Connection) -> dict[str, str]:
-    sql = "SELECT type || ' ' || name, sql FROM sqlite_schema WHERE name NOT LIKE 'sqlite%'"
-    # The text is as it was written, comments included, which change with releases.
-    return {
-        name: " ".join(_COMMENT.sub("", text or "").split())
-        for name, text in rows(connection, sql)
-    }
-
-
 def _check_file(path: Path) -> tuple[int, Checked]:
-    """What SQLite finds: pages, and each index against its table. It stands for no height."""
-    sql = f"PRAGMA integrity_check({MOST_FINDINGS})"
-    try:
-        with closing(open_for_reading(path, mapped=True)) as connection:
-            said = [text for (text,) in rows(connection, sql) if text != "ok"]
-    except apsw.Error as error:
-        said = [str(error)]
-    findings = tuple(Finding(None, f"SQLite finds: {text}") for text in said)
+    """What is wrong with the file, which stands for no height."""
+    findings = check_structure(path)
     return 0, Checked(0, 0, 0, findings, len(findings))
 
 
@@ -244,33 +177,3 @@ def _surplus(
             text = f"there are {count} {what}, but the transactions make {expected}"
             found.append(Finding(None, text))
     return found
-
-
-def _run(jobs: Sequence[Callable[[], T]], processes: int) -> Iterator[T]:
-    """What the jobs return, in any order."""
-    if processes == 1 or len(jobs) <= 3:
-        yield from (job() for job in jobs)
-        return
-    waiting = iter(jobs)
-    # A new interpreter: what this one holds (threads, connections) does not survive a fork.
-    with ProcessPoolExecutor(
-        processes, mp_context=get_context("spawn"), initializer=_begin
-    ) as pool:
-        running: set[Future[T]] = set()
-        try:
-            while True:
-                free = processes * IN_PROGRESS - len(running)
-                running |= {pool.submit(job) for job in islice(waiting, free)}
-                if not running:
-                    return
-                done, running = wait(running, return_when=FIRST_COMPLETED)
-                for each in done:
-                    yield each.result()
-        finally:
-            pool.shutdown(cancel_futures=True)
-
-
-def _begin() -> None:  # pragma: no cover  # in processes of their own
-    """Be a process that checks: Ctrl-C ends the one that asked, and daemons come first."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    os.nice(_NICE)

@@ -15,7 +15,7 @@ from __future__ import annotations
 import hashlib
 from collections import defaultdict
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 import apsw
 
@@ -23,6 +23,7 @@ from trio_stream.ledger.block import AcceptedTransaction, next_app_hash
 from trio_stream.ledger.rows import rows_of
 from trio_stream.log.rows import HEIGHT, INDEX, Row, position_key, row, rows
 from trio_stream.log.verify_elections import AsOf, Recount, may_exist
+from trio_stream.log.verify_file import MOST_FINDINGS, Finding
 from trio_stream.log.verify_rows import KEYS, SPENDS, Entry, Wanted, entries, strays
 from trio_stream.stream.position import END_OF_BLOCK, Position
 from trio_stream.transactions.candidate import Candidate
@@ -30,17 +31,6 @@ from trio_stream.transactions.errors import ValidationError
 from trio_stream.transactions.outline import Outline, read_outline
 from trio_stream.transactions.rules import validate
 from trio_stream.transactions.structure import PLAIN
-
-MOST_FINDINGS: Final = 20
-"""Findings of one range that are kept: where one row is wrong, thousands may be."""
-
-
-class Finding(NamedTuple):
-    """Something that is wrong with the log."""
-
-    height: int | None
-    """The block that it concerns; None if it concerns the file."""
-    text: str
 
 
 class Checked(NamedTuple):

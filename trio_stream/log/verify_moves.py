@@ -17,7 +17,7 @@ from trio_stream.log.blocks import extent, stored_blocks
 from trio_stream.log.digest import add_stored
 from trio_stream.log.errors import CommitLogError
 from trio_stream.log.rows import newest_block, rows
-from trio_stream.log.verify_blocks import Finding
+from trio_stream.log.verify_file import Finding
 
 
 def check_moves(connection: apsw.Connection, path: Path) -> list[Finding]:

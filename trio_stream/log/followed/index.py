@@ -156,14 +156,7 @@ class Index:
 
     def remove(self, position: int, events: Iterable[Event]) -> None:
         """Drop what may have been written down when these events were added, under any setting."""
-        types = set[str]()
-        values = set[tuple[str, str | bytes]]()
-        for kind, attributes in events:
-            if fits(kind):
-                types.add(kind)
-                for each in attributes:
-                    if fits(name := f"{kind}.{each.key}"):
-                        values.add((name, _indexed(each.value)))
+        types, values = indexable(events)
         self._connection.executemany(
             "DELETE FROM events WHERE position = ?"
             " AND type = (SELECT id FROM types WHERE name = ?)",
@@ -172,7 +165,7 @@ class Index:
         self._connection.executemany(
             "DELETE FROM attributes WHERE position = ? AND value = ?"
             " AND key = (SELECT id FROM keys WHERE name = ?)",
-            ((position, value, name) for name, value in values),
+            ((position, value, f"{kind}.{key}") for kind, key, value in values),
         )
 
     def forget(self) -> None:
@@ -184,3 +177,18 @@ class Index:
 def _indexed(value: str) -> str | bytes:
     """What stands for it in the index."""
     return value if fits(value) else TOO_LONG
+
+
+def indexable(
+    events: Iterable[Event],
+) -> tuple[set[str], set[tuple[str, str, str | bytes]]]:
+    """Types of events, and attributes by type, key and value, as any setting may index them."""
+    types = set[str]()
+    values = set[tuple[str, str, str | bytes]]()
+    for kind, attributes in events:
+        if fits(kind):
+            types.add(kind)
+            for each in attributes:
+                if fits(f"{kind}.{each.key}"):
+                    values.add((kind, each.key, _indexed(each.value)))
+    return types, values

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from pathlib import Path
-from typing import Final, Self
+from typing import Self
 
 from trio_stream.cometbft.followed import (
     FollowedBlock,
@@ -17,20 +17,17 @@ from trio_stream.cometbft.followed import (
     FollowedTip,
     Gap,
 )
-from trio_stream.cometbft.instants import SECOND, instant
 from trio_stream.cometbft.results import BlockResults
 from trio_stream.log.errors import LogDamaged, LogOfOtherChain, translated
 from trio_stream.log.followed import pruning
-from trio_stream.log.followed.blocks import SPELLINGS, block_events, read_block_at
+from trio_stream.log.followed.block_rows import block_row, transaction_rows
+from trio_stream.log.followed.blocks import block_events, read_block_at
 from trio_stream.log.followed.bodies import cut
 from trio_stream.log.followed.index import FLAGGED, Index, IndexedKeys
 from trio_stream.log.followed.keep import EVERYTHING, Keep
 from trio_stream.log.followed.rows import FOLLOWED, newest, stored_chain
 from trio_stream.log.writing import Execute, WritingEnd
 from trio_stream.stream.position import END_OF_BLOCK, key_of
-
-LARGEST: Final = (1 << 63) - 1
-"""SQLite's largest integer; bodies have what the node said."""
 
 
 class FollowedLog:
@@ -130,14 +127,7 @@ class FollowedLog:
         events = block_events(results)
         execute(
             "INSERT INTO blocks VALUES (?, ?, ?, ?, ?, ?, ?)",
-            (
-                height,
-                followed.hash,
-                *divmod(instant(block.header.time), SECOND),
-                len(block.txs),
-                len(events),
-                SPELLINGS.index(results.spelling),
-            ),
+            block_row(followed, events),
         )
         # The first block says which one was before it.
         execute(
@@ -149,17 +139,7 @@ class FollowedLog:
         execute(sql, (height, bodies.block))
         self.connection.executemany(
             "INSERT INTO transactions VALUES (?, ?, ?, ?, ?, ?)",
-            (
-                (
-                    key_of(height, index),
-                    block.tx_digests[index],
-                    result.code,
-                    min(result.gas_wanted, LARGEST),
-                    min(result.gas_used, LARGEST),
-                    len(result.events),
-                )
-                for index, result in enumerate(results.txs)
-            ),
+            transaction_rows(followed),
         )
         self.connection.executemany(
             "INSERT INTO transaction_bodies VALUES (?, ?)",
