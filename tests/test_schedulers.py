@@ -29,9 +29,9 @@ from trio_stream.channel.turns import Turns, TurnsStatistics
 from trio_stream.engine.rpc import RpcConnections
 from trio_stream.engine.state_machine import StateMachine
 from trio_stream.gathering import Gathering
-from trio_stream.http.room import Room
 from trio_stream.log.reader import LOOKUP_THREADS, LogReader
 from trio_stream.log.writer import CommitLog
+from trio_stream.net.room import Room
 from trio_stream.stream.admission import Admission
 from trio_stream.stream.position import Position
 from trio_stream.stream.selection import PLAIN, Form, Selection

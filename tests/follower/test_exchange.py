@@ -18,10 +18,10 @@ from tests.follower.wires import (
 )
 from tests.tls_contexts import tls_contexts
 from trio_stream.cometbft.errors import TooLarge, Truncated
+from trio_stream.follower.dialing import Address
 from trio_stream.follower.exchange import (
     IDLE_SECONDS,
     PATIENCE,
-    Address,
     Exchange,
 )
 from trio_stream.follower.troubles import NoAnswer, Overworked, Trouble, Unreachable
@@ -38,22 +38,6 @@ async def exchanging(
         yield exchange, wires
         await exchange.aclose()
         nursery.cancel_scope.cancel()
-
-
-def test_addresses() -> None:
-    address = Address.of("https://rpc.example/cosmos/")
-    assert address[1:] == (True, "rpc.example", 443, "rpc.example", "/cosmos")
-    assert Address.of("http://h:26657")[1:] == (False, "h", 26657, "h:26657", "")
-    for wrong in (
-        "tcp://h:1",
-        "h:1",
-        "http://",
-        "http://u:p@h",
-        "http://h/?a",
-        "http://h/é",
-    ):
-        with pytest.raises(ValueError, match="address"):
-            Address.of(wrong)
 
 
 async def test_connections_are_kept() -> None:

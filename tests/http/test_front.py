@@ -15,10 +15,10 @@ from trio_stream.http.answers import HttpAnswer
 from trio_stream.http.arrays import Streamed, answer_array
 from trio_stream.http.places import FULL, HttpGuest, HttpPlaces
 from trio_stream.http.plain import Plain
-from trio_stream.http.room import PATIENCE
 from trio_stream.http.server import HttpLimits
 from trio_stream.log.errors import LogDamaged
 from trio_stream.log.lookups import BEGINNING, Cursor
+from trio_stream.net.room import PATIENCE
 
 REQUEST = Plain("GET", "/a", b"", "", None, b"")
 LARGE = 100_000
@@ -56,6 +56,15 @@ async def test_an_answer_is_held_until_the_connection_gives_it_back() -> None:
     said = await _said(guest, _whole(5))
     assert said.startswith(b"HTTP/1.1 200 OK\r\n") and said.endswith(b"\r\n\r\nxxxxx")
     assert guest.held == 5
+
+
+async def test_a_large_answer_is_the_same() -> None:
+    guest = _guest()
+    said = await _said(guest, _whole(LARGE))
+    head, _, body = said.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 200 OK\r\n") and body == b"x" * LARGE
+    assert b"content-length: %d\r\n" % LARGE in head
+    assert guest.held == LARGE
 
 
 async def test_a_long_array_comes_in_chunks_of_which_none_is_held() -> None:

@@ -9,8 +9,8 @@ from trio.testing import MockClock, memory_stream_pair
 from tests.http_door import everything, opened
 from trio_stream.http.patience import Owed, Peer
 from trio_stream.http.places import NO_ROOM, HttpGuest, HttpPlaces
-from trio_stream.http.room import PATIENCE
 from trio_stream.http.server import HttpLimits
+from trio_stream.net.room import PATIENCE
 
 FORMS = {
     "1.0": b" HTTP/1.0\r\n\r\n",

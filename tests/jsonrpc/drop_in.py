@@ -5,7 +5,12 @@ from __future__ import annotations
 import json
 import socket
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
+from contextlib import (
+    AbstractContextManager,
+    ExitStack,
+    asynccontextmanager,
+    nullcontext,
+)
 from pathlib import Path
 from typing import Any
 
@@ -141,7 +146,7 @@ def kind_of(frame: Any) -> tuple[str, int]:
     return data["type"].rpartition("/")[2], int(found["height"])
 
 
-async def nobody(call: Call, *, may_post: bool) -> bytes:
+async def nobody(call: Call, *, may_post: bool, until_sent: ExitStack) -> bytes:
     """Answers calls that are passed on."""
     await trio.lowlevel.checkpoint()
     if call.method == "fail":

@@ -11,7 +11,7 @@ import h11
 import trio
 
 from tests.follower.wires import Wires, read_request
-from trio_stream.follower.exchange import Address
+from trio_stream.follower.dialing import Address
 from trio_stream.jsonrpc.passing import Passing
 
 

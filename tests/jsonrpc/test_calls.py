@@ -6,6 +6,8 @@ import pytest
 
 from trio_stream.jsonrpc.answers import Failure, Unreadable
 from trio_stream.jsonrpc.calls import (
+    MOST_DIGITS,
+    MOST_VALUES,
     Call,
     Subscribe,
     check_no_params,
@@ -49,7 +51,11 @@ def test_early_releases_answer_all_but_an_empty_id() -> None:
         ("nonsense", "invalid JSON at 0"),
         ("NaN", "beyond limits"),
         ('{"id":' + "9" * 5000 + "}", "beyond limits"),
-        ("[" * 100_000, "beyond limits"),
+        ('{"id":' + "9" * (MOST_DIGITS + 1) + "}", "beyond limits"),
+        ("[" * 100_000, "nesting is beyond limits|more than 20000 values"),
+        ("[" * 15_000, "nesting is beyond limits"),
+        ("[" + "[]," * MOST_VALUES + "1]", "more than 20000 values"),
+        ('{"a":' + '{"a":1},' * MOST_VALUES, "more than 20000 values"),
         ("[]", "cannot unmarshal array"),
         ("5", "cannot unmarshal number"),
         ('"x"', "cannot unmarshal string"),
@@ -68,6 +74,13 @@ def test_early_releases_answer_all_but_an_empty_id() -> None:
 def test_what_is_no_call(message: str, text: str) -> None:
     with pytest.raises(Unreadable, match=text):
         read_call(message)
+
+
+def test_a_large_call_with_few_values() -> None:
+    text = "," * 1000 + "x" * 900_000
+    call = read_call(json.dumps({"id": 1, "method": "a", "params": [text]}))
+    assert call is not None and call.params == [text]
+    assert read_call('{"id":' + " " * MOST_VALUES + "1}") == Call(1, "")
 
 
 def test_a_call_is_written_in_one_way() -> None:

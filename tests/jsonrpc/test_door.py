@@ -9,12 +9,15 @@ import trio
 from trio.testing import lockstep_stream_pair, wait_all_tasks_blocked
 
 from tests.jsonrpc.drop_in import BLOCK, TX, payment, site
+from tests.jsonrpc.nodes import Node, passing
 from tests.log.followed.made import event, hash_at, made
 from trio_stream.cometbft.followed import Gap
 from trio_stream.jsonrpc import door as under_test
 from trio_stream.jsonrpc.answers import Failure
 from trio_stream.jsonrpc.conversation import Patience
 from trio_stream.jsonrpc.door import LINE_BYTES
+from trio_stream.jsonrpc.passed_calls import PassedCalls
+from trio_stream.jsonrpc.shares import STEP_BYTES, Shares
 from trio_stream.log.followed.keep import Keep
 
 FIRST = 5
@@ -216,6 +219,40 @@ async def test_who_is_overtaken_by_pruning_is_told(tmp_path):
         assert message["error"]["after"] == "13"
 
 
+async def test_passed_answers_of_clients_that_do_not_read_have_room_together(tmp_path):
+    large = Node(b'{"result":"%b"}' % (b"x" * (5 * STEP_BYTES)))
+    async with passing(large) as to:
+        to.shares = Shares(16 * STEP_BYTES)
+        async with site(tmp_path, payment(5), passes=PassedCalls(to)) as here:
+            lazy = [await here.client(streams=lockstep_stream_pair()) for _ in "ab"]
+            for each in lazy:
+                await each.call("genesis")
+            # More are not even read.
+            here.nursery.start_soon(lazy[0].call, "genesis")
+            await wait_all_tasks_blocked(0.1)
+            held = to.shares.taken
+            assert 10 * STEP_BYTES <= held < 11 * STEP_BYTES
+            assert len(large.asked) == 2
+            quick = await here.client()
+            large.body = b'{"result":"small"}'
+            assert await quick.ask("status") == {"result": "small"}
+            await wait_all_tasks_blocked(0.1)
+            assert to.shares.taken == held
+            # One of them reads, the other one goes away.
+            large.body = b'{"result":"small"}'
+            assert len((await lazy[0].get())["result"]) == 5 * STEP_BYTES
+            assert await lazy[0].get() == {"result": "small"}
+            assert to.shares.taken < 6 * STEP_BYTES
+            await trio.aclose_forcefully(lazy[1].stream)
+            await wait_all_tasks_blocked(0.1)
+            assert to.shares.taken == 0
+            # A large one after that finds room.
+            large.body = b'{"result":"%b"}' % (b"y" * (10 * STEP_BYTES))
+            assert len((await quick.ask("genesis"))["result"]) == 10 * STEP_BYTES
+            await wait_all_tasks_blocked(0.1)
+            assert to.shares.taken == 0
+
+
 async def test_a_slow_reader_holds_nobody_up_and_loses_nothing(tmp_path):
     async with site(tmp_path, payment(FIRST)) as here:
         slow = await here.client(streams=lockstep_stream_pair())
@@ -342,7 +379,7 @@ async def test_a_node_says_how_queries_are_read_before_there_are_blocks(
 ):
     asked = []
 
-    async def passes(call, *, may_post):
+    async def passes(call, *, may_post, until_sent):
         asked.append(call.method)
         await trio.lowlevel.checkpoint()
         if len(asked) == 1:
@@ -359,7 +396,7 @@ async def test_a_node_says_how_queries_are_read_before_there_are_blocks(
 
 
 async def test_no_node_says_how_queries_are_read(tmp_path, autojump_clock):
-    async def passes(call, *, may_post):
+    async def passes(call, *, may_post, until_sent):
         await trio.lowlevel.checkpoint()
         raise Failure("no node answers")
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tests.jsonrpc.nodes import Node, passing
+from trio_stream.jsonrpc import over_http
 from trio_stream.jsonrpc.over_http import OverHttp, Passed
 from trio_stream.jsonrpc.passing import Passing
 
@@ -67,6 +68,18 @@ async def test_what_cannot_be_read() -> None:
         answer = await post(to, b"nonsense")
         assert answer.status == 500 and b"Parse error" in answer.body
         assert not node.asked
+
+
+async def test_large_calls_are_read_in_a_thread(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(over_http, "LARGE", 10)
+    node = Node()
+    async with passing(node) as to:
+        assert (await post(to, call("status"))).status == 200
+        assert node.asked == [("POST", "/", call("status"))]
+        assert (await post(to, b"[" * 15_000)).status == 500
+        assert len(node.asked) == 1
 
 
 async def test_closed_methods_do_not_exist() -> None:

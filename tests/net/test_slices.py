@@ -8,7 +8,7 @@ import pytest
 import trio
 from trio.testing import memory_stream_pair
 
-from trio_stream.net.slices import SLICE_BYTES, rest_of, send_slices
+from trio_stream.net.slices import SLICE_BYTES, joined, rest_of, send_slices
 
 T = TypeVar("T")
 
@@ -83,3 +83,10 @@ def test_little_is_copied_and_much_is_shared(
     rest = rest_of(data, sent, end)
     assert rest == data[sent:end]
     assert isinstance(rest, bytes) is is_copy
+
+
+def test_what_is_large_is_not_joined() -> None:
+    assert joined([b"a", b"b" * (SLICE_BYTES - 1)]) == [b"a" + b"b" * (SLICE_BYTES - 1)]
+    large = [b"a", b"b" * SLICE_BYTES]
+    assert joined(large) is large
+    assert joined([]) == [b""]

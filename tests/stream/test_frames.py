@@ -15,6 +15,7 @@ from trio_stream.stream.frames import (
     join,
     ping_frame,
     text_frame,
+    text_head,
     texts_in,
 )
 from trio_stream.stream.position import Position
@@ -176,3 +177,8 @@ def test_texts_are_found_in_their_frames() -> None:
 def test_weight_counts_more_than_the_data() -> None:
     assert RUN.weight > len(RUN.data)
     assert Frames(START, START).weight > 0
+
+
+@pytest.mark.parametrize("size", [0, 125, 126, 65535, 65536, 100_000])
+def test_the_head_of_a_text(size: int) -> None:
+    assert text_head(size) + b"x" * size == text_frame(b"x" * size)

@@ -104,7 +104,7 @@ def _document(body: bytes, limit: int) -> object:
         raise TooLarge(f"the body has {len(body)} bytes, of at most {limit}")
     if len(body) > MAX_VALUES and _values(body) > MAX_VALUES:
         raise TooLarge(f"the body has more than {MAX_VALUES} values")
-    start = body[:SHOWN].lstrip()
+    start = start_of(body)
     if not start:
         raise Truncated("the body is empty")
     if start[:1] not in b"{[":
@@ -129,6 +129,11 @@ def _document(body: bytes, limit: int) -> object:
     except (ValueError, RecursionError) as error:
         raise Malformed("a number, a text or the nesting is beyond limits") from error
     return document
+
+
+def start_of(body: bytes) -> bytes:
+    """The first bytes of a body, without blanks; to look at them nothing large is copied."""
+    return body[:SHOWN].lstrip()
 
 
 def _values(body: bytes) -> int:

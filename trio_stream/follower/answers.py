@@ -84,7 +84,7 @@ def read_pairs(
     if bodies.batch is None:
         raw = [read_answer(body, limit) for body in (bodies.results, bodies.block)]
     else:
-        if bodies.batch.lstrip()[:1] == b"{":
+        if envelope.start_of(bodies.batch)[:1] == b"{":
             # One object: what is refused is the batch.
             envelope.answer(bodies.batch, limit=limit)
             raise NotBatch("a batch was answered with one result")

@@ -10,16 +10,16 @@ from __future__ import annotations
 import ssl
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from io import BytesIO
 from typing import NamedTuple
-from urllib.parse import urlsplit
 
 import h11
 import trio
 
 from trio_stream.cometbft.errors import TooLarge, Truncated
 from trio_stream.follower import statuses
-from trio_stream.follower.troubles import NoAnswer, Unreachable
-from trio_stream.follower.trust import system_context
+from trio_stream.follower.dialing import Address, OpenStream, dial
+from trio_stream.follower.troubles import NoAnswer
 
 IDLE_SECONDS = 5.0
 """The oldest releases close a connection after 10 idle seconds."""
@@ -30,7 +30,8 @@ AT_ONCE = 2.0
 _RECEIVE = 64 * 1024
 _IN_A_ROW = 128  # Chunks, or answers of 1xx, until others have a turn.
 
-OpenStream = Callable[[str, int], Awaitable[trio.abc.Stream]]
+Hold = Callable[[int], Awaitable[None]]
+"""Told how many bytes of an answer there are by now; waits until there is room, or raises."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,70 +50,6 @@ class Patience:
 PATIENCE = Patience()
 
 
-class Address(NamedTuple):
-    """Where a node is: `https://host:port/prefix`."""
-
-    url: str
-    tls: bool
-    host: str
-    port: int
-    authority: str
-    path: str
-
-    @classmethod
-    def of(cls, url: str) -> Address:
-        """Raises ValueError if it is no http or https address."""
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError(
-                f"a node's address must be http://… or https://…, not {url!r}"
-            )
-        if parts.username is not None or parts.query or parts.fragment:
-            raise ValueError(
-                f"a node's address must have no user and no query: {url!r}"
-            )
-        tls = parts.scheme == "https"
-        port = parts.port or (443 if tls else 80)
-        path = parts.path.rstrip("/")
-        if not (parts.netloc + path).isascii():
-            raise ValueError(f"a node's address must be ASCII: {url!r}")
-        return cls(url, tls, parts.hostname, port, parts.netloc, path)
-
-
-async def dial(
-    address: Address,
-    open_tcp: OpenStream,
-    context: ssl.SSLContext | None,
-    seconds: float,
-) -> trio.abc.Stream:
-    """A connection, with TLS if the address says so; raises Unreachable."""
-    try:
-        with trio.fail_after(seconds):
-            stream = await open_tcp(address.host, address.port)
-            if not address.tls:
-                return stream
-            if context is None:
-                context = await trio.to_thread.run_sync(system_context)
-            secured = trio.SSLStream(
-                stream,
-                context,
-                server_hostname=address.host,
-                https_compatible=True,
-            )
-            try:
-                await secured.do_handshake()
-            except BaseException:
-                await trio.aclose_forcefully(stream)
-                raise
-            return secured
-    except trio.TooSlowError:
-        raise Unreachable(f"not connected within {seconds:g} s") from None
-    except (OSError, UnicodeError) as error:
-        raise Unreachable(f"not connected: {error}") from error
-    except trio.BrokenResourceError as error:
-        raise Unreachable(f"TLS failed: {error.__cause__ or error}") from error
-
-
 class Reply(NamedTuple):
     """A whole answer."""
 
@@ -127,6 +64,7 @@ class _Asked(NamedTuple):
     target: str
     body: bytes
     limit: int
+    hold: Hold | None
 
 
 class _Connection:
@@ -170,14 +108,15 @@ class Exchange:
         *,
         limit: int,
         once: bool = False,
+        hold: Hold | None = None,
     ) -> Reply:
         """The answer to a request for `target` below the address; raises Trouble or BadBody.
 
         A request that must not be made twice, which `once` says, has a connection of its own:
         a kept one may turn out to be closed after it was sent. Raises Unreachable only if it was
-        not sent, or is answered with another address.
+        not sent, or is answered with another address. It raises what `hold` raises.
         """
-        asked = _Asked(method, self.address.path + target or "/", body, limit)
+        asked = _Asked(method, self.address.path + target or "/", body, limit, hold)
         async with self._limit:
             connection = None if once else self._kept()
             if connection is not None:
@@ -260,12 +199,13 @@ class Exchange:
             pass  # What is too much may be answered before it is read.
         except trio.TooSlowError:
             raise NoAnswer("the request was not taken") from None
-        return await self._answer(connection, asked.limit)
+        return await self._answer(connection, asked)
 
-    async def _answer(self, connection: _Connection, limit: int) -> Reply:
+    async def _answer(self, connection: _Connection, asked: _Asked) -> Reply:
         http = connection.http
         status, headers, events = 0, dict[str, str](), 0
-        answer = bytearray()
+        # At its end it gives its bytes away: to copy hundreds of megabytes would take a while.
+        answer = BytesIO()
         seconds = self.patience.first_byte
         while True:
             event = http.next_event()
@@ -274,7 +214,7 @@ class Exchange:
                     with trio.fail_after(seconds):
                         data = await connection.stream.receive_some(_RECEIVE)
                 except trio.TooSlowError:
-                    if answer:
+                    if answer.tell():
                         raise Truncated(f"no bytes for {seconds:g} s") from None
                     raise NoAnswer(f"no answer within {seconds:g} s") from None
                 except trio.BrokenResourceError:
@@ -291,10 +231,12 @@ class Exchange:
                 }
                 statuses.look(status, headers)
             elif isinstance(event, h11.Data):
-                answer += event.data
-                if len(answer) > limit:
-                    raise TooLarge(f"the body has more than {limit} bytes")
+                answer.write(event.data)
+                if answer.tell() > asked.limit:
+                    raise TooLarge(f"the body has more than {asked.limit} bytes")
+                if asked.hold is not None:
+                    await asked.hold(answer.tell())
             elif isinstance(event, h11.EndOfMessage):
-                return Reply(status, headers, bytes(answer))
+                return Reply(status, headers, answer.getvalue())
             if (events := events + 1) % _IN_A_ROW == 0:
                 await trio.lowlevel.checkpoint()

@@ -45,13 +45,8 @@ from trio_stream.follower.answers import (
     read_answer,
     read_pairs,
 )
-from trio_stream.follower.exchange import (
-    PATIENCE,
-    Address,
-    Exchange,
-    OpenStream,
-    Patience,
-)
+from trio_stream.follower.dialing import Address, OpenStream
+from trio_stream.follower.exchange import PATIENCE, Exchange, Patience
 from trio_stream.follower.pace import Pace, default_rate
 from trio_stream.follower.socket import Socket, Talk, converse
 from trio_stream.follower.statistics import NodeState, NodeStatistics, Record
@@ -290,7 +285,7 @@ class Node:
             elif not isinstance(error, TooLarge):
                 self.pace.trouble()
             raise
-        if body.lstrip()[:1] in (b"{", b"["):
+        if envelope.start_of(body)[:1] in (b"{", b"["):
             self._record.answered()
             self.pace.well()
         else:

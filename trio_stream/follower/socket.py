@@ -17,7 +17,7 @@ import trio
 import trio_websocket
 
 from trio_stream.follower.answers import is_health
-from trio_stream.follower.exchange import Address, OpenStream, dial
+from trio_stream.follower.dialing import Address, OpenStream, dial
 from trio_stream.follower.troubles import NoAnswer
 
 logger = logging.getLogger(__name__)

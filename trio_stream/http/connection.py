@@ -2,7 +2,7 @@
 
 This is hypercorn's own connection, without the parts that cost a task or a system call for each
 request, on a transport on which every wait to write ends. `http.patience` limits how long it is
-read from, and answers are written once there is room for them (`http.room`).
+read from, and answers are written once there is room for them (`net.room`).
 """
 
 from __future__ import annotations

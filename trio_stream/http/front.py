@@ -38,9 +38,12 @@ async def answer(
         )
         said = answers.FAILED
     if isinstance(said, HttpAnswer):
-        data = _whole(said, guest, request.origin)
-        del said
-        await stream.send_all(data)
+        if len(said.body) <= _WITH_HEAD:
+            data = _whole(said, guest, request.origin)
+            del said
+            await stream.send_all(data)
+        else:
+            await _send_large(stream, guest, request.origin, said)
     else:
         await _send_pieces(stream, guest, request.origin, said)
 
@@ -78,6 +81,18 @@ async def _send_pieces(
         guest.give_back(size)
         before = b"\r\n"
     await stream.send_all(before + b"0\r\n\r\n")
+
+
+async def _send_large(
+    stream: trio.abc.SendStream, guest: HttpGuest, origin: str | None, said: HttpAnswer
+) -> None:
+    """As `_whole`, of which only the beginning is copied."""
+    if not guest.take_now(len(said.body)):
+        await stream.send_all(_whole(None, guest, origin))
+        return
+    body = memoryview(said.body)
+    await stream.send_all(plain.head(said, origin) + body[:_WITH_HEAD])
+    await stream.send_all(body[_WITH_HEAD:])
 
 
 def _whole(said: HttpAnswer | None, guest: HttpGuest, origin: str | None) -> bytes:

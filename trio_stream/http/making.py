@@ -1,6 +1,6 @@
 """How many answers of one route are made at once.
 
-The bytes of an answer are counted once it is made (`http.room`). Until then, thousands of
+The bytes of an answer are counted once it is made (`net.room`). Until then, thousands of
 simultaneous requests would hold as many pages of the log. With a limit they hold few, and take no
 longer, since only a few threads read the log anyway.
 """

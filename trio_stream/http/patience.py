@@ -2,7 +2,7 @@
 
 There is one deadline for all of what is owed: the next request, its head once it has begun, or its
 body. Only the time in which we wait for the peer counts. Bodies are received from the socket when
-there is room for them (`http.room`).
+there is room for them (`net.room`).
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ from typing import Final, NamedTuple, Protocol
 import trio
 
 from trio_stream.http.answers import HttpAnswer, error
-from trio_stream.http.room import SMALL, Room
+from trio_stream.net.room import SMALL, Room
 from trio_stream.stream.admission import trusted_networks
 
 GRACE: Final = 1.0

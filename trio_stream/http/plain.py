@@ -104,9 +104,14 @@ def take(data: bytes, max_body: int) -> tuple[Plain, bytes | int] | None:
 
 def whole(answer: HttpAnswer, origin: str | None, *more: tuple[str, str]) -> bytes:
     """An answer with its length and `more` headers."""
+    return head(answer, origin, *more) + answer.body
+
+
+def head(answer: HttpAnswer, origin: str | None, *more: tuple[str, str]) -> bytes:
+    """The same without its body."""
     length = ("content-length", str(len(answer.body)))
     fields = [length, *answer.more_headers, *more]
-    return _head(answer.status, answer.content_type, fields, origin) + answer.body
+    return _head(answer.status, answer.content_type, fields, origin)
 
 
 def beginning(origin: str | None) -> bytes:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Awaitable, Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Final, Protocol, TypeVar
 
@@ -30,9 +31,9 @@ from trio_stream.jsonrpc.wire import (
     Said,
     Wire,
 )
-from trio_stream.net.slices import send_slices
+from trio_stream.net.slices import joined, send_slices
 from trio_stream.net.sockets import linger, reset_on_close, unacknowledged
-from trio_stream.stream.frames import close_frame, ping_frame, text_frame
+from trio_stream.stream.frames import close_frame, ping_frame, text_head
 
 T = TypeVar("T")
 
@@ -94,6 +95,7 @@ class Conversation:
     ) -> None:
         self.subscriptions = Subscriptions()
         self.may_post = may_post
+        self.until_sent = ExitStack()  # what a client holds until it has its answer
         self.reason: str | None = None
         self._host = host
         self._stream = stream
@@ -105,10 +107,9 @@ class Conversation:
         self._send_now = raw.send if raw is not None and is_plain else None
         self._rest: memoryview | None = None
         self._unsent: list[bytes] = []
-        self._is_last = False
+        self._is_last = self._is_idle = False
         self._news = trio.Event()
-        self._taken = trio.Event()
-        self._is_idle = False
+        self._sent = trio.Event()
 
     async def run(self) -> None:
         """Converse until one of both ends it, or the client is cut, which raises
@@ -175,18 +176,17 @@ class Conversation:
         scope.cancel()
 
     async def _hear(self, step: Said | Answer) -> None:
-        if isinstance(step, Answer):
-            answer: bytes | None = step.data
-        else:
-            said = await self._host.answer(self, step.text)
-            answer = None if said is None else text_frame(said)
-        if answer is not None:
-            self._unsent.append(answer)
+        with self.until_sent:
+            if isinstance(step, Answer):
+                self._unsent.append(step.data)
+            elif (said := await self._host.answer(self, step.text)) is not None:
+                self._unsent += (text_head(len(said)), said)
+            else:
+                return
+            sent = self._sent = trio.Event()
             self._news.set()
             # Nothing more is read from a client that takes no answers.
-            while self._unsent:
-                self._taken = trio.Event()
-                await self._taken.wait()
+            await sent.wait()
 
     async def _receive(self) -> bytes:
         """What the client says next; empty at its end, or if it is gone."""
@@ -213,11 +213,11 @@ class Conversation:
                 await self._send(rest)
                 continue
             if self._unsent:
-                data = b"".join(self._unsent)
-                self._unsent.clear()
-                self._taken.set()
-                is_last = self._is_last
-                await self._send(data)
+                unsent, self._unsent = self._unsent, []
+                sent, is_last = self._sent, self._is_last
+                for each in joined(unsent):
+                    await self._send(each)
+                sent.set()
                 if is_last:
                     return
                 continue

@@ -7,7 +7,7 @@ behind have their blocks made by themselves.
 
 from __future__ import annotations
 
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from time import perf_counter
 from typing import Final, Protocol
@@ -36,7 +36,7 @@ LINE_PAUSE: Final = 0.2
 """For how long, and how often, a node is asked what its answers look like. If none says so, queries
 are read as the newest line reads them."""
 
-LINE_BYTES: Final = 1 << 20
+LINE_BYTES: Final = 64 * 1024
 """Of an answer that is read for that; a larger one would hold up everybody."""
 
 NEWEST_RESULTS: Final = Call(0, "block_results", {}, True)
@@ -57,7 +57,9 @@ class Log(BlockReader, Places, Protocol):
 class Passes(Protocol):
     """Where calls go that are not answered here; raises Failure."""
 
-    async def __call__(self, call: Call, *, may_post: bool) -> bytes: ...
+    async def __call__(
+        self, call: Call, *, may_post: bool, until_sent: ExitStack
+    ) -> bytes: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,8 +170,10 @@ class DropIn:
         """Find out from a node how its line reads queries, as long as the log has no block."""
         with trio.move_on_after(LINE_SECONDS):
             while not self._blocks.line_at:
-                with suppress(Failure, CometError):
-                    body = await self._passes(NEWEST_RESULTS, may_post=False)
+                with suppress(Failure, CometError), ExitStack() as until_read:
+                    body = await self._passes(
+                        NEWEST_RESULTS, may_post=False, until_sent=until_read
+                    )
                     if len(body) > LINE_BYTES:
                         return
                     self._blocks.line = line_of(members(answer(body), "the answer"))
@@ -194,7 +198,7 @@ class DropIn:
         self._clients.changed(conversation, conversation.subscriptions)
 
     async def answer(self, conversation: Conversation, message: str) -> bytes | None:
-        """The answer to a message, if it wants one."""
+        """The answer to a message, if it wants one; a passed one takes room until it is sent."""
         line = self._blocks.line
         try:
             call = read_call(message, answers_all=line.is_early)
@@ -204,7 +208,11 @@ class DropIn:
             return None
         try:
             if call.method not in methods.OWN:
-                return await self._passes(call, may_post=conversation.may_post)
+                return await self._passes(
+                    call,
+                    may_post=conversation.may_post,
+                    until_sent=conversation.until_sent,
+                )
             await self._do(conversation, call)
         except Failure as failure:
             return failure.answer(call.id)

@@ -6,8 +6,9 @@ The answer is the node's own: its status, its body. `subscribe` is no method the
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Mapping
-from typing import Any, Final, NamedTuple
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
+from typing import Any, Final, NamedTuple, TypeVar
 
 import trio
 
@@ -18,6 +19,12 @@ from trio_stream.jsonrpc.passing import Passing, Unavailable
 from trio_stream.jsonrpc.permits import is_closed, is_posting
 
 JSON: Final = "application/json"
+
+LARGE: Final = 1024 * 1024
+"""Bytes of a body that are not read between two tasks: in some milliseconds, if it has few values
+(`calls.MOST_VALUES`)."""
+
+T = TypeVar("T")
 
 _METHOD: Final = re.compile(r"/([0-9A-Za-z_]{1,64})")
 _GET_ID: Final = -1
@@ -55,7 +62,7 @@ class OverHttp:
 
     async def _posted(self, body: bytes, may_post: bool) -> Passed:
         try:
-            document = read_json(body.decode("utf-8", "replace"))
+            document = await _read(body)
         except Unreadable as error:
             if not body.strip():
                 # The node shows what it offers.
@@ -77,7 +84,8 @@ class OverHttp:
                     return await self._refused(_id(call))
         # What was read is what is passed, so that no node can read it in another way.
         id = _id(document) if isinstance(document, dict) else None
-        return await self._ask("POST", "", dumps(document), once=once, id=id)
+        asked = await _in_turn(partial(dumps, document), len(body))
+        return await self._ask("POST", "", asked, once=once, id=id)
 
     async def _refused(self, id: Any) -> Passed:
         await trio.lowlevel.checkpoint()
@@ -97,6 +105,18 @@ class OverHttp:
             headers.get("content-type", JSON),
             headers.get("cache-control"),
         )
+
+
+async def _read(body: bytes) -> Any:
+    read = partial(read_json, body.decode("utf-8", "replace"))
+    return await _in_turn(read, len(body))
+
+
+async def _in_turn(make: Callable[[], T], size: int) -> T:
+    """What `make` returns, made in a thread if that is much."""
+    if size <= LARGE:
+        return make()
+    return await trio.to_thread.run_sync(make)
 
 
 def _folded(call: Mapping[str, Any]) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import ExitStack
 from typing import Final
 
 from trio_stream.jsonrpc.answers import (
@@ -28,8 +29,10 @@ class PassedCalls:
     def __init__(self, passing: Passing) -> None:
         self._passing = passing
 
-    async def __call__(self, call: Call, *, may_post: bool) -> bytes:
-        """The whole answer; raises Failure."""
+    async def __call__(
+        self, call: Call, *, may_post: bool, until_sent: ExitStack
+    ) -> bytes:
+        """The whole answer, which takes room until it is sent; raises Failure."""
         if is_closed(call.method):
             raise Failure(None, METHOD_NOT_FOUND)
         posting = is_posting(call.method)
@@ -39,8 +42,11 @@ class PassedCalls:
             asked = call.encode()
         except RecursionError:
             raise Failure("the nesting is beyond limits") from None
+        share = until_sent.enter_context(self._passing.shares.one())
         try:
-            reply = await self._passing.ask("POST", "", asked, once=posting)
+            reply = await self._passing.ask(
+                "POST", "", asked, once=posting, share=share
+            )
         except Unavailable as error:
             raise Failure(str(error)) from None
         body = reply.body

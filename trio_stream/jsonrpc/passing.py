@@ -8,20 +8,20 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 import trio
 
 from trio_stream.cometbft.errors import BadBody
+from trio_stream.follower.dialing import Address, OpenStream
 from trio_stream.follower.exchange import (
-    Address,
     Exchange,
-    OpenStream,
     Patience,
     Reply,
 )
 from trio_stream.follower.pace import Pace
 from trio_stream.follower.troubles import Overworked, Trouble, Unreachable
+from trio_stream.jsonrpc.shares import NoRoom, Share, Shares
 
 CONNECTIONS: Final = 8
 """To each node: so many calls are on their way at once."""
@@ -52,13 +52,20 @@ class Unavailable(Exception):
         return self.text
 
 
+class _Asked(NamedTuple):
+    method: str
+    target: str
+    body: bytes
+    once: bool
+
+
 class _Node:
     def __init__(self, address: Address, rate: float, exchange: Exchange) -> None:
         self.name = address.authority
         self.pace = Pace(rate)
         self.exchange = exchange
 
-    async def ask(self, method: str, target: str, body: bytes, *, once: bool) -> Reply:
+    async def ask(self, asked: _Asked, share: Share) -> Reply:
         try:
             with trio.fail_after(TURN_SECONDS):
                 await self.pace.turn()
@@ -66,7 +73,12 @@ class _Node:
             raise Unreachable("it is asked too much") from None
         try:
             reply = await self.exchange.request(
-                method, target, body, limit=ANSWER_BYTES, once=once
+                asked.method,
+                asked.target,
+                asked.body,
+                limit=ANSWER_BYTES,
+                once=asked.once,
+                hold=share.hold,
             )
         except Overworked as error:
             self.pace.too_much(error.retry_after)
@@ -94,6 +106,7 @@ class Passing:
         self.failed = 0
         """Requests that no node has answered."""
         self.waiting = 0
+        self.shares = Shares()
         self._nodes = [
             _Node(
                 address,
@@ -116,15 +129,28 @@ class Passing:
                 await node.exchange.aclose()
 
     async def ask(
-        self, method: str, target: str = "", body: bytes = b"", *, once: bool = False
+        self,
+        method: str,
+        target: str = "",
+        body: bytes = b"",
+        *,
+        once: bool = False,
+        share: Share | None = None,
     ) -> Reply:
-        """A node's answer; raises Unavailable."""
+        """A node's answer; raises Unavailable.
+
+        It takes room of `share`, which is the caller's to give back; without one it has room until
+        it is there.
+        """
+        if share is None:
+            with self.shares.one() as share:
+                return await self.ask(method, target, body, once=once, share=share)
         if self.waiting >= WAITING:
             self.failed += 1
             raise Unavailable(f"{WAITING} calls wait for a node already", 503)
         self.waiting += 1
         try:
-            reply = await self._ask(method, target, body, once)
+            reply = await self._ask(_Asked(method, target, body, once), share)
         except Unavailable:
             self.failed += 1
             raise
@@ -133,15 +159,22 @@ class Passing:
         self.passed += 1
         return reply
 
-    async def _ask(self, method: str, target: str, body: bytes, once: bool) -> Reply:
+    async def _ask(self, asked: _Asked, share: Share) -> Reply:
         troubles = []
         # In the order in which they were given, but those that rest come last.
         for node in sorted(self._nodes, key=lambda node: node.pace.resting > 0):
             try:
-                return await node.ask(method, target, body, once=once)
+                reply = await node.ask(asked, share)
+                share.keep(len(reply.body))
+                return reply
+            except NoRoom:
+                sent = " (a node may have got it)" if asked.once else ""
+                text = "the answers to other calls take all the room"
+                raise Unavailable(f"{text}{sent}", 503) from None
             except (Trouble, BadBody) as error:
+                share.keep(0)
                 troubles.append(f"{node.name}: {error}")
-                if once and not isinstance(error, (Unreachable, Overworked)):
+                if asked.once and not isinstance(error, (Unreachable, Overworked)):
                     troubles[-1] += " (it may have got it)"
                     break
         raise Unavailable(f"no node answers: {'; '.join(troubles)}")

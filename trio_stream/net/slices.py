@@ -43,6 +43,11 @@ async def send_slices(
             unsent = unsent[_TLS_SLICE_BYTES:]
 
 
+def joined(parts: list[bytes]) -> list[bytes]:
+    """The same bytes in one part, unless there are many, which are not copied."""
+    return [b"".join(parts)] if sum(map(len, parts)) <= SLICE_BYTES else parts
+
+
 def rest_of(data: bytes, sent: int, end: int) -> bytes | memoryview:
     """What is unsent of a part of data that others have too, and that ends at `end`.
 

@@ -36,6 +36,15 @@ def text_frame(text: bytes) -> bytes:
     return b"%c\x7f%b%b" % (_TEXT, size.to_bytes(8, "big"), text)
 
 
+def text_head(size: int) -> bytes:
+    """What comes before a text of that many bytes, for one that is not to be copied."""
+    if size < 126:
+        return b"%c%c" % (_TEXT, size)
+    if size < 65536:
+        return b"%c\x7e%b" % (_TEXT, size.to_bytes(2, "big"))
+    return b"%c\x7f%b" % (_TEXT, size.to_bytes(8, "big"))
+
+
 def close_frame(code: int) -> bytes:
     """A Close with this code and no reason."""
     return b"%c\x02%b" % (_CLOSE, code.to_bytes(2, "big"))

@@ -10,7 +10,7 @@ import trio
 from trio.testing import MockClock
 
 from tests.http_door import LARGE, everything, opened
-from trio_stream.http.room import PATIENCE, Room
+from trio_stream.net.room import PATIENCE, Room
 
 
 def nobody(count: int) -> float:
