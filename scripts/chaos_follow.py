@@ -6,8 +6,8 @@ An engine with its own key-value store makes blocks of what is sent to it all th
 follow` and the engine are killed with SIGKILL at random times, and twenty subscribers lose their
 connections and resume. At the end the messages that each got, over all its connections, must be
 exactly what the node's own `block` and `block_results` say when they are read again: nothing lost,
-repeated, out of order, or different. Randomness comes from the seed, which is printed; timing still
-differs from run to run.
+repeated, out of order, or different; and the log must pass its check. Randomness comes from the
+seed, which is printed; timing still differs from run to run.
 """
 
 from __future__ import annotations
@@ -39,6 +39,8 @@ from scripts.daemon_process import RunningDaemon, start_daemon
 from scripts.engines import build, home, process
 from scripts.engines.home import ValidatorHome
 from scripts.follower_process import FollowerSettings
+from trio_stream.log.file import FILE_NAME
+from trio_stream.log.followed.verify import verify
 
 logger = logging.getLogger(__name__)
 
@@ -151,13 +153,16 @@ async def run_chaos(
     await chaos.run(
         kills=kills, node_kills=node_kills, clients=clients, seconds=seconds
     )
+    report = await trio.to_thread.run_sync(verify, settings.home / FILE_NAME)
+    if report.found:
+        raise Failed(f"the log is not whole: {report.findings}")
     facts = sum(len(each.facts) for each in chaos.subscribers)
     transactions = sum(len(each.transactions) for each in chaos.blocks)
     return (
         f"{chaos.kills} kills of the follower and {chain.killed} of {engine}: {clients}"
         f" subscribers received {facts:,} messages of {len(chaos.blocks):,} blocks with"
         f" {transactions:,} transactions; none was lost, none repeated, none out of order,"
-        " and all are what the node says"
+        " and all are what the node says; its log is whole"
     )
 
 

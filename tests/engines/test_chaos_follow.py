@@ -79,6 +79,7 @@ async def test_nothing_is_lost_when_the_follower_and_its_node_are_killed(
         )
     assert "3 kills of the follower and 1 of cometbft" in said
     assert "none was lost, none repeated, none out of order" in said
+    assert said.endswith("its log is whole")
 
 
 def test_an_unknown_engine_is_reported(capsys: pytest.CaptureFixture[str]) -> None:
