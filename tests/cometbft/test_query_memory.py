@@ -5,40 +5,32 @@ import sys
 from trio_stream.cometbft.query_memory import EACH, Memory, size_of
 
 
-class Holder:
-    def __init__(self) -> None:
-        self.forgot = 0
-
-    def forget(self) -> None:
-        self.forgot += 1
-
-
-def test_all_forget_when_it_is_too_much_altogether() -> None:
+def test_all_is_forgotten_when_it_is_too_much_altogether() -> None:
     memory = Memory(10 * EACH)
-    one, two, idle = Holder(), Holder(), Holder()
-    for _ in range(5):
-        memory.take(one, 0)
-        memory.take(two, 0)
-    assert memory.taken == 10 * EACH and not one.forgot and not two.forgot
-    memory.take(one, 7)
-    assert (one.forgot, two.forgot, idle.forgot) == (1, 1, 0)
+    one, two, idle = dict[int, str](), dict[int, str](), {0: "not known"}
+    for number in range(5):
+        memory.keep(one, number, "a", 0)
+        memory.keep(two, number, "b", 0)
+    assert memory.taken == 10 * EACH and len(one) == len(two) == 5
+    memory.keep(one, 5, "a", 7)
+    assert (one, two) == ({5: "a"}, {}) and idle
     assert memory.taken == EACH + 7
     # The other one has nothing any more.
-    memory.give_back(two)
-    memory.give_back(idle)
+    memory.forget(two)
+    memory.forget(idle)
     assert memory.taken == EACH + 7
-    memory.give_back(one)
-    assert memory.taken == 0
+    memory.forget(one)
+    assert memory.taken == 0 and not one
 
 
-def test_who_forgets_by_itself_is_not_told() -> None:
-    memory = Memory(2 * EACH)
-    one, two = Holder(), Holder()
-    memory.take(one, 0)
-    memory.give_back(one)
-    for _ in range(3):
-        memory.take(two, 0)
-    assert (one.forgot, two.forgot) == (0, 1)
+def test_what_was_emptied_takes_nothing() -> None:
+    memory = Memory(3 * EACH)
+    one, two = dict[int, str](), dict[int, str]()
+    memory.keep(one, 0, "a", 0)
+    memory.forget(one)
+    for number in range(3):
+        memory.keep(two, number, "b", 0)
+    assert len(two) == 3 and memory.taken == 3 * EACH
 
 
 def test_sizes() -> None:

@@ -176,22 +176,13 @@ class QueryIndex:
             found.append(matches)
         yield found
 
-    def forget(self) -> None:
-        """Forget what is remembered of sets of conditions."""
-        self._remembered.clear()
-
     def _remember(self, union: Held, events: frozenset[Held], matches: Matches) -> None:
         if len(events) > MAX_EVENTS:
             return
         if len(self._remembered) >= MAX_REMEMBERED:
-            self._forget_by_itself()
+            self._memory.forget(self._remembered)
         size = (1 + len(events)) * size_of(union) + 8 * len(matches)
-        self._memory.take(self, size)
-        self._remembered[union, events] = matches
-
-    def _forget_by_itself(self) -> None:
-        self.forget()
-        self._memory.give_back(self)
+        self._memory.keep(self._remembered, (union, events), matches, size)
 
     def _of_attributes(
         self, kind: str, attributes: Sequence[Attribute], slow: _Slow
@@ -226,7 +217,7 @@ class QueryIndex:
     def _changed(self) -> None:
         """What was found out holds no longer."""
         if self._remembered:
-            self._forget_by_itself()
+            self._memory.forget(self._remembered)
 
 
 def _gradually(slow: _Slow) -> Iterator[tuple[Held, int]]:

@@ -1,12 +1,11 @@
-"""What was found out and is remembered: one bound for all that remember something.
+"""What was found out and is remembered: one bound for all dictionaries that remember something.
 
-Whoever remembers says how much it takes. When all together it is too much, all is forgotten: what
-is asked again soon is soon known again.
+When all together take too much, all are emptied: what is asked again soon is soon known again.
 """
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Any, TypeVar
 
 MOST_BYTES = 8 * 2**20
 """Of one set of queries. To forget all of it at once takes a few milliseconds."""
@@ -14,36 +13,40 @@ MOST_BYTES = 8 * 2**20
 EACH = 256
 """Bytes that anything takes, beside what is in it."""
 
-
-class Forgetful(Protocol):
-    """What can be told to forget."""
-
-    def forget(self) -> None:
-        """Forget all. A plain function."""
+K = TypeVar("K")
+V = TypeVar("V")
 
 
 class Memory:
-    """Counts what is remembered."""
+    """Counts what is remembered.
+
+    It knows the dictionaries, and not whose they are, so that those can be forgotten themselves.
+    """
 
     def __init__(self, most: int | None = None) -> None:
         self.taken = 0
         self._most = MOST_BYTES if most is None else most
-        self._of: dict[Forgetful, int] = {}
+        self._of: dict[int, tuple[dict[Any, Any], int]] = {}
+        """Each dictionary by its identity, and what it takes."""
 
-    def take(self, who: Forgetful, size: int) -> None:
-        """`who` is about to remember something with so many bytes in it."""
+    def keep(self, remembered: dict[K, V], key: K, value: V, size: int) -> None:
+        """Remember something new with so many bytes in it."""
         size += EACH
         if self.taken + size > self._most:
-            for each in self._of:
-                each.forget()
+            for each, _ in self._of.values():
+                each.clear()
             self._of.clear()
             self.taken = 0
-        self._of[who] = self._of.get(who, 0) + size
+        _, before = self._of.get(id(remembered), (remembered, 0))
+        self._of[id(remembered)] = remembered, before + size
         self.taken += size
+        remembered[key] = value
 
-    def give_back(self, who: Forgetful) -> None:
-        """`who` has forgotten all by itself."""
-        self.taken -= self._of.pop(who, 0)
+    def forget(self, remembered: dict[K, V]) -> None:
+        """Empty one of them."""
+        remembered.clear()
+        _, size = self._of.pop(id(remembered), (remembered, 0))
+        self.taken -= size
 
 
 def size_of(held: int) -> int:

@@ -121,10 +121,6 @@ class Table:
             yield found, 1 + int(len(some) * each)
         self._remember(value, found)
 
-    def forget(self) -> None:
-        """Forget what is remembered of values."""
-        self._remembered.clear()
-
     def _looked_up(self, value: str) -> int:
         found = self._exists | self._equal.get(value, 0)
         for scale, ladder in self._ladders.items():
@@ -137,13 +133,9 @@ class Table:
         if len(value) > MAX_VALUE:
             return
         if len(self._remembered) >= MAX_REMEMBERED:
-            self._forget_by_itself()
-        self._memory.take(self, len(value) + size_of(found))
-        self._remembered[value] = found
-
-    def _forget_by_itself(self) -> None:
-        self.forget()
-        self._memory.give_back(self)
+            self._memory.forget(self._remembered)
+        size = len(value) + size_of(found)
+        self._memory.keep(self._remembered, value, found, size)
 
     def _texts_of(self, condition: Condition) -> dict[str, int]:
         return self._equal if condition.operator is Operator.EQUAL else self._contained
@@ -152,7 +144,7 @@ class Table:
         self.tried = len(self._contained)
         self._texts = None
         if self._remembered:
-            self._forget_by_itself()
+            self._memory.forget(self._remembered)
 
 
 def _change(bits: dict[str, int], text: str, bit: int) -> None:
