@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -76,15 +77,43 @@ async def stored(home: Path, first: int = 1) -> list[FollowedBlock]:
     tip = (await reader.tip()).height
     found = [await reader.block(height) for height in range(first, tip + 1)]
     await reader.aclose()
-    assert None not in found
+    missing = [height for height, each in enumerate(found, first) if each is None]
+    assert not missing, f"of {tip} blocks the log lacks {missing}"
     return [each for each in found if each is not None]
 
 
 async def assert_equal(blocks: list[FollowedBlock], node: RunningEngine) -> None:
     """Ask the node again for everything that is stored."""
     for each in blocks:
-        assert each.raw_block == await node.rpc.call("block", height=str(each.height))
-        assert each.raw_results == await results(node, each.height)
+        block = await node.rpc.call("block", height=str(each.height))
+        for name, stored, said in (
+            ("block", each.raw_block, block),
+            ("results", each.raw_results, await results(node, each.height)),
+        ):
+            assert stored == said, f"{name} of {each.height}: {stored}; {said}"
+
+
+async def assert_holds(
+    blocks: list[FollowedBlock], sent: list[str], node: RunningEngine
+) -> None:
+    """The transactions of these blocks are those that were sent, in that order, each once."""
+    places = [
+        (tx_hash, each.height) for each in blocks for tx_hash in each.block.tx_hashes
+    ]
+    if [tx_hash for tx_hash, _ in places] == sent:
+        return
+    said = {}
+    for tx_hash in {*sent, *(tx_hash for tx_hash, _ in places)}:
+        encoded = b64encode(bytes.fromhex(tx_hash)).decode()
+        try:
+            said[tx_hash] = (await node.rpc.call("tx", hash=encoded))["height"]
+        except RpcError as error:
+            said[tx_hash] = str(error)
+    height = await node.rpc.height()
+    raise AssertionError(
+        f"sent: {sent}; stored up to {blocks[-1].height}: {places}; "
+        f"the node, at {height}, has them in {said}"
+    )
 
 
 async def results(node: RunningEngine, height: int) -> dict[str, Any]:
