@@ -69,6 +69,8 @@ ELSEWHERE = {
     "systemctl enable --now trio-stream cometbft": "changes the machine",
     "docker compose -f scripts/deploy/compose.yaml up --build --detach": "needs a docker; what it"
     " runs is run in tests/deploy/test_containers.py",
+    "NODE=https://rpc.example.com docker compose -f scripts/deploy/compose-follow.yaml up --build"
+    " --detach": "likewise",
     "kubectl apply -f scripts/deploy/kubernetes.yaml": "needs a cluster, likewise",
     "make lock": "asks a package index; the lock is what everything is installed from",
     "make proto": "writes what tests/abci compare with the engines' messages",

@@ -26,10 +26,10 @@ from scripts.engines.home import free_ports
 from scripts.engines.process import Rpc, RunningEngine
 from scripts.signing import Key, create, encode
 from tests.deploy.recipes import FOLDER, changed, recipe
-from trio_stream.config import Config, load
+from trio_stream.config import Config, load, load_follow
 from trio_stream.http.routes import LIVE, READY
 
-COMPOSE = ("compose.yaml", "compose-four.yaml")
+COMPOSE = ("compose.yaml", "compose-four.yaml", "compose-follow.yaml")
 ALICE = Key.from_seed(b"\x01" * 32)
 DEADLINE = 120
 
@@ -155,9 +155,25 @@ def test_four_daemons_have_an_engine_each_and_ports_of_their_own() -> None:
         assert services[f"node{number}"]["volumes"] == [f"daemon{number}:/data"]
 
 
-def test_the_health_check_runs() -> None:
-    (document,) = documents("compose.yaml")
-    _, program, option, text = document["services"]["daemon"]["healthcheck"]["test"]
+def test_a_follower_is_configured() -> None:
+    (document,) = documents("compose-follow.yaml")
+    (service,) = document["services"].values()
+    assert service["command"] == ["follow"]
+    given = variables("daemon") | service["environment"]
+    assert given["TRIO_STREAM_NODE"].startswith("${NODE:?")
+    given["TRIO_STREAM_NODE"] = "https://rpc.example.com"
+    config = load_follow({}, given, file=None).config
+    assert (str(config.home), str(config.api)) == ("/data", "0.0.0.0:9984")
+    assert (config.node, str(config.keep)) == (("https://rpc.example.com",), "90d")
+
+
+@pytest.mark.parametrize(
+    ("name", "service"),
+    [("compose.yaml", "daemon"), ("compose-follow.yaml", "follower")],
+)
+def test_the_health_check_runs(name: str, service: str) -> None:
+    (document,) = documents(name)
+    _, program, option, text = document["services"][service]["healthcheck"]["test"]
     assert (program, option) == ("python", "-c")
     assert READY in text
     ran = subprocess.run(

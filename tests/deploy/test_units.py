@@ -6,17 +6,21 @@ import re
 import shutil
 import subprocess
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.deploy.recipes import FOLDER, changed, recipe
-from trio_stream.config import Config, load
+from trio_stream.config import DoorSettings, load_follow, load_traced
+from trio_stream.config.sources import Loaded
 from trio_stream.net.notify import STATUS_PERIOD
 
-UNITS = ("trio-stream.service", "cometbft.service")
+DAEMONS = ("trio-stream.service", "trio-stream-follow.service")
+UNITS = (*DAEMONS, "cometbft.service")
 PROGRAMS = {
     "/opt/trio-stream/bin/trio-stream run": "/bin/true run",
+    "/opt/trio-stream/bin/trio-stream follow": "/bin/true follow",
     "/usr/local/bin/cometbft node": "/bin/true node",
 }
 ANALYZE = shutil.which("systemd-analyze")
@@ -39,37 +43,48 @@ def values(unit: str, name: str) -> list[str]:
     return re.findall(rf"^{name}=(.*)$", recipe(unit), re.M)
 
 
-def test_both_are_restarted_whatever_happens() -> None:
+def test_all_are_restarted_whatever_happens() -> None:
     for unit in UNITS:
         assert values(unit, "Restart") == ["always"]
     assert values("cometbft.service", "Requires") == ["trio-stream.service"]
 
 
-def test_times_fit_the_defaults_of_the_daemon() -> None:
-    (stop,) = values("trio-stream.service", "TimeoutStopSec")
-    assert int(stop) > Config().shutdown_total
-    (watchdog,) = values("trio-stream.service", "WatchdogSec")
+@pytest.mark.parametrize("unit", DAEMONS)
+def test_times_fit_the_defaults_of_the_daemon(unit: str) -> None:
+    (stop,) = values(unit, "TimeoutStopSec")
+    assert int(stop) > DoorSettings().shutdown_total
+    (watchdog,) = values(unit, "WatchdogSec")
     assert int(watchdog) >= 3 * STATUS_PERIOD
-    assert values("trio-stream.service", "Type") == ["notify"]
+    assert values(unit, "Type") == ["notify"]
 
 
-def test_both_are_hardened_alike() -> None:
+def test_all_are_hardened_alike() -> None:
     own = {"Type", "User", "ExecStart", "ExecReload", "WatchdogSec", "StateDirectory"}
     own |= {"TimeoutStartSec", "TimeoutStopSec", "Description", "Requires", "After"}
+    own |= {"RestartSec"}
 
     def common(unit: str) -> set[str]:
         lines = re.findall(r"^(\w+)=(.*)$", recipe(unit), re.M)
         return {f"{name}={value}" for name, value in lines if name not in own}
 
-    assert common(UNITS[0]) == common(UNITS[1])
+    assert common(UNITS[0]) == common(UNITS[1]) == common(UNITS[2])
 
 
-def test_the_configuration_is_one() -> None:
-    printed = tomllib.loads(recipe("node.toml"))
-    config = load({}, {}, file=FOLDER / "node.toml")
+@pytest.mark.parametrize(
+    ("unit", "name", "read"),
+    [
+        ("trio-stream.service", "node.toml", load_traced),
+        ("trio-stream-follow.service", "follow.toml", load_follow),
+    ],
+)
+def test_the_configuration_is_one(
+    unit: str, name: str, read: Callable[..., Loaded[DoorSettings]]
+) -> None:
+    printed = tomllib.loads(recipe(name))
+    config = read({}, {}, file=FOLDER / name).config
     assert str(config.home) == printed["home"]
-    (state,) = values("trio-stream.service", "StateDirectory")
+    (state,) = values(unit, "StateDirectory")
     assert printed["home"] == f"/var/lib/{state}"
-    (command,) = values("trio-stream.service", "ExecStart")
-    place = recipe("node.toml").splitlines()[0].removeprefix("# ")
-    assert command.endswith(f" run --config {place}")
+    (command,) = values(unit, "ExecStart")
+    place = recipe(name).splitlines()[0].removeprefix("# ")
+    assert command.endswith(f" --config {place}")
