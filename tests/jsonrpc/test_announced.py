@@ -17,6 +17,7 @@ from tests.log.followed.made import event, hash_at, made, transfer
 from trio_stream.cometbft.followed import FollowedBlock
 from trio_stream.cometbft.queries import Expression
 from trio_stream.cometbft.query_parser import parse
+from trio_stream.jsonrpc import announced as under_test
 from trio_stream.jsonrpc.announced import LARGE, Announced, announce, index_of
 from trio_stream.jsonrpc.lines import NEWEST, line_of
 from trio_stream.jsonrpc.subscription import Subscription
@@ -68,6 +69,13 @@ def test_what_a_block_has_for_queries() -> None:
     assert held.size == sum(len(found.tails[number]) for number in (3, 4))
     equal = parse("tm.event='Tx'")
     assert found.held_of(equal) is None and found.held(equal) == held
+
+
+def test_not_all_that_matched_is_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(under_test, "SEEN", 1)
+    tx, mine = parse("tm.event='Tx'"), parse("transfer.recipient='a'")
+    found = announced(made(7, *([transfer(each)] for each in "abab")), tx, mine)
+    assert found.numbers == {tx: [3, 4, 5, 6], mine: [3, 5]}
 
 
 def test_others_queries_in_the_index_are_left_out() -> None:

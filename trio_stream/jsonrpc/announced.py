@@ -23,6 +23,9 @@ from trio_stream.stream.position import position_text
 LARGE: Final = 500
 """Events above which a frame's text is made in pieces; a thousand take some milliseconds."""
 
+SEEN: Final = 100_000
+"""Matches of queries that are remembered within one block: some megabytes."""
+
 _OVERHEAD: Final = 200
 """Roughly, the bytes of memory that an entry takes beside its text."""
 
@@ -125,8 +128,13 @@ def announce(
     found = (each for step in index.steps(each.item for each in made) for each in step)
     # The index answers with the same tuple where the same conditions hold.
     seen: dict[int, tuple[Matches, list[list[int]]]] = {}
+    room = SEEN
     for number, matches in enumerate(found):
         if id(matches) not in seen:
+            room -= len(matches)
+            if room < 0:
+                seen.clear()
+                room = SEEN - len(matches)
             seen[id(matches)] = (
                 matches,
                 [numbers[query] for query in matches if query in numbers],

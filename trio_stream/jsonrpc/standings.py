@@ -35,11 +35,13 @@ class Standings(Generic[C]):
 
     def __init__(self) -> None:
         self._clients: dict[C, _Standing] = {}
-        self._queries: Counter[Expression] = Counter()
+        self._same: dict[Expression, Expression] = {}
+        """All different queries: of those that are equal, the first."""
+        self._uses: Counter[int] = Counter()
+        # By the identity of these: a query takes microseconds to hash, and a client may have many.
+        self._all: Sequence[Expression] | None = None
         self._conditions = 0
         self._profiles: Counter[Profile] = Counter()
-        self._same: dict[Expression, Expression] = {}
-        self._all: Sequence[Expression] | None = None
 
     def __len__(self) -> int:
         return len(self._clients)
@@ -50,7 +52,7 @@ class Standings(Generic[C]):
     @property
     def subscriptions(self) -> int:
         """How many there are of all clients."""
-        return self._queries.total()
+        return self._uses.total()
 
     @property
     def queries(self) -> Sequence[Expression]:
@@ -61,8 +63,8 @@ class Standings(Generic[C]):
 
     def has_room_for(self, query: Expression) -> bool:
         """May a client have this query too?"""
-        return query in self._queries or (
-            len(self._queries) < MOST_QUERIES
+        return query in self._same or (
+            len(self._same) < MOST_QUERIES
             and self._conditions + _size(query) <= MOST_CONDITIONS
         )
 
@@ -83,41 +85,34 @@ class Standings(Generic[C]):
     def changed(self, client: C, subscriptions: Subscriptions) -> None:
         """Count its subscriptions anew. Equal queries become one object."""
         for each in subscriptions:
-            each.query = self._same.setdefault(each.query, each.query)
+            if id(each.query) not in self._uses:
+                each.query = self._known(each.query)
         queries = [each.query for each in subscriptions]
         self._replace(client, _Standing(queries, subscriptions.profile))
+
+    def _known(self, query: Expression) -> Expression:
+        known = self._same.get(query)
+        if known is None:
+            known = self._same[query] = query
+            self._conditions += _size(query)
+            self._all = None
+        return known
 
     def _replace(self, client: C, standing: _Standing) -> None:
         before = self._clients[client]
         self._clients[client] = standing
-        come, gone = _recount(self._queries, before.queries, standing.queries)
-        for query in gone:
-            del self._same[query]
-        if come or gone:
-            self._all = None
-        self._conditions += sum(map(_size, come)) - sum(map(_size, gone))
-        _recount(self._profiles, [before.profile], [standing.profile])
+        self._uses.update(map(id, standing.queries))
+        for query in before.queries:
+            self._uses[id(query)] -= 1
+            if not self._uses[id(query)]:
+                del self._uses[id(query)], self._same[query]
+                self._conditions -= _size(query)
+                self._all = None
+        self._profiles[standing.profile] += 1
+        self._profiles[before.profile] -= 1
+        if not self._profiles[before.profile]:
+            del self._profiles[before.profile]
 
 
 def _size(query: Expression) -> int:
     return sum(1 for _ in conditions(query))
-
-
-K = TypeVar("K")
-
-
-def _recount(
-    counter: Counter[K], before: Sequence[K], after: Sequence[K]
-) -> tuple[Sequence[K], Sequence[K]]:
-    """Count what is there after in place of what was before; returns what came, and what went."""
-    come, gone = list[K](), list[K]()
-    for each in after:
-        counter[each] += 1
-        if counter[each] == 1:
-            come.append(each)
-    for each in before:
-        counter[each] -= 1
-        if not counter[each]:
-            del counter[each]
-            gone.append(each)
-    return come, gone

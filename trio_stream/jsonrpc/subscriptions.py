@@ -34,7 +34,7 @@ IN_PLACE_BYTES: Final = 256 * 1024
 SHARED_BYTES: Final = 1024 * 1024
 """Frames of one block that are put together for several clients. A slow one keeps them."""
 
-SHARED: Final = 1000
+SHARED: Final = 64
 """Different ones of these for one block."""
 
 
