@@ -15,9 +15,10 @@ First at rest, some rounds: a block of one transaction, and one of 100 in the pa
 rate is that of deliveries in the latter, from the first to the last; the best round counts, and
 beside it is a bare loop of sends of as many bytes. Then for some seconds 100 transactions at a
 time, each hundred as soon as there is a block after the one before: the engine pauses for a second
-in between, and waits for its own subscribers. What has come by the end of that time is compared,
-and then nothing may be missing: each client must have what its query says. Who is told by the
-engine that its subscription is cancelled stays so.
+in between (`--pause`), and it makes few blocks while it serves subscribers of its own. What has
+come by the end of that time is compared, `hundreds` is what was made in it. In the end nothing may
+be missing: each client must have what its query says. Who is told by the engine that its
+subscription is cancelled stays so.
 """
 
 from __future__ import annotations
@@ -135,7 +136,10 @@ async def measured(
         end = await receivers.came()
     due = owed(given.mix, given.clients, given.rounds, given.rounds + source.made)
     missing = [most - count for most, count in zip(due, end.each)]
-    bare = await measured_bare(given, rounds[0].size // max(1, rounds[0].messages))
+    bare = []
+    if rounds:
+        size = rounds[0].size // max(1, rounds[0].messages)
+        bare = await measured_bare(given, size)
     return Phase(
         rounds,
         bare,
@@ -170,7 +174,7 @@ def validator(given: argparse.Namespace) -> ValidatorHome:
     """With the engine's own settings, but for the number of clients."""
     rpc, p2p = engine_home.free_ports(2)
     settings: dict[engine_home.Key, engine_home.Value] = {
-        ("consensus", "timeout_commit"): "1s",
+        ("consensus", "timeout_commit"): given.pause,
         ("rpc", "max_open_connections"): given.clients + 100,
         ("rpc", "max_subscription_clients"): given.clients + 100,
         ("", "log_level"): "error",
@@ -198,28 +202,30 @@ async def measure(given: argparse.Namespace) -> dict[str, Phase]:
     return found
 
 
-def tables(given: argparse.Namespace, found: dict[str, Phase]) -> str:
-    """What was found."""
+def at_rest(found: dict[str, Phase], what: str) -> str:
+    """What blocks at rest came to."""
     best = {kind: max(each.rate for each in found[kind].rounds) for kind in found}
-    rest, steady = [], []
+    rows = []
     for kind, phase in found.items():
         bare = max(each.rate for each in phase.bare)
         one = phase.rounds[0]
         cells = [kind, report.number(best[kind])]
         cells += [report.ratio(best[kind], best["engine"]), report.number(bare)]
         cells += [report.ratio(best[kind], bare), f"{one.size / one.messages:,.0f}"]
-        rest.append([*cells, f"{sum(each.messages for each in phase.rounds):,}"])
+        rows.append([*cells, f"{sum(each.messages for each in phase.rounds):,}"])
+    head = ["", "deliveries/s", "of engine", "bare loop", "of bare", "bytes", "all"]
+    return report.table(f"blocks of 100 transactions at rest: {what}", head, rows)
+
+
+def steady(found: dict[str, Phase], what: str) -> str:
+    """What came while blocks were made."""
+    rows = []
+    for kind, phase in found.items():
         came, theirs = phase.steady.messages, found["engine"].steady.messages
         cells = [kind, f"{phase.hundreds}", f"{came:,}", report.ratio(came, theirs)]
-        cells += [f"{phase.short:,}", f"{phase.surplus:,}", f"{phase.gone:,}"]
-        steady.append(cells)
-    ours = f"{given.clients:,} clients, mix {given.mix!r}, {given.engine}"
-    head = ["", "deliveries/s", "of engine", "bare loop", "of bare", "bytes", "all"]
-    title = f"blocks of 100 transactions at rest: {ours}"
-    first = report.table(title, head, rest)
+        rows.append([*cells, f"{phase.short:,}", f"{phase.surplus:,}", phase.gone])
     head = ["", "hundreds", "deliveries", "of engine", "lost", "surplus", "cut"]
-    title = f"{given.seconds} seconds of blocks of 100 transactions: {ours}"
-    return "\n\n".join([first, report.table(title, head, steady)])
+    return report.table(what, head, rows)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -227,8 +233,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--engine", default="cometbft-0.38.26")
     parser.add_argument("--mix", choices=MIXES, default="all")
     parser.add_argument("--clients", type=int, default=1_000)
-    parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--rounds", type=int, default=2, help="at rest; may be 0")
     parser.add_argument("--seconds", type=int, default=20, help="of steady blocks")
+    parser.add_argument(
+        "--pause", default="1s", help="of the engine; less than a second without rounds"
+    )
     parser.add_argument("--prefix", default="", help="what runs the follower")
     given = parser.parse_args(arguments)
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -238,7 +247,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         given.folder = Path(folder)
         found = trio.run(measure, given)
     print(report.machine())
-    print(tables(given, found))
+    what = f"{given.clients:,} clients, mix {given.mix!r}, {given.engine}"
+    if given.rounds:
+        print(at_rest(found, what))
+    every = f"{given.seconds} seconds of blocks, {given.pause} in between"
+    print(steady(found, f"{every}: {what}"))
     return 0
 
 
