@@ -21,6 +21,7 @@ from trio_stream.jsonrpc import announced as under_test
 from trio_stream.jsonrpc.announced import LARGE, Announced, announce, index_of
 from trio_stream.jsonrpc.lines import NEWEST, line_of
 from trio_stream.jsonrpc.subscription import Subscription
+from trio_stream.stream.frames import text_frame
 
 
 def announced(block: FollowedBlock, *queries: Expression) -> Announced:
@@ -69,6 +70,24 @@ def test_what_a_block_has_for_queries() -> None:
     assert held.size == sum(len(found.tails[number]) for number in (3, 4))
     equal = parse("tm.event='Tx'")
     assert found.held_of(equal) is None and found.held(equal) == held
+
+
+@pytest.mark.parametrize(("templates", "frames"), [(1, 2), (0, 2), (1, 1)])
+def test_parts_of_frames(
+    templates: int, frames: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(under_test, "TEMPLATES", templates)
+    monkeypatch.setattr(under_test, "TEMPLATE_FRAMES", frames)
+    query = parse("tm.event='Tx'")
+    found = announced(made(7, [transfer("me")], [transfer("you" * 100)]), query)
+    numbers = found.held(query).numbers
+    for head in (b"one", b"two", b"three"):
+        expected = [text_frame(head + found.tails[number]) for number in numbers]
+        assert b"".join(found.parts(numbers, head)) == b"".join(expected)
+    assert len(found.templates) == (templates if frames == 2 else 0)
+    found.shared[b"some"] = b"thing"
+    found.stop_sharing()
+    assert not found.templates and not found.shared
 
 
 def test_not_all_that_matched_is_remembered(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,9 +6,8 @@ from tests.jsonrpc.test_subscriptions import OLD, TX, add, announced
 from tests.log.followed.made import made, transfer
 from trio_stream.cometbft.query_parser import parse
 from trio_stream.jsonrpc.lines import NEWEST
-from trio_stream.jsonrpc.subscription import MOST_MORE, header, key_of
+from trio_stream.jsonrpc.subscription import MOST_MORE, key_of
 from trio_stream.jsonrpc.subscriptions import Subscriptions
-from trio_stream.stream.frames import text_frame
 
 
 def test_ids_of_early_releases_have_a_suffix() -> None:
@@ -21,12 +20,6 @@ def test_keys_are_queries_or_their_texts() -> None:
     texts = TX, "tm.event  =  'Tx'"
     assert len({key_of(text, parse(text), NEWEST) for text in texts}) == 1
     assert len({key_of(text, parse(text), OLD) for text in texts}) == 2
-
-
-@pytest.mark.parametrize("size", [0, 125, 126, 65535, 65536])
-def test_headers_are_those_of_frames(size: int) -> None:
-    text = b"x" * size
-    assert header(size) + text == text_frame(text)
 
 
 @pytest.mark.parametrize("has_positions", [False, True])

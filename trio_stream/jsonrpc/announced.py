@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Final, NamedTuple, Protocol
 
 from trio_stream.cometbft.followed import FollowedBlock
@@ -18,7 +19,15 @@ from trio_stream.cometbft.queries import Expression
 from trio_stream.cometbft.query_index import Matches, QueryIndex
 from trio_stream.jsonrpc.encoding import encoded
 from trio_stream.jsonrpc.lines import Line
+from trio_stream.stream.frames import text_head
 from trio_stream.stream.position import position_text
+
+TEMPLATES: Final = 1000
+TEMPLATE_FRAMES: Final = 256
+"""Templates of one block, and frames in each of them: together some megabytes."""
+
+frame_head = lru_cache(1024)(text_head)
+"""There are few different sizes in a block."""
 
 LARGE: Final = 500
 """Events above which a frame's text is made in pieces; a thousand take some milliseconds."""
@@ -64,8 +73,11 @@ class Announced:
     """By number, the position of a transaction."""
     shared: dict[object, Any] = field(default_factory=dict)
     """Joined frames that more than one client wants."""
+    templates: dict[tuple[int, int], list[bytes]] = field(default_factory=dict)
+    """Parts of frames of one query, with room for heads of one length. Keys are identities of
+    lists in `numbers`, since a query takes microseconds to hash, and lengths."""
     _held: dict[int, Held] = field(init=False, repr=False, compare=False)
-    # By the identity of the query, which `numbers` keeps alive: a query takes microseconds to hash.
+    # By the identity of the query, which `numbers` keeps alive.
 
     def __post_init__(self) -> None:
         tails = self.tails
@@ -93,6 +105,26 @@ class Announced:
             numbers = self.numbers[query]
             found = Held(numbers, sum(len(self.tails[number]) for number in numbers))
         return found
+
+    def parts(self, numbers: Sequence[int], head: bytes) -> list[bytes]:
+        """The parts of frames with that head: all that it has for a query."""
+        key = id(numbers), len(head)
+        template = self.templates.get(key)
+        if template is None:
+            template = []
+            for number in numbers:
+                tail = self.tails[number]
+                template += (frame_head(len(head) + len(tail)), head, tail)
+            if len(self.templates) < TEMPLATES and len(numbers) <= TEMPLATE_FRAMES:
+                self.templates[key] = template
+        parts = template.copy()
+        parts[1::3] = [head] * len(numbers)
+        return parts
+
+    def stop_sharing(self) -> None:
+        """Forget what is only useful while many clients get the block."""
+        self.shared.clear()
+        self.templates.clear()
 
     def covers(self, queries: Iterable[Expression]) -> bool:
         """Have all of these been asked?"""

@@ -259,7 +259,7 @@ class DropIn:
             return
         for found in await self._blocks.after(self.height, queries):
             if self._newest is not None:
-                self._newest.shared.clear()
+                self._newest.stop_sharing()
                 self._newest = None
             match found:
                 case Announced():

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import Final, NamedTuple
 
 from trio_stream.cometbft.queries import Expression, Generation
-from trio_stream.jsonrpc.announced import Announced
+from trio_stream.jsonrpc.announced import Announced, frame_head
 from trio_stream.jsonrpc.answers import Id, dumps
 from trio_stream.jsonrpc.lines import Line
 
@@ -74,26 +73,14 @@ class Subscription:
             position = announced.position_after(self.query, number)
             if position is not None:
                 head += b'"position":%b,' % dumps(position)
-        return header(len(head) + len(announced.tails[number])) + head
+        return frame_head(len(head) + len(announced.tails[number])) + head
 
     def frames(self, announced: Announced, numbers: Sequence[int]) -> list[bytes]:
-        """The parts of whole frames, to be joined."""
-        parts: list[bytes] = []
-        tails, head, size = announced.tails, self.head, len(self.head)
-        for number in numbers:
-            tail = tails[number]
-            if self.has_positions:
-                parts += (self.start(announced, number), tail)
-            else:
-                parts += (header(size + len(tail)), head, tail)
-        return parts
-
-
-@lru_cache(1024)
-def header(size: int) -> bytes:
-    """What `text_frame` puts before a text of that size."""
-    if size < 126:
-        return b"\x81%c" % size
-    if size < 65536:
-        return b"\x81\x7e%b" % size.to_bytes(2, "big")
-    return b"\x81\x7f%b" % size.to_bytes(8, "big")
+        """The parts of all frames that a block has for it, to be joined."""
+        if not self.has_positions:
+            return announced.parts(numbers, self.head)
+        return [
+            part
+            for number in numbers
+            for part in (self.start(announced, number), announced.tails[number])
+        ]

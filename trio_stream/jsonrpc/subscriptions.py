@@ -128,7 +128,7 @@ class Subscriptions:
         `is_shared`, other clients want the same bytes: they are made once, all of them.
         """
         here = [each for each in self if each.height == announced.height]
-        if is_shared and (shared := self._shared(announced, here)) is not None:
+        if is_shared and (shared := self._shared(announced)) is not None:
             self.passed(announced)
             return shared
         parts: list[bytes] = []
@@ -156,30 +156,31 @@ class Subscriptions:
 
         Nothing is taken by this: see `passed` and `passed_up_to`.
         """
-        here = []
-        room = IN_PLACE_BYTES
-        for each in self:
+        here: list[Subscription] = []
+        frames, room = 0, IN_PLACE_BYTES
+        for each in self._all.values():
             if each.height > announced.height:
                 continue
             held = announced.held_of(each.query)
             if held is None or each.height < announced.height or not each.is_at_start:
                 return None
-            room -= held.size + len(held.numbers) * (len(each.head) + MOST_MORE)
-            here.append((each, held))
-        if is_shared:
-            shared = self._shared(announced, [each for each, _ in here])
-            if shared is not None:
-                return shared
+            count = len(held.numbers)
+            frames += count
+            room -= held.size + count * (len(each.head) + MOST_MORE)
+            if count:
+                here.append(each)
+        if is_shared and (shared := self._shared(announced)) is not None:
+            return shared
         if room < 0:
             return None
         parts: list[bytes] = []
-        for each, held in here:
-            parts += each.frames(announced, held.numbers)
-        return Chunk(b"".join(parts), sum(len(held.numbers) for _, held in here))
+        for each in here:
+            parts += each.frames(announced, announced.held(each.query).numbers)
+        return Chunk(b"".join(parts), frames)
 
     def passed(self, announced: Announced) -> None:
         """Nothing is left of a block for those at its height."""
-        for each in self:
+        for each in self._all.values():
             if each.height == announced.height:
                 each.go_on()
 
@@ -210,12 +211,13 @@ class Subscriptions:
         self._profile = None
         return b"".join(told)
 
-    def _shared(self, announced: Announced, here: list[Subscription]) -> Chunk | None:
-        """All frames of a block; None if that is too much, or more than others have of it."""
-        if len(here) < len(self) or not all(
-            each.is_at_start and not each.has_positions for each in here
-        ):
-            return None
+    def _shared(self, announced: Announced) -> Chunk | None:
+        """All frames of a block; None if that is too much, or not what others have of it."""
+        here = list(self)
+        for each in here:
+            is_here = each.height == announced.height and each.is_at_start
+            if not is_here or each.has_positions:
+                return None
         found: Chunk | None = announced.shared.get(self.profile)
         if found is None and len(announced.shared) < SHARED:
             held = [announced.held(each.query) for each in here]
