@@ -113,6 +113,19 @@ async def test_allow_gaps(tmp_path: Path, allow_gaps: bool) -> None:
             assert (await status(addresses))["missing_blocks"] == 2
 
 
+async def test_agree(tmp_path: Path) -> None:
+    nodes = [FakeNode(MadeChain(5)), FakeNode(MadeChain(5))]
+    nodes[1].tip = 3
+    async with serving(*nodes) as urls:
+        config = settings(tmp_path, *urls, from_=1, agree=2)
+        async with following(config) as addresses:
+            await reaches(addresses, 3)
+            assert (await status(addresses))["behind"]["blocks"] == 2
+            nodes[1].tip = None
+            await reaches(addresses, 5)
+            assert nodes[0].count("block") >= 5 and nodes[1].count("block") >= 5
+
+
 @pytest.mark.parametrize(("confirm", "height"), [(0, 5), (1, 4)])
 async def test_confirm(tmp_path: Path, confirm: int, height: int) -> None:
     node = FakeNode(MadeChain(5))
@@ -271,6 +284,7 @@ async def test_doors_have_the_settings_of_a_node_s(tmp_path: Path) -> None:
 SHOWN = {
     "home": "test_home",
     "node": "test_node",
+    "agree": "test_agree",
     "from": "test_from",
     "allow_gaps": "test_allow_gaps",
     "confirm": "test_confirm",

@@ -24,6 +24,7 @@ def test_the_follower_runs_with_the_settings_given(
     arguments = [*NODE, "--node", "https://b/rpc", "--from", "7", "--keep", "7d"]
     arguments += ["--allow-gaps", "--index-keys", "none", "--rate", "20"]
     arguments += ["--attributes", "plain", "--home", "/there", "--confirm", "1"]
+    arguments += ["--agree", "2"]
     assert main(["follow", *arguments]) == 0
     expected = FollowConfig(
         home=Path("/there"),
@@ -32,6 +33,7 @@ def test_the_follower_runs_with_the_settings_given(
         keep=Bounds(seconds=604_800, text="7d"),
         allow_gaps=True,
         confirm=1,
+        agree=2,
         index_keys="none",
         rate=20.0,
         attributes="plain",
@@ -54,6 +56,7 @@ def test_gaps_may_be_allowed_elsewhere(
         (["--node", "a:1"], "--node must be http://HOST:PORT"),
         ([*NODE, "--from", "now"], "--from must be earliest, tip, or a height"),
         ([*NODE, "--keep", "5"], "--keep must be everything"),
+        ([*NODE, "--agree", "2"], "agree: 2 nodes must say the same, and only 1 are"),
         ([*NODE, "--confirm", "2"], "--confirm must be a whole number from 0 to 1"),
         ([*NODE, "--rate", "0"], "--rate must be auto"),
         ([*NODE, "--index-keys", "x"], "--index-keys must be flagged"),

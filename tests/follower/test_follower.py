@@ -23,6 +23,7 @@ from trio_stream.follower.introduction import FollowSettings
 from trio_stream.follower.nodes import Node, NodeSettings
 from trio_stream.follower.troubles import (
     Contradicted,
+    Disagreed,
     Forked,
     Unobtainable,
     WrongChain,
@@ -341,6 +342,120 @@ async def test_a_block_waits_for_the_one_that_confirms_it_if_that_is_wanted(
         )
         node.special = lambda *_: None
         await followed.reaches(7, 60)
+
+
+def evil(chain: MadeChain, height: int = 4) -> Callable[[str, int], Answer | None]:
+    """Says something of a block that no header commits to, and that is not so."""
+
+    def special(method: str, at: int) -> Answer | None:
+        if (method, at) != ("block_results", height):
+            return None
+        results = copy.deepcopy(chain.results[height])
+        results["txs_results"][0]["events"][0]["attributes"][0]["value"] = "evil"
+        return {"result": results}
+
+    return special
+
+
+async def test_as_many_nodes_as_must_agree_are_asked(autojump_clock: MockClock) -> None:
+    chain = MadeChain(40)
+    nodes = [FakeNode(chain) for _ in range(3)]
+    async with following(*nodes, node=NodeSettings(rate=1e6), agree=2) as followed:
+        await followed.reaches(40)
+        assert equal(followed.log, chain)
+        heights = [at for node in nodes for name, at in node.calls if name == "block"]
+        assert all(heights.count(height) == 2 for height in range(1, 41))
+        for height in range(41, 50):
+            # One of them is behind the others.
+            nodes[height % 3].tip = chain.last
+            chain.grow()
+            for node in nodes:
+                await node.announce()
+            await followed.reaches(height, 5)
+            nodes[height % 3].tip = None
+        assert equal(followed.log, chain)
+
+
+async def test_nothing_is_stored_before_enough_nodes_have_it(
+    autojump_clock: MockClock,
+) -> None:
+    chain = MadeChain(8)
+    first, second = FakeNode(chain), FakeNode(chain)
+    second.tip = 3
+    async with following(first, second, agree=2) as followed:
+        await followed.reaches(3)
+        await trio.sleep(1000)
+        assert followed.log.heights == [1, 2, 3]
+        second.special = lambda *_: http(b"", "503 Service Unavailable")
+        second.tip = None
+        await trio.sleep(1000)
+        assert followed.log.heights == [1, 2, 3]
+        second.special = lambda *_: None
+        await followed.reaches(8, 100)
+
+
+@pytest.mark.parametrize("liar", [0, 1, 2])
+async def test_one_that_says_something_else_is_outvoted(
+    liar: int, autojump_clock: MockClock
+) -> None:
+    chain = MadeChain(8)
+    nodes = [FakeNode(chain) for _ in range(3)]
+    nodes[liar].special = evil(chain)
+    async with following(*nodes, agree=2) as followed:
+        await followed.reaches(8, 100)
+        assert equal(followed.log, chain)
+
+
+async def test_nodes_that_disagree_end_it(autojump_clock: MockClock) -> None:
+    chain = MadeChain(8)
+    honest, liar = FakeNode(chain), FakeNode(chain)
+    liar.special = evil(chain)
+    async with following(honest, liar, agree=2) as followed:
+        text = await stops(followed, Disagreed)
+        assert "do not agree on block 4" in text
+        assert "they differ in the events of transaction 0" in text
+        assert followed.log.heights == [1, 2, 3]
+
+
+async def test_nodes_that_disagree_only_for_a_while_do_not(
+    autojump_clock: MockClock,
+) -> None:
+    chain = MadeChain(8)
+    honest, other = FakeNode(chain), FakeNode(chain)
+    left = 2
+    said = evil(chain)
+
+    def special(method: str, height: int) -> Answer | None:
+        nonlocal left
+        answer = said(method, height) if left else None
+        left -= answer is not None
+        return answer
+
+    other.special = special
+    async with following(honest, other, agree=2) as followed:
+        await followed.reaches(8, 100)
+        assert equal(followed.log, chain)
+
+
+async def test_too_few_that_have_it_end_it(autojump_clock: MockClock) -> None:
+    chain = MadeChain(8)
+    whole, pruned = FakeNode(chain), FakeNode(chain)
+    pruned.lowest = 5
+    async with following(whole, pruned, agree=2, allow_gaps=True) as followed:
+        text = await stops(followed, Disagreed)
+        assert "only 1 of the nodes can say what block 1 did, and 2 must agree" in text
+
+
+async def test_too_few_that_are_of_the_chain_end_it(autojump_clock: MockClock) -> None:
+    chain = MadeChain(8)
+    log = MemoryLog()
+    async with following(FakeNode(chain), log=log) as followed:
+        await followed.reaches(8)
+    other = FakeNode(MadeChain(9, chain_id="other"))
+    chain.grow()
+    async with following(FakeNode(chain), other, log=log, agree=2) as followed:
+        assert "only 1 of them can be asked" in await stops(followed, Disagreed)
+    assert log.heights == list(range(1, 9))
 
 
 async def test_results_that_nothing_confirms_are_never_stored(

@@ -132,9 +132,11 @@ def test_how_nodes_are_asked(tmp_path: Path) -> None:
 
 def test_how_the_chain_is_followed(tmp_path: Path) -> None:
     assert settings_of(config(tmp_path)) == FollowSettings()
-    given = {"from_": 5, "allow_gaps": True, "confirm": 1, "data_hashes": False}
-    assert settings_of(config(tmp_path, in_flight=2, **given)) == FollowSettings(
-        start=5, allow_gaps=True, confirm=1, data_hashes=False, in_flight=2
+    given = {"from_": 5, "allow_gaps": True, "confirm": 1, "agree": 2}
+    assert settings_of(
+        config(tmp_path, in_flight=2, data_hashes=False, **given)
+    ) == FollowSettings(
+        start=5, allow_gaps=True, confirm=1, agree=2, data_hashes=False, in_flight=2
     )
 
 

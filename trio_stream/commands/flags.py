@@ -69,6 +69,11 @@ _FOLLOW_ONLY: Final = (
         "where a new log begins: earliest, tip (default) or a height",
     ),
     _Flag(
+        "--agree",
+        "NODES",
+        "how many nodes must say the same of a block (default: 1)",
+    ),
+    _Flag(
         "--confirm",
         "BLOCKS",
         "1: a block is stored once the next one confirms its results (default: 0, at once)",

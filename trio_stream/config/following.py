@@ -32,6 +32,8 @@ class FollowConfig(DoorSettings):
 
     # RPC addresses of nodes of one chain.
     node: tuple[str, ...] = setting((), following_values.node_urls)
+    # Nodes that must say the same of a block.
+    agree: int = setting(1, values.between(1, following_values.MOST_NODES))
     # Where a new log begins.
     from_: str | int = setting("tip", following_values.start)
     allow_gaps: bool = setting(False, following_values.boolean)
@@ -60,6 +62,10 @@ def contradict(config: FollowConfig) -> None:
     if not config.node:
         raise ConfigError(
             "node: give the address of a node of the chain, as in --node http://localhost:26657"
+        )
+    if config.agree > len(config.node):
+        raise ConfigError(
+            f"agree: {config.agree} nodes must say the same, and only {len(config.node)} are named"
         )
     contradict_doors(config, phases=("shutdown_http", "shutdown_stream"))
     refuse_shared(doors(config))

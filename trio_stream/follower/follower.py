@@ -19,9 +19,9 @@ from trio_stream.follower.checks import Checks
 from trio_stream.follower.introduction import FollowSettings, introduce
 from trio_stream.follower.nodes import Node, RunSync
 from trio_stream.follower.searches import Search
-from trio_stream.follower.silence import Silence
 from trio_stream.follower.statistics import SHOWN, FollowerStatistics
-from trio_stream.follower.troubles import Trouble, WrongChain
+from trio_stream.follower.tips import Tips
+from trio_stream.follower.troubles import Trouble
 from trio_stream.follower.verdicts import Fate, Verdict, verdict
 from trio_stream.follower.waking import listen
 from trio_stream.follower.writer import FollowedLog
@@ -57,7 +57,7 @@ class Follower:
         self._woken = trio.Event()
         self._writing = trio.Lock()
         self._grown = trio.Event()
-        self._silence = Silence()
+        self._tips = Tips(self.nodes, agree=settings.agree)
         self._search: Search | None = None
 
     def statistics(self) -> FollowerStatistics:
@@ -107,12 +107,15 @@ class Follower:
                 lambda: (self._log.chain(), self._log.tip(), self._log.last())
             )
         assert chain is not None
-        ahead = Ahead(nursery, in_flight=self._settings.in_flight)
+        aheads = [
+            Ahead(nursery, in_flight=self._settings.in_flight)
+            for _ in range(self._settings.agree)
+        ]
         checks = Checks(chain.chain_id, self._settings.data_hashes, self._run_sync)
         checks.committed(tip, last)
         while True:
-            if not await self._stride(ahead, checks):
-                await self._step(ahead, checks)
+            if len(aheads) > 1 or not await self._stride(aheads[0], checks):
+                await self._step(aheads, checks)
 
     async def _write(
         self, write: Callable[[], FollowedTip], found: Sequence[FollowedBlock | Gap]
@@ -135,9 +138,9 @@ class Follower:
                     more = await self._run_sync(self._log.prune)
             await grown.wait()
 
-    async def _step(self, ahead: Ahead, checks: Checks) -> None:
+    async def _step(self, aheads: Sequence[Ahead], checks: Checks) -> None:
         """Commit the next block, or the gap in its place."""
-        found = await self._obtain(checks.tip.height + 1, ahead, checks)
+        found = await self._obtain(checks.tip.height + 1, aheads, checks)
         if isinstance(found, Gap):
             text = "blocks %d to %d are missing, and stay so: %s"
             logger.warning(text, found.first, found.last, found.detail)
@@ -153,7 +156,7 @@ class Follower:
         One block by itself, and whatever is wrong, is for `_step`.
         """
         height = checks.tip.height + 1
-        ahead.want(height, self._tip(), self._choose)
+        ahead.want(height, self._tips.newest, self._tips.choose)
         found: list[FollowedBlock] = []
         with suppress(CometError):
             for each in await ahead.take_some(height):
@@ -170,31 +173,51 @@ class Follower:
         return True
 
     async def _obtain(
-        self, height: int, ahead: Ahead, checks: Checks
+        self, height: int, aheads: Sequence[Ahead], checks: Checks
     ) -> FollowedBlock | Gap:
         """What is to be committed for that height, whatever it takes; raises a Stopped."""
         search = self._search = Search(height, self._settings)
         while True:
-            ahead.want(height, self._tip() if search.is_smooth else 0, self._choose)
-            for node in search.order(self.nodes):
-                if (found := await self._try(node, search, ahead, checks)) is not None:
-                    return found
-            if not self.nodes:
-                raise WrongChain(
-                    f"no node is of the chain {checks.chain_id!r}",
-                    "give the address of one that is",
-                )
+            for number, ahead in enumerate(aheads):
+                last = self._tips.newest if search.is_smooth else 0
+                ahead.want(height, last, partial(self._tips.choose, number=number))
+            if (found := await self._ask_all(search, aheads, checks)) is not None:
+                return found
+            search.fail_if_too_few(self.nodes, checks.chain_id)
             if (gap := search.conclusion(self.nodes, trio.current_time())) is not None:
                 return gap
             await self._wait(search)
 
+    async def _ask_all(
+        self, search: Search, aheads: Sequence[Ahead], checks: Checks
+    ) -> FollowedBlock | None:
+        """Ask one node after the other, until as many as must have said the same."""
+        asked = set[Node]()
+        while True:
+            order = [node for node in search.order(self.nodes) if node not in asked]
+            if not order:
+                return None
+            ahead = aheads[len(search.agreement) % len(aheads)]
+            found = await self._try(order[0], search, ahead, checks)
+            if found is None:
+                asked.add(order[0])
+                continue
+            node, block = found
+            if len(aheads) == 1:
+                return block
+            asked.add(node)
+            agreed = partial(search.agreement.add, node, block)
+            if (result := await self._run_sync(agreed)) is not None:
+                return result
+
     async def _try(
         self, node: Node, search: Search, ahead: Ahead, checks: Checks
-    ) -> FollowedBlock | None:
+    ) -> tuple[Node, FollowedBlock] | None:
+        """What a node says, or another one that was asked ahead of time; None if it is no use."""
         height, tip = search.height, node.tip
         try:
             taken = await ahead.take(height) if search.is_smooth else None
-            if taken is not None:
+            if taken is not None and not search.agreement.has(taken[0]):
                 # It was asked for when this was perhaps the node's tip.
                 (node, pair), tip = taken, height
             elif search.wants_websocket(node):
@@ -203,11 +226,11 @@ class Follower:
                 pair = await node.pair(height)
             followed = pair.followed()
             await checks.check(followed)
-            if self._tip() > height:
+            if self._tips.newest > height:
                 await checks.check_with_next(
                     followed, node, ahead, needed=bool(self._settings.confirm)
                 )
-            return followed
+            return node, followed
         except (Trouble, CometError) as error:
             ahead.forget()
             found = await self._verdict(error, node, checks, height, tip)
@@ -237,39 +260,10 @@ class Follower:
             return verdict(Trouble(found.detail), height=height, tip=tip)
         return found
 
-    def _tip(self) -> int:
-        return max((node.tip for node in self.nodes), default=0)
-
-    def _choose(self, height: int) -> Node | None:
-        """Who is asked ahead of time: of those that have it, each its share."""
-        having = [
-            node
-            for node in self.nodes
-            if node.tip >= height >= (node.lowest or 0) and not node.pace.resting
-        ]
-        return having[height % len(having)] if having else None
-
     async def _wait(self, search: Search) -> None:
         """Wait for a node's word, or until it is time to ask again."""
-        with trio.move_on_after(search.pause(self._tip())):
+        with trio.move_on_after(search.pause(self._tips.newest)):
             await self._woken.wait()
         self._woken = trio.Event()
-        if self._tip() < search.needed or not search.is_smooth:
-            await self._poll(search.needed)
-
-    async def _poll(self, height: int) -> None:
-        """Ask all nodes for their tips, until one has that height."""
-        async with trio.open_nursery() as nursery:
-
-            async def ask(node: Node) -> None:
-                try:
-                    await node.status()
-                    self._silence.ends()
-                except (Trouble, CometError) as error:
-                    self._silence.goes_on(f"{node.name}: {error}")
-                if node.tip >= height:
-                    nursery.cancel_scope.cancel()
-
-            for node in self.nodes:
-                if not node.pace.resting or len(self.nodes) == 1:
-                    nursery.start_soon(ask, node)
+        if self._tips.newest < search.needed or not search.is_smooth:
+            await self._tips.poll(search.needed)

@@ -32,6 +32,8 @@ class FollowSettings:
     allow_gaps: bool = False
     confirm: int = 0
     """Blocks that must follow one before it is committed: with 1, its results are confirmed."""
+    agree: int = 1
+    """Nodes that must say the same of a block."""
     in_flight: int = 4
     """Heights that are asked for at once."""
     poll: float = 1.0

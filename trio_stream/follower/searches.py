@@ -5,10 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from trio_stream.cometbft.followed import Gap, Reason
+from trio_stream.follower.agreement import Agreement
 from trio_stream.follower.introduction import FollowSettings
 from trio_stream.follower.nodes import Node
-from trio_stream.follower.troubles import Contradicted, Forked, Unobtainable
-from trio_stream.follower.verdicts import Fate, Verdict
+from trio_stream.follower.troubles import (
+    Contradicted,
+    Disagreed,
+    Forked,
+    Unobtainable,
+    WrongChain,
+)
+from trio_stream.follower.verdicts import BELIEVED, Fate, Verdict
 
 FINAL = frozenset({Fate.NEVER, Fate.FORK, Fate.CONTRADICTION})
 """What ends the search at a node once it is believed."""
@@ -35,6 +42,7 @@ class Search:
         self.height = height
         self.needed = height + settings.confirm
         """The tip of a node that is worth asking."""
+        self.agreement = Agreement(settings.agree)
         self._settings = settings
         self._last: dict[Node, Verdict] = {}
         self._in_a_row: dict[Node, int] = {}
@@ -47,7 +55,7 @@ class Search:
     @property
     def is_smooth(self) -> bool:
         """Whether nothing went wrong yet."""
-        return not self._last
+        return not self._last and not self.agreement.rounds
 
     def cuts(self, node: Node) -> int:
         """How many answers of the node broke off."""
@@ -65,7 +73,9 @@ class Search:
         asked = [
             node
             for node in nodes
-            if node.tip >= self.needed and not self._is_final(node)
+            if node.tip >= self.needed
+            and not self._is_final(node)
+            and not self.agreement.has(node)
         ]
         ready = [node for node in asked if not node.pace.resting]
         # Of several that rest, nobody waits for the one that said "in an hour".
@@ -100,8 +110,24 @@ class Search:
         self._rounds += 1
         return float(min(first * 2 ** min(self._rounds - 1, 16), longest))
 
+    def fail_if_too_few(self, nodes: Sequence[Node], chain_id: str) -> None:
+        """Raise a Stopped if of these, which are left, not enough can agree."""
+        if not nodes:
+            raise WrongChain(
+                f"no node is of the chain {chain_id!r}",
+                "give the address of one that is",
+            )
+        if len(nodes) < self.agreement.wanted:
+            raise Disagreed(
+                f"{self.agreement.wanted} nodes must agree, and only {len(nodes)} of them can"
+                f" be asked about the chain {chain_id!r}",
+                "give another node of the chain, or a lower `agree`",
+            )
+
     def conclusion(self, nodes: Sequence[Node], now: float) -> Gap | None:
         """The gap to record, None if there is hope; raises a Stopped."""
+        if self._is_somewhere(nodes):
+            return None
         final = {node: self._last[node] for node in nodes if self._is_final(node)}
         if not final or (len(final) < len(nodes) and not self._is_overdue(now)):
             return None
@@ -134,6 +160,29 @@ class Search:
         if reasons == {"pruned"} and len(lowest) == len(final):
             last = max(last, min(lowest) - 1)
         return Gap(self.height, last, reason, said)
+
+    def _is_somewhere(self, nodes: Sequence[Node]) -> bool:
+        """Whether a node has it, and others are still to agree; raises Disagreed."""
+        agreement = self.agreement
+        if not agreement:
+            return False
+        able = [node for node in nodes if not self._is_final(node)]
+        if len(able) < agreement.wanted:
+            final = [self._last[node].detail for node in nodes if self._is_final(node)]
+            raise Disagreed(
+                f"only {len(able)} of the nodes can say what block {self.height} did, and"
+                f" {agreement.wanted} must agree: {'; '.join(final)}",
+                "give another node that has it, or a lower `agree`",
+            )
+        if all(map(agreement.has, able)):
+            self.trouble = f"the nodes do not agree: {agreement.text}"
+            if agreement.rounds + 1 >= BELIEVED:
+                raise Disagreed(
+                    f"the nodes do not agree on block {self.height}: {agreement.text}",
+                    "one of them is wrong: give nodes that you trust, or more of them",
+                )
+            agreement.begin_again()
+        return True
 
     def _is_final(self, node: Node) -> bool:
         found = self._last.get(node)

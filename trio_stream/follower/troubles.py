@@ -72,3 +72,7 @@ class Unobtainable(Stopped):
     def __init__(self, text: str, hint: str, reason: Reason) -> None:
         super().__init__(text, hint)
         self.reason = reason
+
+
+class Disagreed(Stopped):
+    """Nodes do not say the same of what comes next, or too few can be asked."""

@@ -123,6 +123,7 @@ def settings_of(config: FollowConfig) -> FollowSettings:
         start=cast(Start, config.from_),
         allow_gaps=config.allow_gaps,
         confirm=config.confirm,
+        agree=config.agree,
         in_flight=config.in_flight,
         data_hashes=config.data_hashes,
     )

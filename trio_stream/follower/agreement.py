@@ -1,0 +1,98 @@
+"""Whether nodes agree on what a block did.
+
+A header commits to transactions and to the codes, data and gas of their results, and nothing
+commits to events: that those are true, only another node can say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from trio_stream.cometbft.events import Event
+from trio_stream.cometbft.followed import FollowedBlock
+from trio_stream.follower.nodes import Node
+
+
+class Agreement:
+    """What nodes have said of one block so far."""
+
+    def __init__(self, wanted: int) -> None:
+        self.wanted = wanted
+        """How many nodes must say the same."""
+        self.rounds = 0
+        """How often all have said something, and not the same."""
+        self._said: list[tuple[Node, FollowedBlock]] = []
+
+    def __len__(self) -> int:
+        return len(self._said)
+
+    def has(self, node: Node) -> bool:
+        """Whether this node has said it."""
+        return any(each is node for each, _ in self._said)
+
+    def add(self, node: Node, found: FollowedBlock) -> FollowedBlock | None:
+        """Take in what another node says; what is agreed on, once enough have said the same.
+
+        It takes time if there is much to compare, and belongs in a thread.
+        """
+        self._said.append((node, found))
+        same = sum(alike(found, other) for _, other in self._said)
+        return found if same >= self.wanted else None
+
+    def begin_again(self) -> None:
+        """Forget what was said: a node may have been asked while it was behind its own word."""
+        self.rounds += 1
+        self._said.clear()
+
+    @property
+    def text(self) -> str:
+        """Who said what, and where two differ first."""
+        names = [node.name for node, _ in self._said]
+        return f"{', '.join(names)}: {self._difference()}"
+
+    def _difference(self) -> str:
+        (_, one), *others = self._said
+        other = next(each for _, each in others if not alike(one, each))
+        if one.hash != other.hash:
+            return "their blocks are different ones"
+        parts = _parts(one, other)
+        return (
+            f"they differ in {next(place for place, *two in parts if two[0] != two[1])}"
+        )
+
+
+def alike(one: FollowedBlock, other: FollowedBlock) -> bool:
+    """Whether two nodes say the same of a block, apart from what is each node's own.
+
+    That is logs and texts for people, and which attributes are indexed.
+    """
+    if one is other:
+        return True
+    return one.hash == other.hash and all(
+        mine == theirs for _, mine, theirs in _parts(one, other)
+    )
+
+
+def _parts(
+    one: FollowedBlock, other: FollowedBlock
+) -> Iterator[tuple[str, object, object]]:
+    """What is to be compared, part by part."""
+    ours, theirs = one.results, other.results
+    yield "the number of results", len(ours.txs), len(theirs.txs)
+    for index, (mine, its) in enumerate(zip(ours.txs, theirs.txs, strict=True)):
+        place = f"transaction {index}"
+        for name in ("code", "data", "gas_wanted", "gas_used"):
+            yield f"the {name} of {place}", getattr(mine, name), getattr(its, name)
+        yield f"the events of {place}", _bare(mine.events), _bare(its.events)
+    yield (
+        "the events of the block",
+        _bare(event for _, event in ours.block_events()),
+        _bare(event for _, event in theirs.block_events()),
+    )
+
+
+def _bare(events: Iterable[Event]) -> list[tuple[str, list[tuple[str, str]]]]:
+    return [
+        (kind, [(each.key, each.value) for each in attributes])
+        for kind, attributes in events
+    ]
