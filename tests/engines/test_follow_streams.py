@@ -18,6 +18,8 @@ from scripts.follower_process import FollowerSettings
 from tests.engines.site import PATIENCE
 from tests.engines.test_cometbft import committed, key_value_store
 from trio_stream.cometbft.results import read_results
+from trio_stream.log.file import FILE_NAME
+from trio_stream.log.followed.verify import verify
 
 pytestmark = pytest.mark.engine
 
@@ -27,9 +29,13 @@ MORE = "detail=position&limit=1000"
 
 
 @asynccontextmanager
-async def follower(running: RunningEngine, home: Path) -> AsyncIterator[RunningDaemon]:
+async def follower(
+    running: RunningEngine, home: Path, *arguments: str
+) -> AsyncIterator[RunningDaemon]:
     settings = FollowerSettings(
-        home=home, node=[f"http://127.0.0.1:{running.rpc.port}"]
+        home=home,
+        node=[f"http://127.0.0.1:{running.rpc.port}"],
+        arguments=arguments,
     )
     async with run_daemon(settings) as it:
         yield it
@@ -122,6 +128,25 @@ async def test_a_follower_says_what_its_node_says_also_after_a_kill(
             answer = await it.http("GET", "/health/ready")
             assert answer.status == 200, answer.body
             assert await it.stop() == 0, it.last_words()
+
+
+async def test_what_two_nodes_say_and_the_next_header_confirms_is_streamed_as_well(
+    engine: Release, tmp_path: Path
+) -> None:
+    async with key_value_store(engine, tmp_path) as running:
+        # Under another name it is another node.
+        again = f"http://localhost:{running.rpc.port}"
+        arguments = ("--node", again, "--agree", "2", "--confirm", "1")
+        async with follower(running, tmp_path / "followed", *arguments) as it:
+            await send(running, b"a=1", b"b=2")
+            # It makes no empty blocks unless it has to, and this one is confirmed by the next.
+            await send(running, b"the=next", b"one=3")
+            asked = "stream=transactions&after=earliest"
+            found = await pulled(it, asked, b"b=2")
+            plain = [without_position(each) for each in found]
+            assert plain == (await said(running))[: len(plain)]
+            assert await it.stop() == 0, it.last_words()
+        assert verify(tmp_path / "followed" / FILE_NAME).found == 0
 
 
 def without_position(message: Message) -> Message:
