@@ -12,7 +12,7 @@ from tests.follower.following import inline
 from trio_stream.cometbft.blocks import read_block
 from trio_stream.cometbft.followed import FollowedBlock
 from trio_stream.cometbft.results import read_results
-from trio_stream.follower.agreement import Agreement, alike
+from trio_stream.follower.agreement import LOST, Agreement, alike
 from trio_stream.follower.nodes import Node, NodeSettings
 
 CHAIN = MadeChain(5)
@@ -132,3 +132,36 @@ async def test_different_blocks_are_told_apart() -> None:
     made = FollowedBlock(read_block(block), read_results(results), block, results)
     assert agreement.add(second, made) is None
     assert agreement.text.endswith("their blocks are different ones")
+
+
+@pytest.mark.parametrize(
+    ("change", "is_told"),
+    [
+        (lambda results: results.update(begin_block_events=None), True),
+        (lambda results: results.update(end_block_events=[]), False),
+        (
+            lambda results: results.update(
+                begin_block_events=None, end_block_events=[]
+            ),
+            False,
+        ),
+    ],
+)
+async def test_an_engine_that_was_killed_is_told_from_a_lie(
+    change: Callable[[Any], object], is_told: bool
+) -> None:
+    def as_up_to_0_37(results: Any) -> None:
+        events = results.pop("finalize_block_events")
+        results.update(begin_block_events=events, end_block_events=events)
+
+    def other(results: Any) -> None:
+        as_up_to_0_37(results)
+        change(results)
+
+    agreement = Agreement(2)
+    for node, found in zip(
+        await nodes(2), (said(as_up_to_0_37), said(other)), strict=True
+    ):
+        agreement.add(node, found)
+    expected = "they differ in the events of the block" + LOST * is_told
+    assert agreement.text == f"n0, n1: {expected}"

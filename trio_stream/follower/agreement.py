@@ -7,10 +7,17 @@ commits to events: that those are true, only another node can say.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import Final
 
 from trio_stream.cometbft.events import Event
 from trio_stream.cometbft.followed import FollowedBlock
 from trio_stream.follower.nodes import Node
+
+LOST: Final = (
+    ": one has none of its beginning, as an engine up to 0.37 that was killed while it executed it"
+)
+"""An engine that dies after the application's commit and before it has noted that replays the block
+with a stand-in, which has no BeginBlock, and stores those results."""
 
 
 class Agreement:
@@ -56,9 +63,9 @@ class Agreement:
         if one.hash != other.hash:
             return "their blocks are different ones"
         parts = _parts(one, other)
-        return (
-            f"they differ in {next(place for place, *two in parts if two[0] != two[1])}"
-        )
+        place = next(place for place, *two in parts if two[0] != two[1])
+        lost = LOST if _has_lost_its_beginning(one, other) else ""
+        return f"they differ in {place}{lost}"
 
 
 def alike(one: FollowedBlock, other: FollowedBlock) -> bool:
@@ -88,6 +95,21 @@ def _parts(
         "the events of the block",
         _bare(event for _, event in ours.block_events()),
         _bare(event for _, event in theirs.block_events()),
+    )
+
+
+def _has_lost_its_beginning(one: FollowedBlock, other: FollowedBlock) -> bool:
+    """Whether that is all in which they differ."""
+    ours, theirs = one.results, other.results
+    has_begun = bool(ours.begin_events), bool(theirs.begin_events)
+    *others, _ = _parts(one, other)
+    return (
+        any(has_begun)
+        and not all(has_begun)
+        and not ours.finalize_events
+        and not theirs.finalize_events
+        and _bare(ours.end_events) == _bare(theirs.end_events)
+        and all(mine == its for _, mine, its in others)
     )
 
 
