@@ -138,7 +138,7 @@ async def test_nothing_is_lost_when_node_and_follower_stop_or_are_killed(
         async with followed(simd, home) as following:
             await following.reached(height + 1)
         blocks = await stored(home)
-        await assert_equal(blocks, node)
+        await assert_equal(blocks, node, kills=2)
         await assert_holds(blocks, sent, node)
 
 
