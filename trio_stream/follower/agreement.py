@@ -13,6 +13,7 @@ from trio_stream.cometbft.events import Event
 from trio_stream.cometbft.followed import FollowedBlock
 from trio_stream.follower.nodes import Node
 
+OF_BLOCK: Final = "the events of the block"
 LOST: Final = (
     ": one has none of its beginning, as an engine up to 0.37 that was killed while it executed it"
 )
@@ -62,10 +63,9 @@ class Agreement:
         other = next(each for _, each in others if not alike(one, each))
         if one.hash != other.hash:
             return "their blocks are different ones"
-        parts = _parts(one, other)
-        place = next(place for place, *two in parts if two[0] != two[1])
-        lost = LOST if _has_lost_its_beginning(one, other) else ""
-        return f"they differ in {place}{lost}"
+        places = [place for place, mine, its in _parts(one, other) if mine != its]
+        lost = LOST if places == [OF_BLOCK] and _lacks_its_beginning(one, other) else ""
+        return f"they differ in {places[0]}{lost}"
 
 
 def alike(one: FollowedBlock, other: FollowedBlock) -> bool:
@@ -86,30 +86,26 @@ def _parts(
     """What is to be compared, part by part."""
     ours, theirs = one.results, other.results
     yield "the number of results", len(ours.txs), len(theirs.txs)
-    for index, (mine, its) in enumerate(zip(ours.txs, theirs.txs, strict=True)):
+    # Of those that one lacks there is nothing to compare.
+    for index, (mine, its) in enumerate(zip(ours.txs, theirs.txs, strict=False)):
         place = f"transaction {index}"
         for name in ("code", "data", "gas_wanted", "gas_used"):
             yield f"the {name} of {place}", getattr(mine, name), getattr(its, name)
         yield f"the events of {place}", _bare(mine.events), _bare(its.events)
     yield (
-        "the events of the block",
+        OF_BLOCK,
         _bare(event for _, event in ours.block_events()),
         _bare(event for _, event in theirs.block_events()),
     )
 
 
-def _has_lost_its_beginning(one: FollowedBlock, other: FollowedBlock) -> bool:
-    """Whether that is all in which they differ."""
+def _lacks_its_beginning(one: FollowedBlock, other: FollowedBlock) -> bool:
+    """Whether one alone has events of its beginning, and both have the same of its end."""
     ours, theirs = one.results, other.results
-    has_begun = bool(ours.begin_events), bool(theirs.begin_events)
-    *others, _ = _parts(one, other)
     return (
-        any(has_begun)
-        and not all(has_begun)
-        and not ours.finalize_events
-        and not theirs.finalize_events
+        bool(ours.begin_events) != bool(theirs.begin_events)
+        and not (ours.finalize_events or theirs.finalize_events)
         and _bare(ours.end_events) == _bare(theirs.end_events)
-        and all(mine == its for _, mine, its in others)
     )
 
 
