@@ -107,6 +107,7 @@ async def test_enough_must_say_the_same() -> None:
     known = await nodes(3)
     assert not agreement
     assert agreement.add(known[0], said()) is None
+    assert agreement.text == "n0: the same so far"
     assert agreement.has(known[0]) and not agreement.has(known[1])
     assert agreement.add(known[1], evil) is None
     good = said()

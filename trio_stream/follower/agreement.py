@@ -29,6 +29,8 @@ class Agreement:
         """How many nodes must say the same."""
         self.rounds = 0
         """How often all have said something, and not the same."""
+        self.text = ""
+        """Who said what, and in what two differ."""
         self._said: list[tuple[Node, FollowedBlock]] = []
 
     def __len__(self) -> int:
@@ -45,22 +47,22 @@ class Agreement:
         """
         self._said.append((node, found))
         same = sum(alike(found, other) for _, other in self._said)
-        return found if same >= self.wanted else None
+        if same >= self.wanted:
+            return found
+        names = ", ".join(node.name for node, _ in self._said)
+        self.text = f"{names}: {self._difference()}"
+        return None
 
     def begin_again(self) -> None:
         """Forget what was said: a node may have been asked while it was behind its own word."""
         self.rounds += 1
         self._said.clear()
 
-    @property
-    def text(self) -> str:
-        """Who said what, and where two differ first."""
-        names = [node.name for node, _ in self._said]
-        return f"{', '.join(names)}: {self._difference()}"
-
     def _difference(self) -> str:
         (_, one), *others = self._said
-        other = next(each for _, each in others if not alike(one, each))
+        other = next((each for _, each in others if not alike(one, each)), None)
+        if other is None:
+            return "the same so far"
         if one.hash != other.hash:
             return "their blocks are different ones"
         places = [place for place, mine, its in _parts(one, other) if mine != its]
