@@ -36,6 +36,8 @@ pytestmark = pytest.mark.engine
 
 WITH_GAPS = FollowSettings(start=1, allow_gaps=True, poll=0.2)
 RECIPIENTS = 1000
+STEPS = 10
+"""Places in the commit of a block at which the engine can be told to exit."""
 
 
 async def executed(node: RunningEngine, tx_hash: str) -> int:
@@ -140,6 +142,27 @@ async def test_nothing_is_lost_when_node_and_follower_stop_or_are_killed(
         blocks = await stored(home)
         await assert_equal(blocks, node, kills=2)
         await assert_holds(blocks, sent, node)
+
+
+async def test_a_node_may_die_at_any_step_of_a_commit(
+    make_chain: MakeChain, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    simd, home = make_chain(), tmp_path / "followed"
+    async with followed(simd, home) as following:
+        for step in range(STEPS, 2 * STEPS):
+            # The engine's own way to be tested: it exits when it gets there.
+            monkeypatch.setenv("FAIL_TEST_INDEX", str(step))
+            async with child.open_nursery() as nursery:
+                node = await simd.start(nursery)
+                with trio.fail_after(PATIENCE):
+                    assert await node.wait() == 1
+        monkeypatch.delenv("FAIL_TEST_INDEX")
+        async with simd.running() as node:
+            tx_hash = await simd.send(await simd.address("bob"), "1stake")
+            await following.reached(await executed(node, tx_hash))
+            blocks = await stored(home)
+            await assert_equal(blocks, node, kills=STEPS)
+            await assert_holds(blocks, [tx_hash], node)
 
 
 async def test_a_rollback_that_executes_a_block_again_changes_nothing(
