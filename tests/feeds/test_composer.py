@@ -48,6 +48,8 @@ def test_live_messages_are_those_of_the_log(
             for _ in live.prepare(each, chosen):
                 pass
             frames = live.frames(each, chosen)
+            assert FeedComposer(RUN).frames(each, chosen).data == frames.data
+            assert not list(live.prepare(each, chosen))
             request = PageRequest(each, END(4), END(10), 1 << 20, 1000)
             page = read_frames(log.connection, request)
             assert frames.data == page.data

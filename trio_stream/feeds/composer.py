@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import accumulate
 from typing import Final
 
 from trio_stream.feeds.matching import Chosen
@@ -18,9 +19,10 @@ from trio_stream.feeds.messages import (
     transaction_event_texts,
     transaction_text,
 )
-from trio_stream.feeds.runs import FeedRun, GapRow, TxRow
+from trio_stream.feeds.runs import FeedRun, GapRow, Row, TxRow
 from trio_stream.feeds.selection import Feed, FeedSelection
 from trio_stream.stream.frames import Frames, text_frame
+from trio_stream.stream.selection import Form
 
 LONG_EVENTS: Final = 1_000
 """A row with so many takes some milliseconds to be written as JSON."""
@@ -28,51 +30,47 @@ LONG_BYTES: Final = 1024 * 1024
 """So does a transaction whose bytes, in base64, are so many."""
 
 
+_Key = int | tuple[int, ...]
+"""A row, or a row and the numbers of its events: what has one text in a form of a feed."""
+
+
 class FeedComposer:
     """Makes the frames of one run for any selection."""
 
     def __init__(self, run: FeedRun) -> None:
         self._run = run
-        self._units: dict[tuple[object, ...], bytes] = {}
+        self._keys = [row.key for row in run.rows]
+        self._long = {n for n, row in enumerate(run.rows) if _is_long(row)}
+        self._units: dict[tuple[Feed, Form], dict[_Key, bytes]] = {}
 
     def is_long(self, selection: FeedSelection, chosen: Iterable[Chosen]) -> bool:
         """Whether one of these rows' messages takes so long that a thread should make it."""
-        rows = [self._run.rows[each.row] for each in chosen]
-        return any(
-            row.size > LONG_EVENTS
-            or isinstance(row, TxRow)
-            and len(row.tx) > LONG_BYTES
-            for row in rows
-        )
+        return bool(self._long) and any(each.row in self._long for each in chosen)
 
     def prepare(
         self, selection: FeedSelection, chosen: Iterable[Chosen]
     ) -> Iterator[None]:
         """Make these rows' messages one at a time, so that others have a turn in between."""
+        units = self._units.setdefault((selection.feed, selection.form), {})
         for each in chosen:
-            self._unit(selection, each)
-            yield
+            key = _key(each) if each.events else each.row
+            if key not in units:
+                units[key] = b"".join(map(text_frame, self._texts(selection, each)))
+                yield
 
     def frames(self, selection: FeedSelection, chosen: Sequence[Chosen]) -> Frames:
         """The frames of these rows of the selection's feed."""
-        data: list[bytes] = []
-        ends, keys = array("Q"), array("Q")
-        size = 0
-        for each in chosen:
-            unit = self._unit(selection, each)
-            size += len(unit)
-            data.append(unit)
-            ends.append(size)
-            keys.append(self._run.rows[each.row].key)
+        units = self._units.get((selection.feed, selection.form), {})
+        try:
+            data = [units[_key(each) if each.events else each.row] for each in chosen]
+        except KeyError:
+            # They were not prepared.
+            for _ in self.prepare(selection, chosen):
+                pass
+            return self.frames(selection, chosen)
+        ends = array("Q", accumulate(map(len, data)))
+        keys = array("Q", [self._keys[each.row] for each in chosen])
         return Frames(self._run.start, self._run.end, b"".join(data), ends, keys)
-
-    def _unit(self, selection: FeedSelection, chosen: Chosen) -> bytes:
-        of = selection.feed, selection.form, chosen.row, tuple(chosen.events)
-        unit = self._units.get(of)
-        if unit is None:
-            texts = self._texts(selection, chosen)
-            unit = self._units[of] = b"".join(map(text_frame, texts))
-        return unit
 
     def _texts(self, selection: FeedSelection, chosen: Chosen) -> list[bytes]:
         row, form = self._run.rows[chosen.row], selection.form
@@ -86,3 +84,13 @@ class FeedComposer:
         if selection.feed is Feed.EVENTS:
             return block_event_texts(row.head, row.phased, form, chosen.events)
         return [block_text(row.head, row.phased, form)]
+
+
+def _key(chosen: Chosen) -> tuple[int, ...]:
+    return (chosen.row, *chosen.events)
+
+
+def _is_long(row: Row) -> bool:
+    if isinstance(row, TxRow) and len(row.tx) > LONG_BYTES:
+        return True
+    return row.size > LONG_EVENTS
