@@ -66,6 +66,23 @@ def test_what_is_not_indexed_is_not_missed(tmp_path: Path, keys: IndexedKeys) ->
     assert texts(verify(path)) == []
 
 
+@pytest.mark.parametrize(
+    "names", [[("a.b", "c"), ("a", "b.c")], [("a.", ""), ("a", ".")]]
+)
+def test_types_and_keys_that_make_one_name_are_indexed_once(
+    tmp_path: Path, names: list[tuple[str, str]]
+) -> None:
+    chain = MadeChain(TIP)
+    chain.results[5]["finalize_block_events"] = [
+        {"type": kind, "attributes": [{"key": key, "value": "v", "index": True}]}
+        for kind, key in names
+    ]
+    path = written(tmp_path, chain)
+    assert texts(verify(path)) == []
+    tamper(path, "DELETE FROM attributes WHERE value = 'v'")
+    assert len(texts(verify(path))) == 1
+
+
 def test_gaps_belong_to_it(tmp_path: Path, short_ranges: None) -> None:
     chain = MadeChain(TIP)
     path = written(tmp_path, chain, last=4)

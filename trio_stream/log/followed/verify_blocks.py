@@ -177,17 +177,22 @@ class _Checker:
             self._types += has
             if not has and not partial[name]:
                 self._lacks(position, f"{whose}: the type {name!r:.80}")
+        # Types and keys may have points in them, so that two make one name: it has one row.
+        wanted = dict[tuple[str, str | bytes], bool]()
         for kind, key, value in values:
+            name = f"{kind}.{key}"
+            # What was left out with its type is nobody's fault.
+            is_due = bool(kind and key) and not partial[kind]
+            wanted[name, value] = is_due or wanted.get((name, value), False)
+        for (name, value), is_due in wanted.items():
             sql = (
                 "SELECT partial, EXISTS (SELECT 1 FROM attributes WHERE key = id AND"
                 " value = ? AND position = ?) FROM keys WHERE name = ?"
             )
-            name = f"{kind}.{key}"
             found = row(self._connection, sql, value, position, name)
             is_partial, has = found or (False, False)
             self._attributes += has
-            # What was left out with its type is nobody's fault.
-            if not has and not is_partial and not partial[kind] and kind and key:
+            if is_due and not has and not is_partial:
                 self._lacks(position, f"{whose}: the attribute {name!r:.80}")
 
     def _lacks(self, position: int, text: str) -> None:
