@@ -165,7 +165,11 @@ async def reached(node: RunningEngine, height: int, seconds: float = 180) -> int
     """Wait until the chain is so high; its height."""
 
     async def there() -> int | None:
-        now = await node.rpc.height()
+        try:
+            now = await node.rpc.height()
+        except trio.TooSlowError:
+            # A machine that does much else.
+            return None
         return now if now >= height else None
 
     return await child.while_alive(

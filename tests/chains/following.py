@@ -133,7 +133,7 @@ async def results(node: RunningEngine, height: int) -> dict[str, Any]:
     async def there() -> dict[str, Any] | None:
         try:
             return await node.rpc.call("block_results", height=str(height))
-        except RpcError:
+        except (RpcError, trio.TooSlowError):
             return None
 
     return await child.poll(there, seconds=PATIENCE, what=f"results of {height}")

@@ -59,7 +59,7 @@ async def found(node: RunningEngine, tx_hash: str) -> int | None:
                 )
             )["height"]
         )
-    except RpcError:
+    except (RpcError, trio.TooSlowError):
         return None
 
 
