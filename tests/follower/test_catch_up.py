@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 import trio
@@ -9,7 +10,9 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 
 from tests.follower.chain import MadeChain
 from tests.follower.fake_node import FakeNode
+from tests.follower.following import following
 from tests.follower.one_node import asking
+from tests.follower.wires import http
 from trio_stream.cometbft.errors import NotJson
 from trio_stream.follower.catch_up import MEMORY, STORE, Ahead
 from trio_stream.follower.nodes import Node
@@ -132,3 +135,31 @@ async def test_what_cannot_be_read_is_told_at_its_turn() -> None:
         ahead.want(2, 2, lambda height: node)
         with pytest.raises(NotJson):
             await ahead.take(2)
+
+
+class Overworked(FakeNode):
+    """It takes short batches only, and has too much to do once it refused longer ones."""
+
+    refuses = 0
+
+    def answered(self, asked: Any) -> bytes:
+        if isinstance(asked, dict):
+            return super().answered(asked)
+        if len(asked) > self.most_calls:
+            self.refuses = 3
+        elif self.refuses:
+            self.refuses -= 1
+            return http(b"", "503 Service Unavailable")
+        return super().answered(asked)
+
+
+async def test_a_node_that_takes_short_batches_may_be_overworked_too(
+    autojump_clock: MockClock,
+) -> None:
+    chain = MadeChain(60)
+    node = Overworked(chain)
+    node.most_calls = 4
+    async with following(node) as followed:
+        await followed.reaches(60)
+    assert followed.log.heights == list(range(1, 61))
+    assert not node.refuses

@@ -91,7 +91,7 @@ class Ahead:
     async def take(self, height: int) -> tuple[Node, Pair] | None:
         """What came for that height, once it came; None if nothing did or was asked for.
 
-        It is read once, also if it is taken twice. Raises CometError.
+        It is read once, also if it is taken twice. Raises Trouble or CometError.
         """
         asked = self._of(height)
         if asked is None:
@@ -113,7 +113,8 @@ class Ahead:
     async def take_some(self, height: int) -> list[Pair]:
         """What came for that height and those after it, and no more than is read in one step.
 
-        It is awaited for one height, and for another one if that is asked for. Raises CometError.
+        It is awaited for one height, and for another one if that is asked for. Raises Trouble or
+        CometError.
         """
         pairs: list[Pair] = []
         size = 0

@@ -158,7 +158,7 @@ class Follower:
         height = checks.tip.height + 1
         ahead.want(height, self._tips.newest, self._tips.choose)
         found: list[FollowedBlock] = []
-        with suppress(CometError):
+        with suppress(Trouble, CometError):
             for each in await ahead.take_some(height):
                 found.append(each.followed())
         if len(found) < 2:
