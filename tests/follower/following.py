@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
 import trio
+from trio.testing import wait_all_tasks_blocked
 
 from tests.follower.fake_node import FakeNode
 from tests.follower.memory import MemoryLog
@@ -14,7 +15,7 @@ from tests.follower.wires import Wires
 from trio_stream.cometbft.followed import FollowedBlock, FollowedTip, Gap
 from trio_stream.follower.follower import Follower
 from trio_stream.follower.introduction import FollowSettings
-from trio_stream.follower.nodes import Node, NodeSettings
+from trio_stream.follower.nodes import Node, NodeSettings, RunSync
 from trio_stream.follower.troubles import Stopped
 
 T = TypeVar("T")
@@ -23,6 +24,12 @@ T = TypeVar("T")
 async def inline(call: Callable[[], T]) -> T:
     """As a thread, for a clock that jumps."""
     await trio.lowlevel.checkpoint()
+    return call()
+
+
+async def once_all_wait(call: Callable[[], T]) -> T:
+    """As a thread that takes its time."""
+    await wait_all_tasks_blocked()
     return call()
 
 
@@ -57,6 +64,7 @@ async def following(
     *fakes: FakeNode,
     log: MemoryLog | None = None,
     node: NodeSettings | None = None,
+    run_sync: RunSync = inline,
     **settings: Any,
 ) -> AsyncIterator[Followed]:
     followed = Followed()
@@ -81,7 +89,7 @@ async def following(
             FollowSettings(**{"start": "earliest", **settings}),
             advance=followed.advance,
             hand_on=followed.handed_on.extend,
-            run_sync=inline,
+            run_sync=run_sync,
         )
 
         async def run() -> None:

@@ -10,12 +10,15 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 
 from tests.follower.chain import MadeChain
 from tests.follower.fake_node import FakeNode
-from tests.follower.following import following
+from tests.follower.following import following, once_all_wait
+from tests.follower.memory import MemoryLog
 from tests.follower.one_node import asking
 from tests.follower.wires import http
 from trio_stream.cometbft.errors import NotJson
+from trio_stream.cometbft.followed import FollowedBlock, FollowedTip
 from trio_stream.follower.catch_up import MEMORY, STORE, Ahead
-from trio_stream.follower.nodes import Node
+from trio_stream.follower.introduction import FollowSettings
+from trio_stream.follower.nodes import Node, NodeSettings
 
 
 @asynccontextmanager
@@ -163,3 +166,29 @@ async def test_a_node_that_takes_short_batches_may_be_overworked_too(
         await followed.reaches(60)
     assert followed.log.heights == list(range(1, 61))
     assert not node.refuses
+
+
+async def test_while_blocks_are_stored_the_node_is_asked_for_what_comes_next(
+    autojump_clock: MockClock,
+) -> None:
+    node = FakeNode(MadeChain(90))
+    strides = list[tuple[int, int]]()
+
+    class Watching(MemoryLog):
+        def append(self, *blocks: FollowedBlock) -> FollowedTip:
+            tip = super().append(*blocks)
+            asked = {height for method, height in node.calls if method == "block"}
+            ahead = len([height for height in asked if height > tip.height])
+            if len(blocks) > 10:
+                strides.append((90 - tip.height, ahead))
+            return tip
+
+    fast = NodeSettings(rate=1e6)
+    async with following(
+        node, log=Watching(), node=fast, run_sync=once_all_wait
+    ) as followed:
+        await followed.reaches(90)
+    # There is room for so many answers; what is being stored takes none of it.
+    room = FollowSettings().in_flight * (1 + STORE)
+    assert strides
+    assert all(ahead >= min(room, left) for left, ahead in strides)

@@ -166,6 +166,8 @@ class Follower:
         count = await self._run_sync(lambda: checks.confirmed(found))
         if count == 0:
             return False
+        # What is committed makes room for what comes next.
+        ahead.want(height + count, self._tips.newest, self._tips.choose)
         tip = await self._write(
             partial(self._log.append, *found[:count]), found[:count]
         )
