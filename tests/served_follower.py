@@ -77,12 +77,16 @@ async def served_follower(
     keep: Keep = EVERYTHING,
     tail_bytes: int = 1 << 20,
     send_buffer: int = 4096,
+    run_sync: Any = inline,
 ) -> AsyncIterator[ServedFollower]:
-    """Serve; at the end of the block all clients break off and it is shut down."""
+    """Serve; at the end of the block all clients break off and it is shut down.
+
+    `run_sync` is how the log is read.
+    """
     with FollowedLog.open(home, keep=keep) as log:
         if chain is not None:
             log.begin(chain)
-        reader = FollowedReader(log.path, run_sync=inline)
+        reader = FollowedReader(log.path, run_sync=run_sync)
         channel = CommitChannel(FollowedBlocks(reader), tail_bytes=tail_bytes)
         subscriptions = Subscriptions(channel, Admission(), most=100)
 

@@ -25,8 +25,8 @@ from trio_stream.cometbft.query_memory import Memory, size_of
 from trio_stream.cometbft.query_plan import Held, Plan, plan
 from trio_stream.cometbft.query_tables import Table
 
-STEP = 4000
-"""Attributes and tests between two pauses: about two milliseconds."""
+STEP = 2000
+"""Attributes and tests between two pauses: about a millisecond, or five if all keys are new."""
 
 PART = 1000
 """Attributes of one event that are looked at without a pause."""

@@ -34,8 +34,8 @@ STRIDE = 16
 TRIED = 16
 """Texts that are tried in the time that an attribute takes otherwise."""
 
-LONG = 4096
-"""Characters of a value in which a text is looked for in that time."""
+LONG = 128
+"""Characters of a value in which a text is looked for in that time: a short one takes longest."""
 
 AT_ONCE = 500
 """Of such times, after which others may have a turn."""
