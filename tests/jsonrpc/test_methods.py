@@ -2,9 +2,10 @@ from __future__ import annotations
 
 import pytest
 
+from trio_stream.cometbft.queries import Generation
 from trio_stream.jsonrpc.answers import Failure
 from trio_stream.jsonrpc.calls import Call
-from trio_stream.jsonrpc.lines import NEWEST
+from trio_stream.jsonrpc.lines import NEWEST, Line
 from trio_stream.jsonrpc.methods import (
     end_all,
     end_subscription,
@@ -22,13 +23,21 @@ class Places:
         return Landmarks(oldest=5, tip=9, found=Found(place, "ab"))
 
 
+OLD = Line(Generation.UP_TO_0_37)
+
+
 async def subscribe(
-    subscriptions: Subscriptions, query: str, *, room: bool = True, **more: object
+    subscriptions: Subscriptions,
+    query: str,
+    *,
+    room: bool = True,
+    line: Line = NEWEST,
+    **more: object,
 ) -> None:
     await new_subscription(
         Call(1, "subscribe", {"query": query, **more}, True),
         subscriptions,
-        line=NEWEST,
+        line=line,
         next_height=10,
         has_room_for=lambda _: room,
         places=Places(),
@@ -49,6 +58,19 @@ async def test_subscribing() -> None:
     end_subscription(Call(1, "unsubscribe", ["a.b=1"], True), these, NEWEST)
     end_all(Call(1, "unsubscribe_all"), these)
     assert not len(these)
+
+
+@pytest.mark.parametrize(("before", "after"), [(OLD, NEWEST), (NEWEST, OLD)])
+async def test_a_subscription_from_before_an_upgrade_can_be_ended(
+    before: Line, after: Line
+) -> None:
+    these = Subscriptions()
+    await subscribe(these, "a.b=1", line=before)
+    call = Call(1, "unsubscribe", ["a.b=1"], True)
+    end_subscription(call, these, after)
+    assert not len(these)
+    with pytest.raises(Failure, match="not found"):
+        end_subscription(call, these, after)
 
 
 def test_queries() -> None:

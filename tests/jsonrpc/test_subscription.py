@@ -4,8 +4,9 @@ import pytest
 
 from tests.jsonrpc.test_subscriptions import OLD, TX, add, announced
 from tests.log.followed.made import made, transfer
+from trio_stream.cometbft.queries import Generation
 from trio_stream.cometbft.query_parser import parse
-from trio_stream.jsonrpc.lines import NEWEST
+from trio_stream.jsonrpc.lines import NEWEST, Line
 from trio_stream.jsonrpc.subscription import MOST_MORE, key_of
 from trio_stream.jsonrpc.subscriptions import Subscriptions
 
@@ -20,6 +21,13 @@ def test_keys_are_queries_or_their_texts() -> None:
     texts = TX, "tm.event  =  'Tx'"
     assert len({key_of(text, parse(text), NEWEST) for text in texts}) == 1
     assert len({key_of(text, parse(text), OLD) for text in texts}) == 2
+
+
+def test_what_is_read_in_two_ways_looks_different() -> None:
+    lines = NEWEST, NEWEST, Line(Generation.UP_TO_0_37)
+    one, same, old = (add(Subscriptions(), TX, line=line) for line in lines)
+    assert one.head == same.head == old.head
+    assert one.look == same.look != old.look
 
 
 @pytest.mark.parametrize("has_positions", [False, True])

@@ -100,10 +100,10 @@ def test_removing() -> None:
     query = add(these, TX).query
     key = key_of(TX, query, NEWEST)
     before = these.profile
-    assert these.remove(key).query == query
+    assert these.remove([key]).query == query
     assert these.profile == () != before
     with pytest.raises(Failure, match="subscription not found"):
-        these.remove(key)
+        these.remove([key])
     add(these, TX)
     assert len(these.clear()) == 1 and not len(these) and these.lowest is None
 

@@ -28,7 +28,16 @@ def key_of(text: str, query: Expression, line: Line) -> Key:
 class Subscription:
     """One subscription and how far it is."""
 
-    __slots__ = ("has_positions", "head", "height", "id", "number", "query", "skipped")
+    __slots__ = (
+        "has_positions",
+        "head",
+        "height",
+        "id",
+        "look",
+        "number",
+        "query",
+        "skipped",
+    )
 
     def __init__(
         self,
@@ -46,6 +55,11 @@ class Subscription:
             self.id,
             dumps(text),
         )
+        self.look = self.head
+        """What two have in common whose frames are the same bytes. The same words are read in two
+        ways, before an upgrade of the chain and after it."""
+        if line.generation is not Generation.FROM_0_38:
+            self.look += line.generation.value.encode()
         self.query = query
         self.height = height
         """The next block that it is given."""

@@ -7,7 +7,7 @@ at the tip. They take turns; those at the same height are served together.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple
 
 from trio_stream.cometbft.queries import Expression
@@ -80,12 +80,13 @@ class Subscriptions:
         self._all[key] = subscription
         self._profile = None
 
-    def remove(self, key: Key) -> Subscription:
-        """Remove one; raises Failure if it is not there."""
-        if key not in self._all:
-            raise Failure(NOT_FOUND)
-        self._profile = None
-        return self._all.pop(key)
+    def remove(self, keys: Iterable[Key]) -> Subscription:
+        """Remove the first of these that is there; raises Failure if none is."""
+        for key in keys:
+            if key in self._all:
+                self._profile = None
+                return self._all.pop(key)
+        raise Failure(NOT_FOUND)
 
     def clear(self) -> list[Subscription]:
         """Remove all; raises Failure if there are none."""
@@ -105,7 +106,7 @@ class Subscriptions:
     def profile(self) -> tuple[bytes, ...]:
         """What two clients have in common whose frames are the same bytes."""
         if self._profile is None:
-            self._profile = tuple(each.head for each in self)
+            self._profile = tuple(each.look for each in self)
         return self._profile
 
     def due(self, tip: int) -> int | None:
