@@ -84,6 +84,27 @@ async def test_a_subscription_that_comes_while_its_block_is_made(tmp_path):
         assert [each["id"] for each in await client.got(2)] == [1, 2]
 
 
+async def test_a_subscription_is_answered_before_it_gets_frames(tmp_path):
+    other = "transfer.recipient='a'"
+
+    class Slow(DropIn):
+        async def block(self, height: int, queries: list[Any]) -> Any:
+            if not late:
+                late.append(True)
+                await client.call("subscribe", {"query": other, "after": 5}, id=2)
+                await trio.testing.wait_all_tasks_blocked()
+            return await super().block(height, [*queries, parse(other)])
+
+    late: list[bool] = []
+    async with site(tmp_path, payment(5), payment(6, "a")) as here:
+        here.door.__class__ = Slow
+        client = await here.client()
+        await client.subscribe(TX, after=5)
+        got = await client.got(3)
+        assert got[0] == {"jsonrpc": "2.0", "id": 2, "result": {}}
+        assert [each["id"] for each in got[1:]] == [1, 2]
+
+
 @contextmanager
 def conversing(
     here: Site, patience: Patience

@@ -239,12 +239,11 @@ class Conversation:
         subscriptions = self.subscriptions
         found = await self._host.block(height, subscriptions.queries_at(height))
         if not isinstance(found, Announced):
-            cancelled = subscriptions.cancel(height, why_not(found))
+            self._unsent.append(subscriptions.cancel(height, why_not(found)))
             self._host.changed(self)
-            await self._send(cancelled)
             return
-        if not found.covers(subscriptions.queries_at(height)):
-            # One has come meanwhile.
+        if self._unsent or not found.covers(subscriptions.queries_at(height)):
+            # One has come meanwhile, and is answered before it gets anything.
             return
         is_shared = self._host.is_shared(subscriptions.profile, found)
         chunk = subscriptions.take(found, is_shared=is_shared)
