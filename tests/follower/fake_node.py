@@ -70,7 +70,8 @@ class FakeNode:
             self.busy += 1
             self.most_busy = max(self.busy, self.most_busy)
             await trio.sleep(self.takes)
-            answer = self.answered(json.loads(body))
+            named = {"id": -1, "method": head.target.decode()[1:], "params": {}}
+            answer = self.answered(json.loads(body) if body else named)
             self.busy -= 1
             if answer == b"":
                 return

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Awaitable, Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from typing import Final, Protocol, TypeVar
 
@@ -112,12 +112,12 @@ class Conversation:
         self._sent = trio.Event()
 
     async def run(self) -> None:
-        """Converse until one of both ends it, or the client is cut, which raises
-        `trio.BrokenResourceError` in a group."""
+        """Converse until one of both ends it, or the client is cut."""
         try:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._listen, nursery.cancel_scope)
-                await self._speak()
+                with suppress(trio.BrokenResourceError):  # in it, it would make a ring
+                    await self._speak()
                 nursery.cancel_scope.cancel()
             if self._is_last:
                 with trio.move_on_after(self._patience.stall_timeout):
