@@ -31,6 +31,8 @@ class Agreement:
         """How often all have said something, and not the same."""
         self.text = ""
         """Who said what, and in what two differ."""
+        self.outvoted: list[str] = []
+        """The names of those who said something else than what was agreed on."""
         self._said: list[tuple[Node, FollowedBlock]] = []
 
     def __len__(self) -> int:
@@ -46,8 +48,9 @@ class Agreement:
         It takes time if there is much to compare, and belongs in a thread.
         """
         self._said.append((node, found))
-        same = sum(alike(found, other) for _, other in self._said)
-        if same >= self.wanted:
+        others = [each for each, other in self._said if not alike(found, other)]
+        if len(self._said) - len(others) >= self.wanted:
+            self.outvoted = [each.name for each in others]
             return found
         names = ", ".join(node.name for node, _ in self._said)
         self.text = f"{names}: {self._difference()}"

@@ -59,6 +59,7 @@ class Follower:
         self._grown = trio.Event()
         self._tips = Tips(self.nodes, agree=settings.agree)
         self._search: Search | None = None
+        self._outvoted: list[str] = []
 
     def statistics(self) -> FollowerStatistics:
         """What is sought, and how it stands with all nodes that were given."""
@@ -210,7 +211,17 @@ class Follower:
             asked.add(node)
             agreed = partial(search.agreement.add, node, block)
             if (result := await self._run_sync(agreed)) is not None:
+                self._note_outvoted(search)
                 return result
+
+    def _note_outvoted(self, search: Search) -> None:
+        """Say who lies, or has lost something, when that begins and not of each block."""
+        names = search.agreement.outvoted
+        if names and names != self._outvoted:
+            text = "block %d: %s is outvoted: %s"
+            who = ", ".join(names)
+            logger.warning(text, search.height, who, search.agreement.text)
+        self._outvoted = names or self._outvoted
 
     async def _try(
         self, node: Node, search: Search, ahead: Ahead, checks: Checks
@@ -268,4 +279,7 @@ class Follower:
             await self._woken.wait()
         self._woken = trio.Event()
         if self._tips.newest < search.needed or not search.is_smooth:
-            await self._tips.poll(search.needed)
+            # It may be that only one that is behind can still help.
+            await self._tips.poll(
+                search.needed, is_enough=lambda: bool(search.order(self.nodes))
+            )

@@ -54,8 +54,10 @@ class Search:
 
     @property
     def is_smooth(self) -> bool:
-        """Whether nothing went wrong yet."""
-        return not self._last and not self.agreement.rounds
+        """Whether nothing went wrong yet, and as many as must agree have not said two things."""
+        agreement = self.agreement
+        is_split = agreement.wanted <= len(agreement)
+        return not (self._last or agreement.rounds or is_split)
 
     def cuts(self, node: Node) -> int:
         """How many answers of the node broke off."""
@@ -129,7 +131,7 @@ class Search:
         if self._is_somewhere(nodes):
             return None
         final = {node: self._last[node] for node in nodes if self._is_final(node)}
-        if not final or (len(final) < len(nodes) and not self._is_overdue(now)):
+        if not final or not (len(final) == len(nodes) or self._is_overdue(nodes, now)):
             return None
         # Subscribers are told of gaps: what else is in an address may be a secret.
         said = "; ".join(f"{node.name}: {each.detail}" for node, each in final.items())
@@ -174,8 +176,9 @@ class Search:
                 f" {agreement.wanted} must agree: {'; '.join(final)}",
                 "give another node that has it, or a lower `agree`",
             )
-        if all(map(agreement.has, able)):
+        if len(agreement) >= agreement.wanted:
             self.trouble = f"the nodes do not agree: {agreement.text}"
+        if all(map(agreement.has, able)):
             if agreement.rounds + 1 >= BELIEVED:
                 raise Disagreed(
                     f"the nodes do not agree on block {self.height}: {agreement.text}",
@@ -192,8 +195,24 @@ class Search:
             and self._in_a_row[node] >= found.tries
         )
 
-    def _is_overdue(self, now: float) -> bool:
-        """Whether others that could not be asked had their time."""
+    def _is_overdue(self, nodes: Sequence[Node], now: float) -> bool:
+        """Whether as many as must agree are sure, and the others had their time.
+
+        Those that answer and have not got that far can't be sure, however long it takes.
+        """
+        patience = self._settings.others_have
+        others = [node for node in nodes if not self._is_final(node)]
         return (
-            self._since is not None and now - self._since > self._settings.others_have
+            len(nodes) - len(others) >= self.agreement.wanted
+            and self._since is not None
+            and now - self._since > patience
+            and not any(
+                self._may_come(node) and node.statistics().silent <= patience
+                for node in others
+            )
         )
+
+    def _may_come(self, node: Node) -> bool:
+        found = self._last.get(node)
+        is_executing = found is not None and found.fate is Fate.NOT_YET
+        return is_executing or node.tip < self.needed

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import trio
 
@@ -42,8 +42,10 @@ class Tips:
             number = height % len(having)
         return next(iter(having[number:]), None)
 
-    async def poll(self, height: int) -> None:
-        """Ask all nodes for their tips, until enough have that height."""
+    async def poll(
+        self, height: int, *, is_enough: Callable[[], bool] = lambda: True
+    ) -> None:
+        """Ask all nodes for their tips, until enough have that height and `is_enough`."""
         async with trio.open_nursery() as nursery:
 
             async def ask(node: Node) -> None:
@@ -52,7 +54,7 @@ class Tips:
                     self._silence.ends()
                 except (Trouble, CometError) as error:
                     self._silence.goes_on(f"{node.name}: {error}")
-                if self.newest >= height:
+                if self.newest >= height and is_enough():
                     nursery.cancel_scope.cancel()
 
             for node in self._nodes:
