@@ -56,6 +56,7 @@ from scripts.engines import process as engine_process
 from scripts.engines.home import ValidatorHome
 from scripts.follower_process import FollowerSettings
 
+OURS = ("dropin", "native")
 ACCEPTING = 60.0
 """Seconds in which the receivers have to connect to the bare loop."""
 
@@ -197,7 +198,7 @@ async def measure(given: argparse.Namespace) -> dict[str, Phase]:
         )
         async with run_daemon(follower) as daemon:
             port = urlsplit(daemon.stream).port or 80
-            for kind in "dropin", "native":
+            for kind in given.kinds:
                 found[kind] = await phase(kind, port)
     return found
 
@@ -233,6 +234,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--engine", default="cometbft-0.38.26")
     parser.add_argument("--mix", choices=MIXES, default="all")
     parser.add_argument("--clients", type=int, default=1_000)
+    parser.add_argument("--kinds", nargs="+", choices=OURS, default=OURS)
     parser.add_argument("--rounds", type=int, default=2, help="at rest; may be 0")
     parser.add_argument("--seconds", type=int, default=20, help="of steady blocks")
     parser.add_argument(
