@@ -65,6 +65,34 @@ async def test_a_node_says_how_it_is(tmp_path: Path, capsys: Captured) -> None:
     assert list(said) == list(lines(shown))
 
 
+def test_a_follower_says_how_its_nodes_are(tmp_path: Path, capsys: Captured) -> None:
+    one = {"node": "n1:26657", "state": "answering", "height": 9, "trouble": ""}
+    other = {"node": "n2:26657", "state": "troubled", "height": None, "trouble": "503"}
+    state = {
+        "ready": True,
+        "version": "0.1.0",
+        "kind": "follower",
+        "chain_id": "cosmoshub-4",
+        "height": 7,
+        "block_time": "2026-11-28T13:52:03.247479092Z",
+        "behind": {"blocks": 2, "seconds": 9.0},
+        "gaps": 1,
+        "missing_blocks": 3,
+        "seeking": {"height": 8, "trouble": "the nodes do not agree"},
+        "nodes": [one, other],
+        "subscribers": {"websocket": 1},
+    }
+    with held(tmp_path), answering(json.dumps(state).encode()) as api:
+        assert main(["status", "--home", str(tmp_path), "--api", api]) == 0
+    said = capsys.readouterr().out
+    assert lines(said)["behind"] == "2 blocks"
+    assert lines(said)["gaps"] == "1, of 3 blocks"
+    assert lines(said)["trouble"] == "block 8: the nodes do not agree"
+    assert "n1:26657, answering, height 9\n" in said
+    assert "n2:26657, troubled, 503\n" in said
+    assert lines(said)["subscribers"] == "1 websocket"
+
+
 @pytest.mark.parametrize(
     "body", [b"hello", b"[]", b"{}", b'{"version": 1, "chain_id": 1, "height": 1}']
 )

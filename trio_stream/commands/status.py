@@ -1,4 +1,4 @@
-"""`trio-stream status`: how a daemon on this machine is doing, in ten lines.
+"""`trio-stream status`: how a node or a follower on this machine is doing, in ten lines.
 
 The daemon is found by its data directory and asked at its HTTP server, where the configuration says
 that it is. Status 0: it is ready. 1: it is not, or does not run, or does not answer. 2: a setting
@@ -28,8 +28,8 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         "status",
         help="say how the daemon is doing",
         description="Say how a daemon on this machine is doing: its chain, engine, subscribers"
-        " and disk. Give the flags that `run` was started with. The exit status is 0 if it is"
-        " ready.",
+        " and disk. Give the flags that `run` was started with; of a follower, its --home and"
+        " --api. The exit status is 0 if it is ready.",
         allow_abbrev=False,
     )
     parser.set_defaults(command=run)
@@ -92,11 +92,14 @@ def _said(state: dict[str, Any]) -> Iterator[tuple[str, str]]:
     """What the daemon says of itself."""
     yield "version", str(state["version"])
     yield "chain", str(state["chain_id"] or "none yet")
-    height = str(state["height"])
+    height = str(state["height"] or 0)
     if state["block_time"]:
         height += f", block of {state['block_time']}{_age(state['block_time'])}"
     yield "height", height
-    yield "engine", _engine(state["engine"])
+    if state.get("kind") == "follower":
+        yield from _followed(state)
+    else:
+        yield "engine", _engine(state["engine"])
     present = [f"{count} {door}" for door, count in state["subscribers"].items()]
     yield "subscribers", ", ".join(present)
 
@@ -104,6 +107,20 @@ def _said(state: dict[str, Any]) -> Iterator[tuple[str, str]]:
 def _age(written: str) -> str:
     seconds = (datetime.now(UTC) - datetime.fromisoformat(written)).total_seconds()
     return f" ({seconds:,.0f} s ago)" if seconds >= 0 else ""
+
+
+def _followed(state: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """What a follower says of its chain and of the nodes."""
+    yield "behind", f"{state['behind']['blocks']} blocks"
+    if state["gaps"]:
+        yield "gaps", f"{state['gaps']}, of {state['missing_blocks']} blocks"
+    if state["seeking"]["trouble"]:
+        yield "trouble", f"block {state['seeking']['height']}: {state['seeking']['trouble']}"
+    for node in state["nodes"]:
+        parts = [node["node"], node["state"]]
+        parts += [f"height {node['height']}"] if node["height"] else []
+        parts += [node["trouble"]] if node["trouble"] else []
+        yield "node", ", ".join(parts)
 
 
 def _engine(engine: dict[str, Any]) -> str:
