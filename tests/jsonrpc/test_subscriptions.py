@@ -273,9 +273,10 @@ def test_what_was_sent_of_it_is_not_sent_again() -> None:
         found = announced(block, these)
         data = whole(these, found).data
         assert sent < len(data)
-        end = these.passed_up_to(found, sent)
+        frames, end = these.passed_up_to(found, sent)
+        assert len(told(data[:end])) == frames
         rest = b""
         while these.lowest == 7:
             rest += these.take(found).data
         assert sent <= end and data[:end] + rest == data
-    assert these.passed_up_to(found, sent) == 0
+    assert these.passed_up_to(found, sent) == (0, 0)

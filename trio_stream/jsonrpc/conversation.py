@@ -147,9 +147,9 @@ class Conversation:
             # It is full, or broken, which its task finds out in the same way.
             return False
         if sent < size:
-            end = subscriptions.passed_up_to(announced, sent)
+            frames, end = subscriptions.passed_up_to(announced, sent)
             self._rest = memoryview(bytes(memoryview(chunk.data)[sent:end]))
-            self._host.count(0, end)
+            self._host.count(frames, end)
             return False
         subscriptions.passed(announced)
         self._host.count(chunk.frames, size)

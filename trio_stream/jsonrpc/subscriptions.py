@@ -185,22 +185,22 @@ class Subscriptions:
             if each.height == announced.height:
                 each.go_on()
 
-    def passed_up_to(self, announced: Announced, sent: int) -> int:
-        """Of `whole`, only so many bytes were sent: returns where the frame ends that has begun.
-
-        What comes next is what follows that frame.
+    def passed_up_to(self, announced: Announced, sent: int) -> tuple[int, int]:
+        """Of `whole`, only so many bytes were sent: returns how many frames these are, with the one
+        that has begun, and where that ends. What comes next is what follows it.
         """
-        end = 0
+        frames = end = 0
         for each in self:
             if each.height == announced.height:
                 for number in announced.held(each.query).numbers:
                     end += len(each.start(announced, number))
                     end += len(announced.tails[number])
                     each.number = number + 1
+                    frames += 1
                     if end >= sent:
-                        return end
+                        return frames, end
                 each.go_on()
-        return end
+        return frames, end
 
     def cancel(self, height: int, why: Cancelled) -> bytes:
         """End all subscriptions at that height; what their client is told."""
