@@ -101,6 +101,10 @@ def test_blocks_as_they_were_written_are_in_order(path: Path) -> None:
             "5: block 5: its 1 transactions are not those of data_hash",
         ),
         (
+            "UPDATE transaction_bodies SET position = position + 9 WHERE position = (5 << 26) + 1",
+            "5: its transactions' bodies are not at their positions",
+        ),
+        (
             "DELETE FROM events WHERE position = 5 << 26",
             "5: the index lacks transaction 0: the type 'transfer'",
         ),

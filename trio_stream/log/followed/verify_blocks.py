@@ -158,7 +158,12 @@ class _Checker:
         sql = "SELECT * FROM transactions WHERE position BETWEEN ? AND ?"
         if rows(self._connection, sql, *span) != list(transaction_rows(block)):
             self._say(height, "its transactions' rows are not what their bodies say")
-        self._transactions += len(block.block.txs)
+        count = len(block.block.txs)
+        sql = "SELECT position FROM transaction_bodies WHERE position BETWEEN ? AND ?"
+        due = [(key_of(height, index),) for index in range(count)]
+        if rows(self._connection, sql, *span) != due:
+            self._say(height, "its transactions' bodies are not at their positions")
+        self._transactions += count
         for index, result in enumerate(block.results.txs):
             self._look_up(key_of(height, index), result.events, f"transaction {index}")
         self._look_up(key_of(height, END_OF_BLOCK), events, "the block")
