@@ -42,6 +42,23 @@ async def test_where_two_disagree_a_third_is_waited_for(
     assert said.startswith("block 4: n2 is outvoted: ")
 
 
+async def test_a_node_that_is_missing_to_agree_is_named_as_trouble(
+    autojump_clock: MockClock,
+) -> None:
+    chain, (honest, late, _) = three()
+    late.tip = 3
+    async with following(honest, late, agree=2) as followed:
+        await followed.reaches(3)
+        await trio.sleep(5)
+        assert followed.follower.statistics().trouble == ""
+        await trio.sleep(20)
+        text = "2 nodes must agree on it, and so far 1 said what it did"
+        assert followed.follower.statistics().trouble == text
+        late.tip = None
+        await followed.reaches(8, 100)
+        assert followed.follower.statistics().trouble == ""
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("agree", [1, 2])
 @pytest.mark.parametrize("allow_gaps", [False, True])

@@ -24,6 +24,8 @@ EXECUTED_FIRST, EXECUTED_LONGEST = 0.02, 2.0
 """Seconds between two questions for the results of a block that a node has: mostly they are there
 within 70 ms, and once a day on some chains after 20 minutes."""
 AGAIN_FIRST, AGAIN_LONGEST = 0.25, 30.0
+OTHERS_SOON = 10.0
+"""Seconds after which it is worth a word that too few nodes have a block to agree on."""
 HINTS: dict[Reason, str] = {
     "pruned": "give a node that keeps older blocks, a later start, or --allow-gaps",
     "discarded": "give a node with discard_abci_responses = false, or --allow-gaps",
@@ -49,6 +51,7 @@ class Search:
         self._cuts: dict[Node, int] = {}
         self._rounds = 0
         self._since: float | None = None
+        self._some_since: float | None = None
         self.trouble = ""
         """What was wrong last, apart from what is not there yet."""
 
@@ -128,7 +131,7 @@ class Search:
 
     def conclusion(self, nodes: Sequence[Node], now: float) -> Gap | None:
         """The gap to record, None if there is hope; raises a Stopped."""
-        if self._is_somewhere(nodes):
+        if self._is_somewhere(nodes, now):
             return None
         final = {node: self._last[node] for node in nodes if self._is_final(node)}
         if not final or not (len(final) == len(nodes) or self._is_overdue(nodes, now)):
@@ -163,7 +166,7 @@ class Search:
             last = max(last, min(lowest) - 1)
         return Gap(self.height, last, reason, said)
 
-    def _is_somewhere(self, nodes: Sequence[Node]) -> bool:
+    def _is_somewhere(self, nodes: Sequence[Node], now: float) -> bool:
         """Whether a node has it, and others are still to agree; raises Disagreed."""
         agreement = self.agreement
         if not agreement:
@@ -176,8 +179,15 @@ class Search:
                 f" {agreement.wanted} must agree: {'; '.join(final)}",
                 "give another node that has it, or a lower `agree`",
             )
+        if self._some_since is None:
+            self._some_since = now
         if len(agreement) >= agreement.wanted:
             self.trouble = f"the nodes do not agree: {agreement.text}"
+        elif now - self._some_since > OTHERS_SOON:
+            self.trouble = (
+                f"{agreement.wanted} nodes must agree on it, and so far {len(agreement)} said"
+                " what it did"
+            )
         if all(map(agreement.has, able)):
             if agreement.rounds + 1 >= BELIEVED:
                 raise Disagreed(
