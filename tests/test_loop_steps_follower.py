@@ -29,9 +29,9 @@ pytestmark = [pytest.mark.slow, pytest.mark.no_cover]
 
 PATIENCE = 200
 TXS = 3_000
-EVENTS = 10_000
+EVENTS = 4_000
 """Of one transaction, and of a block by itself."""
-LONG = 50_000
+LONG = 30_000
 """Characters of a value."""
 FIRST = 5
 

@@ -58,12 +58,18 @@ def test_live_messages_are_those_of_the_log(
 
 
 @pytest.mark.parametrize(
-    ("name", "rows"), [("LONG_EVENTS", [2]), ("LONG_BYTES", [0, 5])]
+    ("name", "most", "rows"),
+    [
+        ("LONG_EVENTS", 1, [2]),
+        ("LONG_BYTES", 1, [0, 5]),
+        ("LONG_ATTRIBUTES", 1, [0, 5]),
+        ("LONG_TEXT", 7, [0, 5]),
+    ],
 )
 def test_what_is_long_is_left_to_a_thread(
-    monkeypatch: pytest.MonkeyPatch, name: str, rows: list[int]
+    monkeypatch: pytest.MonkeyPatch, name: str, most: int, rows: list[int]
 ) -> None:
-    monkeypatch.setattr(composer, name, 1)
+    monkeypatch.setattr(composer, name, most)
     live = FeedComposer(RUN)
     long = [n for n in (0, 2, 4, 5) if live.is_long(FeedSelection(), [Chosen(n)])]
     assert long == rows

@@ -26,6 +26,10 @@ from trio_stream.stream.selection import Form
 
 LONG_EVENTS: Final = 1_000
 """A row with so many takes some milliseconds to be written as JSON."""
+LONG_ATTRIBUTES: Final = 2_000
+"""So does one with so many attributes."""
+LONG_TEXT: Final = 256 * 1024
+"""So does one whose values have so many characters."""
 LONG_BYTES: Final = 1024 * 1024
 """So does a transaction whose bytes, in base64, are so many."""
 
@@ -91,6 +95,19 @@ def _key(chosen: Chosen) -> tuple[int, ...]:
 
 
 def _is_long(row: Row) -> bool:
-    if isinstance(row, TxRow) and len(row.tx) > LONG_BYTES:
+    if isinstance(row, GapRow):
+        return False
+    if row.size > LONG_EVENTS:
         return True
-    return row.size > LONG_EVENTS
+    if isinstance(row, TxRow):
+        if len(row.tx) > LONG_BYTES:
+            return True
+        events = row.result.events
+    else:
+        events = tuple(event for _, event in row.phased)
+    count = sum(len(each.attributes) for each in events)
+    if count > LONG_ATTRIBUTES:
+        return True
+    # One that has few may have long ones.
+    texts = (len(value) for _, each in events for _, value, _ in each)
+    return sum(texts) > LONG_TEXT
