@@ -142,5 +142,8 @@ async def test_streams_stay_identical_whatever_happens_to_nodes(
     said = chaos.last_words(1)
     assert "four identical logs" in said
     assert "none was lost, none repeated, none out of order" in said
-    assert ("cut off from its peers" in said) == namespaces
-    assert [each.name for each in tmp_path.iterdir()] == ["chaos.out"]
+    # Which incidents there are in the time depends on the machine.
+    assert namespaces or "cut off" not in said
+    (told,) = tmp_path.iterdir()
+    place = "in namespaces" if namespaces else "without namespaces"
+    assert f"seed 7, {place}" in told.read_text()
