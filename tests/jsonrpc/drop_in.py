@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import (
     AbstractContextManager,
     ExitStack,
@@ -22,6 +22,8 @@ from wsproto.frame_protocol import CloseReason, FrameProtocol, Opcode
 from tests.log.followed.made import CHAIN, made, transfer
 from tests.log.readers import inline
 from trio_stream.cometbft.followed import FollowedBlock, Gap
+from trio_stream.cometbft.queries import Expression
+from trio_stream.cometbft.query_index import QueryIndex
 from trio_stream.jsonrpc.answers import Failure
 from trio_stream.jsonrpc.calls import Call
 from trio_stream.jsonrpc.conversation import Patience
@@ -36,6 +38,14 @@ PATIENCE = 120.0
 
 TX = "tm.event='Tx'"
 BLOCK = "tm.event='NewBlock'"
+
+
+def index_of(queries: Iterable[Expression]) -> QueryIndex:
+    """An index of these queries."""
+    index = QueryIndex()
+    for query in queries:
+        index.add(query)
+    return index
 
 
 def payment(height: int, *recipients: str) -> FollowedBlock:

@@ -13,12 +13,13 @@ from tests.cometbft.recordings import (
     recording,
     results,
 )
+from tests.jsonrpc.drop_in import index_of
 from tests.log.followed.made import event, hash_at, made, transfer
 from trio_stream.cometbft.followed import FollowedBlock
 from trio_stream.cometbft.queries import Expression
 from trio_stream.cometbft.query_parser import parse
 from trio_stream.jsonrpc import announced as under_test
-from trio_stream.jsonrpc.announced import LARGE, Announced, announce, index_of
+from trio_stream.jsonrpc.announced import LARGE, Announced, announce
 from trio_stream.jsonrpc.lines import NEWEST, line_of
 from trio_stream.jsonrpc.subscription import Subscription
 from trio_stream.stream.frames import text_frame

@@ -11,12 +11,12 @@ import pytest
 import trio
 import trio.testing
 
-from tests.jsonrpc.drop_in import TX, Site, payment, site
+from tests.jsonrpc.drop_in import TX, Site, index_of, payment, site
 from tests.log.followed.made import event, made
 from tests.websocket_peer import TEXT, frame
 from trio_stream.cometbft.followed import FollowedBlock
 from trio_stream.cometbft.query_parser import parse
-from trio_stream.jsonrpc.announced import Announced, announce, index_of
+from trio_stream.jsonrpc.announced import Announced, announce
 from trio_stream.jsonrpc.blocks import Dropped
 from trio_stream.jsonrpc.conversation import Conversation, Patience
 from trio_stream.jsonrpc.door import DropIn

@@ -5,12 +5,13 @@ import json
 import pytest
 from wsproto.frame_protocol import FrameProtocol
 
+from tests.jsonrpc.drop_in import index_of
 from tests.log.followed.made import event, made, transfer
 from trio_stream.cometbft.followed import FollowedBlock
 from trio_stream.cometbft.queries import Generation
 from trio_stream.cometbft.query_parser import parse
 from trio_stream.jsonrpc import subscriptions as under_test
-from trio_stream.jsonrpc.announced import Announced, announce, index_of
+from trio_stream.jsonrpc.announced import Announced, announce
 from trio_stream.jsonrpc.answers import Cancelled, Failure, Id
 from trio_stream.jsonrpc.lines import NEWEST, Line
 from trio_stream.jsonrpc.subscription import Subscription, key_of

@@ -16,7 +16,7 @@ from trio_stream.cometbft.followed import FollowedBlock
 from trio_stream.cometbft.frames import Announcement, announcements, frame
 from trio_stream.cometbft.items import Item
 from trio_stream.cometbft.queries import Expression
-from trio_stream.cometbft.query_index import Matches, QueryIndex
+from trio_stream.cometbft.query_index import Matches
 from trio_stream.jsonrpc.encoding import encoded
 from trio_stream.jsonrpc.lines import Line
 from trio_stream.stream.frames import text_head
@@ -184,14 +184,6 @@ def announce(
                 positions[number] = position_text(block.height, tx, tx_hash)
     position = position_text(block.height, None, block.hash.hex())
     return Announced(block.height, position, first_tx, numbers, tails, positions)
-
-
-def index_of(queries: Iterable[Expression]) -> QueryIndex:
-    """An index of these queries."""
-    index = QueryIndex()
-    for query in queries:
-        index.add(query)
-    return index
 
 
 def tail(announcement: Announcement, line: Line, *, is_large: bool) -> bytes:
